@@ -1,0 +1,162 @@
+import { describeVotes, longestRemainingTtl, type NodeVote } from './vote.ts';
+
+/** The stable names of what can go wrong. Compare these, not messages. */
+export type ErrorCode =
+  | 'QUORLOCK_HELD'
+  | 'QUORLOCK_NO_QUORUM'
+  | 'QUORLOCK_WAIT_TIMEOUT'
+  | 'QUORLOCK_EXPIRED'
+  | 'QUORLOCK_LOST'
+  | 'QUORLOCK_RELEASED'
+  | 'QUORLOCK_NOT_A_LOCK'
+  | 'QUORLOCK_EXTEND_FAILED'
+  | 'QUORLOCK_CLOSED';
+
+/** What an error is about. */
+export interface ErrorDetails {
+  readonly resources: readonly string[];
+  readonly votes?: readonly NodeVote[] | undefined;
+  readonly elapsedMs?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/** The base of every error that is about a lock. Bad arguments are `TypeError` and `RangeError` instead. */
+export abstract class QuorlockError extends Error {
+  abstract readonly code: ErrorCode;
+  /** What was to be locked, sorted. */
+  readonly resources: readonly string[];
+  /** What each node said last. Empty where no node was asked. */
+  readonly votes: readonly NodeVote[];
+  /** Milliseconds from the call until this error. */
+  readonly elapsedMs: number;
+  /** Milliseconds the present holder's keys live on if nobody extends them; undefined if no node named one. */
+  readonly holderRemainingTtl: number | undefined;
+
+  constructor(message: string, details: ErrorDetails) {
+    const votes = details.votes ?? [];
+    super(votes.length === 0 ? message : `${message} [${describeVotes(votes)}]`, { cause: details.cause });
+    this.name = new.target.name;
+    this.resources = details.resources;
+    this.votes = votes;
+    this.elapsedMs = details.elapsedMs ?? 0;
+    this.holderRemainingTtl = longestRemainingTtl(votes);
+  }
+}
+
+function quoted(resources: readonly string[]): string {
+  return resources.map((resource) => JSON.stringify(resource)).join(', ');
+}
+
+/** Somebody else holds the lock, and the call was not to wait. */
+export class LockHeldError extends QuorlockError {
+  readonly code = 'QUORLOCK_HELD';
+
+  constructor(details: ErrorDetails) {
+    super(
+      `${quoted(details.resources)} is held by somebody else. Give acquire() a waitTime, or try again later`,
+      details,
+    );
+  }
+}
+
+/** Fewer nodes than a majority could vote: Redis is in trouble, not the lock contended. */
+export class NoQuorumError extends QuorlockError {
+  readonly code = 'QUORLOCK_NO_QUORUM';
+
+  constructor(details: ErrorDetails) {
+    const votes = details.votes ?? [];
+    const silent = votes.filter(({ outcome }) => outcome === 'failed' || outcome === 'foreign').length;
+    const majority = Math.floor(votes.length / 2) + 1;
+    super(
+      `no quorum for ${quoted(details.resources)}: ${silent} of ${votes.length} nodes did not vote and ` +
+        `${majority} are needed. Check the nodes below; if they are only slow, raise nodeTimeout`,
+      details,
+    );
+  }
+}
+
+/** Somebody else held the lock during all of waitTime. */
+export class WaitTimeoutError extends QuorlockError {
+  readonly code = 'QUORLOCK_WAIT_TIMEOUT';
+
+  constructor(details: ErrorDetails & { readonly waitTime: number }) {
+    super(
+      `${quoted(details.resources)} was not free within a waitTime of ${details.waitTime} ms. ` +
+        'Raise waitTime, or hold the lock for less long elsewhere',
+      details,
+    );
+  }
+}
+
+/** A majority granted the lock, but so slowly that nothing was left of its validity. It was given back. */
+export class LockExpiredError extends QuorlockError {
+  readonly code = 'QUORLOCK_EXPIRED';
+
+  constructor(details: ErrorDetails & { readonly ttl: number }) {
+    super(
+      `${quoted(details.resources)} was granted, but its ttl of ${details.ttl} ms was used up before it could ` +
+        'be handed over. Raise the ttl, or look for what made the nodes or this process slow',
+      details,
+    );
+  }
+}
+
+/** A lock that was held is held no more: its validity ended, or a majority gave it to somebody else. */
+export class LockLostError extends QuorlockError {
+  readonly code = 'QUORLOCK_LOST';
+
+  constructor(why: string, details: ErrorDetails) {
+    super(
+      `the lock on ${quoted(details.resources)} is lost: ${why}. Stop what it protected; somebody else may ` +
+        'hold it now',
+      details,
+    );
+  }
+}
+
+/** The lock was released by its own holder and is used all the same. */
+export class LockReleasedError extends QuorlockError {
+  readonly code = 'QUORLOCK_RELEASED';
+
+  constructor(details: ErrorDetails) {
+    super(`the lock on ${quoted(details.resources)} has been released. Acquire it again to go on`, details);
+  }
+}
+
+/** No majority extended the lock. It stays valid for what is left of its old validity. */
+export class ExtendFailedError extends QuorlockError {
+  readonly code = 'QUORLOCK_EXTEND_FAILED';
+  /** Milliseconds of validity left when the extension failed. */
+  readonly remainingValidity: number;
+
+  constructor(details: ErrorDetails & { readonly remainingValidity: number }) {
+    super(
+      `the lock on ${quoted(details.resources)} could not be extended on a majority. It stays valid for ` +
+        `${Math.floor(details.remainingValidity)} ms; extend it again or finish before then`,
+      details,
+    );
+    this.remainingValidity = details.remainingValidity;
+  }
+}
+
+/** The key of a resource exists on so many nodes as something else that it can't become a lock. */
+export class NotALockError extends QuorlockError {
+  readonly code = 'QUORLOCK_NOT_A_LOCK';
+
+  constructor(details: ErrorDetails) {
+    super(
+      `the key of ${quoted(details.resources)} exists and is not a lock: it has another type or no expiry. ` +
+        'Choose another resource name or keyPrefix; nothing was changed',
+      details,
+    );
+  }
+}
+
+/** The Redlock was closed before or during the call. */
+export class ClosedError extends QuorlockError {
+  readonly code = 'QUORLOCK_CLOSED';
+
+  constructor(details: ErrorDetails) {
+    super('this Redlock is closed. Make a new one to go on', details);
+  }
+}

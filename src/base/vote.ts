@@ -1,0 +1,76 @@
+/** Why a node did not do, or could not be asked to do, what an operation wanted. */
+export type FailureReason =
+  /** No answer within nodeTimeout. */
+  | 'timeout'
+  /** No connection. */
+  | 'disconnected'
+  /** The operation reached the node after its deadline and was refused there. */
+  | 'late'
+  /** The node may not vote (yet). */
+  | 'quarantined'
+  /** Too many operations are waiting for this node's answer already. */
+  | 'overloaded'
+  /** The server answered with an error. */
+  | 'error'
+  /** The library was closed before the node answered. */
+  | 'closed';
+
+/** What one node says to one operation. Durations in milliseconds. */
+export type Reply =
+  /** Done as asked. `counter`: the fence counter, 0 without fencing; for a release, how many keys went. */
+  | { readonly outcome: 'granted'; readonly counter: number }
+  /** Somebody else owns a key, for `remainingTtl` more milliseconds. */
+  | {
+      readonly outcome: 'held';
+      readonly remainingTtl: number;
+      readonly value?: string;
+      readonly counter?: number;
+    }
+  /** The key is not there. */
+  | { readonly outcome: 'missing'; readonly counter?: number }
+  /** The key exists and is no lock: of another type, or without an expiry. */
+  | { readonly outcome: 'foreign'; readonly type: string }
+  /** A later attempt got a higher fencing token. */
+  | { readonly outcome: 'superseded'; readonly counter: number }
+  /** The node gave no vote. */
+  | { readonly outcome: 'failed'; readonly reason: FailureReason; readonly message: string };
+
+/** The vote of one named node. `pending`: the outcome was certain before this node had answered. */
+export type NodeVote = (Reply | { readonly outcome: 'pending' }) & {
+  /** The node's address. */
+  readonly node: string;
+  /** From handing the operation to the node until its vote, in milliseconds; undefined while pending. */
+  readonly latencyMs: number | undefined;
+};
+
+/** A line a person can read: what each node said. */
+export function describeVotes(votes: readonly NodeVote[]): string {
+  return votes.map((vote) => `${vote.node}: ${describe(vote)}`).join('; ');
+}
+
+function describe(vote: NodeVote): string {
+  switch (vote.outcome) {
+    case 'granted':
+    case 'missing':
+      return vote.outcome;
+    case 'pending':
+      return 'no answer needed any more';
+    case 'held':
+      return `held for ${vote.remainingTtl} ms`;
+    case 'foreign':
+      return `not a lock (${vote.type})`;
+    case 'superseded':
+      return `superseded by token ${vote.counter}`;
+    case 'failed':
+      return `${vote.reason} (${vote.message})`;
+  }
+}
+
+/** The longest time that a key is still held by somebody else, as far as these votes tell. */
+export function longestRemainingTtl(votes: readonly NodeVote[]): number | undefined {
+  let longest: number | undefined;
+  for (const vote of votes) {
+    if (vote.outcome === 'held') longest = Math.max(longest ?? 0, vote.remainingTtl);
+  }
+  return longest;
+}

@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs';
+import { assertPositiveInteger, assertResource, describe } from './arguments.ts';
+import { fenceKey } from './fence-key.ts';
+import { assertFencingToken, StaleTokenError } from './token.ts';
+import type { TokenRegister } from './token-register.ts';
+
+const SCRIPT = readFileSync(new URL('./lua/guard.lua', import.meta.url), 'utf8');
+
+/** In place of a duration: for ever. */
+const FOR_EVER = '0';
+
+/**
+ * What the guard needs of a Redis client. An ioredis client is one as it is; around a node-redis
+ * client it is one line:
+ *
+ * ```ts
+ * { eval: (script, n, ...args) => client.eval(script, { keys: args.slice(0, n), arguments: args.slice(n) }) }
+ * ```
+ */
+export interface RedisEval {
+  /** Runs a Lua script; the first `numKeys` of `args` are its keys. */
+  eval(script: string, numKeys: number, ...args: string[]): PromiseLike<unknown>;
+}
+
+export interface RedisGuardOptions {
+  /**
+   * How long the fence key of a key is kept after the last call for that key, in ms: 1 … 2^53 − 1.
+   * Default: for ever. All processes must give the same.
+   *
+   * Risk: once the fence key is gone, *any* token is accepted. It must be longer than the longest a
+   * holder may be paused, or its write be under way, and still arrive; think of hours or days.
+   */
+  readonly retentionMs?: number;
+}
+
+export interface GuardedWriteOptions {
+  /** How long the value is kept, in ms: 1 … 2^53 − 1. Default: for ever. A `SET` either way: no older TTL stays. */
+  readonly ttlMs?: number;
+}
+
+/** Guards the string keys of one Redis by fencing token. Every method is one atomic script call. */
+export interface RedisGuard extends TokenRegister {
+  /**
+   * Registers the token, then reads the key: what a new holder does first, so that no write of an
+   * older holder can come after what it read.
+   *
+   * @returns the value, or null when there is none.
+   * @throws StaleTokenError when a higher token was registered; whatever the client throws.
+   */
+  read(key: string, token: number): Promise<string | null>;
+  /**
+   * Registers the token and sets the key.
+   *
+   * @throws StaleTokenError when a higher token was registered: nothing was written. Whatever the
+   * client throws: after a timeout or a lost connection the write may have happened.
+   */
+  write(key: string, token: number, value: string, options?: GuardedWriteOptions): Promise<void>;
+  /**
+   * Registers the token and deletes the key. The token is remembered all the same.
+   *
+   * @returns whether there was a value.
+   * @throws as `write` does.
+   */
+  delete(key: string, token: number): Promise<boolean>;
+}
+
+/**
+ * A guard for data in one Redis (or Redis Cluster): the *protected* store, not the nodes of the lock.
+ *
+ * Next to each key it keeps a fence key in the same slot, `quorlock:guard:…`, with the highest token
+ * registered. The guard is as good as that key's memory: it must not be evicted (`maxmemory-policy`
+ * `noeviction`, or a `volatile-…` one without `retentionMs`), deleted, or lost in a failover.
+ * It guards against those who use it: a plain `SET` on the same key goes through unseen.
+ *
+ * On a cluster a client-wide key prefix must contain a hash tag, or Redis answers CROSSSLOT.
+ *
+ * @throws TypeError or RangeError for an option outside its bounds.
+ */
+export function redisGuard(client: RedisEval, options: RedisGuardOptions = {}): RedisGuard {
+  const retention = durationArg(options.retentionMs, 'retentionMs');
+
+  /** Runs one operation and gives what follows 'ok' in its reply. */
+  async function call(operation: string, key: string, token: number, ...rest: string[]): Promise<unknown> {
+    assertResource(key, 'key');
+    assertFencingToken(token);
+    const args = [key, fenceKey(key), operation, String(token), retention, ...rest];
+    const reply = await client.eval(SCRIPT, 2, ...args);
+    const [outcome, detail] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
+    switch (outcome) {
+      case 'ok':
+        return detail;
+      case 'stale':
+        throw new StaleTokenError(key, token, Number(detail));
+      default:
+        throw new TypeError(
+          `client.eval must resolve to the script's reply, a list of strings, but gave ${describe(reply)}: ` +
+            'give an ioredis-shaped client without reply transformers',
+        );
+    }
+  }
+
+  return {
+    async register(key, token) {
+      await call('register', key, token);
+    },
+    async read(key, token) {
+      const value = await call('read', key, token);
+      return typeof value === 'string' ? value : null;
+    },
+    async write(key, token, value, { ttlMs } = {}) {
+      if (typeof value !== 'string') {
+        throw new TypeError(`value must be a string, but is ${describe(value)}: serialise it first`);
+      }
+      await call('write', key, token, value, durationArg(ttlMs, 'ttlMs'));
+    },
+    async delete(key, token) {
+      return Number(await call('delete', key, token)) === 1;
+    },
+  };
+}
+
+function durationArg(durationMs: number | undefined, name: string): string {
+  if (durationMs === undefined) return FOR_EVER;
+  assertPositiveInteger(durationMs, name);
+  return String(durationMs);
+}

@@ -1,0 +1,29 @@
+export type { Clock, Timer } from './base/clock.ts';
+export {
+  ClosedError,
+  type ErrorCode,
+  ExtendFailedError,
+  LockExpiredError,
+  LockHeldError,
+  LockLostError,
+  LockReleasedError,
+  NoQuorumError,
+  NotALockError,
+  QuorlockError,
+  WaitTimeoutError,
+} from './base/errors.ts';
+export type { Random } from './base/random.ts';
+export type { FailureReason, NodeVote } from './base/vote.ts';
+export type { Lock, ReleaseReport } from './lock/lock.ts';
+export type { Inspection, NodeInspection } from './redlock/inspection.ts';
+export type { NodeSource } from './redlock/nodes.ts';
+export type {
+  AcquireOptions,
+  RedlockOptions,
+  RedlockWarning,
+  TryAcquireOptions,
+  UsingOptions,
+} from './redlock/options.ts';
+export type { Resources } from './redlock/resources.ts';
+export { Redlock } from './redlock.ts';
+export type { Client, ConnectionState } from './wire/client.ts';

@@ -1,0 +1,33 @@
+import type { NodeVote } from '../base/vote.ts';
+import { type Defeat, defeatOf } from '../quorum/tally.ts';
+import { Lock, type LockSurroundings, type LockTerms } from './lock.ts';
+import { Validity } from './validity.ts';
+
+/** What one attempt to get a lock came to. */
+export type Attempt =
+  | { readonly outcome: 'acquired'; readonly lock: Lock }
+  | {
+      /** `expired`: granted, but nothing was left of the validity. */
+      readonly outcome: Defeat | 'expired';
+      readonly votes: readonly NodeVote[];
+    };
+
+/**
+ * Tries once to get a lock. Whatever keeps it from a valid lock, its value is given back on every node, also on
+ * those that answered nothing; that is not waited for.
+ */
+export async function attempt(surroundings: LockSurroundings, terms: LockTerms): Promise<Attempt> {
+  const { quorum, clock, driftFactor, nodeTimeoutFor } = surroundings;
+  const { target, value, ttl } = terms;
+  const timeoutMs = nodeTimeoutFor(ttl);
+  const grant = await quorum.acquire(target, value, ttl, timeoutMs);
+  if (grant.granted) {
+    const validity = new Validity(clock, grant.startedAt, ttl, driftFactor);
+    if (validity.remainingMs() > 0) {
+      return { outcome: 'acquired', lock: new Lock(surroundings, terms, grant, validity) };
+    }
+  }
+  surroundings.background(quorum.release(target.keys, value, timeoutMs));
+  const { votes } = grant;
+  return { outcome: grant.granted ? 'expired' : defeatOf(votes), votes };
+}

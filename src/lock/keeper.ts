@@ -1,0 +1,101 @@
+import { type Clock, elapsedMs, type Instant, instant, type Timer } from '../base/clock.ts';
+import { LockLostError, QuorlockError } from '../base/errors.ts';
+import type { NodeVote } from '../base/vote.ts';
+import { type Lock, loseLock } from './lock.ts';
+
+/** An extension is due when this share of the ttl is left: well before a third of it is. */
+const EXTEND_AT = 1 / 2;
+
+/** A failed extension is tried again after this share of what is left. */
+const TRY_AGAIN_AFTER = 1 / 8;
+
+/** The signal aborts when this share of the ttl is left and no extension has come through, … */
+const GIVE_UP_AT = 1 / 20;
+
+/** … or this many milliseconds, whichever is less: time to stop in, while nobody else can hold the lock. */
+const GIVE_UP_AT_MOST_MS = 500;
+
+/** However short the ttl, a keeper rests this long between two steps. */
+const SHORTEST_REST_MS = 1;
+
+/** For how long a keeper keeps its lock. */
+export interface KeeperTerms {
+  /** Milliseconds from now after which the lock is not kept any longer; Infinity for no bound. */
+  readonly maxHold: number;
+}
+
+/**
+ * Keeps a lock alive while a routine runs. It *rests* until half of the ttl is left, then *extends*; if that fails
+ * it rests a little and extends again. Beside that it *gives up* when so little is left that an abort of the
+ * lock's signal is due while the lock is still valid. It never overlaps two extensions and leaves no timer behind.
+ */
+export class Keeper {
+  readonly #lock: Lock;
+  readonly #clock: Clock;
+  readonly #maxHold: number;
+  readonly #since: Instant;
+  #next: Timer | undefined;
+  #givingUp: Timer | undefined;
+  #stopped = false;
+  #lastVotes: readonly NodeVote[] = [];
+
+  constructor(lock: Lock, clock: Clock, { maxHold }: KeeperTerms) {
+    this.#lock = lock;
+    this.#clock = clock;
+    this.#maxHold = maxHold;
+    this.#since = instant(clock);
+    this.#goOn();
+  }
+
+  /** Stops at once. An extension under way ends by itself and changes nothing any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#next?.cancel();
+    this.#givingUp?.cancel();
+  }
+
+  /** After every grant: when to extend next, and when it would be too late. */
+  #goOn(): void {
+    const remainingMs = this.#lock.remainingValidity();
+    if (this.#stopped || remainingMs <= 0) return;
+    const { ttl } = this.#lock;
+    const untilMaxHoldMs = this.#maxHold - elapsedMs(this.#clock, this.#since);
+    const untilLateMs = remainingMs - Math.min(ttl * GIVE_UP_AT, GIVE_UP_AT_MOST_MS);
+    this.#givingUp?.cancel();
+    this.#givingUp = this.#after(Math.min(untilLateMs, untilMaxHoldMs), () => this.#giveUp());
+    // What already lasts until maxHold needs no extension.
+    if (untilLateMs < untilMaxHoldMs) this.#rest(remainingMs - ttl * EXTEND_AT);
+  }
+
+  #rest(wantedMs: number): void {
+    this.#next = this.#after(Math.max(wantedMs, SHORTEST_REST_MS), () => void this.#extend());
+  }
+
+  async #extend(): Promise<void> {
+    try {
+      await this.#lock.extend();
+      this.#goOn();
+    } catch (error) {
+      if (error instanceof QuorlockError) this.#lastVotes = error.votes;
+      const remainingMs = this.#lock.remainingValidity();
+      if (!this.#stopped && remainingMs > 0) this.#rest(remainingMs * TRY_AGAIN_AFTER);
+    }
+  }
+
+  #giveUp(): void {
+    const heldMs = elapsedMs(this.#clock, this.#since);
+    const why =
+      heldMs >= this.#maxHold
+        ? `it was held for its maxHold of ${this.#maxHold} ms`
+        : 'no majority extended it in time';
+    this.stop();
+    loseLock(
+      this.#lock,
+      () => new LockLostError(why, { resources: this.#lock.resources, votes: this.#lastVotes }),
+    );
+  }
+
+  #after(delayMs: number, step: () => void): Timer {
+    return this.#clock.after(delayMs, step, { keepAlive: false });
+  }
+}

@@ -1,0 +1,224 @@
+import type { Clock, Timer } from '../base/clock.ts';
+import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';
+import type { NodeVote } from '../base/vote.ts';
+import type { Grant, LockKeys, Quorum } from '../quorum/quorum.ts';
+import { majorityOf } from '../quorum/tally.ts';
+import { truthfulSignal } from './truthful-signal.ts';
+import { Validity } from './validity.ts';
+
+/** What a release came to. */
+export interface ReleaseReport {
+  /** Whether a majority of nodes has confirmed that this lock's keys are gone, so that others can lock at once. */
+  readonly freed: boolean;
+  /**
+   * What each node said: `granted` = given back, `missing` = it had expired there, `held` = it is somebody
+   * else's by now, `failed` = unknown; such a node is asked again in the background.
+   */
+  readonly votes: readonly NodeVote[];
+}
+
+/** What all locks of one Redlock share. */
+export interface LockSurroundings {
+  readonly quorum: Quorum;
+  readonly clock: Clock;
+  readonly driftFactor: number;
+  /** Checks a ttl that is handed to extend(); throws if it is out of bounds. */
+  checkTtl(ttl: number): void;
+  /** The time a node has to answer, in milliseconds, for an operation with this ttl. */
+  nodeTimeoutFor(ttl: number): number;
+  /** Takes note of work that nobody waits for, but that close() has to. */
+  background(work: Promise<unknown>): void;
+  /** Hears of a lock that is held no more. */
+  ended(lock: Lock): void;
+}
+
+/** What a lock was granted for. */
+export interface LockTerms {
+  readonly resources: readonly string[];
+  readonly target: LockKeys;
+  readonly value: string;
+  readonly ttl: number;
+}
+
+/** Declares a lock lost before its validity has ended; for the keeper. */
+export let loseLock: (lock: Lock, why: () => LockLostError) => void;
+
+/**
+ * A lock that was acquired. It is *held* until it is *released* by its holder or *lost*: its validity ended, or a
+ * majority of nodes said that it is gone. Neither can be undone.
+ */
+export class Lock {
+  /** What is locked: sorted, without duplicates. */
+  readonly resources: readonly string[];
+  /** The string that owns the keys, new for every acquisition. */
+  readonly value: string;
+  /** Milliseconds that the lock was asked for, and that extend() uses if nothing else is said. */
+  readonly ttl: number;
+  /**
+   * The fencing token: unique to this acquisition and higher than that of every earlier one of these resources.
+   * Hand it to what the lock protects, and have that refuse a lower one than it has seen. `undefined` with
+   * `fencing: false`.
+   */
+  readonly token: number | undefined;
+
+  readonly #surroundings: LockSurroundings;
+  readonly #target: LockKeys;
+  #validity: Validity;
+  /** Makes the error that says why it is held no more. */
+  #end: (() => QuorlockError) | undefined;
+  /** Extensions and the release of one lock run one after the other. */
+  #queue: Promise<unknown> = Promise.resolve();
+  #release: Promise<ReleaseReport> | undefined;
+  #controller: AbortController | undefined;
+  #expiry: Timer | undefined;
+
+  constructor(surroundings: LockSurroundings, terms: LockTerms, grant: Grant, validity: Validity) {
+    this.resources = terms.resources;
+    this.value = terms.value;
+    this.ttl = terms.ttl;
+    this.token = terms.target.fences.length > 0 ? grant.token : undefined;
+    this.#surroundings = surroundings;
+    this.#target = terms.target;
+    this.#validity = validity;
+  }
+
+  /**
+   * Aborts as soon as the lock is held no more; its reason is a {@link LockLostError} or
+   * {@link LockReleasedError}. Inside `using` it aborts a little *before* the validity ends, if the lock can't be
+   * extended. It is right whenever it is read, also before any timer had a chance to run.
+   */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      truthfulSignal(this.#controller, () => this.#look());
+      this.#look();
+      if (this.#end === undefined) this.#watch();
+      else this.#controller.abort(this.#end());
+    }
+    return this.#controller.signal;
+  }
+
+  /** Milliseconds for which nobody else can hold the lock, elapsed time and drift taken off; 0 once it is over. */
+  remainingValidity(): number {
+    return this.#look() === undefined ? this.#validity.remainingMs() : 0;
+  }
+
+  /**
+   * Throws unless the lock is held at this very moment.
+   *
+   * @throws {LockLostError} its validity has ended or a majority gave it away
+   * @throws {LockReleasedError} it has been released
+   */
+  assertHeld(): void {
+    const end = this.#look();
+    if (end !== undefined) throw end();
+  }
+
+  /**
+   * Lets the lock live `ttl` milliseconds from now. It never gets shorter by this. If no majority agrees the lock
+   * stays valid for what it has left.
+   *
+   * @param ttl milliseconds, by default those it was acquired with; a positive integer, at most maxTtl
+   * @returns the remaining validity in milliseconds
+   * @throws {LockLostError} the lock is lost, or a majority of nodes said so now
+   * @throws {LockReleasedError} release() was called before
+   * @throws {ExtendFailedError} too few nodes answered in time; trying again may succeed
+   */
+  extend(ttl: number = this.ttl): Promise<number> {
+    return this.#inTurn(() => this.#extend(ttl));
+  }
+
+  /**
+   * Gives the lock back on every node. Never throws: not if the lock has expired or was lost, not if nodes fail;
+   * those are asked again in the background until the keys have expired anyway. A second call returns the same
+   * report.
+   */
+  release(): Promise<ReleaseReport> {
+    if (this.#release === undefined) {
+      if (this.#look() === undefined) this.#lose(() => new LockReleasedError({ resources: this.resources }));
+      this.#release = this.#inTurn(() => this.#giveBack());
+    }
+    return this.#release;
+  }
+
+  /** Releases the lock at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+
+  async #extend(ttl: number): Promise<number> {
+    const { quorum, clock, driftFactor, checkTtl, nodeTimeoutFor } = this.#surroundings;
+    checkTtl(ttl);
+    this.assertHeld();
+    const attempt = await quorum.extend(this.#target, this.value, ttl, this.token ?? 0, nodeTimeoutFor(ttl));
+    const { votes } = attempt;
+    // An agreement that comes after the old validity has ended comes too late: somebody may have held the lock in
+    // between and the signal has told so.
+    this.assertHeld();
+    if (!attempt.granted) {
+      const { resources } = this;
+      const denied = votes.filter(({ outcome }) => isDenial(outcome)).length;
+      if (denied >= majorityOf(votes.length)) {
+        this.#lose(
+          () => new LockLostError('a majority of nodes does not know it any more', { resources, votes }),
+        );
+        this.assertHeld();
+      }
+      throw new ExtendFailedError({ resources, votes, remainingValidity: this.remainingValidity() });
+    }
+    const validity = new Validity(clock, attempt.startedAt, ttl, driftFactor);
+    if (validity.remainingMs() > this.#validity.remainingMs()) this.#validity = validity;
+    return this.remainingValidity();
+  }
+
+  async #giveBack(): Promise<ReleaseReport> {
+    const { quorum, nodeTimeoutFor } = this.#surroundings;
+    const { votes } = await quorum.release(this.#target.keys, this.value, nodeTimeoutFor(this.ttl));
+    const gone = votes.filter(({ outcome }) => outcome === 'granted' || isDenial(outcome)).length;
+    return { freed: gone >= majorityOf(quorum.size), votes };
+  }
+
+  #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
+    const turn = this.#queue.then(task);
+    this.#queue = turn.catch(() => {
+      // Whoever waits for this turn hears of it; the next one goes ahead.
+    });
+    return turn;
+  }
+
+  /** Sees whether the validity has ended. Returns why the lock is held no more, if so. */
+  #look(): (() => QuorlockError) | undefined {
+    if (this.#end === undefined && this.#validity.remainingMs() <= 0) {
+      this.#lose(() => new LockLostError('its validity has ended', { resources: this.resources }));
+    }
+    return this.#end;
+  }
+
+  #lose(why: () => QuorlockError): void {
+    if (this.#end !== undefined) return;
+    this.#end = why;
+    this.#expiry?.cancel();
+    this.#surroundings.ended(this);
+    this.#controller?.abort(why());
+  }
+
+  /** Wakes up when the validity should have ended, and looks. An extension in between only makes it look again. */
+  #watch(): void {
+    this.#expiry = this.#surroundings.clock.after(
+      Math.max(0, this.#validity.remainingMs()),
+      () => {
+        if (this.#look() === undefined) this.#watch();
+      },
+      { keepAlive: false },
+    );
+  }
+
+  static {
+    loseLock = (lock, why) => lock.#lose(why);
+  }
+}
+
+/** Whether a node said that the holder does not hold the lock there. */
+function isDenial(outcome: NodeVote['outcome']): boolean {
+  return outcome === 'held' || outcome === 'missing' || outcome === 'superseded';
+}

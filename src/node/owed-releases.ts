@@ -1,0 +1,99 @@
+/** A release that its node has not confirmed. */
+export interface OwedRelease {
+  readonly keys: readonly string[];
+  readonly value: string;
+}
+
+interface Debt extends OwedRelease {
+  /** Monotonic milliseconds after which the keys have expired by themselves. */
+  readonly untilMs: number;
+  /** Sent, and neither confirmed nor failed yet. */
+  inFlight: boolean;
+  triesLeft: number;
+}
+
+/** How often a release is sent to a node at the most. */
+const MOST_TRIES = 4;
+
+/** Debts kept for one node. The oldest is dropped for a new one; its keys expire by themselves. */
+const MOST_DEBTS = 10_000;
+
+/**
+ * What one node still has to give back: locks and lost attempts whose release it has not confirmed. A debt is
+ * paid by the node's answer, is asked for again when the node is heard of again, and lapses with the keys' ttl.
+ */
+export class OwedReleases {
+  readonly #debts = new Map<string, Debt>();
+  #idle = 0;
+
+  /** Whether some debt is not being asked for at the moment. */
+  get hasIdle(): boolean {
+    return this.#idle > 0;
+  }
+
+  has(value: string): boolean {
+    return this.#debts.has(value);
+  }
+
+  /** A release is being sent. `untilMs`: monotonic time after which its keys have expired for certain. */
+  sent(release: OwedRelease, untilMs: number): void {
+    const known = this.#debts.get(release.value);
+    if (known !== undefined) {
+      if (!known.inFlight) this.#idle -= 1;
+      known.inFlight = true;
+      return;
+    }
+    if (this.#debts.size >= MOST_DEBTS) {
+      const [oldest] = this.#debts.keys();
+      if (oldest !== undefined) this.confirmed(oldest);
+    }
+    this.#debts.set(release.value, {
+      ...release,
+      untilMs,
+      inFlight: true,
+      triesLeft: MOST_TRIES - 1,
+    });
+  }
+
+  /** The node has done the release. */
+  confirmed(value: string): void {
+    const debt = this.#debts.get(value);
+    if (debt === undefined) return;
+    if (!debt.inFlight) this.#idle -= 1;
+    this.#debts.delete(value);
+  }
+
+  /** The node has not done the release, as far as is known, and it is not on its way any more. */
+  failed(value: string): void {
+    const debt = this.#debts.get(value);
+    if (debt === undefined || !debt.inFlight) return;
+    if (debt.triesLeft === 0) {
+      this.#debts.delete(value);
+      return;
+    }
+    debt.inFlight = false;
+    this.#idle += 1;
+  }
+
+  /** Takes the debts to ask for again. Those whose keys have expired by `nowMs` lapse. */
+  takeIdle(nowMs: number): readonly OwedRelease[] {
+    const idle: OwedRelease[] = [];
+    for (const debt of this.#debts.values()) {
+      if (debt.inFlight) continue;
+      if (debt.untilMs <= nowMs) {
+        this.confirmed(debt.value);
+        continue;
+      }
+      debt.inFlight = true;
+      debt.triesLeft -= 1;
+      this.#idle -= 1;
+      idle.push(debt);
+    }
+    return idle;
+  }
+
+  clear(): void {
+    this.#debts.clear();
+    this.#idle = 0;
+  }
+}

@@ -1,0 +1,66 @@
+import type { NodeVote, Reply } from '../base/vote.ts';
+import type { Node } from '../node/node.ts';
+import type { Operation } from '../wire/operation.ts';
+import { type Decision, tally } from './tally.ts';
+
+/** What a ballot came to. */
+export interface BallotResult {
+  readonly decision: Exclude<Decision, 'undecided'>;
+  /** One vote a node, in the order of the node list. */
+  readonly votes: readonly NodeVote[];
+}
+
+/** When a ballot is over. */
+export type Patience =
+  /** As soon as its outcome is certain. */
+  | 'outcome'
+  /** When every node has voted that is not known to be silent. */
+  | 'everybody';
+
+/**
+ * Asks all nodes the same thing at the same time, and counts.
+ *
+ * Resolves, never rejects, at the latest when `timeoutMs` has passed: every node replies or fails within it. Votes
+ * that come after the end do not count.
+ *
+ * @param already nodes that count as granted without being asked again, by their index
+ */
+export function holdBallot(
+  nodes: readonly Node[],
+  operation: Operation,
+  timeoutMs: number,
+  patience: Patience,
+  already: ReadonlySet<number> = new Set(),
+): Promise<BallotResult> {
+  return new Promise((resolve) => {
+    const votes: NodeVote[] = nodes.map(({ address }) => ({
+      outcome: 'pending',
+      node: address,
+      latencyMs: undefined,
+    }));
+    let granted = already.size;
+    let refused = 0;
+    let over = false;
+
+    const awaited = (index: number) =>
+      votes[index]?.outcome === 'pending' && !already.has(index) && !nodes[index]?.isSilent;
+    const isOver = (decision: Decision) =>
+      decision !== 'undecided' && (patience === 'outcome' || !nodes.some((_, index) => awaited(index)));
+
+    const count = (index: number, node: Node, reply: Reply, latencyMs: number) => {
+      if (over) return;
+      votes[index] = { ...reply, node: node.address, latencyMs };
+      if (reply.outcome === 'granted') granted += 1;
+      else refused += 1;
+      const decision = tally(nodes.length, granted, refused);
+      if (!isOver(decision) || decision === 'undecided') return;
+      over = true;
+      resolve({ decision, votes });
+    };
+
+    nodes.forEach((node, index) => {
+      if (already.has(index)) return;
+      node.submit(operation, timeoutMs, (reply, latencyMs) => count(index, node, reply, latencyMs));
+    });
+  });
+}

@@ -1,0 +1,35 @@
+import type { NodeVote } from '../base/vote.ts';
+
+/** The key of the fence counter that belongs to a lock key, in the same hash slot of a Redis Cluster. */
+export function fenceKeyOf(key: string): string {
+  const hasHashTag = /^[^{]*\{[^}]+\}/.test(key);
+  return hasHashTag ? `${FENCE_PREFIX}${key}` : `${FENCE_PREFIX}{${key}}`;
+}
+
+/** Keys that begin so are the library's own. */
+export const OWN_PREFIX = 'quorlock:';
+
+const FENCE_PREFIX = `${OWN_PREFIX}fence:`;
+
+/** The token that a won ballot is about, and who is to confirm it. */
+export interface TokenChoice {
+  readonly token: number;
+  /** How many nodes answered with this very token: these are confirmed already. */
+  readonly confirmed: number;
+}
+
+/** The highest counter that a granting node answered, and how many nodes answered just this. */
+export function chooseToken(votes: readonly NodeVote[]): TokenChoice {
+  let token = 0;
+  let confirmed = 0;
+  for (const vote of votes) {
+    if (vote.outcome !== 'granted') continue;
+    if (vote.counter > token) {
+      token = vote.counter;
+      confirmed = 1;
+    } else if (vote.counter === token) {
+      confirmed += 1;
+    }
+  }
+  return { token, confirmed };
+}

@@ -1,0 +1,153 @@
+import { type Clock, type Instant, instant } from '../base/clock.ts';
+import type { NodeVote } from '../base/vote.ts';
+import { Node, type NodeSettings } from '../node/node.ts';
+import type { Client } from '../wire/client.ts';
+import { type BallotResult, holdBallot } from './ballot.ts';
+import { chooseToken } from './fencing.ts';
+import { majorityOf } from './tally.ts';
+import { TokenClock } from './token-clock.ts';
+
+/** The keys of one lock on every node. */
+export interface LockKeys {
+  readonly keys: readonly string[];
+  /** The fence counters that belong to `keys`; empty without fencing. */
+  readonly fences: readonly string[];
+}
+
+/** What came of asking a quorum for a lock. */
+export interface Grant {
+  readonly granted: boolean;
+  readonly votes: readonly NodeVote[];
+  /** The moment before the first byte was sent: validity counts from here. */
+  readonly startedAt: Instant;
+  /** The fencing token; 0 without fencing. */
+  readonly token: number;
+}
+
+/**
+ * All nodes together. It sends an operation to every node at the same time and says what the majority makes of
+ * it; how long a lock is good for is the business of whoever asked.
+ */
+export class Quorum {
+  readonly size: number;
+  readonly #nodes: readonly Node[];
+  readonly #clock: Clock;
+  readonly #tokenClock: TokenClock;
+
+  constructor(clients: readonly Client[], settings: NodeSettings) {
+    this.size = clients.length;
+    this.#clock = settings.clock;
+    this.#nodes = clients.map((client) => new Node(client, settings));
+    this.#tokenClock = new TokenClock(this.#nodes.map(({ time }) => time));
+  }
+
+  /**
+   * Asks for a lock with a value that was never used before. The tokens of two grants for one resource are never
+   * equal, and grow in real time: a token counts only once a majority has it as its counter while the value
+   * still owns the key there.
+   */
+  async acquire(target: LockKeys, value: string, ttl: number, timeoutMs: number): Promise<Grant> {
+    const startedAt = instant(this.#clock);
+    const proposal = this.#tokenClock.next(startedAt.monotonic);
+    const ballot = await holdBallot(
+      this.#nodes,
+      { kind: 'acquire', ...target, value, ttl, proposal },
+      timeoutMs,
+      'outcome',
+    );
+    const granted = ballot.decision === 'won';
+    if (!granted || target.fences.length === 0) return { ...ballot, granted, startedAt, token: 0 };
+    const { token, confirmed } = chooseToken(ballot.votes);
+    if (confirmed >= majorityOf(this.size)) return { ...ballot, granted, startedAt, token };
+    const confirmation = await this.#confirm(target, value, token, timeoutMs, ballot);
+    return { ...confirmation, granted: confirmation.decision === 'won', startedAt, token };
+  }
+
+  /** Lets a lock live `ttl` from now. `token` is 0 without fencing. */
+  async extend(
+    target: LockKeys,
+    value: string,
+    ttl: number,
+    token: number,
+    timeoutMs: number,
+  ): Promise<Grant> {
+    const startedAt = instant(this.#clock);
+    const ballot = await holdBallot(
+      this.#nodes,
+      { kind: 'extend', ...target, value, ttl, token },
+      timeoutMs,
+      'outcome',
+    );
+    return { ...ballot, granted: ballot.decision === 'won', startedAt, token };
+  }
+
+  /** Gives a value's keys back on every node; nodes that do not confirm it are asked again in the background. */
+  release(keys: readonly string[], value: string, timeoutMs: number): Promise<BallotResult> {
+    return holdBallot(this.#nodes, { kind: 'release', keys, value }, timeoutMs, 'everybody');
+  }
+
+  /** What every node says of a lock. Changes nothing. */
+  async inspect(target: LockKeys, timeoutMs: number): Promise<readonly NodeVote[]> {
+    const { votes } = await holdBallot(this.#nodes, { kind: 'inspect', ...target }, timeoutMs, 'everybody');
+    return votes;
+  }
+
+  /** Whether it is certain for a majority of nodes if they can be reached. Only first connections take time. */
+  get isConnected(): boolean {
+    let up = 0;
+    let pending = 0;
+    for (const node of this.#nodes) {
+      if (node.isUp) up += 1;
+      else if (!node.isSettled) pending += 1;
+    }
+    const majority = majorityOf(this.size);
+    return up >= majority || up + pending < majority;
+  }
+
+  /** Resolves when {@link isConnected}, or after `timeoutMs`. */
+  connected(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const finish = () => {
+        timer.cancel();
+        for (const stop of stops) stop();
+        resolve();
+      };
+      const look = () => {
+        if (this.isConnected) finish();
+      };
+      const timer = this.#clock.after(timeoutMs, finish);
+      const stops = this.#nodes.map((node) => node.onStateChange(look));
+      look();
+    });
+  }
+
+  /** Ends all nodes. Operations under way fail. */
+  close(): void {
+    for (const node of this.#nodes) node.close();
+  }
+
+  /** Has the nodes that answered another counter take `token` as theirs, as far as the value still owns them. */
+  async #confirm(
+    target: LockKeys,
+    value: string,
+    token: number,
+    timeoutMs: number,
+    ballot: BallotResult,
+  ): Promise<BallotResult> {
+    const confirmed = new Set<number>();
+    ballot.votes.forEach((vote, index) => {
+      if (vote.outcome === 'granted' && vote.counter === token) confirmed.add(index);
+    });
+    const result = await holdBallot(
+      this.#nodes,
+      { kind: 'confirm', ...target, value, token },
+      timeoutMs,
+      'outcome',
+      confirmed,
+    );
+    const votes = result.votes.map((vote, index) =>
+      confirmed.has(index) ? (ballot.votes[index] ?? vote) : vote,
+    );
+    return { ...result, votes };
+  }
+}

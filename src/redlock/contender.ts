@@ -1,0 +1,96 @@
+import type { Clock } from '../base/clock.ts';
+import {
+  LockExpiredError,
+  LockHeldError,
+  NoQuorumError,
+  NotALockError,
+  WaitTimeoutError,
+} from '../base/errors.ts';
+import type { Random } from '../base/random.ts';
+import { longestRemainingTtl } from '../base/vote.ts';
+import type { Attempt } from '../lock/attempt.ts';
+import type { Lock } from '../lock/lock.ts';
+import { interruptible } from './interruptible.ts';
+
+/** An attempt that got no lock. */
+export type LostAttempt = Exclude<Attempt, { readonly outcome: 'acquired' }>;
+
+/** What a caller wants and how long it is ready to wait for it. */
+export interface Wish {
+  readonly resources: readonly string[];
+  readonly ttl: number;
+  /** Milliseconds; 0: one attempt. */
+  readonly waitTime: number;
+  /** Any of them ends the wait, with its own reason. */
+  readonly signals: readonly AbortSignal[];
+  /** Tries once, with a lock value of its own. */
+  attempt(): Promise<Attempt>;
+}
+
+/** The shortest span from which the pause between two attempts is drawn, in milliseconds. It doubles … */
+const FIRST_PAUSE_MS = 8;
+
+/** … with every attempt up to this. */
+const LONGEST_PAUSE_MS = 200;
+
+/**
+ * Contends for a lock until it has it, waitTime is over, or a signal aborts. Waiting is for holders, not for nodes:
+ * when a majority can't vote it ends at once. Attempts are apart by random pauses, so that contenders that split the
+ * vote do not meet again.
+ */
+export async function contend(wish: Wish, clock: Clock, random: Random): Promise<Lock> {
+  const startedAtMs = clock.monotonic();
+  for (let tries = 1; ; tries += 1) {
+    for (const signal of wish.signals) signal.throwIfAborted();
+    const attempt = await interruptible(wish.attempt(), wish.signals, (late) => {
+      if (late.outcome === 'acquired') void late.lock.release();
+    });
+    if (attempt.outcome === 'acquired') return attempt.lock;
+    const elapsedMs = clock.monotonic() - startedAtMs;
+    const leftMs = wish.waitTime - elapsedMs;
+    const isTransient = attempt.outcome === 'held' || attempt.outcome === 'expired';
+    if (!isTransient || leftMs <= 0) throw failureOf(attempt, wish, elapsedMs);
+    await sleep(clock, Math.min(leftMs, pauseMs(attempt, tries, random)), wish.signals);
+  }
+}
+
+/** What a lost attempt means for somebody who does not go on. */
+export function failureOf(attempt: LostAttempt, wish: Wish, elapsedMs: number): Error {
+  const { resources, ttl, waitTime } = wish;
+  const details = { resources, votes: attempt.votes, elapsedMs };
+  switch (attempt.outcome) {
+    case 'held':
+      return waitTime === 0 ? new LockHeldError(details) : new WaitTimeoutError({ ...details, waitTime });
+    case 'expired':
+      return new LockExpiredError({ ...details, ttl });
+    case 'no-quorum':
+      return new NoQuorumError(details);
+    case 'not-a-lock':
+      return new NotALockError(details);
+  }
+}
+
+function pauseMs(attempt: LostAttempt, tries: number, random: Random): number {
+  const span = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(tries, 10), LONGEST_PAUSE_MS);
+  const drawn = 1 + random.fraction() * span;
+  const holderMs = longestRemainingTtl(attempt.votes);
+  return holderMs === undefined ? drawn : Math.min(drawn, holderMs + 1 + random.fraction() * FIRST_PAUSE_MS);
+}
+
+async function sleep(clock: Clock, delayMs: number, signals: readonly AbortSignal[]): Promise<void> {
+  let cancel = () => {};
+  const wakeUp = new Promise<void>((resolve) => {
+    const timer = clock.after(delayMs, resolve);
+    cancel = () => {
+      timer.cancel();
+      resolve();
+    };
+  });
+  try {
+    await interruptible(wakeUp, signals, () => {
+      // There is nothing to give back.
+    });
+  } finally {
+    cancel();
+  }
+}

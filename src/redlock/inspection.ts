@@ -1,0 +1,82 @@
+import type { FailureReason, NodeVote } from '../base/vote.ts';
+import { majorityOf } from '../quorum/tally.ts';
+
+/** What one node knows of a lock. Durations in milliseconds. */
+export type NodeInspection = { readonly node: string } & (
+  | {
+      readonly state: 'held';
+      readonly value: string;
+      readonly remainingTtl: number;
+      /** The node's fence counter; 0 if it has none. */
+      readonly counter: number;
+    }
+  | { readonly state: 'free' }
+  /** The key exists and is no lock. */
+  | { readonly state: 'not-a-lock'; readonly type: string }
+  /** The node could not be asked: it may hold the key or not. */
+  | { readonly state: 'unknown'; readonly reason: FailureReason; readonly message: string }
+);
+
+/** What a quorum knows of a lock. It was true when it was asked; only a lock of one's own tells what is true now. */
+export interface Inspection {
+  readonly resource: string;
+  /** The lock's key on every node. */
+  readonly key: string;
+  /**
+   * `held`: a majority has it under one value. `free`: a majority has nothing. `contended`: nobody has a majority,
+   * several have some. `unknown`: too few nodes answered to tell, so do not take it for free.
+   */
+  readonly state: 'held' | 'free' | 'contended' | 'unknown';
+  /** The value that holds a majority; undefined unless `held`. */
+  readonly value: string | undefined;
+  /** Milliseconds until that majority ends if nobody extends it; undefined unless `held`. */
+  readonly remainingTtl: number | undefined;
+  readonly nodes: readonly NodeInspection[];
+}
+
+/** Puts together what the nodes said. */
+export function inspectionOf(resource: string, key: string, votes: readonly NodeVote[]): Inspection {
+  const nodes = votes.map(inspectNode);
+  const majority = majorityOf(nodes.length);
+  const ttls = new Map<string, number[]>();
+  let free = 0;
+  let unknown = 0;
+  for (const node of nodes) {
+    if (node.state === 'held') ttls.set(node.value, [...(ttls.get(node.value) ?? []), node.remainingTtl]);
+    else if (node.state === 'free') free += 1;
+    else if (node.state === 'unknown') unknown += 1;
+  }
+  for (const [value, remaining] of ttls) {
+    if (remaining.length < majority) continue;
+    const [remainingTtl] = remaining.sort((a, b) => b - a).slice(majority - 1);
+    return { resource, key, state: 'held', value, remainingTtl, nodes };
+  }
+  const most = Math.max(0, ...[...ttls.values()].map(({ length }) => length));
+  const state =
+    free >= majority ? 'free' : Math.max(most, free) + unknown >= majority ? 'unknown' : 'contended';
+  return { resource, key, state, value: undefined, remainingTtl: undefined, nodes };
+}
+
+function inspectNode(vote: NodeVote): NodeInspection {
+  const { node } = vote;
+  switch (vote.outcome) {
+    case 'held':
+      return {
+        node,
+        state: 'held',
+        value: vote.value ?? '',
+        remainingTtl: vote.remainingTtl,
+        counter: vote.counter ?? 0,
+      };
+    case 'missing':
+      return { node, state: 'free' };
+    case 'foreign':
+      return { node, state: 'not-a-lock', type: vote.type };
+    case 'failed':
+      return { node, state: 'unknown', reason: vote.reason, message: vote.message };
+    case 'granted':
+    case 'superseded':
+    case 'pending':
+      return { node, state: 'unknown', reason: 'timeout', message: 'it has not answered for a while' };
+  }
+}

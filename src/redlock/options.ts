@@ -1,0 +1,275 @@
+import type { Clock } from '../base/clock.ts';
+import { describe } from '../base/describe.ts';
+import type { Random } from '../base/random.ts';
+import { driftMs } from '../lock/validity.ts';
+
+/** Settings of a Redlock. All durations are in milliseconds. */
+export interface RedlockOptions {
+  /**
+   * How long a lock lives unless a call says otherwise. Default 10 000; a positive integer, at most `maxTtl`.
+   * Longer means that a lock whose holder died blocks others for longer; shorter, that a pause costs the lock.
+   */
+  readonly ttl?: number | undefined;
+  /**
+   * The largest ttl of any lock. Default 30 000; a positive integer, at most 31 536 000 000 (a year). All programs
+   * that share the nodes should have the same.
+   */
+  readonly maxTtl?: number | undefined;
+  /**
+   * How long `acquire` waits for somebody else's lock unless a call says otherwise. Default 10 000; 0 does not
+   * wait; Infinity waits for ever.
+   */
+  readonly waitTime?: number | undefined;
+  /**
+   * How long a node has to answer before it counts as failed. Default 50, or a quarter of the ttl if that is less;
+   * a positive integer below the ttl. A hung node delays nobody for longer; too small a value turns slow nodes into
+   * failed ones.
+   */
+  readonly nodeTimeout?: number | undefined;
+  /**
+   * How long a call waits for *first* connections, beside everything else. Default 1 000; a positive integer.
+   */
+  readonly connectTimeout?: number | undefined;
+  /**
+   * Largest relative error between any two clocks' rates. Default 0.01; from 0 to 0.5. A lock's validity is shorter
+   * by ttl × driftFactor. Too small a value lets two holders overlap on machines whose clocks run wrong.
+   */
+  readonly driftFactor?: number | undefined;
+  /**
+   * Put before every resource to make its Redis key. Default `lock:`. Use `''` for plain keys, which exclude
+   * other Redlock implementations that lock the same key.
+   */
+  readonly keyPrefix?: string | undefined;
+  /**
+   * Whether locks carry a fencing token. Default true. Without it, nothing can stop a late write of a holder that
+   * lost its lock, and nodes that lost a key are not healed by an extension.
+   */
+  readonly fencing?: boolean | undefined;
+  /**
+   * How long a node remembers the last token of a resource that nobody locks. Default 3 600 000; a positive
+   * integer, at least `maxTtl`.
+   */
+  readonly fenceRetention?: number | undefined;
+  /** Hears of what is unsafe but works. Default: `process.emitWarning`. */
+  readonly onWarning?: ((warning: RedlockWarning) => void) | undefined;
+  /** Time, for tests and simulations. Default: this process's clocks. */
+  readonly clock?: Clock | undefined;
+  /** Chance, for tests and simulations. Default: the operating system's. */
+  readonly random?: Random | undefined;
+}
+
+/** Something that works but weakens what a lock promises. */
+export interface RedlockWarning {
+  readonly code: 'QUORLOCK_UNSAFE_CLIENT' | 'QUORLOCK_EVEN_NODES';
+  /** What it is, why it matters, and what to do. */
+  readonly message: string;
+}
+
+/** Settings of one attempt. */
+export interface TryAcquireOptions {
+  /** How long the lock lives, in milliseconds. Default: the Redlock's `ttl`; the same bounds. */
+  readonly ttl?: number | undefined;
+}
+
+/** Settings of one `acquire`. */
+export interface AcquireOptions extends TryAcquireOptions {
+  /** How long to wait for somebody else's lock, in milliseconds. Default: the Redlock's `waitTime`. */
+  readonly waitTime?: number | undefined;
+  /** Cancels the wait: `acquire` rejects at once with the signal's own reason and leaves no key behind. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Settings of one `using`. */
+export interface UsingOptions extends AcquireOptions {
+  /**
+   * How long the lock is kept alive at the most, in milliseconds; then its signal aborts. Default Infinity: for as
+   * long as the routine runs. A positive number.
+   */
+  readonly maxHold?: number | undefined;
+}
+
+/** Options after checks and defaults, without the ports. */
+export interface Settings {
+  readonly ttl: number;
+  readonly maxTtl: number;
+  readonly waitTime: number;
+  readonly nodeTimeout: number | undefined;
+  readonly connectTimeout: number;
+  readonly driftFactor: number;
+  readonly keyPrefix: string;
+  readonly fencing: boolean;
+  readonly fenceRetention: number;
+}
+
+const DEFAULT_NODE_TIMEOUT_MS = 50;
+const YEAR_MS = 31_536_000_000;
+
+const OPTION_NAMES = [
+  'ttl',
+  'maxTtl',
+  'waitTime',
+  'nodeTimeout',
+  'connectTimeout',
+  'driftFactor',
+  'keyPrefix',
+  'fencing',
+  'fenceRetention',
+  'onWarning',
+  'clock',
+  'random',
+] as const satisfies readonly (keyof RedlockOptions)[];
+
+/**
+ * Checks the options of a Redlock, each and against each other, and fills in defaults. An option that is undefined
+ * counts as not given.
+ *
+ * @throws {TypeError} a wrong type, or an option that does not exist
+ * @throws {RangeError} a value out of bounds
+ */
+export function resolveOptions(options: RedlockOptions): Settings {
+  checkNames('option', options, OPTION_NAMES);
+  const maxTtl = integer('maxTtl', options.maxTtl ?? 30_000, 1, YEAR_MS);
+  const ttlDefault = Math.min(10_000, maxTtl);
+  const settings: Settings = {
+    maxTtl,
+    ttl: integer('ttl', options.ttl ?? ttlDefault, 1, maxTtl, 'maxTtl'),
+    waitTime: duration('waitTime', options.waitTime ?? 10_000, 0),
+    nodeTimeout:
+      options.nodeTimeout === undefined ? undefined : integer('nodeTimeout', options.nodeTimeout, 1, YEAR_MS),
+    connectTimeout: integer('connectTimeout', options.connectTimeout ?? 1_000, 1, YEAR_MS),
+    driftFactor: number('driftFactor', options.driftFactor ?? 0.01, 0, 0.5),
+    keyPrefix: text('keyPrefix', options.keyPrefix ?? 'lock:'),
+    fencing: boolean('fencing', options.fencing ?? true),
+    fenceRetention: integer(
+      'fenceRetention',
+      options.fenceRetention ?? Math.max(3_600_000, maxTtl),
+      maxTtl,
+      10 * YEAR_MS,
+    ),
+  };
+  checkFunction('onWarning', options.onWarning);
+  checkTtl(settings, settings.ttl);
+  return settings;
+}
+
+/** The ttl of one call, checked. */
+export function ttlOf(settings: Settings, options: TryAcquireOptions): number {
+  const ttl = options.ttl ?? settings.ttl;
+  checkTtl(settings, ttl);
+  return ttl;
+}
+
+/**
+ * Checks a ttl against the bounds and against what depends on it.
+ *
+ * @throws {TypeError} not a number
+ * @throws {RangeError} not a positive integer up to maxTtl, not above nodeTimeout, or not above the drift allowance
+ */
+export function checkTtl(settings: Settings, ttl: number): void {
+  integer('ttl', ttl, 1, settings.maxTtl, 'maxTtl');
+  const { nodeTimeout, driftFactor } = settings;
+  if (nodeTimeout !== undefined && nodeTimeout >= ttl) {
+    throw new RangeError(
+      `nodeTimeout must be less than the ttl, or a slow node uses up the lock: got nodeTimeout ${nodeTimeout} ` +
+        `and ttl ${ttl}`,
+    );
+  }
+  const drift = driftMs(ttl, driftFactor);
+  if (drift >= ttl) {
+    throw new RangeError(
+      `ttl must be more than the ${drift} ms that clock drift may take of it (driftFactor ${driftFactor}): ` +
+        `got ${ttl}`,
+    );
+  }
+}
+
+/** How long a node has to answer an operation with this ttl. */
+export function nodeTimeoutFor(settings: Settings, ttl: number): number {
+  return settings.nodeTimeout ?? Math.max(1, Math.min(DEFAULT_NODE_TIMEOUT_MS, Math.floor(ttl / 4)));
+}
+
+/** How long one call waits for somebody else's lock. */
+export function waitTimeOf(settings: Settings, options: AcquireOptions): number {
+  return duration('waitTime', options.waitTime ?? settings.waitTime, 0);
+}
+
+/** For how long one `using` keeps its lock. */
+export function maxHoldOf(options: UsingOptions): number {
+  return duration('maxHold', options.maxHold ?? Number.POSITIVE_INFINITY, 1);
+}
+
+export const TRY_ACQUIRE_NAMES: readonly string[] = ['ttl'];
+export const ACQUIRE_NAMES: readonly string[] = [...TRY_ACQUIRE_NAMES, 'waitTime', 'signal'];
+export const USING_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold'];
+
+/**
+ * Checks that options are an object and have no other names than these: a setting that is misspelt must not be
+ * ignored.
+ */
+export function checkNames(what: string, options: unknown, names: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`${what}s must be an object: got ${describe(options)}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) {
+      throw new TypeError(`there is no ${what} ${JSON.stringify(name)}; there are ${names.join(', ')}`);
+    }
+  }
+}
+
+/** @throws {TypeError} not an AbortSignal */
+export function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`signal must be an AbortSignal: got ${describe(signal)}`);
+  }
+}
+
+function integer(name: string, value: unknown, least: number, most: number, mostName?: string): number {
+  const checked = ofType('number', name, value);
+  if (!Number.isInteger(checked) || checked < least || checked > most) {
+    const bound = mostName === undefined ? `${most}` : `${mostName} (${most})`;
+    throw new RangeError(`${name} must be an integer from ${least} to ${bound}: got ${checked}`);
+  }
+  return checked;
+}
+
+function number(name: string, value: unknown, least: number, most: number): number {
+  const checked = ofType('number', name, value);
+  if (!(checked >= least && checked <= most)) {
+    throw new RangeError(`${name} must be from ${least} to ${most}: got ${checked}`);
+  }
+  return checked;
+}
+
+function duration(name: string, value: unknown, least: number): number {
+  return number(name, value, least, Number.POSITIVE_INFINITY);
+}
+
+function text(name: string, value: unknown): string {
+  return ofType('string', name, value);
+}
+
+function boolean(name: string, value: unknown): boolean {
+  return ofType('boolean', name, value);
+}
+
+function checkFunction(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'function') {
+    throw new TypeError(`${name} must be a function: got ${describe(value)}`);
+  }
+}
+
+interface Types {
+  readonly number: number;
+  readonly string: string;
+  readonly boolean: boolean;
+}
+
+function ofType<Name extends keyof Types>(type: Name, name: string, value: unknown): Types[Name] {
+  if (!isOfType(type, value)) throw new TypeError(`${name} must be a ${type}: got ${describe(value)}`);
+  return value;
+}
+
+function isOfType<Name extends keyof Types>(type: Name, value: unknown): value is Types[Name] {
+  return typeof value === type;
+}

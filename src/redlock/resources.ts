@@ -1,0 +1,61 @@
+import { describe } from '../base/describe.ts';
+import { fenceKeyOf, OWN_PREFIX } from '../quorum/fencing.ts';
+import type { LockKeys } from '../quorum/quorum.ts';
+import type { Client } from '../wire/client.ts';
+
+/** A resource or several that are locked together. */
+export type Resources = string | readonly string[];
+
+/**
+ * The resources sorted and without duplicates, so that two locks over the same ones are the same lock.
+ *
+ * @throws {TypeError} not a string or a list of strings
+ * @throws {RangeError} an empty list or an empty name
+ */
+export function normalizeResources(resources: Resources): readonly string[] {
+  const list: readonly unknown[] = Array.isArray(resources) ? resources : [resources];
+  if (list.length === 0) throw new RangeError('resources must name at least one resource: got []');
+  for (const [index, resource] of list.entries()) {
+    const name = Array.isArray(resources) ? `resources[${index}]` : 'resource';
+    if (typeof resource !== 'string')
+      throw new TypeError(`${name} must be a string: got ${describe(resource)}`);
+    if (resource === '') throw new RangeError(`${name} must not be empty: got ""`);
+  }
+  return [...new Set(list as readonly string[])].sort();
+}
+
+/**
+ * The keys of a lock over these resources.
+ *
+ * @throws {RangeError} a key would be one of the library's own
+ */
+export function keysFor(resources: readonly string[], keyPrefix: string, fencing: boolean): LockKeys {
+  const keys = resources.map((resource) => keyPrefix + resource);
+  for (const key of keys) {
+    if (key.startsWith(OWN_PREFIX)) {
+      throw new RangeError(
+        `a lock's key must not begin with "${OWN_PREFIX}", which is the library's own: got ${JSON.stringify(key)}`,
+      );
+    }
+  }
+  return { keys, fences: fencing ? keys.map(fenceKeyOf) : [] };
+}
+
+/**
+ * Checks that every Redis Cluster among the nodes keeps all these keys in one slot.
+ *
+ * @throws {RangeError} a Cluster spreads them over several
+ */
+export function checkSlots(clients: readonly Client[], { keys, fences }: LockKeys): void {
+  for (const client of clients) {
+    if (!client.isCluster) continue;
+    const slots = new Set([...keys, ...fences].map((key) => client.slotOf(key)));
+    if (slots.size > 1) {
+      throw new RangeError(
+        `the keys of one lock must be in one slot of a Redis Cluster, and ${client.address} has ` +
+          `${keys.map((key) => JSON.stringify(key)).join(', ')} in ${slots.size}. Give the resources a common ` +
+          'hash tag, as in "{user:7}:cart"',
+      );
+    }
+  }
+}

@@ -1,0 +1,38 @@
+/** How a client stands with its server. */
+export type ConnectionState =
+  /** The first connection is being made. */
+  | 'connecting'
+  /** Commands can be sent. */
+  | 'ready'
+  /** The connection failed or was lost; the client tries again by itself. */
+  | 'down'
+  /** The client was ended and will not connect again. */
+  | 'ended';
+
+/**
+ * The port a Redis client fills: all that the library needs of one. Adapters for drivers implement it, and so
+ * does a simulated node.
+ *
+ * Commands must reach the server in the order they were sent, as long as one connection lasts.
+ */
+export interface Client {
+  /** Where the node is, for messages: `host:port` or a socket's path. Never holds a password. */
+  readonly address: string;
+  readonly state: ConnectionState;
+  /** Why the state is `down` or `ended`, as far as it is known. */
+  readonly stateReason: string;
+  /** Settings of the driver under which commands may run late or twice; each says what to set instead. */
+  readonly unsafeSettings: readonly string[];
+  /** Calls `listener` after every change of `state`, and on every new connection. Returns how to stop. */
+  onStateChange(listener: () => void): () => void;
+  /** EVALSHA. Rejects with the server's error, or when the connection is lost. May never settle. */
+  evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
+  /** EVAL, for a server that does not have the script yet. */
+  eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
+  /** Whether the node is a Redis Cluster: several servers, each with some of the keys and its own TIME. */
+  readonly isCluster: boolean;
+  /** The hash slot of a key in a Redis Cluster; the keys of one call must share it. 0 for a single server. */
+  slotOf(key: string): number;
+  /** Drops the connection, if this port made it; leaves a client that was handed in alone. Does not wait. */
+  close(): void;
+}

@@ -1,0 +1,188 @@
+import clusterSlot from 'cluster-key-slot';
+import { Redis } from 'ioredis';
+import type { Client, ConnectionState } from './client.ts';
+
+/** What an ioredis client, version 5 or 6, `Redis` or `Cluster`, has in common as far as it is used here. */
+export interface IoredisClient {
+  readonly status: string;
+  readonly isCluster: boolean;
+  readonly options: object;
+  evalsha(sha1: string, numberOfKeys: number, ...args: (string | number)[]): Promise<unknown>;
+  eval(source: string, numberOfKeys: number, ...args: (string | number)[]): Promise<unknown>;
+  on(event: string, listener: () => void): unknown;
+  off(event: string, listener: () => void): unknown;
+  connect(): Promise<void>;
+}
+
+/** Whether something handed in by a caller is an ioredis client. */
+export function isIoredisClient(candidate: unknown): candidate is IoredisClient {
+  if (typeof candidate !== 'object' || candidate === null) return false;
+  const {
+    status,
+    evalsha,
+    eval: evalScript,
+    on,
+  } = candidate as Partial<Record<keyof IoredisClient, unknown>>;
+  return (
+    typeof status === 'string' &&
+    typeof evalsha === 'function' &&
+    typeof evalScript === 'function' &&
+    typeof on === 'function'
+  );
+}
+
+/** Longest pause between two attempts to connect again. */
+const LONGEST_RECONNECT_MS = 500;
+
+/**
+ * The driver options a lock needs: a command is sent now or fails now. Nothing is queued for later, nothing is
+ * sent twice, and a connection that was lost is made anew for ever, soon.
+ */
+const SAFE_OPTIONS = {
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  autoResubscribe: false,
+  retryStrategy: (attempt: number) => Math.min(25 * 2 ** Math.min(attempt, 10), LONGEST_RECONNECT_MS),
+  connectTimeout: 2_000,
+  disconnectTimeout: 100,
+  connectionName: 'quorlock',
+};
+
+/** Connects to one node with safe driver options. */
+export function connectByUrl(url: string): Client {
+  const redis = new Redis(url, SAFE_OPTIONS);
+  const adapter = new IoredisAdapter(redis, () => redis.disconnect());
+  // Without a listener the driver prints connection errors; here a vote carries them. A client that was handed
+  // in stays as its owner made it.
+  redis.on('error', (error) => adapter.noteError(error));
+  return adapter;
+}
+
+/** Wraps a client that the caller made and will close. */
+export function adoptIoredis(client: IoredisClient): Client {
+  return new IoredisAdapter(client, undefined);
+}
+
+interface KnownOptions {
+  readonly host?: string;
+  readonly port?: number;
+  readonly path?: string;
+  readonly sentinels?: readonly unknown[] | null;
+  readonly name?: string;
+  readonly keyPrefix?: string;
+  readonly enableOfflineQueue?: boolean;
+  readonly autoResendUnfulfilledCommands?: boolean;
+  readonly redisOptions?: KnownOptions;
+}
+
+/** Where a client connects to: `host:port`, a socket's path, or the name of what finds it. */
+export function addressOf(client: IoredisClient): string {
+  const { path, host, port, sentinels, name } = client.options as KnownOptions;
+  if (client.isCluster) return `cluster ${firstStartupNode(client)}`;
+  if (sentinels) return `sentinel ${name}`;
+  return path ?? hostAndPort(host, port);
+}
+
+function hostAndPort(host = 'localhost', port = 6379): string {
+  return `${host.toLowerCase()}:${port}`;
+}
+
+function firstStartupNode(client: IoredisClient): string {
+  const { startupNodes } = client as { startupNodes?: readonly unknown[] };
+  const [node] = startupNodes ?? [];
+  if (typeof node === 'object' && node !== null) {
+    const { host, port } = node as KnownOptions;
+    return hostAndPort(host, port);
+  }
+  return node === undefined ? 'of unknown address' : String(node);
+}
+
+/** The events after which an ioredis client's status may have changed. */
+const STATUS_EVENTS = ['connecting', 'connect', 'ready', 'close', 'reconnecting', 'end', 'wait'] as const;
+
+class IoredisAdapter implements Client {
+  readonly address: string;
+  readonly isCluster: boolean;
+  readonly unsafeSettings: readonly string[];
+  readonly #client: IoredisClient;
+  readonly #disconnect: (() => void) | undefined;
+  readonly #keyPrefix: string;
+  #everFailed = false;
+  #lastError: string | undefined;
+
+  /** @param disconnect how to end the connection; undefined for a client that belongs to the caller */
+  constructor(client: IoredisClient, disconnect: (() => void) | undefined) {
+    this.#client = client;
+    this.#disconnect = disconnect;
+    this.address = addressOf(client);
+    this.isCluster = client.isCluster;
+    const options = client.options as KnownOptions;
+    this.#keyPrefix = options.keyPrefix ?? '';
+    this.unsafeSettings = disconnect === undefined ? unsafeSettingsOf(options) : [];
+    client.on('close', () => {
+      this.#everFailed = true;
+    });
+  }
+
+  get state(): ConnectionState {
+    switch (this.#client.status) {
+      case 'ready':
+        return 'ready';
+      case 'end':
+        return 'ended';
+      case 'wait':
+        // A lazy client connects when it is first needed, and this is when.
+        this.#client.connect().catch(() => {
+          // Its state tells.
+        });
+        return 'connecting';
+      default:
+        return this.#everFailed ? 'down' : 'connecting';
+    }
+  }
+
+  get stateReason(): string {
+    const status = `client status: ${this.#client.status}`;
+    return this.#lastError === undefined ? status : `${this.#lastError} (${status})`;
+  }
+
+  noteError(error: Error): void {
+    this.#lastError = error.message;
+  }
+
+  onStateChange(listener: () => void): () => void {
+    for (const event of STATUS_EVENTS) this.#client.on(event, listener);
+    return () => {
+      for (const event of STATUS_EVENTS) this.#client.off(event, listener);
+    };
+  }
+
+  evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return this.#client.evalsha(sha1, keys.length, ...keys, ...args);
+  }
+
+  eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return this.#client.eval(source, keys.length, ...keys, ...args);
+  }
+
+  slotOf(key: string): number {
+    return this.isCluster ? clusterSlot(this.#keyPrefix + key) : 0;
+  }
+
+  close(): void {
+    this.#disconnect?.();
+  }
+}
+
+function unsafeSettingsOf(options: KnownOptions): readonly string[] {
+  const settings = { ...options, ...options.redisOptions };
+  const unsafe: string[] = [];
+  if ((options.enableOfflineQueue ?? settings.enableOfflineQueue) !== false) {
+    unsafe.push('enableOfflineQueue: set it to false, or commands queued during an outage run late');
+  }
+  if (settings.autoResendUnfulfilledCommands !== false) {
+    unsafe.push('autoResendUnfulfilledCommands: set it to false, or commands run twice after a reconnect');
+  }
+  return unsafe;
+}

@@ -1,0 +1,29 @@
+-- CONFIRM: make the counter of a granted attempt the token that the quorum agreed on.
+--
+-- keys      n lock keys, their n fence counters
+-- value     the lock value of the attempt
+-- ttl       unused
+-- number    the token
+--
+-- {GRANTED, token}   `value` owned every key, no counter was higher, and every counter is now `token`
+-- {MISSING}          a key is not there any more
+-- {HELD, remaining}  a key is somebody else's
+-- {SUPERSEDED, c}    a counter is higher: a later attempt was granted since
+-- {FOREIGN, type} {QUARANTINED}
+
+local function confirm(first, n, value, _, number)
+  if not voting() then return { QUARANTINED } end
+  local token = tonumber(number)
+  for i = first, first + n - 1 do
+    local owner, foreign = owner_of(KEYS[i])
+    if foreign then return foreign end
+    if owner == nil then return { MISSING } end
+    if owner ~= value then return refusal(KEYS[i]) end
+    local counter = tonumber(redis.call('GET', KEYS[i + n]) or nil)
+    if counter and counter > token then return { SUPERSEDED, counter } end
+  end
+  for i = first + n, first + 2 * n - 1 do
+    redis.call('SET', KEYS[i], digits(token), 'PX', retention)
+  end
+  return { GRANTED, token }
+end

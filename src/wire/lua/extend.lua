@@ -1,0 +1,47 @@
+-- EXTEND: let a lock live longer. Never shortens, and touches all keys or none.
+--
+-- keys      n lock keys; if fenced, their n fence counters
+-- value     the lock value of the holder
+-- ttl       milliseconds from now
+-- number    fenced: the holder's token; plain: empty
+--
+-- {GRANTED, token}   every key is `value`'s for at least ttl; token is 0 if plain. Fenced, a key that this node
+--                    had lost is taken again: no higher counter proves that nobody held it in between.
+-- {MISSING}          plain: a key is not there any more
+-- {HELD, remaining}  a key is somebody else's
+-- {SUPERSEDED, c}    fenced: a counter is higher than the token
+-- {FOREIGN, type} {LATE} {QUARANTINED} {FAILED, message}
+
+local function extend(first, n, value, ttl, number)
+  if late then return { LATE } end
+  if not voting() then return { QUARANTINED } end
+  local token = tonumber(number)
+  local missing = {}
+  for i = first, first + n - 1 do
+    local owner, foreign = owner_of(KEYS[i])
+    if foreign then return foreign end
+    if owner == nil then
+      if not token then return { MISSING } end
+      missing[i] = true
+    elseif owner ~= value then
+      return refusal(KEYS[i])
+    end
+    if token then
+      local counter = tonumber(redis.call('GET', KEYS[i + n]) or nil)
+      if counter and counter > token then return { SUPERSEDED, counter } end
+    end
+  end
+  for i = first, first + n - 1 do
+    if missing[i] then
+      local failure = error_of(redis.pcall('SET', KEYS[i], value, 'PX', ttl))
+      if failure then return { FAILED, failure } end
+    elseif redis.call('PTTL', KEYS[i]) < tonumber(ttl) then
+      redis.call('PEXPIRE', KEYS[i], ttl)
+    end
+    if token then
+      local failure = error_of(redis.pcall('SET', KEYS[i + n], digits(token), 'PX', retention))
+      if failure then return { FAILED, failure } end
+    end
+  end
+  return { GRANTED, token or 0 }
+end

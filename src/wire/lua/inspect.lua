@@ -1,0 +1,26 @@
+-- INSPECT: who holds one lock, as this node sees it. Writes nothing.
+--
+-- keys      one lock key; if fenced, its fence counter
+-- value     unused
+-- ttl       unused
+-- number    fenced: any number; plain: empty
+--
+-- {HELD, remaining, value, c}   held for that many milliseconds; c is the counter, 0 if unknown
+-- {MISSING, c}                  nobody holds it here
+-- {FOREIGN, type}               the key is no lock
+
+local function inspect(first, _, _, _, number)
+  local owner, foreign = owner_of(KEYS[first])
+  if foreign then return foreign end
+  local counter = 0
+  if number ~= '' then
+    counter = tonumber(redis.call('GET', KEYS[first + 1]) or nil) or 0
+  end
+  if owner == nil then return { MISSING, counter } end
+  local reply = refusal(KEYS[first])
+  if reply[1] == HELD then
+    reply[3] = owner
+    reply[4] = counter
+  end
+  return reply
+end

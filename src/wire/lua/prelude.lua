@@ -1,0 +1,71 @@
+-- The start of the batch script: what every operation of one call shares.
+--
+-- One call carries any number of operations, so that TIME, the deadline and the node's marker are read once.
+-- scripts.ts joins prelude, one file an operation, and batch.lua into one script.
+--
+-- KEYS[1]   the node's marker, only if ARGV[2] is not empty; the operations' keys follow
+-- ARGV[1]   deadline: microseconds of this node's TIME after which nothing may be granted any more
+-- ARGV[2]   N, the number of nodes the caller's quorum has; empty = this node votes without a marker
+-- ARGV[3]   beta: microseconds a proposed token may be away from this node's TIME
+-- ARGV[4]   milliseconds a fence counter outlives its last use
+-- ARGV[5..] five arguments an operation, see batch.lua
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local beta = tonumber(ARGV[3])
+local retention = ARGV[4]
+local late = now > tonumber(ARGV[1])
+
+-- Numbers are doubles here, and tostring() keeps only 14 digits of them.
+local function digits(number)
+  return string.format('%.0f', number)
+end
+
+local function error_of(reply)
+  return type(reply) == 'table' and reply.err or nil
+end
+
+-- Does the marker let this node vote? It must be active, of the process that is running now, and of a quorum
+-- of the caller's size. Evaluated once a call, and only if an operation asks.
+local may_vote
+local function voting()
+  if may_vote == nil then
+    if ARGV[2] == '' then
+      may_vote = true
+    else
+      local marker = redis.pcall('GET', KEYS[1])
+      local run_id, nodes = string.match(type(marker) == 'string' and marker or '', '^active (%x+) %S+ (%d+) ')
+      may_vote = nodes == ARGV[2]
+        and string.find(redis.call('INFO', 'server'), 'run_id:' .. run_id, 1, true) ~= nil
+    end
+  end
+  return may_vote
+end
+
+-- Replies of an operation; wire/operation.ts has the same table.
+local GRANTED, HELD, MISSING, FOREIGN, SUPERSEDED, LATE, QUARANTINED, FAILED = 1, 2, 3, 4, 5, 6, 7, 8
+
+-- Who owns the lock key: nothing at all, or one value. Second result: the reply that refuses to go on, because
+-- the key is no lock.
+local function owner_of(key)
+  local owner = redis.pcall('GET', key)
+  if error_of(owner) then
+    return nil, { FOREIGN, redis.call('TYPE', key).ok }
+  end
+  return owner or nil
+end
+
+-- The reply for a key that somebody else owns. A key without expiry never was a lock.
+local function refusal(key)
+  local remaining = redis.call('PTTL', key)
+  if remaining == -1 then
+    return { FOREIGN, 'string without expiry' }
+  end
+  return { HELD, remaining }
+end
+
+-- The proposed token, kept within beta of this node's TIME on both sides: a client whose idea of the time is
+-- wrong can neither push a counter into the future nor fall behind tokens of a counter that has expired.
+local function clamp(proposal)
+  return math.min(math.max(proposal, now - beta), now + beta)
+end

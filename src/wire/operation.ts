@@ -1,0 +1,94 @@
+import type { FailureReason, Reply } from '../base/vote.ts';
+
+/**
+ * What a quorum asks of one node. `keys` are the lock keys; `fences` the fence counters that belong to them, in
+ * the same order, and empty for a lock without fencing.
+ */
+export type Operation =
+  | {
+      readonly kind: 'acquire';
+      readonly keys: readonly string[];
+      readonly fences: readonly string[];
+      readonly value: string;
+      readonly ttl: number;
+      /** The proposed token, microseconds. */
+      readonly proposal: number;
+    }
+  | {
+      readonly kind: 'confirm';
+      readonly keys: readonly string[];
+      readonly fences: readonly string[];
+      readonly value: string;
+      readonly token: number;
+    }
+  | {
+      readonly kind: 'extend';
+      readonly keys: readonly string[];
+      readonly fences: readonly string[];
+      readonly value: string;
+      readonly ttl: number;
+      readonly token: number;
+    }
+  | { readonly kind: 'release'; readonly keys: readonly string[]; readonly value: string }
+  | { readonly kind: 'inspect'; readonly keys: readonly string[]; readonly fences: readonly string[] };
+
+export function failed(reason: FailureReason, message: string): Reply {
+  return { outcome: 'failed', reason, message };
+}
+
+/** All keys an operation touches, in the order the script reads them. */
+export function keysOf(operation: Operation): readonly string[] {
+  return 'fences' in operation && operation.fences.length > 0
+    ? [...operation.keys, ...operation.fences]
+    : operation.keys;
+}
+
+/** The five arguments of one operation, see `lua/batch.lua`. */
+export function encode(operation: Operation): readonly (string | number)[] {
+  const { kind, keys } = operation;
+  switch (kind) {
+    case 'acquire':
+      return [kind, keys.length, operation.value, operation.ttl, ifFenced(operation, operation.proposal)];
+    case 'extend':
+      return [kind, keys.length, operation.value, operation.ttl, ifFenced(operation, operation.token)];
+    case 'confirm':
+      return [kind, keys.length, operation.value, 0, operation.token];
+    case 'release':
+      return [kind, keys.length, operation.value, 0, ''];
+    case 'inspect':
+      return [kind, keys.length, '', 0, ifFenced(operation, 0)];
+  }
+}
+
+function ifFenced(operation: { readonly fences: readonly string[] }, number: number): number | '' {
+  return operation.fences.length > 0 ? number : '';
+}
+
+/** The table that turns the script's answers into replies; `lua/prelude.lua` names the codes. */
+const decoders: Readonly<Record<number, (fields: readonly unknown[]) => Reply>> = {
+  1: ([, counter]) => ({ outcome: 'granted', counter: Number(counter) }),
+  2: ([, remaining, value, counter]) =>
+    value === undefined
+      ? { outcome: 'held', remainingTtl: Number(remaining) }
+      : {
+          outcome: 'held',
+          remainingTtl: Number(remaining),
+          value: String(value),
+          counter: Number(counter),
+        },
+  3: ([, counter]) =>
+    counter === undefined ? { outcome: 'missing' } : { outcome: 'missing', counter: Number(counter) },
+  4: ([, type]) => ({ outcome: 'foreign', type: String(type) }),
+  5: ([, counter]) => ({ outcome: 'superseded', counter: Number(counter) }),
+  6: () => failed('late', 'the operation arrived after its deadline'),
+  7: () => failed('quarantined', 'the node may not vote: its marker is missing, not active, or another one'),
+  8: ([, message]) => failed('error', String(message)),
+};
+
+/** Turns one element of the script's answer into a reply. Anything unexpected is a failed vote, not a throw. */
+export function decode(answer: unknown): Reply {
+  const decoder = Array.isArray(answer) ? decoders[Number(answer[0])] : undefined;
+  return decoder === undefined
+    ? failed('error', `an answer that is none of the script's: ${JSON.stringify(answer)}`)
+    : decoder(answer as readonly unknown[]);
+}
