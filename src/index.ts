@@ -3,6 +3,7 @@ export {
   ClosedError,
   type ErrorCode,
   ExtendFailedError,
+  InitializeError,
   LockExpiredError,
   LockHeldError,
   LockLostError,
@@ -14,13 +15,14 @@ export {
 } from './base/errors.ts';
 export type { Random } from './base/random.ts';
 export type { FailureReason, NodeVote } from './base/vote.ts';
+export type { RedlockWarning } from './base/warning.ts';
 export type { Lock, ReleaseReport } from './lock/lock.ts';
+export type { Quarantine } from './quorum/membership.ts';
 export type { Inspection, NodeInspection } from './redlock/inspection.ts';
 export type { NodeSource } from './redlock/nodes.ts';
 export type {
   AcquireOptions,
   RedlockOptions,
-  RedlockWarning,
   TryAcquireOptions,
   UsingOptions,
 } from './redlock/options.ts';

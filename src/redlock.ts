@@ -1,10 +1,10 @@
 import { type Clock, SystemClock } from './base/clock.ts';
 import { describe } from './base/describe.ts';
-import { ClosedError } from './base/errors.ts';
+import { ClosedError, InitializeError } from './base/errors.ts';
 import { type Random, SystemRandom } from './base/random.ts';
 import { type Attempt, attempt } from './lock/attempt.ts';
 import { Keeper } from './lock/keeper.ts';
-import type { Lock, LockSurroundings } from './lock/lock.ts';
+import type { Lock, LockSurroundings, LockTerms } from './lock/lock.ts';
 import { LockValues } from './lock/lock-values.ts';
 import { Quorum } from './quorum/quorum.ts';
 import { contend, failureOf, type Wish } from './redlock/contender.ts';
@@ -31,7 +31,7 @@ import {
   waitTimeOf,
 } from './redlock/options.ts';
 import { checkSlots, keysFor, normalizeResources, type Resources } from './redlock/resources.ts';
-import { warnOfNodes } from './redlock/warnings.ts';
+import { emitWarning, warnOfNodes } from './redlock/warnings.ts';
 import type { Client } from './wire/client.ts';
 
 /**
@@ -67,15 +67,19 @@ export class Redlock {
     this.#clock = options.clock ?? new SystemClock();
     this.#random = options.random ?? new SystemRandom();
     this.#clients = openNodes(nodes);
-    warnOfNodes(this.#clients, nodes, options.onWarning);
+    const warn = options.onWarning ?? emitWarning;
+    const usesMarker = settings.quarantine !== 'off';
+    warnOfNodes(this.#clients, nodes, usesMarker, warn);
     this.#values = new LockValues(this.#random);
     this.#quorum = new Quorum(this.#clients, {
+      ...settings,
       clock: this.#clock,
+      random: this.#random,
       nodeCount: this.#clients.length,
-      driftFactor: settings.driftFactor,
-      maxTtl: settings.maxTtl,
       nodeTimeout: nodeTimeoutFor(settings, settings.ttl),
-      fenceRetention: settings.fenceRetention,
+      lookTimeout: settings.connectTimeout,
+      usesMarker,
+      warn,
     });
     this.#surroundings = {
       quorum: this.#quorum,
@@ -173,6 +177,22 @@ export class Redlock {
   }
 
   /**
+   * Declares that no lock is held on any node, and has all nodes vote at once: for a new deployment under
+   * `quarantine: 'strict'`, after the list of nodes has changed, or where nodes were emptied on purpose. Called while
+   * somebody holds a lock, it may let a second one in. Does nothing with `quarantine: 'off'`.
+   *
+   * @throws {InitializeError} some nodes could not be initialized; the others vote
+   * @throws {ClosedError} the Redlock was closed
+   */
+  async initialize(): Promise<void> {
+    this.#checkOpen([]);
+    if (this.#settings.quarantine === 'off') return;
+    await this.#connected([this.#closing.signal]);
+    const failures = await this.#quorum.initialize();
+    if (failures.length > 0) throw new InitializeError(failures);
+  }
+
+  /**
    * Ends everything: calls that wait reject with a {@link ClosedError}, held locks are released, timers stop, and the
    * connections that this Redlock made are closed; clients that were handed in stay open. Resolves within about two
    * node timeouts, never rejects, and may be called again.
@@ -216,15 +236,24 @@ export class Redlock {
       ttl,
       waitTime,
       signals: signal === undefined ? [this.#closing.signal] : [signal, this.#closing.signal],
-      attempt: async (): Promise<Attempt> => {
-        const terms = { resources: normalized, target, value: this.#values.next(), ttl };
-        const trying = attempt(this.#surroundings, terms);
-        this.#track(trying);
-        const result = await trying;
-        if (result.outcome === 'acquired') this.#adopt(result.lock);
-        return result;
-      },
+      attempt: () => this.#attempt({ resources: normalized, target, ttl }),
     };
+  }
+
+  async #attempt(terms: Omit<LockTerms, 'value'>): Promise<Attempt> {
+    const result = await this.#attemptOnce(terms);
+    if (result.outcome !== 'no-quorum' || this.#quorum.isConnected) return result;
+    // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment.
+    await this.#quorum.connected(this.#settings.connectTimeout);
+    return this.#attemptOnce(terms);
+  }
+
+  async #attemptOnce(terms: Omit<LockTerms, 'value'>): Promise<Attempt> {
+    const trying = attempt(this.#surroundings, { ...terms, value: this.#values.next() });
+    this.#track(trying);
+    const result = await trying;
+    if (result.outcome === 'acquired') this.#adopt(result.lock);
+    return result;
   }
 
   /** A lock that was granted while the Redlock closed is given back. */

@@ -14,7 +14,10 @@ export interface Clock {
   monotonic(): number;
   /** Milliseconds since the Unix epoch. May step in either direction. */
   wall(): number;
-  /** Milliseconds since the host booted, the time it was suspended included. */
+  /**
+   * Milliseconds since the host booted, with fractions: as monotonic, but the time that the host was suspended
+   * counts too, as soon as that is noticed.
+   */
   uptime(): number;
   /**
    * Runs `callback` once, no sooner than `delayMs` from now and after input that had already arrived was

@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'QUORLOCK_RELEASED'
   | 'QUORLOCK_NOT_A_LOCK'
   | 'QUORLOCK_EXTEND_FAILED'
+  | 'QUORLOCK_NOT_INITIALIZED'
   | 'QUORLOCK_CLOSED';
 
 /** What an error is about. */
@@ -67,9 +68,11 @@ export class NoQuorumError extends QuorlockError {
     const votes = details.votes ?? [];
     const silent = votes.filter(({ outcome }) => outcome === 'failed' || outcome === 'foreign').length;
     const majority = Math.floor(votes.length / 2) + 1;
+    const isSlow = votes.some((vote) => vote.outcome === 'failed' && vote.reason === 'timeout');
     super(
       `no quorum for ${quoted(details.resources)}: ${silent} of ${votes.length} nodes did not vote and ` +
-        `${majority} are needed. Check the nodes below; if they are only slow, raise nodeTimeout`,
+        `${majority} are needed. Check the nodes below` +
+        (isSlow ? '; if they are only slow, raise nodeTimeout' : ''),
       details,
     );
   }
@@ -149,6 +152,21 @@ export class NotALockError extends QuorlockError {
         'Choose another resource name or keyPrefix; nothing was changed',
       details,
     );
+  }
+}
+
+/** initialize() could not have every node vote. */
+export class InitializeError extends QuorlockError {
+  readonly code = 'QUORLOCK_NOT_INITIALIZED';
+  /** The nodes where it did not work, and why. The others vote. */
+  readonly failures: readonly { readonly node: string; readonly why: string }[];
+
+  constructor(failures: InitializeError['failures']) {
+    const list = failures.map(({ node, why }) => `${node}: ${why}`).join('; ');
+    super(`not every node could be initialized. Call initialize() again once this is mended [${list}]`, {
+      resources: [],
+    });
+    this.failures = failures;
   }
 }
 

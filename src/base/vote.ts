@@ -6,8 +6,12 @@ export type FailureReason =
   | 'disconnected'
   /** The operation reached the node after its deadline and was refused there. */
   | 'late'
-  /** The node may not vote (yet). */
+  /** The node has lost its memory, or is new, and may not vote yet. */
   | 'quarantined'
+  /** The node can't be part of this quorum: a replica, the same server as another node, or of another quorum. */
+  | 'refused'
+  /** The node's clock went wrong, so keys may have expired too early there. */
+  | 'clock'
   /** Too many operations are waiting for this node's answer already. */
   | 'overloaded'
   /** The server answered with an error. */

@@ -1,44 +1,6 @@
-/** The slots of a Redis Cluster. */
-const SLOTS = 16_384;
+import { companionKey } from '../base/companion-key.ts';
 
-/** `tagOf[slot]`: the smallest number whose decimal digits hash to that slot; filled as far as was needed. */
-const tagOf = new Map<number, number>();
-let nextTag = 0;
-
-/**
- * The name of the key that keeps the highest token of `key`: another name for every key, and always
- * in the same slot of a Redis Cluster, so that one script may touch both.
- *
- * The three forms differ in a word before any part of `key`, so that no two keys share a fence. What
- * this gives is kept in stores: another form would forget every token registered under this one.
- */
+/** The name of the key that keeps the highest token of `key`. */
 export function fenceKey(key: string): string {
-  // A cluster hashes what stands between the first `{` and the first `}` after it, unless that is
-  // empty; then, and without braces, the whole key.
-  const open = key.indexOf('{');
-  const close = open === -1 ? -1 : key.indexOf('}', open);
-  if (close > open + 1) return `quorlock:guard:tagged:${key}`;
-  if (!key.includes('}')) return `quorlock:guard:whole:{${key}}`;
-  // Braces around a key that contains `}` would end too early. So a tag that hashes alike.
-  return `quorlock:guard:slot:{${tagFor(crc16(key) % SLOTS)}}:${key}`;
-}
-
-function tagFor(slot: number): number {
-  for (;;) {
-    const known = tagOf.get(slot);
-    if (known !== undefined) return known;
-    const found = crc16(String(nextTag)) % SLOTS;
-    if (!tagOf.has(found)) tagOf.set(found, nextTag);
-    nextTag += 1;
-  }
-}
-
-/** CRC-16/XMODEM over the UTF-8 bytes: the checksum that a Redis Cluster takes. */
-function crc16(text: string): number {
-  let crc = 0;
-  for (const byte of Buffer.from(text, 'utf8')) {
-    crc ^= byte << 8;
-    for (let bit = 0; bit < 8; bit += 1) crc = (crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1) & 0xffff;
-  }
-  return crc;
+  return companionKey('quorlock:guard', key);
 }

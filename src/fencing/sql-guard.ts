@@ -12,7 +12,7 @@ const DIALECTS = {
   sqlite: {
     column: { resource: 'TEXT COLLATE BINARY', token: 'INTEGER' },
     placeholders: ['?', '?'],
-    // A plain BEGIN reads first and asks for the write lock later, which fails when another was quicker.
+    // Waits for the write lock here, as long as the busy timeout says, and not halfway through.
     begin: 'BEGIN IMMEDIATE',
   },
 } as const;

@@ -4,6 +4,7 @@ import type { Client } from '../wire/client.ts';
 import { decode, encode, failed, keysOf, type Operation } from '../wire/operation.ts';
 import { isUnknownScript } from '../wire/run.ts';
 import { batchScript } from '../wire/scripts.ts';
+import type { TimeReading } from './node-time.ts';
 
 /** Hears the one reply to an operation, and how many milliseconds it took. */
 export type ReplyListener = (reply: Reply, latencyMs: number) => void;
@@ -13,6 +14,7 @@ export interface BatchHeader {
   /** The node's marker key, or undefined where the node votes without one. */
   readonly markerKey: string | undefined;
   readonly nodeCount: number;
+  readonly maxTtl: number;
   readonly clampUs: number;
   readonly fenceRetentionMs: number;
   /** The node's TIME, in microseconds, after which nothing of the call may be granted. */
@@ -22,12 +24,12 @@ export interface BatchHeader {
 /** Hears of every answer of the server, those included that come too late to be a reply. */
 export interface AnswerListener {
   /** The server answered a call. */
-  answered(timeUs: number, sentAtMs: number, receivedAtMs: number): void;
-  /** The server did this operation and replied so. */
-  done(operation: Operation, reply: Reply): void;
+  answered(reading: TimeReading): void;
+  /** The server answered this operation. Returns the reply as it counts. */
+  done(operation: Operation, reply: Reply): Reply;
   /** The server did not do this operation, as far as is known, and it is not on its way any more. */
   undone(operation: Operation): void;
-  /** A call had no answer in time. */
+  /** A call that was sent had no answer in time. */
   timedOut(): void;
   /** Whether an operation that the server did not do is still worth asking for. */
   isWanted(operation: Operation): boolean;
@@ -52,6 +54,7 @@ interface Batch {
   readonly openedAtMs: number;
   readonly timeoutMs: number;
   readonly timer: Timer;
+  isSent: boolean;
   unreplied: number;
 }
 
@@ -112,9 +115,10 @@ export class Mailbox {
     if (open?.timeoutMs === timeoutMs && open.entries.length < MOST_OPERATIONS_A_CALL) return open;
     const batch: Batch = {
       entries: [],
-      openedAtMs: this.#clock.monotonic(),
+      openedAtMs: this.#clock.uptime(),
       timeoutMs,
       timer: this.#clock.after(timeoutMs, () => this.#timeOut(batch)),
+      isSent: false,
       unreplied: 0,
     };
     this.#open = batch;
@@ -129,6 +133,7 @@ export class Mailbox {
   }
 
   #sendBatch(batch: Batch): void {
+    batch.isSent = true;
     const slots = new Map<number, Entry[]>();
     for (const entry of batch.entries) {
       if (entry.replied) continue;
@@ -173,13 +178,14 @@ export class Mailbox {
   }
 
   async #call(batch: Batch, entries: readonly Entry[], command: 'evalsha' | 'eval'): Promise<void> {
-    const { markerKey, nodeCount, clampUs, fenceRetentionMs } = this.#header;
-    const sentAtMs = this.#clock.monotonic();
+    const { markerKey, nodeCount, maxTtl, clampUs, fenceRetentionMs } = this.#header;
+    const sentAtMs = this.#clock.uptime();
     const remainingMs = batch.openedAtMs + batch.timeoutMs - sentAtMs;
     const keys = markerKey === undefined ? [] : [markerKey];
     const args: (string | number)[] = [
       this.#header.deadlineUs(sentAtMs, remainingMs),
       markerKey === undefined ? '' : nodeCount,
+      maxTtl,
       clampUs,
       fenceRetentionMs,
     ];
@@ -192,16 +198,14 @@ export class Mailbox {
         ? await this.#client.evalsha(batchScript.sha1, keys, args)
         : await this.#client.eval(batchScript.source, keys, args);
     const [time, ...replies] = Array.isArray(answer) ? (answer as readonly unknown[]) : [];
-    this.#answers.answered(Number(time), sentAtMs, this.#clock.monotonic());
+    this.#answers.answered({ timeUs: Number(time), sentAtMs, receivedAtMs: this.#clock.uptime() });
     entries.forEach((entry, index) => {
-      const reply = decode(replies[index]);
-      this.#answers.done(entry.operation, reply);
-      this.#settle(entry, reply);
+      this.#settle(entry, this.#answers.done(entry.operation, decode(replies[index])));
     });
   }
 
   #timeOut(batch: Batch): void {
-    this.#answers.timedOut();
+    if (batch.isSent) this.#answers.timedOut();
     this.#settleAll(batch, failed('timeout', `no answer within ${batch.timeoutMs} ms`));
   }
 
@@ -224,6 +228,6 @@ export class Mailbox {
     const { batch } = entry;
     batch.unreplied -= 1;
     if (batch.unreplied === 0) batch.timer.cancel();
-    entry.listener(reply, this.#clock.monotonic() - batch.openedAtMs);
+    entry.listener(reply, this.#clock.uptime() - batch.openedAtMs);
   }
 }

@@ -1,24 +1,38 @@
 import type { Clock, Timer } from '../base/clock.ts';
-import type { Reply } from '../base/vote.ts';
+import type { FailureReason, Reply } from '../base/vote.ts';
 import type { Client } from '../wire/client.ts';
 import { failed, type Operation } from '../wire/operation.ts';
 import { type AnswerListener, Mailbox, type ReplyListener } from './mailbox.ts';
-import { lookAt, type NodeLook } from './marker.ts';
-import { NodeTime } from './node-time.ts';
+import { lookAt, MARKER_KEY, type MarkerWrite, type NodeLook } from './marker.ts';
+import { type Divergence, NodeTime, type TimeReading } from './node-time.ts';
 import { OwedReleases } from './owed-releases.ts';
 
-/** What a node needs to know of its quorum. */
+/** What a node needs to know of its quorum. All durations in milliseconds. */
 export interface NodeSettings {
   readonly clock: Clock;
   readonly nodeCount: number;
   readonly driftFactor: number;
   readonly maxTtl: number;
   readonly nodeTimeout: number;
+  /** How long a server has to say what it is. */
+  readonly lookTimeout: number;
   readonly fenceRetention: number;
+  /** Whether the node's marker must let it vote. */
+  readonly usesMarker: boolean;
 }
 
-/** Microseconds that a proposed token may be away from a node's own TIME. */
-const CLAMP_US = 1_000_000;
+/** Decides whether a node may vote, and hears what bears on it. */
+export interface Registrar {
+  /** The node was looked at, on a new connection or because its marker would not let it vote. */
+  looked(node: Node, look: NodeLook): void;
+  /** The node's clock went wrong. */
+  clockDiverged(node: Node, divergence: Divergence): void;
+}
+
+type NodeState = 'connecting' | 'greeting' | 'voting' | 'quarantined' | 'refused' | 'down' | 'ended';
+
+/** β: how far a proposed token may be away from a node's own TIME, in milliseconds. */
+export const CLAMP_MS = 1_000;
 
 /** Pause before a server that would not be looked at is asked again. */
 const LOOK_AGAIN_MS = 250;
@@ -29,34 +43,42 @@ const NO_DEADLINE_US = Number.MAX_SAFE_INTEGER;
 /**
  * One Redis master: an operation in, one reply out, never a throw.
  *
- * A node is *connecting* until its client is ready, *greeting* while it is looked at for the first time on a
- * connection, then *up*. It is *down* while there is no connection or the server would not be looked at, and
- * *ended* when the client or the library was closed. Connecting and greeting nodes hold what they are asked for,
- * within its timeout; nodes that are down or ended refuse it at once.
+ * A node is *connecting* until its client is ready; then *greeting*, while it is looked at and its registrar decides;
+ * then *voting*, *quarantined* (the registrar or its own marker keep it from voting for now) or *refused*. It is
+ * *down* while there is no connection or the server would not be looked at, and *ended* when the library was closed.
+ * Connecting and greeting nodes hold what they are asked for, within its timeout; refused, down and ended ones fail
+ * it at once. A quarantined node is asked all the same: its marker is the judge, and releases are always welcome.
  */
 export class Node {
   readonly address: string;
+  /** Whether it is a Redis Cluster, whose servers have no marker in common. */
+  readonly isCluster: boolean;
   /** The node's wall clock, as far as it is known. */
   readonly time: NodeTime;
   readonly #client: Client;
   readonly #settings: NodeSettings;
+  readonly #registrar: Registrar;
   readonly #mailbox: Mailbox;
   readonly #owed = new OwedReleases();
   readonly #stopListening: () => void;
   readonly #stateListeners = new Set<() => void>();
-  #state: 'connecting' | 'greeting' | 'up' | 'down' | 'ended' = 'connecting';
-  #whyDown = '';
+  #state: NodeState = 'connecting';
+  /** What keeps it from voting, for messages. */
+  #why = 'it is not connected yet';
   #silent = false;
   #connection = 0;
   #lookAgain: Timer | undefined;
+  #clockWrongUntilMs = Number.NEGATIVE_INFINITY;
 
-  constructor(client: Client, settings: NodeSettings) {
+  constructor(client: Client, settings: NodeSettings, registrar: Registrar) {
     this.address = client.address;
-    this.time = new NodeTime(settings.driftFactor);
+    this.isCluster = client.isCluster;
+    this.time = new NodeTime(settings.driftFactor, settings.maxTtl);
     this.#client = client;
     this.#settings = settings;
+    this.#registrar = registrar;
     const answers: AnswerListener = {
-      answered: (timeUs, sentAtMs, receivedAtMs) => this.#answered(timeUs, sentAtMs, receivedAtMs),
+      answered: (reading) => this.#answered(reading),
       done: (operation, reply) => this.#done(operation, reply),
       undone: (operation) => {
         if (operation.kind === 'release') this.#owed.failed(operation.value);
@@ -67,12 +89,12 @@ export class Node {
       isWanted: (operation) => operation.kind !== 'acquire' || !this.#owed.has(operation.value),
     };
     const header = {
-      markerKey: undefined,
+      markerKey: settings.usesMarker && !client.isCluster ? MARKER_KEY : undefined,
       nodeCount: settings.nodeCount,
-      clampUs: CLAMP_US,
+      maxTtl: settings.maxTtl,
+      clampUs: CLAMP_MS * 1_000,
       fenceRetentionMs: settings.fenceRetention,
-      deadlineUs: (nowMs: number, withinMs: number) =>
-        (client.isCluster ? undefined : this.time.deadlineUs(nowMs, withinMs)) ?? NO_DEADLINE_US,
+      deadlineUs: (nowMs: number, withinMs: number) => this.#deadlineUs(nowMs, withinMs),
     };
     this.#mailbox = new Mailbox(client, settings.clock, header, answers);
     this.#stopListening = client.onStateChange(() => this.#followClient());
@@ -84,16 +106,29 @@ export class Node {
     return this.#silent;
   }
 
-  /** Whether it is certain yet if operations can be sent. */
+  /** Whether it is certain, for now, if the node votes. */
   get isSettled(): boolean {
     return this.#state !== 'connecting' && this.#state !== 'greeting';
   }
 
-  get isUp(): boolean {
-    return this.#state === 'up';
+  get isVoting(): boolean {
+    return this.#state === 'voting';
   }
 
-  /** Calls `listener` whenever {@link isSettled} or {@link isUp} may have changed. Returns how to stop. */
+  /** Whether it is a member of the quorum, be it that its votes do not count for now. */
+  get isCounted(): boolean {
+    return this.#state === 'voting' || this.#state === 'quarantined';
+  }
+
+  get isRefused(): boolean {
+    return this.#state === 'refused';
+  }
+
+  get isDown(): boolean {
+    return this.#state === 'down';
+  }
+
+  /** Calls `listener` whenever {@link isSettled} or {@link isVoting} may have changed. Returns how to stop. */
   onStateChange(listener: () => void): () => void {
     this.#stateListeners.add(listener);
     return () => this.#stateListeners.delete(listener);
@@ -102,13 +137,54 @@ export class Node {
   /** Has the node do an operation. `listener` hears the one reply, within `timeoutMs`, after this has returned. */
   submit(operation: Operation, timeoutMs: number, listener: ReplyListener): void {
     if (operation.kind === 'release') this.#owe(operation);
-    if (this.#state === 'down' || this.#state === 'ended') {
+    if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'refused') {
       if (operation.kind === 'release') this.#owed.failed(operation.value);
       const reply = this.#refusal();
       queueMicrotask(() => listener(reply, 0));
       return;
     }
     this.#mailbox.post(operation, timeoutMs, listener);
+  }
+
+  /** Looks at the server, and writes its marker if asked to. Rejects if the server does not answer in time. */
+  async look(write?: MarkerWrite): Promise<NodeLook> {
+    if (this.#client.state !== 'ready') throw new Error(this.#client.stateReason);
+    const { clock, lookTimeout } = this.#settings;
+    const connection = this.#connection;
+    let timer: Timer | undefined;
+    const tooLate = new Promise<never>((_, reject) => {
+      timer = clock.after(lookTimeout, () => reject(new Error(`no answer within ${lookTimeout} ms`)));
+    });
+    try {
+      const look = await Promise.race([lookAt(this.#client, clock, write), tooLate]);
+      if (connection !== this.#connection || this.#state === 'ended') {
+        throw new Error('the connection it was asked on has been lost');
+      }
+      this.#note(look);
+      return look;
+    } finally {
+      timer?.cancel();
+    }
+  }
+
+  /** The registrar's word: the node votes, as far as its marker lets it. */
+  admit(): void {
+    this.#decide('voting', '');
+  }
+
+  /** The registrar's word: the node may not vote for now. */
+  quarantine(why: string): void {
+    this.#decide('quarantined', why);
+  }
+
+  /** The registrar's word: the node can't be part of this quorum. */
+  refuse(why: string): void {
+    this.#decide('refused', why);
+  }
+
+  /** Leaves the node out for this long because of its clock. */
+  distrustClock(forMs: number): void {
+    this.#clockWrongUntilMs = this.#settings.clock.uptime() + forMs;
   }
 
   /** Ends it: what waits for an answer fails, timers stop, a connection that the library made is dropped. */
@@ -124,52 +200,61 @@ export class Node {
     if (this.#state === 'ended') return;
     switch (this.#client.state) {
       case 'ready':
-        if (this.#state === 'up' || this.#state === 'greeting') return;
-        this.#connection += 1;
-        this.#enter('greeting', '');
-        void this.#greet(this.#connection);
+        if (this.#state === 'connecting' || this.#state === 'down') this.#greet();
         return;
       case 'connecting':
         return;
       case 'down':
       case 'ended':
+        if (this.#state === 'down') return;
+        this.#connection += 1;
         this.#enter('down', this.#client.stateReason);
         return;
     }
   }
 
-  async #greet(connection: number): Promise<void> {
-    let look: NodeLook;
-    try {
-      look = await lookAt(this.#client, this.#settings.clock);
-    } catch (error) {
-      if (connection !== this.#connection || this.#state !== 'greeting') return;
-      this.#enter('down', error instanceof Error ? error.message : String(error));
-      this.#lookAgain = this.#settings.clock.after(LOOK_AGAIN_MS, () => this.#followClient(), {
-        keepAlive: false,
-      });
-      return;
-    }
-    if (connection !== this.#connection || this.#state !== 'greeting') return;
-    if (look.role !== 'master') {
-      this.#enter('down', `it is a ${look.role}, and only masters may vote. Give the address of a master`);
-      return;
-    }
-    this.#enter('up', '');
-    this.#answered(look.timeUs, look.sentAtMs, look.receivedAtMs);
+  #greet(): void {
+    this.#connection += 1;
+    this.time.reset();
+    this.#enter('greeting', '');
+    this.#introduce(this.#connection);
   }
 
-  #enter(state: 'greeting' | 'up' | 'down' | 'ended', why: string): void {
+  /** Looks, and has the registrar decide. */
+  #introduce(connection: number): void {
+    this.look().then(
+      (look) => {
+        if (connection === this.#connection && this.#state !== 'ended') this.#registrar.looked(this, look);
+      },
+      (error: unknown) => {
+        if (connection !== this.#connection || this.#state === 'ended') return;
+        this.#enter('down', error instanceof Error ? error.message : String(error));
+        this.#lookAgain = this.#settings.clock.after(LOOK_AGAIN_MS, () => this.#followClient(), {
+          keepAlive: false,
+        });
+      },
+    );
+  }
+
+  #decide(state: 'voting' | 'quarantined' | 'refused', why: string): void {
+    if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'connecting') return;
+    this.#enter(state, why);
+    if (state !== 'refused' && this.#owed.hasIdle) this.#askForOwed();
+  }
+
+  #enter(state: Exclude<NodeState, 'connecting'>, why: string): void {
     this.#lookAgain?.cancel();
     this.#state = state;
-    this.#whyDown = why;
+    this.#why = why;
     switch (state) {
       case 'greeting':
         this.#mailbox.hold();
         break;
-      case 'up':
+      case 'voting':
+      case 'quarantined':
         this.#mailbox.send();
         break;
+      case 'refused':
       case 'down':
       case 'ended':
         this.#mailbox.fail(this.#refusal());
@@ -179,30 +264,59 @@ export class Node {
   }
 
   #refusal(): Reply {
-    return failed(this.#state === 'ended' ? 'closed' : 'disconnected', this.#whyDown);
+    const reasons: Partial<Record<NodeState, FailureReason>> = { ended: 'closed', refused: 'refused' };
+    return failed(reasons[this.#state] ?? 'disconnected', this.#why);
   }
 
-  #answered(timeUs: number, sentAtMs: number, receivedAtMs: number): void {
+  #deadlineUs(nowMs: number, withinMs: number): number {
+    const deadline = this.isCluster ? undefined : this.time.deadlineUs(nowMs, withinMs);
+    return deadline ?? NO_DEADLINE_US;
+  }
+
+  #note(reading: TimeReading): void {
     this.#silent = false;
-    this.time.note(timeUs, sentAtMs, receivedAtMs);
-    if (this.#owed.hasIdle && this.#state === 'up') this.#askForOwed();
+    if (this.isCluster) return;
+    const divergence = this.time.note(reading);
+    if (divergence !== undefined) this.#registrar.clockDiverged(this, divergence);
   }
 
-  #done(operation: Operation, reply: Reply): void {
-    if (operation.kind !== 'release') return;
-    if (reply.outcome === 'failed') this.#owed.failed(operation.value);
-    else this.#owed.confirmed(operation.value);
+  #answered(reading: TimeReading): void {
+    this.#note(reading);
+    if (this.#owed.hasIdle) this.#askForOwed();
+  }
+
+  #done(operation: Operation, reply: Reply): Reply {
+    if (operation.kind === 'release') {
+      if (reply.outcome === 'failed') this.#owed.failed(operation.value);
+      else this.#owed.confirmed(operation.value);
+      return reply;
+    }
+    if (reply.outcome === 'failed' && reply.reason === 'quarantined') return this.#heardOfQuarantine(reply);
+    if (reply.outcome !== 'granted') return reply;
+    if (this.#state === 'quarantined') this.#enter('voting', '');
+    if (this.#clockWrongUntilMs <= this.#settings.clock.uptime()) return reply;
+    return failed('clock', 'its clock went wrong, so that keys may have expired too early; see the warning');
+  }
+
+  /** The marker does not let the node vote. If that is news, it must be looked at again. */
+  #heardOfQuarantine(reply: Reply): Reply {
+    if (this.#state === 'quarantined') return failed('quarantined', this.#why);
+    if (this.#state === 'voting') {
+      this.#enter('greeting', '');
+      this.#introduce(this.#connection);
+    }
+    return reply;
   }
 
   #owe(release: { readonly keys: readonly string[]; readonly value: string }): void {
     const { clock, maxTtl, driftFactor, nodeTimeout } = this.#settings;
     const lapsesInMs = maxTtl * (1 + driftFactor) + nodeTimeout;
-    this.#owed.sent(release, clock.monotonic() + lapsesInMs);
+    this.#owed.sent(release, clock.uptime() + lapsesInMs);
   }
 
   #askForOwed(): void {
     const { clock, nodeTimeout } = this.#settings;
-    for (const { keys, value } of this.#owed.takeIdle(clock.monotonic())) {
+    for (const { keys, value } of this.#owed.takeIdle(clock.uptime())) {
       this.#mailbox.post({ kind: 'release', keys, value }, nodeTimeout, () => {
         // Nobody waits for it; done() and undone() keep the account.
       });

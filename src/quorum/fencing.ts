@@ -1,15 +1,13 @@
+import { companionKey } from '../base/companion-key.ts';
 import type { NodeVote } from '../base/vote.ts';
-
-/** The key of the fence counter that belongs to a lock key, in the same hash slot of a Redis Cluster. */
-export function fenceKeyOf(key: string): string {
-  const hasHashTag = /^[^{]*\{[^}]+\}/.test(key);
-  return hasHashTag ? `${FENCE_PREFIX}${key}` : `${FENCE_PREFIX}{${key}}`;
-}
 
 /** Keys that begin so are the library's own. */
 export const OWN_PREFIX = 'quorlock:';
 
-const FENCE_PREFIX = `${OWN_PREFIX}fence:`;
+/** The key of the fence counter that belongs to a lock key, in the same hash slot of a Redis Cluster. */
+export function fenceKeyOf(key: string): string {
+  return companionKey(`${OWN_PREFIX}fence`, key);
+}
 
 /** The token that a won ballot is about, and who is to confirm it. */
 export interface TokenChoice {

@@ -4,6 +4,7 @@ import { Node, type NodeSettings } from '../node/node.ts';
 import type { Client } from '../wire/client.ts';
 import { type BallotResult, holdBallot } from './ballot.ts';
 import { chooseToken } from './fencing.ts';
+import { Membership, type MembershipSettings } from './membership.ts';
 import { majorityOf } from './tally.ts';
 import { TokenClock } from './token-clock.ts';
 
@@ -32,12 +33,15 @@ export class Quorum {
   readonly size: number;
   readonly #nodes: readonly Node[];
   readonly #clock: Clock;
+  readonly #membership: Membership;
   readonly #tokenClock: TokenClock;
 
-  constructor(clients: readonly Client[], settings: NodeSettings) {
+  constructor(clients: readonly Client[], settings: NodeSettings & MembershipSettings) {
     this.size = clients.length;
     this.#clock = settings.clock;
-    this.#nodes = clients.map((client) => new Node(client, settings));
+    this.#membership = new Membership(settings);
+    this.#nodes = clients.map((client) => new Node(client, settings, this.#membership));
+    this.#membership.enroll(this.#nodes);
     this.#tokenClock = new TokenClock(this.#nodes.map(({ time }) => time));
   }
 
@@ -48,7 +52,7 @@ export class Quorum {
    */
   async acquire(target: LockKeys, value: string, ttl: number, timeoutMs: number): Promise<Grant> {
     const startedAt = instant(this.#clock);
-    const proposal = this.#tokenClock.next(startedAt.monotonic);
+    const proposal = this.#tokenClock.next(startedAt.uptime);
     const ballot = await holdBallot(
       this.#nodes,
       { kind: 'acquire', ...target, value, ttl, proposal },
@@ -92,16 +96,21 @@ export class Quorum {
     return votes;
   }
 
-  /** Whether it is certain for a majority of nodes if they can be reached. Only first connections take time. */
+  /** Declares a new deployment, see {@link Membership.initialize}. */
+  initialize(): ReturnType<Membership['initialize']> {
+    return this.#membership.initialize();
+  }
+
+  /** Whether it is certain if a majority of nodes votes for now. First connections take time, and new markers. */
   get isConnected(): boolean {
-    let up = 0;
+    let voting = 0;
     let pending = 0;
     for (const node of this.#nodes) {
-      if (node.isUp) up += 1;
+      if (node.isVoting) voting += 1;
       else if (!node.isSettled) pending += 1;
     }
     const majority = majorityOf(this.size);
-    return up >= majority || up + pending < majority;
+    return voting >= majority || voting + pending < majority;
   }
 
   /** Resolves when {@link isConnected}, or after `timeoutMs`. */
@@ -123,6 +132,7 @@ export class Quorum {
 
   /** Ends all nodes. Operations under way fail. */
   close(): void {
+    this.#membership.close();
     for (const node of this.#nodes) node.close();
   }
 

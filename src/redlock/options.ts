@@ -1,7 +1,9 @@
 import type { Clock } from '../base/clock.ts';
 import { describe } from '../base/describe.ts';
 import type { Random } from '../base/random.ts';
+import type { RedlockWarning } from '../base/warning.ts';
 import { driftMs } from '../lock/validity.ts';
+import type { Quarantine } from '../quorum/membership.ts';
 
 /** Settings of a Redlock. All durations are in milliseconds. */
 export interface RedlockOptions {
@@ -50,19 +52,19 @@ export interface RedlockOptions {
    * integer, at least `maxTtl`.
    */
   readonly fenceRetention?: number | undefined;
+  /**
+   * What is done about a node that restarted or was emptied: it may have forgotten locks that are still held.
+   * Default `auto`: it does not vote until they have expired, about `maxTtl` + 2 s; only where *no* node has a
+   * marker is the deployment taken for new and starts at once. `strict` waits even then, unless `initialize()` was
+   * called. `off`: it votes at once, and may give a lock away that is held.
+   */
+  readonly quarantine?: Quarantine | undefined;
   /** Hears of what is unsafe but works. Default: `process.emitWarning`. */
   readonly onWarning?: ((warning: RedlockWarning) => void) | undefined;
   /** Time, for tests and simulations. Default: this process's clocks. */
   readonly clock?: Clock | undefined;
   /** Chance, for tests and simulations. Default: the operating system's. */
   readonly random?: Random | undefined;
-}
-
-/** Something that works but weakens what a lock promises. */
-export interface RedlockWarning {
-  readonly code: 'QUORLOCK_UNSAFE_CLIENT' | 'QUORLOCK_EVEN_NODES';
-  /** What it is, why it matters, and what to do. */
-  readonly message: string;
 }
 
 /** Settings of one attempt. */
@@ -99,6 +101,7 @@ export interface Settings {
   readonly keyPrefix: string;
   readonly fencing: boolean;
   readonly fenceRetention: number;
+  readonly quarantine: Quarantine;
 }
 
 const DEFAULT_NODE_TIMEOUT_MS = 50;
@@ -114,6 +117,7 @@ const OPTION_NAMES = [
   'keyPrefix',
   'fencing',
   'fenceRetention',
+  'quarantine',
   'onWarning',
   'clock',
   'random',
@@ -146,6 +150,7 @@ export function resolveOptions(options: RedlockOptions): Settings {
       maxTtl,
       10 * YEAR_MS,
     ),
+    quarantine: choice('quarantine', options.quarantine ?? 'auto', ['auto', 'strict', 'off']),
   };
   checkFunction('onWarning', options.onWarning);
   checkTtl(settings, settings.ttl);
@@ -251,6 +256,13 @@ function text(name: string, value: unknown): string {
 
 function boolean(name: string, value: unknown): boolean {
   return ofType('boolean', name, value);
+}
+
+function choice<Value extends string>(name: string, value: unknown, values: readonly Value[]): Value {
+  const chosen = values.find((candidate) => candidate === value);
+  if (chosen !== undefined) return chosen;
+  const message = `${name} must be one of ${values.map(describe).join(', ')}: got ${describe(value)}`;
+  throw typeof value === 'string' ? new RangeError(message) : new TypeError(message);
 }
 
 function checkFunction(name: string, value: unknown): void {

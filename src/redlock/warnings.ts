@@ -1,6 +1,6 @@
+import type { RedlockWarning } from '../base/warning.ts';
 import type { Client } from '../wire/client.ts';
 import type { NodeSource } from './nodes.ts';
-import type { RedlockWarning } from './options.ts';
 
 /** Clients that were handed in and warned of; one program may make several Redlocks of the same clients. */
 const warnedOf = new WeakSet<object>();
@@ -9,7 +9,8 @@ const warnedOf = new WeakSet<object>();
 export function warnOfNodes(
   clients: readonly Client[],
   sources: readonly NodeSource[],
-  warn: (warning: RedlockWarning) => void = emitWarning,
+  usesMarker: boolean,
+  warn: (warning: RedlockWarning) => void,
 ): void {
   clients.forEach((client, index) => {
     const source = sources[index];
@@ -20,6 +21,15 @@ export function warnOfNodes(
       message: `the client of ${client.address} has settings that are unsafe for locks. ${client.unsafeSettings.join('. ')}`,
     });
   });
+  const clusters = clients.filter(({ isCluster }) => isCluster);
+  if (usesMarker && clusters.length > 0) {
+    warn({
+      code: 'QUORLOCK_CLUSTER',
+      message:
+        `${clusters.map(({ address }) => address).join(', ')}: a Redis Cluster has no quarantine, and a failover in ` +
+        "it may give a held lock away. Use single masters, or say quarantine: 'off'",
+    });
+  }
   if (clients.length % 2 === 0) {
     warn({
       code: 'QUORLOCK_EVEN_NODES',
@@ -30,6 +40,7 @@ export function warnOfNodes(
   }
 }
 
-function emitWarning({ code, message }: RedlockWarning): void {
+/** Warns as Node does; `--trace-warnings` and `process.on('warning')` work. */
+export function emitWarning({ code, message }: RedlockWarning): void {
   process.emitWarning(message, { type: 'QuorlockWarning', code });
 }

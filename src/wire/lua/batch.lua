@@ -1,7 +1,7 @@
 -- The end of the batch script: does the operations in order and answers
 -- {TIME in microseconds, reply of the first operation, reply of the second, …}.
 --
--- ARGV, five an operation from the fifth on:
+-- ARGV, five an operation from the sixth on:
 --   name     acquire | confirm | extend | release | inspect
 --   n        how many lock keys it has
 --   value    the lock value
@@ -18,7 +18,7 @@ local operations = {
 
 local replies = { now }
 local key = ARGV[2] == '' and 1 or 2
-for i = 5, #ARGV, 5 do
+for i = 6, #ARGV, 5 do
   local n = tonumber(ARGV[i + 1])
   local number = ARGV[i + 4]
   -- One operation that fails must not take the others of this call with it.

@@ -6,14 +6,15 @@
 -- KEYS[1]   the node's marker, only if ARGV[2] is not empty; the operations' keys follow
 -- ARGV[1]   deadline: microseconds of this node's TIME after which nothing may be granted any more
 -- ARGV[2]   N, the number of nodes the caller's quorum has; empty = this node votes without a marker
--- ARGV[3]   beta: microseconds a proposed token may be away from this node's TIME
--- ARGV[4]   milliseconds a fence counter outlives its last use
--- ARGV[5..] five arguments an operation, see batch.lua
+-- ARGV[3]   maxTtl: milliseconds, the longest ttl that the caller uses
+-- ARGV[4]   beta: microseconds a proposed token may be away from this node's TIME
+-- ARGV[5]   milliseconds a fence counter outlives its last use
+-- ARGV[6..] five arguments an operation, see batch.lua
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local beta = tonumber(ARGV[3])
-local retention = ARGV[4]
+local beta = tonumber(ARGV[4])
+local retention = ARGV[5]
 local late = now > tonumber(ARGV[1])
 
 -- Numbers are doubles here, and tostring() keeps only 14 digits of them.
@@ -25,8 +26,8 @@ local function error_of(reply)
   return type(reply) == 'table' and reply.err or nil
 end
 
--- Does the marker let this node vote? It must be active, of the process that is running now, and of a quorum
--- of the caller's size. Evaluated once a call, and only if an operation asks.
+-- Does the marker let this node vote? It must be active, of the process that is running now, of a quorum of the
+-- caller's size, and know of ttls as long as the caller's. Evaluated once a call, and only if an operation asks.
 local may_vote
 local function voting()
   if may_vote == nil then
@@ -34,8 +35,10 @@ local function voting()
       may_vote = true
     else
       local marker = redis.pcall('GET', KEYS[1])
-      local run_id, nodes = string.match(type(marker) == 'string' and marker or '', '^active (%x+) %S+ (%d+) ')
+      local run_id, nodes, max_ttl =
+        string.match(type(marker) == 'string' and marker or '', '^active (%x+) %S+ (%d+) (%d+)$')
       may_vote = nodes == ARGV[2]
+        and tonumber(max_ttl) >= tonumber(ARGV[3])
         and string.find(redis.call('INFO', 'server'), 'run_id:' .. run_id, 1, true) ~= nil
     end
   end

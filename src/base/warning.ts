@@ -1,0 +1,15 @@
+/** Something that works but weakens what a lock promises. */
+export interface RedlockWarning {
+  readonly code: /** A client that was handed in has driver options under which commands may run late or twice. */
+    | 'QUORLOCK_UNSAFE_CLIENT'
+    /** The number of nodes is even. */
+    | 'QUORLOCK_EVEN_NODES'
+    /** A node may throw locks away when its memory is full. */
+    | 'QUORLOCK_EVICTION'
+    /** A node's clock stepped, or runs at a rate beyond driftFactor. */
+    | 'QUORLOCK_CLOCK'
+    /** A node is a Redis Cluster, whose failovers may lose locks and can't be seen. */
+    | 'QUORLOCK_CLUSTER';
+  /** What it is, why it matters, and what to do. */
+  readonly message: string;
+}

@@ -1,0 +1,365 @@
+import type { Clock, Timer } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { RedlockWarning } from '../base/warning.ts';
+import { formatMarker, type Marker, type NodeLook, parseMarker } from '../node/marker.ts';
+import { CLAMP_MS, type Node, type Registrar } from '../node/node.ts';
+import type { Divergence } from '../node/node-time.ts';
+
+/**
+ * What is done about a node that may have lost its memory. `auto`: it waits until all it may have forgotten has
+ * expired, but a deployment in which *no* node has a marker is new and starts at once. `strict`: it waits even then.
+ * `off`: nothing; a node that restarts empty may give away a lock that is still held.
+ */
+export type Quarantine = 'auto' | 'strict' | 'off';
+
+/** What the membership of a quorum goes by. All durations in milliseconds. */
+export interface MembershipSettings {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly quarantine: Quarantine;
+  readonly nodeCount: number;
+  readonly maxTtl: number;
+  readonly driftFactor: number;
+  warn(warning: RedlockWarning): void;
+}
+
+/** Added to every quarantine, for what the nodes and this process do in between. */
+const MARGIN_MS = 100;
+
+/** How long a new deployment waits for the nodes that do not answer yet before the others join one by one. */
+const NEW_DEPLOYMENT_GRACE_MS = 3_000;
+
+/** A marker is written within this time of the look that it depends on, or not at all. */
+const WRITE_WINDOW_MS = 500;
+
+/** Pause before something that did not work is tried again. */
+const TRY_AGAIN_MS = 250;
+
+/** A client that only watches a node join leaves the one that began it this much of a lead, at the most. */
+const LONGEST_COURTESY_MS = 500;
+
+/** What is known of one node. */
+interface Member {
+  readonly node: Node;
+  look: NodeLook | undefined;
+  /** The joining marker that we watch, and since when, by our own clock, it has been there. */
+  joining: { readonly marker: string; readonly sinceMs: number; readonly isOurs: boolean } | undefined;
+  timer: Timer | undefined;
+  isWarnedOf: boolean;
+}
+
+/**
+ * Decides which nodes may vote. By its marker a node is *active*, *joining*, *stale* (of an earlier process) or
+ * *blank*. Active ones vote. A stale one, and a blank one among others that are not, gets a joining marker, and
+ * whoever has watched that marker unchanged for a whole quarantine makes it active. Where a survey of all nodes
+ * finds all of them blank, the deployment is new and becomes active as a whole. Every write depends on the server
+ * process and the marker that were seen just before.
+ */
+export class Membership implements Registrar {
+  readonly #settings: MembershipSettings;
+  #members: readonly Member[] = [];
+  /** The longest ttl that any marker has told of. */
+  #longestTtl: number;
+  #survey: 'idle' | 'running' | 'wanted again' = 'idle';
+  #graceUntilMs: number | undefined;
+  #graceTimer: Timer | undefined;
+  #closed = false;
+
+  constructor(settings: MembershipSettings) {
+    this.#settings = settings;
+    this.#longestTtl = settings.maxTtl;
+  }
+
+  /** The nodes whose membership this is, before any of them was looked at. */
+  enroll(nodes: readonly Node[]): void {
+    this.#members = nodes.map((node) => ({
+      node,
+      look: undefined,
+      joining: undefined,
+      timer: undefined,
+      isWarnedOf: false,
+    }));
+    for (const member of this.#members) {
+      member.node.onStateChange(() => {
+        if (!member.node.isDown) return;
+        member.look = undefined;
+        member.timer?.cancel();
+        if (this.#members.some((other) => this.#isUndecided(other))) void this.#surveyAll();
+      });
+    }
+  }
+
+  looked(node: Node, look: NodeLook): void {
+    const member = this.#members.find((candidate) => candidate.node === node);
+    if (member !== undefined) this.#decide(member, look);
+  }
+
+  clockDiverged(node: Node, { byMs }: Divergence): void {
+    const { maxTtl, driftFactor, warn } = this.#settings;
+    node.distrustClock(maxTtl * (1 + driftFactor) + MARGIN_MS);
+    const how = `${Math.abs(Math.round(byMs))} ms ${byMs > 0 ? 'ahead of' : 'behind'}`;
+    warn({
+      code: 'QUORLOCK_CLOCK',
+      message:
+        `the clock of ${node.address} is ${how} what it should be since it was last read. Its votes do not count ` +
+        `for ${maxTtl} ms. Have its clock slewed, not stepped, or raise driftFactor`,
+    });
+  }
+
+  /**
+   * Declares that no lock is held on any node, and has all of them vote at once.
+   *
+   * @returns the nodes where that did not work, and why
+   */
+  async initialize(): Promise<readonly { readonly node: string; readonly why: string }[]> {
+    const failures: { readonly node: string; readonly why: string }[] = [];
+    await Promise.all(
+      this.#members.map(async (member) => {
+        try {
+          const look = await member.node.look();
+          const why = this.#obstacleOf(member, look) ?? (await this.#activate(member, look));
+          if (why !== undefined) failures.push({ node: member.node.address, why });
+        } catch (error) {
+          failures.push({ node: member.node.address, why: messageOf(error) });
+        }
+      }),
+    );
+    return failures;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#graceTimer?.cancel();
+    for (const { timer } of this.#members) timer?.cancel();
+  }
+
+  #decide(member: Member, look: NodeLook): void {
+    if (this.#closed) return;
+    member.timer?.cancel();
+    member.look = look;
+    const marker = currentMarker(look);
+    this.#longestTtl = Math.max(this.#longestTtl, parseMarker(look.marker)?.maxTtl ?? 0);
+    this.#warnOfEviction(member, look);
+    const obstacle = this.#obstacleOf(member, look) ?? this.#foreignQuorum(member, marker);
+    if (obstacle !== undefined) member.node.refuse(obstacle);
+    else if (!this.#isMarked(member)) this.#admit(member);
+    else if (marker?.state === 'joining') this.#watch(member, look, marker, false);
+    else if (marker !== undefined && marker.maxTtl < this.#settings.maxTtl) this.#raise(member, look, marker);
+    else if (marker !== undefined) this.#admit(member);
+    else if (look.marker === '' && this.#settings.quarantine === 'auto') void this.#surveyAll();
+    else this.#join(member, look);
+  }
+
+  #admit(member: Member): void {
+    member.joining = undefined;
+    member.node.admit();
+  }
+
+  /** Why a node can't be part of any quorum with the others. */
+  #obstacleOf(member: Member, look: NodeLook): string | undefined {
+    if (member.node.isCluster) return undefined;
+    if (look.role !== 'master') {
+      return `it is a ${look.role}, which forgets what it has not been told yet. Give the address of a master`;
+    }
+    const twin = this.#members.find(
+      (other) => other !== member && other.look?.runId === look.runId && other.node.isCounted,
+    );
+    if (twin === undefined) return undefined;
+    return `it is the same server as ${twin.node.address}, under another address. Give every master once`;
+  }
+
+  /** Why a node can't be part of this quorum: it is of one with another number of nodes. */
+  #foreignQuorum(member: Member, marker: Marker | undefined): string | undefined {
+    const { nodeCount } = this.#settings;
+    if (!this.#isMarked(member) || marker === undefined || marker.nodeCount === nodeCount) return undefined;
+    return (
+      `it is one of a quorum of ${marker.nodeCount}, and here are ${nodeCount}. Give all programs the same list of ` +
+      'nodes; if the list has changed and no lock is held, call initialize()'
+    );
+  }
+
+  /** Blank, and neither quarantined nor part of a new deployment yet. */
+  #isUndecided({ node, look, joining }: Member): boolean {
+    return look?.marker === '' && joining === undefined && !node.isVoting && !node.isRefused;
+  }
+
+  /** Looks at all nodes at once to tell a new deployment from nodes that lost their memory. */
+  async #surveyAll(): Promise<void> {
+    if (this.#survey !== 'idle') {
+      this.#survey = 'wanted again';
+      return;
+    }
+    // A node that is being connected to tells soon; then there is another survey.
+    if (this.#closed || this.#members.some(({ node, look }) => look === undefined && !node.isSettled)) return;
+    this.#survey = 'running';
+    const looks = await Promise.allSettled(this.#members.map(({ node }) => node.look()));
+    const fresh = looks.map((look) => (look.status === 'fulfilled' ? look.value : undefined));
+    if (!this.#closed) await this.#judge(fresh);
+    const isWantedAgain = (this.#survey as string) === 'wanted again';
+    this.#survey = 'idle';
+    if (isWantedAgain && this.#members.some((member) => this.#isUndecided(member))) await this.#surveyAll();
+  }
+
+  async #judge(looks: readonly (NodeLook | undefined)[]): Promise<void> {
+    const blank: { member: Member; look: NodeLook }[] = [];
+    const silent: string[] = [];
+    this.#members.forEach((member, index) => {
+      const look = looks[index];
+      if (look === undefined) silent.push(member.node.address);
+      else if (look.marker === '' && this.#isMarked(member)) blank.push({ member, look });
+    });
+    const someRemember = looks.some((look) => look !== undefined && look.marker !== '');
+    if (!someRemember && silent.length === 0) {
+      await Promise.all(blank.map(({ member, look }) => this.#activateOrDecide(member, look)));
+    } else if (someRemember || !this.#hasGrace()) {
+      for (const { member, look } of blank) this.#join(member, look);
+    } else {
+      for (const { member } of blank) {
+        member.node.quarantine(
+          `it is new, and so may all nodes be, but ${silent.join(', ')} can't be asked. Start what is missing, ` +
+            'or call initialize()',
+        );
+      }
+    }
+  }
+
+  /** Whether a deployment that looks new still waits for nodes that have not been reached. */
+  #hasGrace(): boolean {
+    const { clock } = this.#settings;
+    if (this.#graceUntilMs === undefined) {
+      this.#graceUntilMs = clock.uptime() + NEW_DEPLOYMENT_GRACE_MS;
+      this.#graceTimer = clock.after(NEW_DEPLOYMENT_GRACE_MS, () => void this.#surveyAll(), {
+        keepAlive: false,
+      });
+    }
+    return clock.uptime() < this.#graceUntilMs;
+  }
+
+  async #activateOrDecide(member: Member, look: NodeLook): Promise<void> {
+    const obstacle = this.#obstacleOf(member, look);
+    if (obstacle !== undefined) {
+      member.node.refuse(obstacle);
+      return;
+    }
+    try {
+      if ((await this.#activate(member, look)) !== undefined) this.#lookAgain(member, 0);
+    } catch {
+      this.#lookAgain(member, TRY_AGAIN_MS);
+    }
+  }
+
+  /** Makes a node active if it is still as it was seen, and that is not long ago. Returns why it did not work. */
+  async #activate(member: Member, seen: NodeLook): Promise<string | undefined> {
+    if (!this.#isMarked(member)) return undefined;
+    const after = await this.#writeMarker(member, seen, this.#marker('active', seen));
+    if (!after.written) return 'it has changed since it was looked at; try again';
+    member.timer?.cancel();
+    member.look = after;
+    this.#admit(member);
+    return undefined;
+  }
+
+  /** Writes the marker from which a node's quarantine counts. */
+  #join(member: Member, seen: NodeLook): void {
+    const marker = this.#marker('joining', seen);
+    member.node.quarantine('it has no valid marker: it is new here, restarted or was emptied');
+    this.#replaceMarker(member, seen, marker, (after) => this.#watch(member, after, marker, true));
+  }
+
+  /** Waits, by our own clock, until what the node may have forgotten has expired; then makes it active. */
+  #watch(member: Member, look: NodeLook, marker: Marker, isOurs: boolean): void {
+    const { clock, random, driftFactor } = this.#settings;
+    const text = formatMarker(marker);
+    if (member.joining?.marker !== text) {
+      member.joining = { marker: text, sinceMs: look.receivedAtMs, isOurs };
+    }
+    const { joining } = member;
+    const quarantineMs = this.#longestTtl * (1 + driftFactor) + 2 * CLAMP_MS + MARGIN_MS;
+    const leftMs = joining.sinceMs + quarantineMs - clock.uptime();
+    if (leftMs <= 0) {
+      this.#replaceMarker(member, look, this.#marker('active', look), () => this.#admit(member));
+      return;
+    }
+    const until = new Date(clock.wall() + leftMs).toISOString();
+    member.node.quarantine(
+      `it is new, restarted or was emptied, and votes again at ${until}, ${Math.ceil(leftMs)} ms after this was ` +
+        'found: then every lock that it may have forgotten has expired. For a new deployment call initialize()',
+    );
+    const courtesyMs = joining.isOurs ? 0 : random.fraction() * LONGEST_COURTESY_MS;
+    this.#lookAgain(member, leftMs + courtesyMs);
+  }
+
+  /** Has the marker tell of ttls as long as ours before we use them. */
+  #raise(member: Member, look: NodeLook, marker: Marker): void {
+    const raised = { ...marker, maxTtl: this.#settings.maxTtl };
+    this.#replaceMarker(member, look, raised, () => this.#admit(member));
+  }
+
+  /** Replaces the marker that was seen; if it is another one by now, decides anew. */
+  #replaceMarker(member: Member, seen: NodeLook, marker: Marker, done: (after: NodeLook) => void): void {
+    this.#writeMarker(member, seen, marker).then(
+      (after) => {
+        if (this.#closed) return;
+        if (!after.written) {
+          this.#decide(member, after);
+          return;
+        }
+        member.look = after;
+        done(after);
+      },
+      () => this.#lookAgain(member, TRY_AGAIN_MS),
+    );
+  }
+
+  #writeMarker(member: Member, seen: NodeLook, marker: Marker): Promise<NodeLook> {
+    const deadlineUs = seen.timeUs + WRITE_WINDOW_MS * 1_000;
+    return member.node.look({ seen, marker, deadlineUs });
+  }
+
+  /** Looks later and decides anew. A node that is down by then is looked at when it is back. */
+  #lookAgain(member: Member, delayMs: number): void {
+    member.timer?.cancel();
+    if (this.#closed) return;
+    member.timer = this.#settings.clock.after(
+      delayMs,
+      () => {
+        if (member.node.isDown) return;
+        member.node.look().then(
+          (look) => this.#decide(member, look),
+          () => this.#lookAgain(member, TRY_AGAIN_MS),
+        );
+      },
+      { keepAlive: false },
+    );
+  }
+
+  #marker(state: Marker['state'], look: NodeLook): Marker {
+    const { nodeCount, random } = this.#settings;
+    return { state, runId: look.runId, nonce: random.identifier(), nodeCount, maxTtl: this.#longestTtl };
+  }
+
+  #isMarked(member: Member): boolean {
+    return this.#settings.quarantine !== 'off' && !member.node.isCluster;
+  }
+
+  #warnOfEviction(member: Member, look: NodeLook): void {
+    if (!look.evicts || member.isWarnedOf) return;
+    member.isWarnedOf = true;
+    this.#settings.warn({
+      code: 'QUORLOCK_EVICTION',
+      message:
+        `${member.node.address} may evict locks when its memory is full (maxmemory-policy ` +
+        `${look.evictionPolicy}). Set maxmemory-policy to noeviction`,
+    });
+  }
+}
+
+/** The marker of the process that is running; undefined if there is none. */
+function currentMarker(look: NodeLook): Marker | undefined {
+  const marker = parseMarker(look.marker);
+  return marker?.runId === look.runId ? marker : undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

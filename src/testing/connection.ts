@@ -1,0 +1,149 @@
+import type { Random } from '../base/random.ts';
+import { drawLatency, Lane, type Latency } from './lane.ts';
+import type { ScriptReply } from './lua-values.ts';
+import type { ServerConnection, SimulatedServer } from './simulated-node.ts';
+import { Turn } from './timeline.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** How the way to a server behaves. May be changed at any moment. */
+export interface NetworkRules {
+  /** One way, for each message. Default 0.1 to 0.5 ms. */
+  latency: Latency;
+  /** How many of all commands the server does a second time, from 0 to 1. Default 0. */
+  doubling: number;
+  /** How much later the second time is. Default 1 to 10 ms. */
+  doublingDelay: Latency;
+  /** Pause before a connection that was lost or refused is made again, in milliseconds. Default 50. */
+  reconnectDelay: number;
+  /** Whether commands that had no answer are sent again on the next connection, as careless drivers do. */
+  resends: boolean;
+}
+
+/** A command on its way: what the server does, and who hears the reply. */
+export interface Command {
+  readonly run: (server: SimulatedServer) => readonly ScriptReply[];
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Who uses a connection. */
+export interface ConnectionUser {
+  /** The server has answered the first time. */
+  ready(): void;
+  /** There was no connection to be had, or it is no more. */
+  lost(why: string): void;
+}
+
+/** The directions in which nothing gets through. */
+export interface Cut {
+  readonly requests: boolean;
+  readonly replies: boolean;
+}
+
+/** One connection between a simulated machine and a simulated server, from the first packet to the last. */
+export class Connection implements ServerConnection {
+  readonly #server: SimulatedServer;
+  readonly #clock: VirtualClock;
+  readonly #random: Random;
+  readonly #rules: Readonly<NetworkRules>;
+  readonly #user: ConnectionUser;
+  readonly #requests: Lane;
+  readonly #replies: Lane;
+  readonly #unanswered = new Set<Command>();
+
+  constructor(
+    server: SimulatedServer,
+    clock: VirtualClock,
+    random: Random,
+    rules: Readonly<NetworkRules>,
+    user: ConnectionUser,
+  ) {
+    const { timeline } = clock;
+    this.#server = server;
+    this.#clock = clock;
+    this.#random = random;
+    this.#rules = rules;
+    this.#user = user;
+    this.#requests = new Lane(timeline, (delayMs, happen) => timeline.in(delayMs, Turn.input, happen));
+    this.#replies = new Lane(timeline, (delayMs, happen) => clock.arrive(delayMs, happen));
+  }
+
+  open(): void {
+    this.#request(() => {
+      if (!this.#server.accept(this)) {
+        this.#reply(() => this.#user.lost('the connection was refused'));
+        return;
+      }
+      this.#server.receive(() => this.#reply(() => this.#user.ready()));
+    });
+  }
+
+  ask(command: Command): void {
+    this.#unanswered.add(command);
+    this.#request(() => {
+      this.#server.receive(() => this.#answer(command));
+      if (this.#random.fraction() < this.#rules.doubling) this.#double(command);
+    });
+  }
+
+  cut({ requests, replies }: Cut): void {
+    if (requests) this.#requests.cut();
+    if (replies) this.#replies.cut();
+  }
+
+  mend(): void {
+    this.#requests.mend();
+    this.#replies.mend();
+  }
+
+  /** Ends it on this side. Returns the commands that had no answer. */
+  close({ requestsArrive }: { readonly requestsArrive: boolean }): readonly Command[] {
+    this.#server.hangUp(this);
+    this.#replies.close();
+    if (!requestsArrive) this.#requests.close();
+    const unanswered = [...this.#unanswered];
+    this.#unanswered.clear();
+    return unanswered;
+  }
+
+  /** The server's kernel says so behind the last reply. */
+  broken(): void {
+    this.#requests.close();
+    this.#reply(() => this.#user.lost('the server closed the connection'));
+  }
+
+  #answer(command: Command): void {
+    let settle: () => void;
+    try {
+      const reply = command.run(this.#server);
+      settle = () => command.resolve(reply);
+    } catch (error) {
+      settle = () => command.reject(error);
+    }
+    this.#reply(() => {
+      this.#unanswered.delete(command);
+      settle();
+    });
+  }
+
+  #double({ run }: Command): void {
+    const delayMs = drawLatency(this.#rules.doublingDelay, this.#random);
+    this.#clock.timeline.in(delayMs, Turn.input, () => {
+      this.#server.receive(() => {
+        try {
+          run(this.#server);
+        } catch {
+          // Whoever asked has had an answer.
+        }
+      });
+    });
+  }
+
+  #request(arrive: () => void): void {
+    this.#requests.send(drawLatency(this.#rules.latency, this.#random), arrive);
+  }
+
+  #reply(arrive: () => void): void {
+    this.#replies.send(drawLatency(this.#rules.latency, this.#random), arrive);
+  }
+}

@@ -1,0 +1,27 @@
+import type { BatchServer } from './batch-model.ts';
+import type { ScriptReply } from './lua-values.ts';
+
+/** What the marker script can see of its server. */
+export interface MarkerServer extends BatchServer {
+  readonly role: 'master' | 'slave';
+  readonly maxmemory: number;
+  readonly maxmemoryPolicy: string;
+}
+
+/** The marker script, `wire/lua/marker.lua`, in TypeScript. The conformance suite holds the two equal. */
+export function runMarker(
+  server: MarkerServer,
+  [key = '']: readonly string[],
+  [next = '', seenRunId, seenMarker, deadline]: readonly string[],
+): readonly ScriptReply[] {
+  const { store, runId, timeUs } = server;
+  const type = store.typeOf(key);
+  let marker = type === 'string' || type === 'none' ? (store.get(key) ?? '') : 'not a string';
+  let written = 0;
+  if (next !== '' && runId === seenRunId && marker === seenMarker && timeUs <= Number(deadline)) {
+    store.set(key, next);
+    marker = next;
+    written = 1;
+  }
+  return [timeUs, runId, server.role, marker, written, String(server.maxmemory), server.maxmemoryPolicy];
+}

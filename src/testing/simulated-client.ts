@@ -1,0 +1,146 @@
+import type { Random } from '../base/random.ts';
+import type { Client, ConnectionState } from '../wire/client.ts';
+import { type Command, Connection, type NetworkRules } from './connection.ts';
+import type { SimulatedServer } from './simulated-node.ts';
+import type { Event } from './timeline.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+const DEFAULT_RULES: Readonly<NetworkRules> = {
+  latency: { least: 0.1, most: 0.5 },
+  doubling: 0,
+  doublingDelay: { least: 1, most: 10 },
+  reconnectDelay: 50,
+  resends: false,
+};
+
+/**
+ * A Redis client on a simulated machine, connected to a simulated server over a simulated network. Like a driver
+ * with safe settings it refuses commands while there is no connection, and makes a new one by itself.
+ */
+export class SimulatedClient implements Client {
+  readonly address: string;
+  readonly isCluster = false;
+  readonly unsafeSettings: readonly string[] = [];
+  readonly rules: NetworkRules;
+  readonly #server: SimulatedServer;
+  readonly #clock: VirtualClock;
+  readonly #random: Random;
+  readonly #listeners = new Set<() => void>();
+  #state: ConnectionState = 'connecting';
+  #stateReason = 'it is connecting for the first time';
+  #connection: Connection | undefined;
+  #reconnect: Event | undefined;
+  #unsent: Command[] = [];
+  #cut = { requests: false, replies: false };
+
+  constructor(
+    server: SimulatedServer,
+    clock: VirtualClock,
+    random: Random,
+    rules: Partial<NetworkRules> = {},
+  ) {
+    this.address = server.address;
+    this.rules = { ...DEFAULT_RULES, ...rules };
+    this.#server = server;
+    this.#clock = clock;
+    this.#random = random;
+    this.#connect();
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  get stateReason(): string {
+    return this.#stateReason;
+  }
+
+  onStateChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return this.#send((server) => server.evalsha(sha1, keys, args));
+  }
+
+  eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return this.#send((server) => server.eval(source, keys, args));
+  }
+
+  slotOf(): number {
+    return 0;
+  }
+
+  close(): void {
+    this.#reconnect?.cancel();
+    const unanswered = this.#endConnection({ requestsArrive: true });
+    this.#enter('ended', 'the client was closed');
+    for (const { reject } of [...unanswered, ...this.#unsent.splice(0)]) {
+      reject(new Error('the client was closed before the answer came'));
+    }
+  }
+
+  /**
+   * The connection breaks, for both ends. Requests on the way arrive all the same, or are lost; replies on the way
+   * are lost, and commands that had no answer fail.
+   */
+  disconnect({ requestsArrive }: { readonly requestsArrive: boolean }): void {
+    if (this.#connection !== undefined) this.#lose('the connection was reset', requestsArrive);
+  }
+
+  /** Nothing gets through in these directions, and neither end notices. What is on the way waits for {@link mend}. */
+  cut(direction: 'requests' | 'replies' | 'both'): void {
+    if (direction !== 'replies') this.#cut.requests = true;
+    if (direction !== 'requests') this.#cut.replies = true;
+    this.#connection?.cut(this.#cut);
+  }
+
+  /** Undoes {@link cut}: what waited arrives now. */
+  mend(): void {
+    this.#cut = { requests: false, replies: false };
+    this.#connection?.mend();
+  }
+
+  #send(run: Command['run']): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#state === 'ready') this.#connection?.ask({ run, resolve, reject });
+      else reject(new Error(`there is no connection to ${this.address}: ${this.#stateReason}`));
+    });
+  }
+
+  #connect(): void {
+    const connection = new Connection(this.#server, this.#clock, this.#random, this.rules, {
+      ready: () => {
+        this.#enter('ready', '');
+        for (const command of this.#unsent.splice(0)) connection.ask(command);
+      },
+      lost: (why) => this.#lose(why, false),
+    });
+    this.#connection = connection;
+    connection.cut(this.#cut);
+    connection.open();
+  }
+
+  #lose(why: string, requestsArrive: boolean): void {
+    const unanswered = this.#endConnection({ requestsArrive });
+    this.#enter('down', why);
+    this.#reconnect = this.#clock.arrive(this.rules.reconnectDelay, () => {
+      if (this.#state === 'down') this.#connect();
+    });
+    if (this.rules.resends) this.#unsent.push(...unanswered);
+    else for (const { reject } of unanswered) reject(new Error(`${why} before the answer came`));
+  }
+
+  #endConnection(how: { readonly requestsArrive: boolean }): readonly Command[] {
+    const unanswered = this.#connection?.close(how) ?? [];
+    this.#connection = undefined;
+    return unanswered;
+  }
+
+  #enter(state: ConnectionState, why: string): void {
+    this.#state = state;
+    this.#stateReason = why;
+    for (const listener of [...this.#listeners]) listener();
+  }
+}

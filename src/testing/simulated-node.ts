@@ -1,0 +1,183 @@
+import { createHash } from 'node:crypto';
+import type { Random } from '../base/random.ts';
+import { batchScript, markerScript } from '../wire/scripts.ts';
+import { runBatch } from './batch-model.ts';
+import { Dial } from './dial.ts';
+import { KeyStore, RedisError } from './key-store.ts';
+import type { ScriptReply } from './lua-values.ts';
+import { type MarkerServer, runMarker } from './marker-model.ts';
+import type { Timeline } from './timeline.ts';
+
+/** A script in TypeScript, by the hash of the Lua it stands for. */
+type Model = (
+  server: MarkerServer,
+  keys: readonly string[],
+  args: readonly string[],
+) => readonly ScriptReply[];
+
+const MODELS: ReadonlyMap<string, Model> = new Map([
+  [batchScript.sha1, runBatch],
+  [markerScript.sha1, runMarker],
+]);
+
+/** The server's end of a connection. */
+export interface ServerConnection {
+  /** The server has crashed: everything on the way is lost. */
+  broken(): void;
+}
+
+export interface SimulatedServerOptions {
+  readonly address: string;
+  /** Names the first process. Default: drawn. */
+  readonly runId?: string;
+  /** What its wall clock shows at the beginning, in milliseconds since the epoch. Default: the year 2030. */
+  readonly wallMs?: number;
+}
+
+/**
+ * A Redis server that knows the library's scripts and nothing else. It is *up*, or *paused* (connections stand,
+ * nothing is answered, as after SIGSTOP), or *down*. It does one command at a time, and takes no time for it.
+ *
+ * Its wall clock is its own: step it, or set its `rate`.
+ */
+export class SimulatedServer implements MarkerServer {
+  readonly address: string;
+  readonly wall: Dial;
+  readonly store: KeyStore;
+  maxmemory = 0;
+  maxmemoryPolicy = 'noeviction';
+  readonly #random: Random;
+  readonly #connections = new Set<ServerConnection>();
+  readonly #scripts = new Set<string>();
+  readonly #inbox: (() => void)[] = [];
+  #state: 'up' | 'paused' | 'down' = 'up';
+  #runId: string;
+  #role: 'master' | 'slave' = 'master';
+  #commands = 0;
+
+  constructor(timeline: Timeline, random: Random, options: SimulatedServerOptions) {
+    this.address = options.address;
+    this.wall = new Dial(timeline, options.wallMs ?? Date.UTC(2030, 0, 1));
+    this.store = new KeyStore(this.wall);
+    this.#random = random;
+    this.#runId = options.runId ?? this.#drawRunId();
+  }
+
+  get state(): 'up' | 'paused' | 'down' {
+    return this.#state;
+  }
+
+  /** Names the running process; another one after every restart. */
+  get runId(): string {
+    return this.#runId;
+  }
+
+  get role(): 'master' | 'slave' {
+    return this.#role;
+  }
+
+  get timeUs(): number {
+    return Math.floor(this.wall.read() * 1_000);
+  }
+
+  /** How many script calls it has done, those it did not know the script of included. */
+  get commands(): number {
+    return this.#commands;
+  }
+
+  /** EVALSHA, at once. */
+  evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): readonly ScriptReply[] {
+    this.#commands += 1;
+    if (!this.#scripts.has(sha1)) throw new RedisError('NOSCRIPT No matching script. Please use EVAL.');
+    return modelOf(sha1)(this, keys, args.map(String));
+  }
+
+  /** EVAL, at once. */
+  eval(source: string, keys: readonly string[], args: readonly (string | number)[]): readonly ScriptReply[] {
+    this.#commands += 1;
+    const sha1 = createHash('sha1').update(source).digest('hex');
+    const model = modelOf(sha1);
+    this.#scripts.add(sha1);
+    return model(this, keys, args.map(String));
+  }
+
+  /** Has the server do something when it gets to it: at once, after a pause, or never. */
+  receive(handle: () => void): void {
+    if (this.#state === 'up') handle();
+    else if (this.#state === 'paused') this.#inbox.push(handle);
+  }
+
+  /** A connection is made. False: nobody listens. */
+  accept(connection: ServerConnection): boolean {
+    if (this.#state === 'down') return false;
+    this.#connections.add(connection);
+    return true;
+  }
+
+  /** A connection is closed by the client. */
+  hangUp(connection: ServerConnection): void {
+    this.#connections.delete(connection);
+  }
+
+  /** SIGSTOP: connections stand, and nothing is answered. */
+  pause(): void {
+    if (this.#state === 'up') this.#state = 'paused';
+  }
+
+  /** SIGCONT: what came in meanwhile is done now. */
+  resume(): void {
+    if (this.#state !== 'paused') return;
+    this.#state = 'up';
+    for (const handle of this.#inbox.splice(0)) handle();
+  }
+
+  /** SIGKILL: connections break, and what was not done yet is lost. Memory is what {@link restart} makes of it. */
+  crash(): void {
+    this.#state = 'down';
+    this.#inbox.length = 0;
+    this.#scripts.clear();
+    for (const connection of this.#connections) connection.broken();
+    this.#connections.clear();
+  }
+
+  /** A new process on the same address, after a crash if there was none yet. */
+  restart({ keepMemory }: { readonly keepMemory: boolean }): void {
+    if (this.#state !== 'down') this.crash();
+    if (!keepMemory) this.store.clear();
+    this.#runId = this.#drawRunId();
+    this.#state = 'up';
+  }
+
+  /** FLUSHALL. */
+  flushAll(): void {
+    this.store.clear();
+  }
+
+  /** SCRIPT FLUSH. */
+  flushScripts(): void {
+    this.#scripts.clear();
+  }
+
+  /** REPLICAOF: from now on it refuses to write. */
+  becomeReplica(): void {
+    this.#role = 'slave';
+    this.store.writeError = "READONLY You can't write against a read only replica.";
+  }
+
+  /** REPLICAOF NO ONE. */
+  becomeMaster(): void {
+    this.#role = 'master';
+    this.store.writeError = undefined;
+  }
+
+  #drawRunId(): string {
+    const digits = Array.from({ length: 40 }, () => Math.floor(this.#random.fraction() * 16).toString(16));
+    return digits.join('');
+  }
+}
+
+function modelOf(sha1: string): Model {
+  const model = MODELS.get(sha1);
+  if (model === undefined) throw new RedisError("ERR a simulated server runs the library's scripts only");
+  return model;
+}

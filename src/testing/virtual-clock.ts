@@ -1,0 +1,146 @@
+import type { Clock, Timer } from '../base/clock.ts';
+import { Dial } from './dial.ts';
+import { type Event, Timeline, Turn } from './timeline.ts';
+
+/** Where the clocks of a machine begin. Far apart, so that a time of one taken for a time of another shows. */
+const FIRST_MONOTONIC_MS = 5_000;
+const FIRST_UPTIME_MS = 900_000;
+const FIRST_WALL_MS = Date.UTC(2030, 0, 1);
+
+/** A timer that was due by its due time is not put off for what a double can't hold. */
+const ROUNDING_MS = 1e-6;
+
+/**
+ * The clocks and timers of one simulated machine. Time passes only when a test says so, and takes none.
+ *
+ * A machine *runs*, or *stands still* between {@link freeze} and {@link thaw}: then nothing happens on it. What comes
+ * in meanwhile, and timers that fall due, wait; input is handled first, as a real process does it.
+ */
+export class VirtualClock implements Clock {
+  readonly timeline: Timeline;
+  readonly #monotonic: Dial;
+  readonly #uptime: Dial;
+  readonly #wall: Dial;
+  readonly #timers = new Set<VirtualTimer>();
+  #missed: { readonly turn: Turn; readonly happen: () => void }[] | undefined;
+
+  /** @param timeline shared by all machines of one world */
+  constructor(timeline: Timeline = new Timeline()) {
+    this.timeline = timeline;
+    this.#monotonic = new Dial(timeline, FIRST_MONOTONIC_MS);
+    this.#uptime = new Dial(timeline, FIRST_UPTIME_MS);
+    this.#wall = new Dial(timeline, FIRST_WALL_MS);
+  }
+
+  monotonic(): number {
+    return this.#monotonic.read();
+  }
+
+  wall(): number {
+    return this.#wall.read();
+  }
+
+  uptime(): number {
+    return this.#uptime.read();
+  }
+
+  after(delayMs: number, callback: () => void): Timer {
+    const dueMs = this.monotonic() + Math.max(0, delayMs);
+    const timer = new VirtualTimer(() => this.#timers.delete(timer));
+    this.#timers.add(timer);
+    const wait = () => {
+      timer.event = this.#happenIn(dueMs - this.monotonic(), Turn.timer, look);
+    };
+    const look = () => {
+      if (timer.isOver) return;
+      // The machine slept, and its monotonic clock with it.
+      if (dueMs - this.monotonic() > ROUNDING_MS) return wait();
+      timer.cancel();
+      callback();
+    };
+    wait();
+    return timer;
+  }
+
+  /** Has something come in from outside, `delayMs` of true time from now. */
+  arrive(delayMs: number, happen: () => void): Event {
+    return this.#happenIn(delayMs, Turn.input, happen);
+  }
+
+  /** How many timers are pending, those with an infinite delay included. */
+  get pendingTimers(): number {
+    return this.#timers.size;
+  }
+
+  /** Lets this much time pass, and everything happen that is due in it. */
+  advance(ms: number): Promise<void> {
+    return this.timeline.advance(ms);
+  }
+
+  /** Lets time pass until the promise has settled, and no further. Returns what it came to. */
+  runUntil<Result>(promise: PromiseLike<Result>, withinMs?: number): Promise<Result> {
+    return this.timeline.runUntil(promise, withinMs);
+  }
+
+  /** Lets time pass until nothing is left to happen. */
+  runAll(withinMs?: number): Promise<void> {
+    return this.timeline.runAll(withinMs);
+  }
+
+  /** Sets the wall clock forward, or backward by a negative number. */
+  stepWall(ms: number): void {
+    this.#wall.step(ms);
+  }
+
+  /**
+   * Stops the process for this long: its clocks go on, and the rest of the world too. On return nothing has happened
+   * here yet, so that a test sees what the first line after the pause would see.
+   */
+  async pause(ms: number): Promise<void> {
+    this.freeze();
+    await this.advance(ms);
+    this.thaw();
+  }
+
+  /** As {@link pause}, of the whole host: its monotonic clock stands still, wall clock and uptime go on. */
+  async suspend(ms: number): Promise<void> {
+    this.#monotonic.rate = 0;
+    await this.pause(ms);
+    this.#monotonic.rate = 1;
+  }
+
+  /** From now on nothing happens on this machine. */
+  freeze(): void {
+    this.#missed ??= [];
+  }
+
+  /** The machine runs again; what it missed happens when time is next let pass. */
+  thaw(): void {
+    const missed = this.#missed ?? [];
+    this.#missed = undefined;
+    for (const { turn, happen } of missed) this.#happenIn(0, turn, happen);
+  }
+
+  #happenIn(delayMs: number, turn: Turn, happen: () => void): Event {
+    return this.timeline.in(delayMs, turn, () => {
+      if (this.#missed === undefined) happen();
+      else this.#missed.push({ turn, happen });
+    });
+  }
+}
+
+class VirtualTimer implements Timer {
+  readonly #over: () => void;
+  event: Event | undefined;
+  isOver = false;
+
+  constructor(over: () => void) {
+    this.#over = over;
+  }
+
+  cancel(): void {
+    this.isOver = true;
+    this.event?.cancel();
+    this.#over();
+  }
+}
