@@ -1,0 +1,186 @@
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { NoQuorumError, Redlock } from '../../../src/index.ts';
+import { BRISK, nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
+import { expectNoKeys, LONG_TTL_MS, valuesOf } from '../../support/lock-keys.ts';
+import { scriptCalls, scriptCallsDuring } from '../../support/server-calls.ts';
+import type { Fleet } from '../fleet.ts';
+import { eventually } from '../processes.ts';
+import { TcpProxy } from '../proxy.ts';
+
+let fleet: Fleet;
+let proxies: TcpProxy[];
+
+beforeAll(async () => {
+  fleet = await startDeployment(3);
+});
+afterAll(() => fleet.stop());
+
+beforeEach(async () => {
+  proxies = await Promise.all(fleet.nodes.map(({ port }) => TcpProxy.start(port)));
+});
+afterEach(async () => {
+  await Promise.all(proxies.map((proxy) => proxy.stop()));
+});
+
+const proxyUrls = () => proxies.map(({ url }) => url);
+
+function proxyAt(index: number): TcpProxy {
+  const proxy = proxies[index];
+  if (proxy === undefined) throw new Error(`there is no proxy ${index}`);
+  return proxy;
+}
+
+describe('6. releasing an expired lock', () => {
+  it('does not throw, and asks every node just once', async () => {
+    await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout: 400 });
+    const lock = await redlock.acquire('expired', { ttl: 500 });
+    await expectNoKeys(fleet, 'lock:expired');
+    await eventually('the lock is lost', () => lock.remainingValidity() === 0);
+
+    const calls = await scriptCallsDuring(fleet, async () => {
+      const report = await lock.release();
+      expect(report.freed).toBe(true);
+      expect(report.votes.map(({ outcome }) => outcome)).toEqual(['missing', 'missing', 'missing']);
+      expect(await lock.release()).toBe(report);
+    });
+
+    expect(calls).toEqual([1, 1, 1]);
+  });
+
+  it('does not throw, and gives up nothing, when somebody else holds it by now', async () => {
+    await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout: 400 });
+    const expired = await redlock.acquire('taken over', { ttl: 500 });
+    await expectNoKeys(fleet, 'lock:taken over');
+    await using present = await redlock.acquire('taken over', { ttl: LONG_TTL_MS });
+
+    const report = await expired.release();
+
+    expect(report.freed).toBe(true);
+    expect(await valuesOf(fleet, 'lock:taken over')).toEqual([present.value, present.value, present.value]);
+    present.assertHeld();
+  });
+
+  it('does not throw, and settles, while all nodes are hung', async () => {
+    await using redlock = new Redlock(fleet.urls, { ...BRISK, nodeTimeout: 400 });
+    const lock = await redlock.acquire('expired while hung', { ttl: 500 });
+    for (const node of fleet.nodes) node.pause();
+    try {
+      await eventually('the lock is lost', () => lock.remainingValidity() === 0);
+      expect(await lock.release()).toMatchObject({ freed: false });
+    } finally {
+      for (const node of fleet.nodes) node.resume();
+    }
+  });
+});
+
+describe('16. a node that timed out is cleaned up', () => {
+  it('though it cannot answer: nothing is left of a lost attempt', async () => {
+    await using redlock = new Redlock(proxyUrls(), BRISK);
+    await (await redlock.acquire('unheard')).release();
+    const granted = await scriptCalls(nodeAt(fleet, 0));
+    for (const index of [0, 1]) proxyAt(index).cut('down');
+
+    await expect(redlock.acquire('unheard', { ttl: LONG_TTL_MS })).rejects.toThrow(NoQuorumError);
+
+    await eventually('acquire and release have run', async () => {
+      return (await scriptCalls(nodeAt(fleet, 0))) >= granted + 2;
+    });
+    await expectNoKeys(fleet, 'lock:unheard');
+  });
+
+  it('though it cannot answer: nothing is left of a lock that was granted by the others', async () => {
+    await using redlock = new Redlock(proxyUrls(), BRISK);
+    await (await redlock.acquire('half heard')).release();
+    proxyAt(0).cut('down');
+
+    const lock = await redlock.acquire('half heard', { ttl: LONG_TTL_MS });
+    await eventually('the unheard node has granted it too', async () => {
+      return (await nodeAt(fleet, 0).command('GET', 'lock:half heard')) === lock.value;
+    });
+    await lock.release();
+
+    await expectNoKeys(fleet, 'lock:half heard');
+  });
+
+  it('once requests reach it again', async () => {
+    await using redlock = new Redlock(proxyUrls(), BRISK);
+    await (await redlock.acquire('delayed')).release();
+    const before = await scriptCalls(nodeAt(fleet, 0));
+    proxyAt(0).cut('both');
+
+    const lock = await redlock.acquire('delayed', { ttl: LONG_TTL_MS });
+    const { votes } = await lock.release();
+    expect(votes.find(({ node }) => node.endsWith(`:${proxyAt(0).port}`))?.outcome).toMatch(
+      /^(failed|pending)$/,
+    );
+    await proxyAt(0).heal();
+
+    await eventually('acquire and release have arrived', async () => {
+      return (await scriptCalls(nodeAt(fleet, 0))) >= before + 2;
+    });
+    await expectNoKeys(fleet, 'lock:delayed');
+  });
+
+  it('when the connection breaks after it granted and before it answered', async () => {
+    await using redlock = new Redlock(proxyUrls(), BRISK);
+    await (await redlock.acquire('broken')).release();
+
+    const sprung = proxyAt(0).resetAfterNextBytes('up');
+    const lock = await redlock.acquire('broken', { ttl: LONG_TTL_MS });
+    expect(await sprung).toBe(true);
+    expect(await nodeAt(fleet, 0).command('GET', 'lock:broken')).toBe(lock.value);
+    await lock.release();
+
+    await expectNoKeys(fleet, 'lock:broken');
+  });
+
+  it('when it could not be reached at the time of the release', async () => {
+    await using redlock = new Redlock(proxyUrls(), BRISK);
+    const lock = await redlock.acquire('unreachable', { ttl: LONG_TTL_MS });
+    await eventually('all nodes have granted it', async () => {
+      return (await valuesOf(fleet, 'lock:unreachable')).every((value) => value === lock.value);
+    });
+    await proxyAt(0).refuse(true);
+    proxyAt(0).resetAll();
+
+    const report = await lock.release();
+    expect(report.freed).toBe(true);
+    expect(await nodeAt(fleet, 0).command('GET', 'lock:unreachable')).toBe(lock.value);
+    await proxyAt(0).refuse(false);
+
+    await expectNoKeys(fleet, 'lock:unreachable');
+  });
+
+  it('when it was hung just after a new connection, at the time of the release', async () => {
+    const clients = proxies.map(
+      ({ port }) =>
+        new Redis(port, '127.0.0.1', {
+          enableOfflineQueue: false,
+          autoResendUnfulfilledCommands: false,
+          // The connection counts as ready before the server was heard of.
+          enableReadyCheck: false,
+          retryStrategy: () => 20,
+        }),
+    );
+    for (const client of clients) client.on('error', () => undefined);
+    try {
+      await using redlock = new Redlock(clients, BRISK);
+      const lock = await redlock.acquire('greeted', { ttl: LONG_TTL_MS });
+      await eventually('all nodes have granted it', async () => {
+        return (await valuesOf(fleet, 'lock:greeted')).every((value) => value === lock.value);
+      });
+      const reconnected = new Promise((resolve) => clients[0]?.once('ready', resolve));
+      proxyAt(0).cut('both');
+      proxyAt(0).resetAll();
+      await reconnected;
+
+      await lock.release();
+      await proxyAt(0).heal();
+
+      await expectNoKeys(fleet, 'lock:greeted');
+    } finally {
+      for (const client of clients) client.disconnect();
+    }
+  });
+});
