@@ -1,5 +1,3 @@
-import type { Dial } from './dial.ts';
-
 /** A command's error reply; the message begins with Redis's own code word. */
 export class RedisError extends Error {
   override readonly name = 'RedisError';
@@ -25,14 +23,15 @@ const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of 
  * clock, as in Redis, so a step of it makes them live shorter or longer.
  */
 export class KeyStore {
-  readonly #wall: Dial;
+  readonly #nowMs: () => number;
   readonly #entries = new Map<string, Entry>();
   #sweepAt = SMALLEST_SWEEP;
   /** The error of every command that writes; undefined if they work. */
   writeError: string | undefined;
 
-  constructor(wall: Dial) {
-    this.#wall = wall;
+  /** @param nowMs the server's wall clock in whole milliseconds, as Redis keeps expiries */
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
   }
 
   /** GET. */
@@ -129,11 +128,6 @@ export class KeyStore {
     if (entry?.expiresAtMs === undefined || this.#nowMs() <= entry.expiresAtMs) return entry;
     this.#entries.delete(key);
     return undefined;
-  }
-
-  /** Redis keeps expiries in whole milliseconds. */
-  #nowMs(): number {
-    return Math.floor(this.#wall.read());
   }
 
   #after(ttlMs: number | undefined): number | undefined {

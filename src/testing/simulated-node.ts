@@ -58,7 +58,7 @@ export class SimulatedServer implements MarkerServer {
   constructor(timeline: Timeline, random: Random, options: SimulatedServerOptions) {
     this.address = options.address;
     this.wall = new Dial(timeline, options.wallMs ?? Date.UTC(2030, 0, 1));
-    this.store = new KeyStore(this.wall);
+    this.store = new KeyStore(() => Math.floor(this.timeUs / 1_000));
     this.#random = random;
     this.#runId = options.runId ?? this.#drawRunId();
   }
@@ -76,8 +76,9 @@ export class SimulatedServer implements MarkerServer {
     return this.#role;
   }
 
+  /** TIME, in microseconds. Rounded, because a double can't hold every microsecond since 1970 in milliseconds. */
   get timeUs(): number {
-    return Math.floor(this.wall.read() * 1_000);
+    return Math.round(this.wall.read() * 1_000);
   }
 
   /** How many script calls it has done, those it did not know the script of included. */
@@ -94,11 +95,15 @@ export class SimulatedServer implements MarkerServer {
 
   /** EVAL, at once. */
   eval(source: string, keys: readonly string[], args: readonly (string | number)[]): readonly ScriptReply[] {
-    this.#commands += 1;
+    return this.evalsha(this.load(source), keys, args);
+  }
+
+  /** SCRIPT LOAD. */
+  load(source: string): string {
     const sha1 = createHash('sha1').update(source).digest('hex');
-    const model = modelOf(sha1);
+    modelOf(sha1);
     this.#scripts.add(sha1);
-    return model(this, keys, args.map(String));
+    return sha1;
   }
 
   /** Has the server do something when it gets to it: at once, after a pause, or never. */
