@@ -10,6 +10,7 @@ export default defineConfig({
     dangerouslyIgnoreUnhandledErrors: false,
     projects: [
       project('unit', ['test/unit/**/*.test.ts', 'test/*.test.ts'], 20_000),
+      project('conformance', ['test/conformance/**/*.test.ts'], 120_000),
       project('fleet', ['test/fleet/**/*.test.ts'], 120_000),
     ],
   },

@@ -1,0 +1,67 @@
+// `npm test`: everything that must hold, one step after the other, and one closing line: N passed, N failed.
+// Steps go on after a failure, so that one run tells everything.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const directory = mkdtempSync(join(tmpdir(), 'quorlock-test-'));
+
+/** Runs a program, its output shown. Returns whether it succeeded. */
+function run(program, ...args) {
+  console.log(`\n── ${program} ${args.join(' ')}`);
+  return spawnSync(program, args, { cwd: root, stdio: 'inherit' }).status === 0;
+}
+
+/** One script of package.json that is passed or failed as a whole. */
+function check(script) {
+  return run('npm', 'run', '--silent', script) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+/** A project of tests, counted test by test. What fails outside of a test counts as one more failure. */
+function tests(project, ...options) {
+  const report = join(directory, `${project}.json`);
+  const succeeded = run(
+    join('node_modules', '.bin', 'vitest'),
+    'run',
+    ...options,
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  );
+  let counts = { passed: 0, failed: 0, skipped: 0 };
+  try {
+    const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'));
+    counts = { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests };
+  } catch {
+    // The runner ended before it could report; that is a failure of its own.
+  }
+  const unaccounted = !succeeded && counts.failed === 0 ? 1 : 0;
+  return { ...counts, failed: counts.failed + unaccounted };
+}
+
+try {
+  const results = [
+    check('lint'),
+    check('types'),
+    check('check:unused'),
+    check('build'),
+    check('check:package'),
+    tests('unit'),
+    tests('conformance'),
+    // One file after the other: nodes that wait for a core look like nodes that hang.
+    tests('fleet', '--no-file-parallelism'),
+  ];
+  const sum = (name) => results.reduce((total, result) => total + (result[name] ?? 0), 0);
+  const skipped = sum('skipped');
+  console.log(
+    `\n${sum('passed')} passed, ${sum('failed')} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
+  );
+  process.exitCode = sum('failed') === 0 ? 0 : 1;
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
