@@ -87,6 +87,7 @@ export class Redlock {
       driftFactor: settings.driftFactor,
       checkTtl: (ttl) => checkTtl(settings, ttl),
       nodeTimeoutFor: (ttl) => nodeTimeoutFor(settings, ttl),
+      releaseTimeout: nodeTimeoutFor(settings, settings.ttl),
       background: (work) => this.#track(work),
       ended: (lock) => this.#held.delete(lock),
     };
@@ -209,7 +210,7 @@ export class Redlock {
 
   async #close(): Promise<void> {
     this.#closing.abort(new ClosedError({ resources: [] }));
-    for (const lock of this.#held.all()) this.#track(lock.release());
+    for (const lock of this.#held.all()) void lock.release();
     while (this.#background.size > 0) await Promise.all(this.#background);
     this.#quorum.close();
   }
@@ -237,6 +238,7 @@ export class Redlock {
       waitTime,
       signals: signal === undefined ? [this.#closing.signal] : [signal, this.#closing.signal],
       attempt: () => this.#attempt({ resources: normalized, target, ttl }),
+      nodesAnswer: (withinMs) => this.#quorum.answers(withinMs),
     };
   }
 
@@ -258,7 +260,7 @@ export class Redlock {
 
   /** A lock that was granted while the Redlock closed is given back. */
   #adopt(lock: Lock): void {
-    if (this.#closing.signal.aborted) this.#track(lock.release());
+    if (this.#closing.signal.aborted) void lock.release();
     else this.#held.add(lock);
   }
 
@@ -274,9 +276,10 @@ export class Redlock {
   }
 
   #track(work: Promise<unknown>): void {
-    const tracked = work.then(() => {
+    const done = (): void => {
       this.#background.delete(tracked);
-    });
+    };
+    const tracked: Promise<void> = work.then(done, done);
     this.#background.add(tracked);
   }
 }

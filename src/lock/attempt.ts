@@ -17,17 +17,16 @@ export type Attempt =
  * those that answered nothing; that is not waited for.
  */
 export async function attempt(surroundings: LockSurroundings, terms: LockTerms): Promise<Attempt> {
-  const { quorum, clock, driftFactor, nodeTimeoutFor } = surroundings;
+  const { quorum, clock, driftFactor, nodeTimeoutFor, releaseTimeout } = surroundings;
   const { target, value, ttl } = terms;
-  const timeoutMs = nodeTimeoutFor(ttl);
-  const grant = await quorum.acquire(target, value, ttl, timeoutMs);
+  const grant = await quorum.acquire(target, value, ttl, nodeTimeoutFor(ttl));
   if (grant.granted) {
     const validity = new Validity(clock, grant.startedAt, ttl, driftFactor);
     if (validity.remainingMs() > 0) {
       return { outcome: 'acquired', lock: new Lock(surroundings, terms, grant, validity) };
     }
   }
-  surroundings.background(quorum.release(target.keys, value, timeoutMs));
+  surroundings.background(quorum.release(target.keys, value, releaseTimeout));
   const { votes } = grant;
   return { outcome: grant.granted ? 'expired' : defeatOf(votes), votes };
 }

@@ -26,6 +26,8 @@ export interface LockSurroundings {
   checkTtl(ttl: number): void;
   /** The time a node has to answer, in milliseconds, for an operation with this ttl. */
   nodeTimeoutFor(ttl: number): number;
+  /** The time a node has to answer a release, in milliseconds. */
+  readonly releaseTimeout: number;
   /** Takes note of work that nobody waits for, but that close() has to. */
   background(work: Promise<unknown>): void;
   /** Hears of a lock that is held no more. */
@@ -137,6 +139,7 @@ export class Lock {
     if (this.#release === undefined) {
       if (this.#look() === undefined) this.#lose(() => new LockReleasedError({ resources: this.resources }));
       this.#release = this.#inTurn(() => this.#giveBack());
+      this.#surroundings.background(this.#release);
     }
     return this.#release;
   }
@@ -172,8 +175,8 @@ export class Lock {
   }
 
   async #giveBack(): Promise<ReleaseReport> {
-    const { quorum, nodeTimeoutFor } = this.#surroundings;
-    const { votes } = await quorum.release(this.#target.keys, this.value, nodeTimeoutFor(this.ttl));
+    const { quorum, releaseTimeout } = this.#surroundings;
+    const { votes } = await quorum.release(this.#target.keys, this.value, releaseTimeout);
     const gone = votes.filter(({ outcome }) => outcome === 'granted' || isDenial(outcome)).length;
     return { freed: gone >= majorityOf(quorum.size), votes };
   }

@@ -128,7 +128,7 @@ export class Node {
     return this.#state === 'down';
   }
 
-  /** Calls `listener` whenever {@link isSettled} or {@link isVoting} may have changed. Returns how to stop. */
+  /** Calls `listener` whenever the state may have changed, or a silent node was heard of. Returns how to stop. */
   onStateChange(listener: () => void): () => void {
     this.#stateListeners.add(listener);
     return () => this.#stateListeners.delete(listener);
@@ -260,6 +260,10 @@ export class Node {
         this.#mailbox.fail(this.#refusal());
         break;
     }
+    this.#tellListeners();
+  }
+
+  #tellListeners(): void {
     for (const listener of this.#stateListeners) listener();
   }
 
@@ -274,7 +278,10 @@ export class Node {
   }
 
   #note(reading: TimeReading): void {
-    this.#silent = false;
+    if (this.#silent) {
+      this.#silent = false;
+      this.#tellListeners();
+    }
     if (this.isCluster) return;
     const divergence = this.time.note(reading);
     if (divergence !== undefined) this.#registrar.clockDiverged(this, divergence);

@@ -185,6 +185,7 @@ export class Membership implements Registrar {
 
   /** Looks at all nodes at once to tell a new deployment from nodes that lost their memory. */
   async #surveyAll(): Promise<void> {
+    if (this.#settings.quarantine !== 'auto') return;
     if (this.#survey !== 'idle') {
       this.#survey = 'wanted again';
       return;

@@ -114,20 +114,15 @@ export class Quorum {
   }
 
   /** Resolves when {@link isConnected}, or after `timeoutMs`. */
-  connected(timeoutMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const finish = () => {
-        timer.cancel();
-        for (const stop of stops) stop();
-        resolve();
-      };
-      const look = () => {
-        if (this.isConnected) finish();
-      };
-      const timer = this.#clock.after(timeoutMs, finish);
-      const stops = this.#nodes.map((node) => node.onStateChange(look));
-      look();
-    });
+  async connected(timeoutMs: number): Promise<void> {
+    await this.#until(() => this.isConnected, timeoutMs);
+  }
+
+  /** Whether, within `timeoutMs`, a majority of nodes votes and owes no answer. */
+  answers(timeoutMs: number): Promise<boolean> {
+    const majority = majorityOf(this.size);
+    const doAnswer = () => this.#nodes.filter((node) => node.isVoting && !node.isSilent).length >= majority;
+    return this.#until(doAnswer, timeoutMs);
   }
 
   /** Ends all nodes. Operations under way fail. */
@@ -159,5 +154,22 @@ export class Quorum {
       confirmed.has(index) ? (ballot.votes[index] ?? vote) : vote,
     );
     return { ...result, votes };
+  }
+
+  /** Resolves as soon as the nodes' states make a condition true, or with false after `timeoutMs`. */
+  #until(condition: () => boolean, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const finish = (isTrue: boolean) => {
+        timer.cancel();
+        for (const stop of stops) stop();
+        resolve(isTrue);
+      };
+      const look = () => {
+        if (condition()) finish(true);
+      };
+      const timer = this.#clock.after(timeoutMs, () => finish(false));
+      const stops = this.#nodes.map((node) => node.onStateChange(look));
+      look();
+    });
   }
 }

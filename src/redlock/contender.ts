@@ -7,9 +7,10 @@ import {
   WaitTimeoutError,
 } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
-import { longestRemainingTtl } from '../base/vote.ts';
+import { type FailureReason, longestRemainingTtl, type NodeVote } from '../base/vote.ts';
 import type { Attempt } from '../lock/attempt.ts';
 import type { Lock } from '../lock/lock.ts';
+import { tally } from '../quorum/tally.ts';
 import { interruptible } from './interruptible.ts';
 
 /** An attempt that got no lock. */
@@ -25,6 +26,8 @@ export interface Wish {
   readonly signals: readonly AbortSignal[];
   /** Tries once, with a lock value of its own. */
   attempt(): Promise<Attempt>;
+  /** Whether, within this many milliseconds, a majority of nodes votes and owes no answer. */
+  nodesAnswer(withinMs: number): Promise<boolean>;
 }
 
 /** The shortest span from which the pause between two attempts is drawn, in milliseconds. It doubles … */
@@ -33,10 +36,13 @@ const FIRST_PAUSE_MS = 8;
 /** … with every attempt up to this. */
 const LONGEST_PAUSE_MS = 200;
 
+/** How long a majority that was too slow for nodeTimeout gets to show that it is slow, and not gone. */
+const SLOW_NODES_GRACE_MS = 40;
+
 /**
  * Contends for a lock until it has it, waitTime is over, or a signal aborts. Waiting is for holders, not for nodes:
- * when a majority can't vote it ends at once. Attempts are apart by random pauses, so that contenders that split the
- * vote do not meet again.
+ * when a majority can't vote, and does not come round within a moment, it ends. Attempts are apart by random pauses,
+ * so that contenders that split the vote do not meet again.
  */
 export async function contend(wish: Wish, clock: Clock, random: Random): Promise<Lock> {
   const startedAtMs = clock.monotonic();
@@ -48,10 +54,37 @@ export async function contend(wish: Wish, clock: Clock, random: Random): Promise
     if (attempt.outcome === 'acquired') return attempt.lock;
     const elapsedMs = clock.monotonic() - startedAtMs;
     const leftMs = wish.waitTime - elapsedMs;
-    const isTransient = attempt.outcome === 'held' || attempt.outcome === 'expired';
-    if (!isTransient || leftMs <= 0) throw failureOf(attempt, wish, elapsedMs);
+    if (leftMs <= 0 || !(await isWorthATry(attempt, wish))) throw failureOf(attempt, wish, elapsedMs);
     await sleep(clock, Math.min(leftMs, pauseMs(attempt, tries, random)), wish.signals);
   }
+}
+
+/** Whether another attempt may end better than this one. */
+async function isWorthATry({ outcome, votes }: LostAttempt, wish: Wish): Promise<boolean> {
+  switch (outcome) {
+    case 'held':
+    case 'expired':
+      return true;
+    case 'no-quorum':
+      if (!couldBeSlow(votes)) return false;
+      return interruptible(wish.nodesAnswer(SLOW_NODES_GRACE_MS), wish.signals, () => {
+        // An answer is nobody's to give back.
+      });
+    case 'not-a-lock':
+      return false;
+  }
+}
+
+/** Whether a majority would have voted if those that were too late had been in time. */
+function couldBeSlow(votes: readonly NodeVote[]): boolean {
+  const out = votes.filter(
+    (vote) => vote.outcome === 'foreign' || (vote.outcome === 'failed' && !isLateness(vote.reason)),
+  );
+  return tally(votes.length, 0, out.length) === 'undecided';
+}
+
+function isLateness(reason: FailureReason): boolean {
+  return reason === 'timeout' || reason === 'late';
 }
 
 /** What a lost attempt means for somebody who does not go on. */

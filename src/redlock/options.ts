@@ -3,6 +3,7 @@ import { describe } from '../base/describe.ts';
 import type { Random } from '../base/random.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import { driftMs } from '../lock/validity.ts';
+import { CLAMP_MS } from '../node/node.ts';
 import type { Quarantine } from '../quorum/membership.ts';
 
 /** Settings of a Redlock. All durations are in milliseconds. */
@@ -48,8 +49,8 @@ export interface RedlockOptions {
    */
   readonly fencing?: boolean | undefined;
   /**
-   * How long a node remembers the last token of a resource that nobody locks. Default 3 600 000; a positive
-   * integer, at least `maxTtl`.
+   * How long a node remembers the last token of a resource that nobody locks. Default 3 600 000; an integer, at
+   * least `maxTtl` + 2 000: until then the nodes' clocks alone may not tell which of two tokens is later.
    */
   readonly fenceRetention?: number | undefined;
   /**
@@ -146,8 +147,8 @@ export function resolveOptions(options: RedlockOptions): Settings {
     fencing: boolean('fencing', options.fencing ?? true),
     fenceRetention: integer(
       'fenceRetention',
-      options.fenceRetention ?? Math.max(3_600_000, maxTtl),
-      maxTtl,
+      options.fenceRetention ?? Math.max(3_600_000, maxTtl + 2 * CLAMP_MS),
+      maxTtl + 2 * CLAMP_MS,
       10 * YEAR_MS,
     ),
     quarantine: choice('quarantine', options.quarantine ?? 'auto', ['auto', 'strict', 'off']),

@@ -36,8 +36,9 @@ export class VirtualClock implements Clock {
     return this.#monotonic.read();
   }
 
+  /** In whole milliseconds, as Date.now() has it. */
   wall(): number {
-    return this.#wall.read();
+    return Math.floor(this.#wall.read());
   }
 
   uptime(): number {
