@@ -188,8 +188,7 @@ export class Redlock {
   async initialize(): Promise<void> {
     this.#checkOpen([]);
     if (this.#settings.quarantine === 'off') return;
-    await this.#connected([this.#closing.signal]);
-    const failures = await this.#quorum.initialize();
+    const failures = await this.#quorum.initialize(this.#settings.connectTimeout);
     if (failures.length > 0) throw new InitializeError(failures);
   }
 

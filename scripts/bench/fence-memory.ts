@@ -9,7 +9,12 @@ const STEPS = 10;
 /** What a server keeps after a million distinct resources were locked once: counters expire. */
 export async function fenceMemory(): Promise<void> {
   await using fleet = await Fleet.start(1);
-  const redlock = new Redlock(fleet.urls, { ttl: 1_000, maxTtl: 1_000, fenceRetention: 3_000 });
+  const redlock = new Redlock(fleet.urls, {
+    ttl: 1_000,
+    maxTtl: 1_000,
+    nodeTimeout: 500,
+    fenceRetention: 3_000,
+  });
   try {
     const rows: (string | number)[][] = [];
     let next = 0;

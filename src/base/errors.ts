@@ -28,7 +28,7 @@ export abstract class QuorlockError extends Error {
   readonly resources: readonly string[];
   /** What each node said last. Empty where no node was asked. */
   readonly votes: readonly NodeVote[];
-  /** Milliseconds from the call until this error. */
+  /** Milliseconds that the call took until this error; 0 where it was certain without asking the nodes. */
   readonly elapsedMs: number;
   /** Milliseconds the present holder's keys live on if nobody extends them; undefined if no node named one. */
   readonly holderRemainingTtl: number | undefined;

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../base/clock.ts';
+import { type Clock, elapsedMs, type Timer } from '../base/clock.ts';
 import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';
 import type { NodeVote } from '../base/vote.ts';
 import type { Grant, LockKeys, Quorum } from '../quorum/quorum.ts';
@@ -56,15 +56,9 @@ export class Lock {
   readonly value: string;
   /** Milliseconds that the lock was asked for, and that extend() uses if nothing else is said. */
   readonly ttl: number;
-  /**
-   * The fencing token: unique to this acquisition and higher than that of every earlier one of these resources.
-   * Hand it to what the lock protects, and have that refuse a lower one than it has seen. `undefined` with
-   * `fencing: false`.
-   */
-  readonly token: number | undefined;
-
   readonly #surroundings: LockSurroundings;
   readonly #target: LockKeys;
+  readonly #token: number;
   #validity: Validity;
   /** Makes the error that says why it is held no more. */
   #end: (() => QuorlockError) | undefined;
@@ -78,10 +72,24 @@ export class Lock {
     this.resources = terms.resources;
     this.value = terms.value;
     this.ttl = terms.ttl;
-    this.token = terms.target.fences.length > 0 ? grant.token : undefined;
+    this.#token = grant.token;
     this.#surroundings = surroundings;
     this.#target = terms.target;
     this.#validity = validity;
+  }
+
+  /**
+   * The fencing token, a positive integer below 2^53: unique to this acquisition and higher than that of every
+   * earlier one of these resources. Hand it to what the lock protects, and have that refuse a lower one than it has
+   * seen.
+   *
+   * @throws {TypeError} the Redlock was made with `fencing: false`
+   */
+  get token(): number {
+    if (this.#target.fences.length === 0) {
+      throw new TypeError('this lock has no fencing token: its Redlock was made with fencing: false');
+    }
+    return this.#token;
   }
 
   /**
@@ -153,21 +161,19 @@ export class Lock {
     const { quorum, clock, driftFactor, checkTtl, nodeTimeoutFor } = this.#surroundings;
     checkTtl(ttl);
     this.assertHeld();
-    const attempt = await quorum.extend(this.#target, this.value, ttl, this.token ?? 0, nodeTimeoutFor(ttl));
+    const attempt = await quorum.extend(this.#target, this.value, ttl, this.#token, nodeTimeoutFor(ttl));
     const { votes } = attempt;
     // An agreement that comes after the old validity has ended comes too late: somebody may have held the lock in
     // between and the signal has told so.
     this.assertHeld();
     if (!attempt.granted) {
-      const { resources } = this;
+      const details = { resources: this.resources, votes, elapsedMs: elapsedMs(clock, attempt.startedAt) };
       const denied = votes.filter(({ outcome }) => isDenial(outcome)).length;
       if (denied >= majorityOf(votes.length)) {
-        this.#lose(
-          () => new LockLostError('a majority of nodes does not know it any more', { resources, votes }),
-        );
+        this.#lose(() => new LockLostError('a majority of nodes does not know it any more', details));
         this.assertHeld();
       }
-      throw new ExtendFailedError({ resources, votes, remainingValidity: this.remainingValidity() });
+      throw new ExtendFailedError({ ...details, remainingValidity: this.remainingValidity() });
     }
     const validity = new Validity(clock, attempt.startedAt, ttl, driftFactor);
     if (validity.remainingMs() > this.#validity.remainingMs()) this.#validity = validity;

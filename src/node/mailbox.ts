@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts';
+import { messageOf } from '../base/describe.ts';
 import type { Reply } from '../base/vote.ts';
 import type { Client } from '../wire/client.ts';
 import { decode, encode, failed, keysOf, type Operation } from '../wire/operation.ts';
@@ -210,7 +211,7 @@ export class Mailbox {
   }
 
   #rejectAll(entries: readonly Entry[], error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const reason = this.#client.state === 'ready' ? 'error' : 'disconnected';
     for (const entry of entries) {
       this.#answers.undone(entry.operation);

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts';
+import { messageOf } from '../base/describe.ts';
 import type { FailureReason, Reply } from '../base/vote.ts';
 import type { Client } from '../wire/client.ts';
 import { failed, type Operation } from '../wire/operation.ts';
@@ -128,6 +129,13 @@ export class Node {
     return this.#state === 'down';
   }
 
+  /** What the node is known to fail with at present, if it does; known without asking it. */
+  get obstacle(): Reply | undefined {
+    if (this.#state === 'quarantined') return failed('quarantined', this.#why);
+    if (this.#silent) return failed('timeout', 'it owes earlier answers still');
+    return undefined;
+  }
+
   /** Calls `listener` whenever the state may have changed, or a silent node was heard of. Returns how to stop. */
   onStateChange(listener: () => void): () => void {
     this.#stateListeners.add(listener);
@@ -228,7 +236,7 @@ export class Node {
       },
       (error: unknown) => {
         if (connection !== this.#connection || this.#state === 'ended') return;
-        this.#enter('down', error instanceof Error ? error.message : String(error));
+        this.#enter('down', messageOf(error));
         this.#lookAgain = this.#settings.clock.after(LOOK_AGAIN_MS, () => this.#followClient(), {
           keepAlive: false,
         });

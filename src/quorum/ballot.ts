@@ -10,18 +10,19 @@ export interface BallotResult {
   readonly votes: readonly NodeVote[];
 }
 
-/** When a ballot is over. */
+/** When a ballot is over. Neither waits for nodes that are known to be silent once all others have voted. */
 export type Patience =
   /** As soon as its outcome is certain. */
   | 'outcome'
-  /** When every node has voted that is not known to be silent. */
+  /** When every node has voted. */
   | 'everybody';
 
 /**
  * Asks all nodes the same thing at the same time, and counts.
  *
  * Resolves, never rejects, at the latest when `timeoutMs` has passed: every node replies or fails within it. Votes
- * that come after the end do not count.
+ * that come after the end do not count. A majority that could only be reached with silent nodes is not waited for:
+ * meanwhile the other votes would keep everybody from winning.
  *
  * @param already nodes that count as granted without being asked again, by their index
  */
@@ -42,10 +43,8 @@ export function holdBallot(
     let refused = 0;
     let over = false;
 
-    const awaited = (index: number) =>
-      votes[index]?.outcome === 'pending' && !already.has(index) && !nodes[index]?.isSilent;
-    const isOver = (decision: Decision) =>
-      decision !== 'undecided' && (patience === 'outcome' || !nodes.some((_, index) => awaited(index)));
+    const isAwaited = (node: Node, index: number) =>
+      votes[index]?.outcome === 'pending' && !already.has(index) && !node.isSilent;
 
     const count = (index: number, node: Node, reply: Reply, latencyMs: number) => {
       if (over) return;
@@ -53,9 +52,15 @@ export function holdBallot(
       if (reply.outcome === 'granted') granted += 1;
       else refused += 1;
       const decision = tally(nodes.length, granted, refused);
-      if (!isOver(decision) || decision === 'undecided') return;
+      const mayEndEarly = patience === 'outcome' && decision !== 'undecided';
+      if (!mayEndEarly && nodes.some(isAwaited)) return;
       over = true;
-      resolve({ decision, votes });
+      nodes.forEach((pending, at) => {
+        const obstacle = pending.obstacle;
+        if (votes[at]?.outcome !== 'pending' || already.has(at) || obstacle === undefined) return;
+        votes[at] = { ...obstacle, node: pending.address, latencyMs: undefined };
+      });
+      resolve({ decision: decision === 'won' ? 'won' : 'lost', votes });
     };
 
     nodes.forEach((node, index) => {

@@ -1,16 +1,13 @@
 import type { Clock, Timer } from '../base/clock.ts';
+import { messageOf } from '../base/describe.ts';
 import type { Random } from '../base/random.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import { formatMarker, type Marker, type NodeLook, parseMarker } from '../node/marker.ts';
 import { CLAMP_MS, type Node, type Registrar } from '../node/node.ts';
 import type { Divergence } from '../node/node-time.ts';
-
-/**
- * What is done about a node that may have lost its memory. `auto`: it waits until all it may have forgotten has
- * expired, but a deployment in which *no* node has a marker is new and starts at once. `strict`: it waits even then.
- * `off`: nothing; a node that restarts empty may give away a lock that is still held.
- */
-export type Quarantine = 'auto' | 'strict' | 'off';
+import { foreignObstacle, replicaObstacle, twinObstacle } from './eligibility.ts';
+import { clockWarning, evictionWarning } from './node-warnings.ts';
+import type { Quarantine } from './quarantine.ts';
 
 /** What the membership of a quorum goes by. All durations in milliseconds. */
 export interface MembershipSettings {
@@ -31,6 +28,9 @@ const NEW_DEPLOYMENT_GRACE_MS = 3_000;
 
 /** A marker is written within this time of the look that it depends on, or not at all. */
 const WRITE_WINDOW_MS = 500;
+
+/** How often initialize() tries to be the last to write a node's marker. */
+const INITIALIZE_TRIES = 5;
 
 /** Pause before something that did not work is tried again. */
 const TRY_AGAIN_MS = 250;
@@ -97,13 +97,7 @@ export class Membership implements Registrar {
   clockDiverged(node: Node, { byMs }: Divergence): void {
     const { maxTtl, driftFactor, warn } = this.#settings;
     node.distrustClock(maxTtl * (1 + driftFactor) + MARGIN_MS);
-    const how = `${Math.abs(Math.round(byMs))} ms ${byMs > 0 ? 'ahead of' : 'behind'}`;
-    warn({
-      code: 'QUORLOCK_CLOCK',
-      message:
-        `the clock of ${node.address} is ${how} what it should be since it was last read. Its votes do not count ` +
-        `for ${maxTtl} ms. Have its clock slewed, not stepped, or raise driftFactor`,
-    });
+    warn(clockWarning(node.address, byMs, maxTtl));
   }
 
   /**
@@ -115,9 +109,9 @@ export class Membership implements Registrar {
     const failures: { readonly node: string; readonly why: string }[] = [];
     await Promise.all(
       this.#members.map(async (member) => {
+        if (!this.#isMarked(member)) return;
         try {
-          const look = await member.node.look();
-          const why = this.#obstacleOf(member, look) ?? (await this.#activate(member, look));
+          const why = await this.#initialize(member);
           if (why !== undefined) failures.push({ node: member.node.address, why });
         } catch (error) {
           failures.push({ node: member.node.address, why: messageOf(error) });
@@ -125,6 +119,18 @@ export class Membership implements Registrar {
       }),
     );
     return failures;
+  }
+
+  /** Our own quarantine may be writing a marker at the same time; the declaration comes after it. */
+  async #initialize(member: Member): Promise<string | undefined> {
+    let look = await member.node.look();
+    for (let tries = 0; tries < INITIALIZE_TRIES; tries += 1) {
+      const obstacle = this.#obstacleOf(member, look);
+      if (obstacle !== undefined) return obstacle;
+      look = await this.#activate(member, look);
+      if (look.written) return undefined;
+    }
+    return 'it is being changed by somebody else; try again';
   }
 
   close(): void {
@@ -140,7 +146,9 @@ export class Membership implements Registrar {
     const marker = currentMarker(look);
     this.#longestTtl = Math.max(this.#longestTtl, parseMarker(look.marker)?.maxTtl ?? 0);
     this.#warnOfEviction(member, look);
-    const obstacle = this.#obstacleOf(member, look) ?? this.#foreignQuorum(member, marker);
+    const obstacle =
+      this.#obstacleOf(member, look) ??
+      (this.#isMarked(member) ? foreignObstacle(marker, this.#settings.nodeCount) : undefined);
     if (obstacle !== undefined) member.node.refuse(obstacle);
     else if (!this.#isMarked(member)) this.#admit(member);
     else if (marker?.state === 'joining') this.#watch(member, look, marker, false);
@@ -158,24 +166,8 @@ export class Membership implements Registrar {
   /** Why a node can't be part of any quorum with the others. */
   #obstacleOf(member: Member, look: NodeLook): string | undefined {
     if (member.node.isCluster) return undefined;
-    if (look.role !== 'master') {
-      return `it is a ${look.role}, which forgets what it has not been told yet. Give the address of a master`;
-    }
-    const twin = this.#members.find(
-      (other) => other !== member && other.look?.runId === look.runId && other.node.isCounted,
-    );
-    if (twin === undefined) return undefined;
-    return `it is the same server as ${twin.node.address}, under another address. Give every master once`;
-  }
-
-  /** Why a node can't be part of this quorum: it is of one with another number of nodes. */
-  #foreignQuorum(member: Member, marker: Marker | undefined): string | undefined {
-    const { nodeCount } = this.#settings;
-    if (!this.#isMarked(member) || marker === undefined || marker.nodeCount === nodeCount) return undefined;
-    return (
-      `it is one of a quorum of ${marker.nodeCount}, and here are ${nodeCount}. Give all programs the same list of ` +
-      'nodes; if the list has changed and no lock is held, call initialize()'
-    );
+    const others = this.#members.filter((other) => other !== member && other.node.isCounted);
+    return replicaObstacle(look) ?? twinObstacle(look, others);
   }
 
   /** Blank, and neither quarantined nor part of a new deployment yet. */
@@ -243,21 +235,21 @@ export class Membership implements Registrar {
       return;
     }
     try {
-      if ((await this.#activate(member, look)) !== undefined) this.#lookAgain(member, 0);
+      const after = await this.#activate(member, look);
+      if (!after.written) this.#lookAgain(member, 0);
     } catch {
       this.#lookAgain(member, TRY_AGAIN_MS);
     }
   }
 
-  /** Makes a node active if it is still as it was seen, and that is not long ago. Returns why it did not work. */
-  async #activate(member: Member, seen: NodeLook): Promise<string | undefined> {
-    if (!this.#isMarked(member)) return undefined;
+  /** Makes a node active if it is still as it was seen, and that is not long ago. Returns what it is now. */
+  async #activate(member: Member, seen: NodeLook): Promise<NodeLook> {
     const after = await this.#writeMarker(member, seen, this.#marker('active', seen));
-    if (!after.written) return 'it has changed since it was looked at; try again';
+    if (!after.written) return after;
     member.timer?.cancel();
     member.look = after;
     this.#admit(member);
-    return undefined;
+    return after;
   }
 
   /** Writes the marker from which a node's quarantine counts. */
@@ -346,12 +338,7 @@ export class Membership implements Registrar {
   #warnOfEviction(member: Member, look: NodeLook): void {
     if (!look.evicts || member.isWarnedOf) return;
     member.isWarnedOf = true;
-    this.#settings.warn({
-      code: 'QUORLOCK_EVICTION',
-      message:
-        `${member.node.address} may evict locks when its memory is full (maxmemory-policy ` +
-        `${look.evictionPolicy}). Set maxmemory-policy to noeviction`,
-    });
+    this.#settings.warn(evictionWarning(member.node.address, look.evictionPolicy));
   }
 }
 
@@ -359,8 +346,4 @@ export class Membership implements Registrar {
 function currentMarker(look: NodeLook): Marker | undefined {
   const marker = parseMarker(look.marker);
   return marker?.runId === look.runId ? marker : undefined;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

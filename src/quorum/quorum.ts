@@ -96,8 +96,9 @@ export class Quorum {
     return votes;
   }
 
-  /** Declares a new deployment, see {@link Membership.initialize}. */
-  initialize(): ReturnType<Membership['initialize']> {
+  /** Declares a new deployment, see {@link Membership.initialize}. First connections get `timeoutMs`. */
+  async initialize(timeoutMs: number): ReturnType<Membership['initialize']> {
+    await this.#until(() => this.#nodes.every((node) => node.isSettled), timeoutMs);
     return this.#membership.initialize();
   }
 

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /**
  * Waits for `work` unless one of the signals aborts first; then rejects at once with that signal's own reason.
  *
@@ -18,7 +20,11 @@ export function interruptible<Result>(
       stop();
       reject(signals.find(({ aborted }) => aborted)?.reason);
     };
-    for (const signal of signals) signal.addEventListener('abort', interrupt);
+    for (const signal of signals) {
+      // One signal may cancel any number of calls; that is no leak to be warned of.
+      setMaxListeners(0, signal);
+      signal.addEventListener('abort', interrupt);
+    }
     if (signals.some(({ aborted }) => aborted)) interrupt();
     work.then(
       (result) => {

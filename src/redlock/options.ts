@@ -4,7 +4,7 @@ import type { Random } from '../base/random.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import { driftMs } from '../lock/validity.ts';
 import { CLAMP_MS } from '../node/node.ts';
-import type { Quarantine } from '../quorum/membership.ts';
+import type { Quarantine } from '../quorum/quarantine.ts';
 
 /** Settings of a Redlock. All durations are in milliseconds. */
 export interface RedlockOptions {

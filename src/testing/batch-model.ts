@@ -229,7 +229,7 @@ class Batch {
     const { owner, foreign } = this.#ownerOf(key);
     if (foreign !== undefined) return foreign;
     const counter = fence === undefined ? 0 : (this.#counter(fence) ?? 0);
-    if (owner === undefined) return [MISSING, counter];
+    if (owner === undefined) return this.#voting() ? [MISSING, counter] : [QUARANTINED];
     const reply = this.#refusal(key);
     return reply[0] === HELD ? [...reply, owner, counter] : reply;
   }

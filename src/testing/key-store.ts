@@ -84,9 +84,10 @@ export class KeyStore {
   /** PEXPIRE, which deletes a key whose time would be over. */
   expire(key: string, ttl: string): void {
     this.#checkWritable();
+    const ttlMs = integerOf(ttl);
     const entry = this.#live(key);
     if (entry === undefined) return;
-    if (Number(ttl) > 0) entry.expiresAtMs = this.#after(Number(ttl));
+    if (ttlMs > 0) entry.expiresAtMs = this.#after(ttlMs);
     else this.#entries.delete(key);
   }
 
@@ -139,10 +140,14 @@ export class KeyStore {
   }
 }
 
+function integerOf(text: string): number {
+  if (!/^-?\d+$/.test(text)) throw new RedisError('ERR value is not an integer or out of range');
+  return Number(text);
+}
+
 /** PX's argument. */
 function expiryOf(ttl: string): number {
-  if (!/^-?\d+$/.test(ttl)) throw new RedisError('ERR value is not an integer or out of range');
-  const ttlMs = Number(ttl);
+  const ttlMs = integerOf(ttl);
   if (ttlMs <= 0) throw new RedisError("ERR invalid expire time in 'set' command");
   return ttlMs;
 }

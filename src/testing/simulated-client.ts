@@ -19,7 +19,7 @@ const DEFAULT_RULES: Readonly<NetworkRules> = {
  */
 export class SimulatedClient implements Client {
   readonly address: string;
-  readonly isCluster = false;
+  readonly isCluster: boolean = false;
   readonly unsafeSettings: readonly string[] = [];
   readonly rules: NetworkRules;
   readonly #server: SimulatedServer;
@@ -68,7 +68,7 @@ export class SimulatedClient implements Client {
     return this.#send((server) => server.eval(source, keys, args));
   }
 
-  slotOf(): number {
+  slotOf(_key: string): number {
     return 0;
   }
 

@@ -7,6 +7,7 @@
 --
 -- {HELD, remaining, value, c}   held for that many milliseconds; c is the counter, 0 if unknown
 -- {MISSING, c}                  nobody holds it here
+-- {QUARANTINED}                 nobody holds it here, as far as this node can remember
 -- {FOREIGN, type}               the key is no lock
 
 local function inspect(first, _, _, _, number)
@@ -16,7 +17,10 @@ local function inspect(first, _, _, _, number)
   if number ~= '' then
     counter = tonumber(redis.call('GET', KEYS[first + 1]) or nil) or 0
   end
-  if owner == nil then return { MISSING, counter } end
+  if owner == nil then
+    if not voting() then return { QUARANTINED } end
+    return { MISSING, counter }
+  end
   local reply = refusal(KEYS[first])
   if reply[1] == HELD then
     reply[3] = owner

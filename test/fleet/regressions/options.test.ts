@@ -174,11 +174,11 @@ it('21. a client on database 5 takes its lock in database 5', async () => {
   const witnesses = fleet.nodes.map(({ port }) => new Redis(port, '127.0.0.1', { db: 5 }));
   try {
     await using byClient = new Redlock(clients, PATIENT);
+    await using lock = await byClient.acquire('in five', { ttl: LONG_TTL_MS });
     await using byUrl = new Redlock(
       fleet.urls.map((url) => `${url}/5`),
       PATIENT,
     );
-    await using lock = await byClient.acquire('in five', { ttl: LONG_TTL_MS });
 
     await eventually('every node has it in database 5', async () => {
       const values = await Promise.all(witnesses.map((witness) => witness.get('lock:in five')));

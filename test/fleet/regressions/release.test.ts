@@ -158,8 +158,6 @@ describe('16. a node that timed out is cleaned up', () => {
         new Redis(port, '127.0.0.1', {
           enableOfflineQueue: false,
           autoResendUnfulfilledCommands: false,
-          // The connection counts as ready before the server was heard of.
-          enableReadyCheck: false,
           retryStrategy: () => 20,
         }),
     );
@@ -170,8 +168,12 @@ describe('16. a node that timed out is cleaned up', () => {
       await eventually('all nodes have granted it', async () => {
         return (await valuesOf(fleet, 'lock:greeted')).every((value) => value === lock.value);
       });
-      const reconnected = new Promise((resolve) => clients[0]?.once('ready', resolve));
-      proxyAt(0).cut('both');
+      const reconnected = new Promise<void>((resolve) => {
+        clients[0]?.once('ready', () => {
+          proxyAt(0).cut('both');
+          resolve();
+        });
+      });
       proxyAt(0).resetAll();
       await reconnected;
 

@@ -1,9 +1,10 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { PGlite } from '@electric-sql/pglite';
 import sqlite from 'node-sqlite3-wasm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { StaleTokenError } from '../../../src/fencing/index.ts';
+import { shownOn, snippetsIn } from '../../support/snippets.ts';
 import { readTitle, writeTitle } from './snippets/fence-column.ts';
 import { put } from './snippets/http-client.ts';
 import { server } from './snippets/http-server.ts';
@@ -17,15 +18,8 @@ const older = { token: 10 };
 describe('docs/fencing.md', () => {
   it('shows the snippets that are run here and in test/fleet/fencing-guard.test.ts, letter by letter', async () => {
     const page = await readFile(new URL('../../../docs/fencing.md', import.meta.url), 'utf8');
-    const shown = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
-    const folder = new URL('./snippets/', import.meta.url);
-    const run = (await readdir(folder)).map(async (file) =>
-      (await readFile(new URL(file, folder), 'utf8')).replace(
-        '../../../../src/fencing/index.ts',
-        'quorlock/fencing',
-      ),
-    );
-    expect(shown.toSorted()).toEqual((await Promise.all(run)).toSorted());
+    const run = await snippetsIn(new URL('./snippets/', import.meta.url));
+    expect(shownOn(page).toSorted()).toEqual(run.toSorted());
   });
 });
 

@@ -1,0 +1,45 @@
+import { run, STAFF_SIZE } from '../../test/fleet/safety/run.ts';
+import { seedAfter } from '../../test/fleet/safety/seeds.ts';
+import { Staff } from '../../test/fleet/safety/staff.ts';
+import { describeTerms, drawTerms, type Mode } from '../../test/fleet/safety/terms.ts';
+import { describeFailure, describeVerdict } from '../../test/fleet/safety/verdict.ts';
+import type { SoakArguments } from './arguments.ts';
+import { Display } from './display.ts';
+import { Totals } from './totals.ts';
+
+/** Does one run after another until time is over or one breaks a promise. Returns whether all held. */
+export async function soak(
+  { minutes, runs, seed, modes }: SoakArguments,
+  interrupt: AbortSignal,
+  output: NodeJS.WriteStream,
+): Promise<boolean> {
+  const bounds = [minutes < Infinity ? `${minutes} min` : [], runs < Infinity ? `${runs} runs` : []].flat();
+  output.write(`soak: ${modes.join(', ')} in turn from seed ${seed}, for ${bounds.join(' or ')}\n`);
+  const startedAt = performance.now();
+  const minutesGone = () => (performance.now() - startedAt) / 60_000;
+  const totals = new Totals();
+  await using staff = await Staff.hire(STAFF_SIZE);
+  for (let index = 0; index < runs && minutesGone() < minutes && !interrupt.aborted; index += 1) {
+    const terms = drawTerms(modeAt(modes, index), seedAfter(seed, index));
+    output.write(`${describeTerms(terms)}\n`);
+    const display = new Display(output, () => ({
+      share: Math.min(1, runs < Infinity ? index / runs : minutesGone() / minutes),
+      text: `${totals.text}; now ${staff.grants} acquisitions`,
+    }));
+    const verdict = await run(terms, staff, interrupt).finally(() => display.stop());
+    output.write(`${describeVerdict(verdict)}\n`);
+    totals.add(verdict);
+    if (interrupt.aborted) break;
+    if (verdict.broken.length > 0) {
+      output.write(`${describeFailure(verdict)}\n`);
+      break;
+    }
+    if (verdict.details !== '') output.write(`${verdict.details}\n`);
+  }
+  output.write(`${totals.summary}\n`);
+  return totals.broken === 0;
+}
+
+function modeAt(modes: readonly Mode[], index: number): Mode {
+  return modes[index % modes.length] ?? 'inside';
+}

@@ -1,0 +1,48 @@
+/**
+ * The time in which one holder acted under a lock: from its grant to the last thing it did after it had made sure
+ * that it still held it. That, and not the time until the release, is what must not overlap with anybody else's.
+ */
+export interface Interval {
+  readonly holder: string;
+  /** Any unit, on one clock that all holders share. */
+  readonly from: number;
+  readonly to: number;
+  readonly token?: number | undefined;
+}
+
+/** Two holders that acted at the same time. */
+export interface Overlap<Section extends Interval> {
+  readonly first: Section;
+  readonly second: Section;
+  /** For how long both acted; 0 if one of them is a single moment. */
+  readonly length: number;
+}
+
+/**
+ * All pairs of intervals that overlap. Intervals that only touch do not: a lock may change hands in one moment.
+ * Who the holders are does not matter, since a lock excludes its own holder as well.
+ *
+ * @throws {RangeError} an interval that ends before it begins, or that is not made of numbers
+ */
+export function findOverlaps<Section extends Interval>(
+  intervals: readonly Section[],
+): readonly Overlap<Section>[] {
+  const overlaps: Overlap<Section>[] = [];
+  let open: Section[] = [];
+  for (const second of inOrder(intervals)) {
+    open = open.filter(({ to }) => to > second.from);
+    for (const first of open) {
+      overlaps.push({ first, second, length: Math.min(first.to, second.to) - second.from });
+    }
+    open.push(second);
+  }
+  return overlaps;
+}
+
+function inOrder<Section extends Interval>(intervals: readonly Section[]): readonly Section[] {
+  for (const { holder, from, to } of intervals) {
+    if (to >= from) continue;
+    throw new RangeError(`the interval of ${holder} must end after it begins: got ${from} to ${to}`);
+  }
+  return [...intervals].sort((a, b) => a.from - b.from || a.to - b.to);
+}

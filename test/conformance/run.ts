@@ -1,0 +1,153 @@
+import { fenceKeyOf } from '../../src/quorum/fencing.ts';
+import { encode, keysOf, type Operation } from '../../src/wire/operation.ts';
+import { batchScript, markerScript, type Script } from '../../src/wire/scripts.ts';
+import {
+  ALL_KEYS,
+  MARKER_KEY,
+  type MarkerText,
+  type Moment,
+  type OperationStep,
+  type Step,
+} from './steps.ts';
+import { type Answer, type Command, foreignCommand, ModelSubject } from './subject.ts';
+
+const OTHER_RUN_ID = 'abcdef0123456789'.repeat(3).slice(0, 40);
+
+/** What was asked and answered, step by step. */
+interface Exchange {
+  readonly step: Step | 'before' | 'after';
+  readonly commands: readonly Command[];
+  readonly answers: readonly Answer[];
+}
+
+/** Exchanges at one and the same moment. */
+export interface Stretch {
+  /** Milliseconds that pass before it. */
+  readonly passMs: number;
+  readonly exchanges: readonly Exchange[];
+}
+
+/** Does the steps on a simulated server. Returns what a real one is to be asked, and has to answer. */
+export function runOnModel(steps: readonly Step[], runId: string, timeUs: number): readonly Stretch[] {
+  const model = new ModelSubject(runId, timeUs);
+  const ask = (step: Exchange['step'], commands: readonly Command[]): Exchange => ({
+    step,
+    commands,
+    answers: commands.map((command) => model.run(command)),
+  });
+  const look = ALL_KEYS.flatMap((key): Command[] => [
+    ['TYPE', key],
+    ['PTTL', key],
+    ['GET', key],
+  ]);
+  const scripts = [batchScript, markerScript];
+  const load = scripts.map(({ source }): Command => ['SCRIPT', 'LOAD', source]);
+  let stretch = { passMs: 0, exchanges: [ask('before', [['FLUSHALL'], ...load])] };
+  const stretches = [stretch];
+  for (const step of steps) {
+    if (step.do === 'pass') {
+      // A server drops expired keys when it is asked for them or gets round to it. Once the clock is back, it would
+      // be chance which of them are there again.
+      if (step.ms < 0) stretch.exchanges.push(ask(step, look));
+      model.pass(step.ms);
+      if (stretch.exchanges.length > 0) {
+        stretch = { passMs: 0, exchanges: [] };
+        stretches.push(stretch);
+      }
+      stretch.passMs += step.ms;
+    } else {
+      stretch.exchanges.push(ask(step, commandsFor(step, model)));
+    }
+  }
+  stretch.exchanges.push(ask('after', look));
+  return stretches;
+}
+
+function commandsFor(step: Exclude<Step, { readonly do: 'pass' }>, model: ModelSubject): readonly Command[] {
+  const { server } = model;
+  switch (step.do) {
+    case 'call': {
+      const { deadlineUs, nodeCount, maxTtl, clampUs, retention } = step;
+      const operations = step.operations.map((operation) => operationFor(operation, model));
+      const keys = [...(nodeCount === '' ? [] : [MARKER_KEY]), ...operations.flatMap(keysOf)];
+      const header = [server.timeUs + deadlineUs, nodeCount, maxTtl, clampUs, retention];
+      return [callOf(step.by, batchScript, keys, [...header, ...operations.flatMap(encode)])];
+    }
+    case 'mark': {
+      const seenRunId = step.seenRunId === 'own' ? server.runId : OTHER_RUN_ID;
+      const seenMarker = step.seenMarker === 'own' ? markerOf(model) : 'another marker';
+      const next = step.next === '' ? '' : textOf(step.next, server.runId);
+      const args = [next, seenRunId, seenMarker, server.timeUs + step.deadlineUs];
+      return [callOf('EVALSHA', markerScript, [MARKER_KEY], args)];
+    }
+    case 'set marker':
+      return [set(MARKER_KEY, textOf(step.text, server.runId), step.ttl)];
+    case 'set lock':
+      return [set(step.key, step.value, step.ttl)];
+    case 'set counter': {
+      const { counter, key } = step;
+      const text = typeof counter === 'string' ? counter : String(numberFor(counter, [key], model));
+      return [set(fenceKeyOf(key), text, 3_600_000)];
+    }
+    case 'set foreign':
+      return [['DEL', step.key], foreignCommand(step.type, step.key)];
+    case 'delete':
+      return [['DEL', step.key]];
+    case 'flush memory':
+      return [['FLUSHALL']];
+    case 'flush scripts':
+      return [['SCRIPT', 'FLUSH']];
+  }
+}
+
+function operationFor(step: OperationStep, model: ModelSubject): Operation {
+  const { kind, value, ttl } = step;
+  const keys = kind === 'inspect' ? step.keys.slice(0, 1) : step.keys;
+  const fences = step.fenced || kind === 'confirm' ? keys.map(fenceKeyOf) : [];
+  const number = numberFor(step.number, keys, model);
+  switch (kind) {
+    case 'acquire':
+      return { kind, keys, fences, value, ttl, proposal: number };
+    case 'confirm':
+      return { kind, keys, fences, value, token: number };
+    case 'extend':
+      return { kind, keys, fences, value, ttl, token: number };
+    case 'release':
+      return { kind, keys, value };
+    case 'inspect':
+      return { kind, keys, fences };
+  }
+}
+
+function numberFor({ from, offset }: Moment, keys: readonly string[], { server }: ModelSubject): number {
+  if (from === 'zero') return offset;
+  if (from === 'time') return server.timeUs + offset;
+  const counters = keys.map((key) => {
+    const fence = fenceKeyOf(key);
+    return server.store.typeOf(fence) === 'string' ? Number(server.store.get(fence)) : 0;
+  });
+  return Math.max(0, ...counters.map((counter) => (Number.isNaN(counter) ? 0 : counter))) + offset;
+}
+
+function markerOf({ server }: ModelSubject): string {
+  const type = server.store.typeOf(MARKER_KEY);
+  return type === 'string' || type === 'none' ? (server.store.get(MARKER_KEY) ?? '') : 'not a string';
+}
+
+function textOf({ state, runId, rest }: MarkerText, own: string): string {
+  const named = { own, other: OTHER_RUN_ID, shortened: own.slice(0, 7) };
+  return `${state} ${named[runId]} ${rest}`;
+}
+
+function set(key: string, value: string, ttl: number | undefined): Command {
+  return ttl === undefined ? ['SET', key, value] : ['SET', key, value, 'PX', String(ttl)];
+}
+
+function callOf(
+  by: 'EVALSHA' | 'EVAL',
+  { source, sha1 }: Script,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): Command {
+  return [by, by === 'EVAL' ? source : sha1, String(keys.length), ...keys, ...args.map(String)];
+}

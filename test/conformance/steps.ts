@@ -1,0 +1,168 @@
+import fc from 'fast-check';
+import { fenceKeyOf } from '../../src/quorum/fencing.ts';
+import type { ForeignType } from '../../src/testing/key-store.ts';
+import { FOREIGN_TYPES } from './subject.ts';
+
+/*
+ * What a conformance run is made of. Whatever depends on the moment (the server's TIME, its run_id, a counter as it
+ * is by then) is named here and filled in when the step is done, so that a shorter run still means something.
+ */
+
+export const MARKER_KEY = 'quorlock:node';
+const LOCK_KEYS = ['lock:a', 'lock:b', '{lock}:c'];
+const FENCE_KEYS = LOCK_KEYS.map(fenceKeyOf);
+export const ALL_KEYS: readonly string[] = [MARKER_KEY, ...LOCK_KEYS, ...FENCE_KEYS];
+
+/** A number of microseconds, counted from the server's TIME or from the highest counter of the keys involved. */
+export interface Moment {
+  readonly from: 'time' | 'counter' | 'zero';
+  readonly offset: number;
+}
+
+export interface OperationStep {
+  readonly kind: 'acquire' | 'confirm' | 'extend' | 'release' | 'inspect';
+  readonly keys: readonly string[];
+  readonly fenced: boolean;
+  readonly value: string;
+  readonly ttl: number;
+  readonly number: Moment;
+}
+
+export interface MarkerText {
+  readonly state: string;
+  readonly runId: 'own' | 'other' | 'shortened';
+  readonly rest: string;
+}
+
+export type Step =
+  | {
+      readonly do: 'call';
+      readonly by: 'EVALSHA' | 'EVAL';
+      readonly deadlineUs: number;
+      readonly nodeCount: '' | '3' | '5';
+      readonly maxTtl: number;
+      readonly clampUs: number;
+      readonly retention: number;
+      readonly operations: readonly OperationStep[];
+    }
+  | {
+      readonly do: 'mark';
+      readonly next: MarkerText | '';
+      readonly seenRunId: 'own' | 'other';
+      readonly seenMarker: 'own' | 'other';
+      readonly deadlineUs: number;
+    }
+  | { readonly do: 'set marker'; readonly text: MarkerText; readonly ttl: number | undefined }
+  | {
+      readonly do: 'set lock';
+      readonly key: string;
+      readonly value: string;
+      readonly ttl: number | undefined;
+    }
+  | { readonly do: 'set counter'; readonly key: string; readonly counter: Moment | string }
+  | { readonly do: 'set foreign'; readonly key: string; readonly type: ForeignType }
+  | { readonly do: 'delete'; readonly key: string }
+  | { readonly do: 'flush memory' | 'flush scripts' }
+  | { readonly do: 'pass'; readonly ms: number };
+
+const values = fc.constantFrom('v0', 'v1', 'v2', 'ü "\\\r\n');
+const lockKeys = fc.constantFrom(...LOCK_KEYS);
+/** One that is no ttl is refused by SET; keys are then left as they were. */
+const ttls = fc.oneof(
+  { weight: 12, arbitrary: fc.constantFrom(1, 2, 100, 1_000, 30_000, 2 ** 31, 31_536_000_000) },
+  { weight: 1, arbitrary: fc.constantFrom(0, -1, 0.5) },
+);
+const clamps = fc.constantFrom(1_000_000, 1_000_000, 1, 0);
+/** Around now, and around where the clamp sets in. */
+const aroundNow = fc.constantFrom(-1_000_001, -1_000_000, -999_999, -1, 0, 1, 999_999, 1_000_000, 1_000_001);
+const deadlines = fc.constantFrom(50_000, 50_000, 50_000, 0, 1, -1, -1_000_000);
+const moments: fc.Arbitrary<Moment> = fc.oneof(
+  fc.record({ from: fc.constant('time'), offset: aroundNow }),
+  fc.record({ from: fc.constant('counter'), offset: fc.constantFrom(0, 0, -1, 1) }),
+  fc.record({ from: fc.constant('zero'), offset: fc.constantFrom(0, 1, 7) }),
+);
+
+const operations: fc.Arbitrary<OperationStep> = fc.record({
+  kind: fc.constantFrom('acquire', 'acquire', 'confirm', 'extend', 'release', 'inspect'),
+  keys: fc.oneof(
+    { weight: 2, arbitrary: lockKeys.map((key) => [key]) },
+    { weight: 1, arbitrary: fc.shuffledSubarray(LOCK_KEYS, { minLength: 2 }) },
+  ),
+  fenced: fc.boolean(),
+  value: values,
+  ttl: ttls,
+  number: moments,
+});
+
+const markerTexts: fc.Arbitrary<MarkerText> = fc.record({
+  state: fc.constantFrom('active', 'active', 'active', 'joining', 'Active', ''),
+  runId: fc.constantFrom('own', 'own', 'own', 'other', 'shortened'),
+  rest: fc.constantFrom(
+    ...[
+      'n0 3 30000',
+      'n0 3 30000',
+      'n1 3 30000',
+      'n0 5 30000',
+      'n0 3 1000',
+      'n0 3',
+      ' n0 3 30000',
+      'n0 3 30000 x',
+      '',
+    ],
+  ),
+});
+
+const calls: fc.Arbitrary<Step> = fc.record({
+  do: fc.constant('call'),
+  by: fc.constantFrom('EVALSHA', 'EVALSHA', 'EVALSHA', 'EVALSHA', 'EVAL'),
+  deadlineUs: deadlines,
+  nodeCount: fc.constantFrom('', '', '3', '5'),
+  maxTtl: fc.constantFrom(30_000, 30_000, 1_000, 30_001),
+  clampUs: clamps,
+  retention: fc.constantFrom(3_600_000, 3_600_000, 3_600_000, 1_000, 0),
+  operations: fc.array(operations, { minLength: 1, maxLength: 4 }),
+});
+
+const marks: fc.Arbitrary<Step> = fc.record({
+  do: fc.constant('mark'),
+  next: fc.oneof(markerTexts, markerTexts, fc.constant('' as const)),
+  seenRunId: fc.constantFrom('own', 'own', 'own', 'other'),
+  seenMarker: fc.constantFrom('own', 'own', 'own', 'other'),
+  deadlineUs: deadlines,
+});
+
+const maybeTtls = fc.option(fc.constantFrom(1, 1_000, 30_000), { nil: undefined });
+
+const surroundings: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ do: fc.constant('set marker'), text: markerTexts, ttl: maybeTtls }),
+  fc.record({ do: fc.constant('set lock'), key: lockKeys, value: values, ttl: maybeTtls }),
+  fc.record({
+    do: fc.constant('set counter'),
+    key: lockKeys,
+    counter: fc.oneof(moments, fc.constantFrom('not a number', '', '9007199254740000', ' 7 ', '0x10')),
+  }),
+  fc.record({
+    do: fc.constant('set foreign'),
+    key: fc.constantFrom(...ALL_KEYS, ...LOCK_KEYS),
+    type: fc.constantFrom(...FOREIGN_TYPES),
+  }),
+  fc.record({ do: fc.constant('delete'), key: fc.constantFrom(...ALL_KEYS) }),
+  fc.record({ do: fc.constantFrom('flush memory', 'flush scripts') }),
+);
+
+const passes: fc.Arbitrary<Step> = fc.record({
+  do: fc.constant('pass'),
+  ms: fc.constantFrom(1, 2, 3, 99, 100, 101, 999, 1_000, 1_001, 30_000, 3_600_001, -1, -1_000),
+});
+
+const steps = fc.oneof(
+  { weight: 12, arbitrary: calls },
+  { weight: 2, arbitrary: marks },
+  { weight: 3, arbitrary: surroundings },
+  { weight: 3, arbitrary: passes },
+);
+
+/** Keys that others left behind, and then what the library and others do. */
+export const sequences: fc.Arbitrary<readonly Step[]> = fc
+  .tuple(fc.array(surroundings, { maxLength: 4 }), fc.array(steps, { minLength: 1, maxLength: 12 }))
+  .map(([before, then]) => [...before, ...then]);

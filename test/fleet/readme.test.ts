@@ -1,0 +1,147 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { LockLostError, Redlock, type RedlockWarning } from '../../src/index.ts';
+import { WrongWallClock } from '../support/clocks.ts';
+import { PATIENT, startDeployment } from '../support/deployment.ts';
+import { runProgram } from '../support/programs.ts';
+import { README_URLS, runnable, snippet } from '../support/snippets.ts';
+import { transfer } from '../unit/readme/snippets/acquire.ts';
+import { open } from '../unit/readme/snippets/clients.ts';
+import { addToCart } from '../unit/readme/snippets/fencing.ts';
+import { whoHolds } from '../unit/readme/snippets/inspect.ts';
+import { hourly } from '../unit/readme/snippets/try-acquire.ts';
+import { reindex } from '../unit/readme/snippets/using.ts';
+import { Fleet } from './fleet.ts';
+
+let fleet: Fleet;
+beforeAll(async () => {
+  fleet = await startDeployment(README_URLS.length);
+});
+afterAll(() => fleet.stop());
+
+function openRedlock(): Redlock {
+  const redlock = new Redlock(fleet.urls, PATIENT);
+  onTestFinished(() => redlock.close());
+  return redlock;
+}
+
+describe('the snippets of README.md', () => {
+  it('are a first program that prints what the page says', async () => {
+    const program = await snippet(new URL('../unit/readme/snippets/first-program.ts', import.meta.url));
+    const { exitCode, output, errors } = await runProgram(runnable(program, fleet.urls), {});
+    expect({ exitCode, errors }).toEqual({ exitCode: 0, errors: '' });
+    expect(output).toMatch(/^locked, with fencing token \d+\nwhoever tries now gets null\ndone$/);
+  });
+
+  it('lock over clients of their own, without a warning', async () => {
+    const warn = vi.spyOn(console, 'warn').mockReturnValue();
+    onTestFinished(() => warn.mockRestore());
+    const { redlock, clients } = open(fleet.urls);
+    await Promise.all(clients.map((client) => once(client, 'ready')));
+    const lock = await redlock.acquire('through clients');
+    expect((await lock.release()).freed).toBe(true);
+    await redlock.close();
+    expect(await Promise.all(clients.map((client) => client.quit()))).toEqual(clients.map(() => 'OK'));
+    expect(warn).not.toHaveBeenCalled();
+  });
+
+  it('hold two accounts at once, and say so when the lock was lost', async () => {
+    const clock = new WrongWallClock();
+    await using redlock = new Redlock(fleet.urls, { ...PATIENT, clock });
+    await transfer(redlock, async () => {
+      expect(await redlock.tryAcquire('account:7')).toBeNull();
+      expect(await redlock.tryAcquire('account:9')).toBeNull();
+    });
+    expect((await redlock.inspect('account:7')).state).toBe('free');
+    const lost = transfer(redlock, async () => {
+      clock.offsetMs = 11_000;
+    });
+    await expect(lost).rejects.toThrow(LockLostError);
+  });
+
+  it('do an hourly job once', async () => {
+    const redlock = openRedlock();
+    const second = async () => {
+      expect((await redlock.inspect('hourly')).remainingTtl).toBeGreaterThan(20_000);
+    };
+    let other: string | undefined;
+    const first = async () => {
+      other = await hourly(openRedlock(), second, second);
+    };
+    expect(await hourly(redlock, first, second)).toBe('done');
+    expect(other).toBe('somebody else does it');
+  });
+
+  it('keep a lock over many steps', async () => {
+    const server = createServer((_, response) => response.end('four'));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => server.close().closeAllConnections());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    expect(await reindex(openRedlock(), [url, url, url])).toBe(12);
+  });
+
+  it('tell who holds a lock', async () => {
+    const redlock = openRedlock();
+    expect(await whoHolds(redlock, 'page')).toMatch(/^free: (127\.0\.0\.1:\d+ says free(, )?){5}$/);
+    await using lock = await redlock.acquire('page');
+    expect(await whoHolds(redlock, 'page')).toMatch(new RegExp(`^${lock.value} holds it for \\d+ ms more$`));
+  });
+
+  it('guard what the lock protects', async () => {
+    const store = new Redis(fleet.urls[0] ?? '');
+    onTestFinished(() => store.disconnect());
+    const redlock = openRedlock();
+    await Promise.all(['pen', 'ink'].map((item) => addToCart(redlock, store, item)));
+    expect(JSON.parse((await store.get('cart:7')) ?? '').toSorted()).toEqual(['ink', 'pen']);
+  });
+});
+
+describe('what README.md says of Redis', () => {
+  it('is enough of permissions, and none too many', { timeout: 60_000 }, async () => {
+    const page = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+    const rules = (/^~lock:.*$/m.exec(page)?.[0] ?? '').split(' ');
+    const commands = rules.filter((rule) => rule.startsWith('+'));
+    expect(commands.length).toBeGreaterThan(9);
+    expect(await deniedWith(rules)).toEqual({ works: true, denied: [] });
+    for (const command of commands) {
+      const { works, denied } = await deniedWith(rules.filter((rule) => rule !== command));
+      expect(works && denied.length === 0, `without ${command}`).toBe(false);
+    }
+  });
+});
+
+/** Uses everything that touches a server, as a user with these rules. What is it denied? */
+async function deniedWith(rules: readonly string[]): Promise<{ works: boolean; denied: unknown[] }> {
+  await using own = await Fleet.start(1);
+  const [node] = own.nodes;
+  if (node === undefined) throw new Error('no node');
+  await node.command('ACL', 'SETUSER', 'locks', 'on', '>secret', '-@all', ...rules);
+  // The key of another type, for which a node names the type.
+  await node.command('LPUSH', 'lock:list', 'not a lock');
+  const warnings: RedlockWarning[] = [];
+  const redlock = new Redlock([`redis://locks:secret@127.0.0.1:${node.port}`], {
+    ...PATIENT,
+    connectTimeout: 1_000,
+    onWarning: (warning) => warnings.push(warning),
+  });
+  let works = true;
+  try {
+    const lock = await redlock.acquire(['one', 'two']);
+    await lock.extend(20_000);
+    await redlock.inspect('one');
+    await redlock.tryAcquire('one');
+    works = (await lock.release()).freed;
+    await expect(redlock.tryAcquire('list')).rejects.toMatchObject({ code: 'QUORLOCK_NOT_A_LOCK' });
+  } catch {
+    works = false;
+  } finally {
+    await redlock.close();
+  }
+  const log = (await node.command('ACL', 'LOG')) as unknown as unknown[];
+  return { works: works && warnings.length === 0, denied: Array.isArray(log) ? log : [log] };
+}

@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { run, STAFF_SIZE } from './safety/run.ts';
+import { chooseSeed, REGRESSIONS, seedAfter } from './safety/seeds.ts';
+import { Staff } from './safety/staff.ts';
+import { describeTerms, drawTerms, type Mode, type Terms } from './safety/terms.ts';
+import { describeFailure, describeVerdict, type Verdict } from './safety/verdict.ts';
+
+/** Runs at the same time. Most of a run is waiting; what is short of processor time only makes locks shorter. */
+const LANES = 2;
+
+const RUNS_OF: Readonly<Record<Mode, number>> = {
+  inside: 9,
+  clocks: 7,
+  everything: 3,
+  unmarked: 2,
+  amnesia: 2,
+};
+
+const seed = chooseSeed();
+const ending = new AbortController();
+const verdicts = new Map<Terms, Promise<Verdict>>();
+
+let seedsUsed = 0;
+const terms = Object.entries(RUNS_OF).flatMap(([mode, count]) =>
+  Array.from({ length: count }, () => drawTerms(mode as Mode, seedAfter(seed, seedsUsed++))),
+);
+const regressions = REGRESSIONS.map((each) => ({ ...each, terms: drawTerms(each.mode, each.seed) }));
+const all = [...regressions.map((each) => each.terms), ...terms];
+
+let lanes: readonly Promise<void>[] = [];
+
+beforeAll(() => {
+  console.log(
+    [`The same seeds again: QUORLOCK_SEED=${seed}`, ...all.map((each) => `  ${describeTerms(each)}`)].join(
+      '\n',
+    ),
+  );
+  const results = all.map((each) => {
+    const { promise, resolve, reject } = deferred<Verdict>();
+    verdicts.set(each, promise);
+    // Its own test hears of it.
+    promise.catch(() => undefined);
+    return { each, resolve, reject };
+  });
+  lanes = Array.from({ length: LANES }, async () => {
+    await using staff = await Staff.hire(STAFF_SIZE);
+    for (let next = results.shift(); next !== undefined && !ending.signal.aborted; next = results.shift()) {
+      await run(next.each, staff, ending.signal).then(next.resolve, next.reject);
+    }
+  });
+  for (const lane of lanes) {
+    lane.catch((error: unknown) => {
+      for (const { reject } of results.splice(0)) reject(error);
+    });
+  }
+});
+
+afterAll(async () => {
+  ending.abort();
+  await Promise.allSettled(lanes);
+});
+
+async function verdictOn(each: Terms): Promise<Verdict> {
+  const verdict = await verdicts.get(each);
+  if (verdict === undefined) throw new Error(`there is no run of ${describeTerms(each)}`);
+  console.log(describeVerdict(verdict));
+  return verdict;
+}
+
+const named = (mode: Mode) =>
+  terms.filter((each) => each.mode === mode).map((each) => [each.seed, each] as const);
+
+async function expectToHold(each: Terms): Promise<void> {
+  const verdict = await verdictOn(each);
+  expect.soft(verdict.broken, describeFailure(verdict)).toEqual([]);
+}
+
+async function expectOverlapsAmong(runs: readonly Terms[]): Promise<void> {
+  let overlaps = 0;
+  for (const each of runs) {
+    const verdict = await verdictOn(each);
+    expect.soft(verdict.broken, describeFailure(verdict)).toEqual([]);
+    overlaps += verdict.overlaps;
+  }
+  expect(overlaps).toBeGreaterThan(0);
+}
+
+describe.runIf(regressions.length > 0)('seeds that once showed something', () => {
+  test.each(regressions)('$mode, seed $seed: $showed', (each) => expectToHold(each.terms));
+});
+
+describe('nodes lose their memory, clocks inside the allowance: no overlaps, tokens unique and growing', () => {
+  test.each(named('inside'))('seed %i', (_, each) => expectToHold(each));
+});
+
+describe('clocks of nodes step by 30 s and run at half or twice the rate: tokens unique and growing', () => {
+  test.each(named('clocks'))('seed %i', (_, each) => expectToHold(each));
+});
+
+describe('nodes lose their memory, and clocks are apart by up to the largest ttl: tokens unique and growing', () => {
+  test.each(named('everything'))('seed %i', (_, each) => expectToHold(each));
+});
+
+describe('nodes lose their memory and clocks go wrong by more, where nothing is promised: locks are granted', () => {
+  test.each(named('beyond'))('seed %i', (_, each) => expectToHold(each));
+});
+
+describe('outside of what is promised the same test finds overlaps', () => {
+  test("quarantine: 'off', a majority loses its memory", () =>
+    expectOverlapsAmong(terms.filter(({ mode }) => mode === 'unmarked')));
+
+  test("quarantine: 'auto', all nodes lose their memory at once", () =>
+    expectOverlapsAmong(terms.filter(({ mode }) => mode === 'amnesia')));
+});
+
+function deferred<Value>(): {
+  readonly promise: Promise<Value>;
+  readonly resolve: (value: Value) => void;
+  readonly reject: (error: unknown) => void;
+} {
+  let resolve: (value: Value) => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<Value>((accept, refuse) => {
+    resolve = accept;
+    reject = refuse;
+  });
+  return { promise, resolve, reject };
+}

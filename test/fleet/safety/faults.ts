@@ -1,0 +1,96 @@
+import { setMaxListeners } from 'node:events';
+import type { Fleet, FleetNode } from '../fleet.ts';
+import { describeFault, type Fault, LATEST_MS } from './plan.ts';
+import type { Staff } from './staff.ts';
+import { nap, now } from './time.ts';
+
+/** A fault that came to be, on the clock of time.ts. */
+export interface Incident {
+  readonly at: number;
+  readonly what: string;
+}
+
+/** Carries out a plan. Whatever comes, at the end all nodes run on true clocks and no process is stopped. */
+export class Faults {
+  readonly incidents: Incident[] = [];
+  readonly #fleet: Fleet;
+  readonly #staff: Staff;
+  /** What is under way on each node: two faults of one node never overlap, be the machine ever so slow. */
+  readonly #underWay = new Map<FleetNode, Promise<void>>();
+
+  constructor(fleet: Fleet, staff: Staff) {
+    this.#fleet = fleet;
+    this.#staff = staff;
+  }
+
+  /** Resolves when every fault is over. Those that have not begun when the signal aborts do not begin. */
+  async run(plan: readonly Fault[], stop: AbortSignal): Promise<void> {
+    const startedAt = now();
+    // Every fault waits for its time.
+    setMaxListeners(0, stop);
+    const outcomes = await Promise.allSettled(
+      plan.map(async (fault) => {
+        await nap(startedAt + fault.atMs - now(), stop);
+        if (!stop.aborted) await this.#inflict(fault, startedAt, stop);
+      }),
+    );
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  async #inflict(fault: Fault, startedAt: number, stop: AbortSignal): Promise<void> {
+    if (fault.kind === 'stop holder') {
+      const goOn = this.#staff.stopLatestHolder();
+      if (goOn === undefined) return;
+      this.#note(fault);
+      await nap(fault.forMs, stop);
+      goOn();
+      return;
+    }
+    const nodes = fault.nodes.flatMap((index) => this.#fleet.nodes[index] ?? []);
+    if (fault.kind === 'clock') {
+      this.#note(fault);
+      await Promise.all(nodes.map((node) => node.setWallClock(fault)));
+      await nap(fault.forMs, stop);
+      await Promise.all(nodes.map((node) => node.setWallClock({ offsetMs: 0, rate: 1 })));
+      return;
+    }
+    await Promise.all(nodes.map((node) => this.#underWay.get(node)));
+    if (stop.aborted || now() - startedAt > fault.atMs + LATEST_MS) return;
+    this.#note(fault);
+    await Promise.all(
+      nodes.map((node) => {
+        const work = afflict(fault, node, stop);
+        this.#underWay.set(
+          node,
+          work.catch(() => undefined),
+        );
+        return work;
+      }),
+    );
+  }
+
+  #note(fault: Fault): void {
+    this.incidents.push({ at: now(), what: describeFault(fault) });
+  }
+}
+
+type NodeFault = Exclude<Fault, { kind: 'stop holder' | 'clock' }>;
+
+async function afflict(fault: NodeFault, node: FleetNode, stop: AbortSignal): Promise<void> {
+  switch (fault.kind) {
+    case 'flush':
+      await node.command('FLUSHALL');
+      return;
+    case 'pause':
+      node.pause();
+      await nap(fault.forMs, stop);
+      node.resume();
+      return;
+    case 'kill':
+    case 'empty':
+      await node.kill();
+      await nap(fault.forMs, stop);
+      await (fault.kind === 'kill' ? node.restart() : node.restartEmpty());
+      return;
+  }
+}

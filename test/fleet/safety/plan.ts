@@ -1,0 +1,271 @@
+import { Dice } from './dice.ts';
+import { quarantineMs, type Terms } from './terms.ts';
+
+/** Something that is done to nodes, or to the process of a holder, at a moment of the run. */
+export type Fault = { readonly atMs: number } & (
+  | { readonly kind: 'pause'; readonly nodes: readonly number[]; readonly forMs: number }
+  /** SIGKILL; it comes back with what it has on disk. */
+  | { readonly kind: 'kill'; readonly nodes: readonly number[]; readonly forMs: number }
+  /** SIGKILL; it comes back empty. */
+  | { readonly kind: 'empty'; readonly nodes: readonly number[]; readonly forMs: number }
+  | { readonly kind: 'flush'; readonly nodes: readonly number[] }
+  | {
+      /** A wrong wall clock. A step is taken back after `forMs`, and a rate becomes true again. */
+      readonly kind: 'clock';
+      readonly nodes: readonly number[];
+      readonly forMs: number;
+      readonly offsetMs: number;
+      readonly rate: number;
+    }
+  /** SIGSTOP of the process that was granted a lock last. */
+  | { readonly kind: 'stop holder'; readonly forMs: number }
+);
+
+/** Beyond all that the clocks of nodes and clients may differ by, and yet inside the default driftFactor of 0.01. */
+const RATE_ERROR_INSIDE = 0.008;
+
+const LARGEST_STEP_MS = 30_000;
+
+/** For connections to be made again and markers to be seen. */
+const SETTLING_MS = 700;
+
+/** A fault that comes later than this after its time does not come at all, so that spacing them is worth something. */
+export const LATEST_MS = 1_000;
+
+/**
+ * How long a node counts as having lost its memory. While some node that kept its own stands between, all nodes
+ * are never found blank at once.
+ */
+export function amnesiaMs(terms: Terms): number {
+  return quarantineMs(terms) + SETTLING_MS + LATEST_MS;
+}
+
+/** The faults of a run, in order of time: the same for the same terms. */
+export function drawPlan(terms: Terms): readonly Fault[] {
+  const dice = Dice.ofSeed(terms.seed ^ 0x5eed);
+  const draft = new Draft(terms, dice);
+  switch (terms.mode) {
+    case 'inside':
+      draft.runClocksWithinAllowance();
+      draft.fill(500, 100, 600, [
+        [30, () => draft.stopHolder()],
+        [25, () => draft.pause()],
+        [45, () => draft.loseMemory()],
+      ]);
+      break;
+    case 'clocks':
+      draft.fill(500, 100, 400, [
+        [20, () => draft.stopHolder()],
+        [15, () => draft.pause()],
+        [15, () => draft.kill()],
+        [35, () => draft.stepClock(LARGEST_STEP_MS)],
+        [15, () => draft.changeRate()],
+      ]);
+      break;
+    case 'everything':
+      draft.fill(500, 100, 400, [
+        [20, () => draft.stopHolder()],
+        [15, () => draft.pause()],
+        [30, () => draft.loseMemory()],
+        [35, () => draft.stepClock(terms.maxTtl / 2)],
+      ]);
+      break;
+    case 'beyond':
+      draft.fill(500, 100, 400, [
+        [20, () => draft.stopHolder()],
+        [15, () => draft.pause()],
+        [30, () => draft.loseMemory()],
+        [25, () => draft.stepClock(LARGEST_STEP_MS)],
+        [10, () => draft.changeRate()],
+      ]);
+      break;
+    case 'unmarked':
+      draft.fill(700, 600, 800, [[1, () => draft.loseMemoryOf(draft.majority)]]);
+      break;
+    case 'amnesia':
+      draft.fill(700, 1_000, 1_200, [[1, () => draft.loseMemoryOf(terms.nodes)]]);
+      break;
+  }
+  return draft.faults.toSorted((a, b) => a.atMs - b.atMs);
+}
+
+class Draft {
+  readonly faults: Fault[] = [];
+  readonly majority: number;
+  readonly #terms: Terms;
+  readonly #dice: Dice;
+  readonly #all: readonly number[];
+  /** When each node can be dealt with again, and when its vote counts again. */
+  readonly #busyUntil: number[];
+  readonly #outUntil: number[];
+  readonly #clockWrongUntil: number[];
+  readonly #forgotAt: number[];
+  #atMs = 0;
+  /** Outages of a majority that this run may still have: they stop all progress for a while. */
+  #wideLeft: number;
+
+  constructor(terms: Terms, dice: Dice) {
+    this.#terms = terms;
+    this.#dice = dice;
+    this.#all = Array.from({ length: terms.nodes }, (_, index) => index);
+    this.majority = Math.floor(terms.nodes / 2) + 1;
+    this.#busyUntil = this.#all.map(() => 0);
+    this.#outUntil = this.#all.map(() => 0);
+    this.#clockWrongUntil = this.#all.map(() => 0);
+    this.#forgotAt = this.#all.map(() => Number.NEGATIVE_INFINITY);
+    this.#wideLeft = dice.chance(0.6) ? 1 : 0;
+  }
+
+  /** Draws one fault after another; the last second and a half belongs to what they led to. */
+  fill(
+    fromMs: number,
+    shortestGapMs: number,
+    longestGapMs: number,
+    menu: readonly (readonly [weight: number, add: () => void])[],
+  ): void {
+    this.#atMs = fromMs;
+    while (this.#atMs < this.#terms.durationMs - 1_500) {
+      this.#dice.weighted(menu)();
+      this.#atMs = Math.round(this.#atMs + this.#dice.between(shortestGapMs, longestGapMs));
+    }
+  }
+
+  runClocksWithinAllowance(): void {
+    for (const node of this.#all) {
+      const rate = 1 + this.#dice.between(-RATE_ERROR_INSIDE, RATE_ERROR_INSIDE);
+      this.faults.push({
+        kind: 'clock',
+        atMs: 0,
+        nodes: [node],
+        forMs: this.#terms.durationMs,
+        offsetMs: 0,
+        rate,
+      });
+    }
+  }
+
+  stopHolder(): void {
+    const forMs = this.#duration(this.#terms.ttl, this.#terms.ttl + 1_000);
+    this.faults.push({ kind: 'stop holder', atMs: this.#atMs, forMs });
+  }
+
+  pause(): void {
+    const forMs = this.#duration(50, 1_500);
+    const nodes = this.#victims(this.#free(), forMs);
+    if (nodes.length === 0) return;
+    this.#occupy(nodes, forMs, forMs);
+    this.faults.push({ kind: 'pause', atMs: this.#atMs, nodes, forMs });
+  }
+
+  kill(): void {
+    const forMs = this.#duration(0, 600);
+    const outMs = forMs + quarantineMs(this.#terms);
+    const nodes = this.#victims(this.#free(), outMs);
+    if (nodes.length === 0) return;
+    this.#occupy(nodes, forMs, outMs);
+    this.faults.push({ kind: 'kill', atMs: this.#atMs, nodes, forMs });
+  }
+
+  /** Few nodes, or once a run many. Unless waiting is strict, somebody always remembers. */
+  loseMemory(): void {
+    const fromMs = this.#atMs - amnesiaMs(this.#terms);
+    const mindful = this.#all.filter((node) => (this.#forgotAt[node] ?? 0) < fromMs);
+    const keeper = this.#terms.quarantine === 'strict' ? undefined : this.#dice.pick(mindful);
+    const candidates = this.#free().filter((node) => node !== keeper);
+    const nodes = this.#victims(candidates, quarantineMs(this.#terms));
+    if (nodes.length > 0) this.#forget(nodes);
+  }
+
+  loseMemoryOf(count: number): void {
+    this.#forget(this.#dice.sample(this.#free(), count));
+  }
+
+  stepClock(largestMs: number): void {
+    const largest = this.#dice.chance(0.5) ? largestMs : largestMs / 10;
+    this.#wrongClock(Math.round(this.#dice.between(-largest, largest)), 1);
+  }
+
+  changeRate(): void {
+    this.#wrongClock(0, 2 ** this.#dice.between(-1, 1));
+  }
+
+  /** A node whose clock was seen to go wrong does not vote for a while, but that is no outage that counts here. */
+  #wrongClock(offsetMs: number, rate: number): void {
+    const forMs = this.#duration(200, 3_500);
+    const right = this.#all.filter((node) => (this.#clockWrongUntil[node] ?? 0) < this.#atMs);
+    const most = this.#dice.chance(0.2) ? this.#terms.nodes : this.#terms.nodes - this.majority;
+    const nodes = this.#dice.sample(right, this.#dice.integer(1, most));
+    if (nodes.length === 0) return;
+    for (const node of nodes) this.#clockWrongUntil[node] = this.#atMs + forMs + SETTLING_MS;
+    this.faults.push({ kind: 'clock', atMs: this.#atMs, nodes, forMs, offsetMs, rate });
+  }
+
+  #forget(nodes: readonly number[]): void {
+    for (const node of nodes) this.#forgotAt[node] = this.#atMs;
+    // Several nodes are not flushed in one moment, and then some still remember: that is no loss of all at once.
+    if (this.#terms.mode !== 'amnesia' && this.#dice.chance(0.5)) {
+      this.#occupy(nodes, 0, quarantineMs(this.#terms));
+      this.faults.push({ kind: 'flush', atMs: this.#atMs, nodes });
+    } else {
+      const isBrief = this.#terms.mode === 'unmarked' || this.#terms.mode === 'amnesia';
+      const forMs = isBrief ? 0 : this.#duration(0, 400);
+      this.#occupy(nodes, forMs, forMs + quarantineMs(this.#terms));
+      this.faults.push({ kind: 'empty', atMs: this.#atMs, nodes, forMs });
+    }
+  }
+
+  /** Some of the candidates: so few that a majority goes on voting, or, as long as the run may have that, more. */
+  #victims(candidates: readonly number[], outMs: number): readonly number[] {
+    const out = this.#all.filter((node) => (this.#outUntil[node] ?? 0) > this.#atMs).length;
+    const endsInTime = this.#atMs + outMs + SETTLING_MS < this.#terms.durationMs;
+    if (this.#wideLeft > 0 && endsInTime && this.#dice.chance(0.3)) {
+      this.#wideLeft -= 1;
+      return this.#dice.sample(candidates, this.#dice.integer(this.majority, this.#terms.nodes));
+    }
+    const room = this.#terms.nodes - this.majority - out;
+    return room <= 0 ? [] : this.#dice.sample(candidates, this.#dice.integer(1, room));
+  }
+
+  #free(): readonly number[] {
+    return this.#all.filter((node) => (this.#busyUntil[node] ?? 0) <= this.#atMs);
+  }
+
+  #occupy(nodes: readonly number[], busyMs: number, outMs: number): void {
+    for (const node of nodes) {
+      this.#raise(this.#busyUntil, node, busyMs + 100);
+      this.#raise(this.#outUntil, node, outMs + SETTLING_MS);
+    }
+  }
+
+  #raise(until: number[], node: number, byMs: number): void {
+    until[node] = Math.max(until[node] ?? 0, this.#atMs + byMs);
+  }
+
+  #duration(leastMs: number, mostMs: number): number {
+    return Math.round(this.#dice.between(leastMs, mostMs));
+  }
+}
+
+export function describeFault(fault: Fault): string {
+  switch (fault.kind) {
+    case 'stop holder':
+      return `the process of the latest holder stopped for ${fault.forMs} ms`;
+    case 'flush':
+      return `${nodesOf(fault)} flushed`;
+    case 'pause':
+      return `${nodesOf(fault)} paused for ${fault.forMs} ms`;
+    case 'kill':
+      return `${nodesOf(fault)} killed, back with its memory after ${fault.forMs} ms`;
+    case 'empty':
+      return `${nodesOf(fault)} killed, back empty after ${fault.forMs} ms`;
+    case 'clock':
+      return (
+        `clock of ${nodesOf(fault)} ${fault.offsetMs < 0 ? '' : '+'}${fault.offsetMs} ms, ` +
+        `×${fault.rate.toFixed(3)}, for ${fault.forMs} ms`
+      );
+  }
+}
+
+function nodesOf({ nodes }: { readonly nodes: readonly number[] }): string {
+  return `node ${nodes.join(', ')}`;
+}

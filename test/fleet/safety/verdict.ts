@@ -1,0 +1,184 @@
+import { findOverlaps, type Interval, type Overlap } from '../../checkers/overlaps.ts';
+import { findTokenFaults, type Grant, type TokenFault } from '../../checkers/tokens.ts';
+import type { Incident } from './faults.ts';
+import type { Report, Section } from './messages.ts';
+import { describeTerms, type Mode, replayOf, type Terms } from './terms.ts';
+
+/** Everything that a run left. */
+export interface Findings {
+  readonly terms: Terms;
+  readonly startedAt: number;
+  readonly reports: readonly Report[];
+  readonly incidents: readonly Incident[];
+  /** What kept the run itself from going as it should. */
+  readonly problems: readonly string[];
+}
+
+export interface Verdict {
+  readonly terms: Terms;
+  readonly acquisitions: number;
+  readonly faults: number;
+  /** Pairs of holders that acted at the same time, after checks that both went through. */
+  readonly overlaps: number;
+  /** Pairs of locks that were valid at the same time, be it that nobody acted. */
+  readonly validityOverlaps: number;
+  readonly tokenFaults: number;
+  /** What else befell the callers: how many of each code. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Promises that were broken; empty if the run holds. */
+  readonly broken: readonly string[];
+  /** The whole story of what was found, be it allowed or not; a few of each kind. */
+  readonly details: string;
+}
+
+/** What a mode promises; elsewhere it is only counted. */
+const PROMISES: Readonly<Record<Mode, { readonly exclusion: boolean; readonly tokens: boolean }>> = {
+  inside: { exclusion: true, tokens: true },
+  clocks: { exclusion: false, tokens: true },
+  everything: { exclusion: false, tokens: true },
+  beyond: { exclusion: false, tokens: false },
+  unmarked: { exclusion: false, tokens: false },
+  amnesia: { exclusion: false, tokens: false },
+};
+
+const MOST_DETAILS = 4;
+
+/** How much of what happened before is told of an event. */
+const STORY_MS = 6_000;
+
+export function judge(findings: Findings): Verdict {
+  const { terms, reports, incidents } = findings;
+  const sections = reports.flatMap((report) => report.sections);
+  const problems = [...findings.problems, ...reports.flatMap((report) => report.problems)];
+  const overlaps = onEach(terms, (resource) => findOverlaps(actionsOn(resource, sections)));
+  const validityOverlaps = onEach(terms, (resource) => findOverlaps(validitiesOn(resource, sections)));
+  const tokenFaults = onEach(terms, (resource) => findTokenFaults(grantsOn(resource, sections)));
+  const promises = PROMISES[terms.mode];
+  const broken = [...problems];
+  if (sections.length === 0) broken.push('nobody ever got a lock');
+  if (promises.exclusion && overlaps.length > 0)
+    broken.push(`${overlaps.length} overlaps of holders that acted`);
+  if (promises.exclusion && validityOverlaps.length > 0) {
+    broken.push(`${validityOverlaps.length} overlaps of validities`);
+  }
+  if (promises.tokens && tokenFaults.length > 0) {
+    broken.push(`${tokenFaults.length} tokens that were not unique or did not grow`);
+  }
+  const story = new Story(findings);
+  return {
+    terms,
+    acquisitions: sections.length,
+    faults: incidents.length,
+    overlaps: overlaps.length,
+    validityOverlaps: validityOverlaps.length,
+    tokenFaults: tokenFaults.length,
+    counts: sumOf(reports.map(({ counts }) => counts)),
+    broken,
+    details: [
+      ...overlaps.slice(0, MOST_DETAILS).map((overlap) => story.ofOverlap('both acted', overlap)),
+      ...validityOverlaps.slice(0, MOST_DETAILS).map((overlap) => story.ofOverlap('both valid', overlap)),
+      ...tokenFaults.slice(0, MOST_DETAILS).map((fault) => story.ofTokens(fault)),
+    ].join('\n'),
+  };
+}
+
+/** One line: what a run came to. */
+export function describeVerdict(verdict: Verdict): string {
+  const { terms, acquisitions, faults, overlaps, validityOverlaps, tokenFaults, counts } = verdict;
+  const others = Object.entries(counts).map(([code, count]) => `${count} ${code}`);
+  return (
+    `${terms.mode}, seed ${terms.seed}: ${acquisitions} acquisitions through ${faults} faults, ${overlaps} overlaps ` +
+    `(${validityOverlaps} of validities), ${tokenFaults} token faults; ${others.join(', ')}`
+  );
+}
+
+/** Everything somebody needs who is to find out why a run failed. */
+export function describeFailure(verdict: Verdict): string {
+  return [
+    `${verdict.broken.join('; ')}. The same again: ${replayOf(verdict.terms)}`,
+    describeTerms(verdict.terms),
+    describeVerdict(verdict),
+    verdict.details,
+  ].join('\n');
+}
+
+function onEach<Found>(terms: Terms, find: (resource: string) => readonly Found[]): readonly Found[] {
+  return terms.resources.flatMap(find);
+}
+
+function on(resource: string, sections: readonly Section[]): readonly Section[] {
+  return sections.filter(({ resources }) => resources.includes(resource));
+}
+
+function actionsOn(resource: string, sections: readonly Section[]): readonly Interval[] {
+  return on(resource, sections).flatMap(({ caller, token, acted }) =>
+    acted === undefined ? [] : [{ holder: caller, token, from: acted.first, to: acted.last }],
+  );
+}
+
+function validitiesOn(resource: string, sections: readonly Section[]): readonly Interval[] {
+  return on(resource, sections).flatMap(({ caller, token, grantedAt, validUntil }) =>
+    validUntil <= grantedAt ? [] : [{ holder: caller, token, from: grantedAt, to: validUntil }],
+  );
+}
+
+function grantsOn(resource: string, sections: readonly Section[]): readonly Grant[] {
+  return on(resource, sections).map(({ caller, token, requestedAt, grantedAt }) => ({
+    holder: caller,
+    token,
+    requestedAt,
+    grantedAt,
+  }));
+}
+
+function sumOf(counts: readonly Readonly<Record<string, number>>[]): Readonly<Record<string, number>> {
+  const sums: Record<string, number> = {};
+  for (const [code, count] of counts.flatMap((each) => Object.entries(each))) {
+    sums[code] = (sums[code] ?? 0) + count;
+  }
+  return sums;
+}
+
+/** Tells what was found together with the faults that led to it, in milliseconds since the run began. */
+class Story {
+  readonly #startedAt: number;
+  readonly #incidents: readonly Incident[];
+
+  constructor({ startedAt, incidents }: Findings) {
+    this.#startedAt = startedAt;
+    this.#incidents = incidents;
+  }
+
+  ofOverlap(what: string, { first, second, length }: Overlap<Interval>): string {
+    return this.#with(
+      second.from,
+      `overlap, ${what} for ${length.toFixed(1)} ms: ${this.#interval(first)} and ${this.#interval(second)}`,
+    );
+  }
+
+  ofTokens({ kind, earlier, later }: TokenFault<Grant>): string {
+    return this.#with(
+      later.grantedAt,
+      `token ${kind}: ${this.#grant(earlier)}, then ${this.#grant(later)}, lower by ${earlier.token - later.token}`,
+    );
+  }
+
+  #interval({ holder, from, to, token }: Interval): string {
+    return `${holder} from ${this.#moment(from)} to ${this.#moment(to)} (token ${token})`;
+  }
+
+  #grant({ holder, token, requestedAt, grantedAt }: Grant): string {
+    return `${holder} asked at ${this.#moment(requestedAt)} and got ${token} at ${this.#moment(grantedAt)}`;
+  }
+
+  #with(at: number, found: string): string {
+    const before = this.#incidents.filter((incident) => incident.at <= at && incident.at > at - STORY_MS);
+    return [found, ...before.map((incident) => `    ${this.#moment(incident.at)}  ${incident.what}`)].join(
+      '\n',
+    );
+  }
+
+  #moment(at: number): string {
+    return (at - this.#startedAt).toFixed(1);
+  }
+}

@@ -1,0 +1,452 @@
+/*
+ * The lock protocol over N independent nodes, with no assumption about time.
+ *
+ * A node keeps an owner and a counter. A key may expire at any moment; the counter stays.
+ * A message, once sent, stays in the network for ever: a node may execute it now, much later,
+ * in any order, any number of times, or never, and its answer may be lost. So an attempt that
+ * is given up is one that takes no further step, a RELEASE is an expiry, and a handoff
+ * (RELEASE and ACQUIRE in one script) is an expiry and an ACQUIRE.
+ *
+ * Checked, for N nodes and A attempts (-DN= and -DA=), by `won` and `extended`:
+ *   P1  the tokens of two locks that were won differ;
+ *   P2  a lock that was won before another attempt started has the lower token;
+ *   P3  an extension accepted by a majority proves that no higher token had been won before it was sent.
+ *
+ * -DREDUCE and -DMERGE make the search smaller without leaving a violation out: see there.
+ * Weakened rules, each of which must break: NO_CONFIRM, NO_OWNER_CHECK, NO_CONFIRM_COUNTER_CHECK,
+ * NO_COUNTER_CHECK, OWNER_ONLY_EXTEND, HANDOFF_KEEPS_COUNTER.
+ */
+#ifndef N
+#define N 3
+#endif
+#ifndef A
+#define A 2
+#endif
+#ifndef MAX_COUNTER
+#define MAX_COUNTER 3 /* without REDUCE, which has no bound */
+#endif
+#define QUORUM (N / 2 + 1)
+
+/* The phases of an attempt. From ASKING on, its ACQUIRE is in the network; from CONFIRMING
+   on, also its CONFIRM; from EXTENDING on, also its EXTEND. */
+#define IDLE 0
+#define ASKING 1
+#define CONFIRMING 2
+#define WON 3
+#define EXTENDING 4
+
+/* What an attempt has heard from a node. While it asks: a counter LOWER than, or equal to,
+   the highest so far (TOP). Later: TOP is a CONFIRM, then an EXTEND, that was accepted. */
+#define NOTHING 0
+#define LOWER 1
+#define TOP 2
+
+typedef Node {
+  byte owner;        /* 0: unowned; else an attempt, 1 .. A */
+  byte c;
+  byte heard[A + 1]
+#ifdef ACQUIRE_ONCE
+  ; bool asked[A + 1]
+#endif
+}
+
+typedef Attempt {
+  byte phase;
+  byte token;        /* the highest counter heard; fixed from CONFIRMING on */
+  byte wonBefore;    /* bit b: b had won when this attempt started */
+  bool outrun        /* a higher token had been won when the latest extension was sent */
+}
+
+Node node[N];
+Attempt at[A + 1];
+
+/* Scratch: no part of the state. */
+hidden byte i, j, k, count, swap;
+hidden int lhs, rhs, used;
+
+#define NAME(a) (64 + a)
+
+inline forget_answers(a) {
+  for (i : 0 .. N - 1) { node[i].heard[a] = NOTHING }
+}
+
+inline count_heard(a, least) {
+  count = 0;
+  for (i : 0 .. N - 1) { count = count + (node[i].heard[a] >= least) }
+}
+
+/*
+ * REDUCE. Nodes are interchangeable, and so are attempts: both are kept sorted. The rules
+ * only compare counters, so a number is kept as its rank among all counters and tokens,
+ * 1 .. top without a gap; a new counter is either equal to a rank or anywhere between two.
+ * So counters have no bound, and neither has the number of times a message is executed.
+ */
+#ifdef REDUCE
+byte top;
+
+/* A number: 2r is the token of rank r, 2r + 1 lies above it and below the next. A new counter q
+   is one of the tokens above c, or lies above or below or between them, but above c. */
+#define ABOVE(q, c) ((q > c || (q == c && q % 2 == 1)) && q <= 2 * top + 1)
+#define NEXT(q, c) (q == c + 1 - c % 2)
+
+/* A number between two tokens becomes a rank of its own while it may be a token. */
+inline set_counter(n, q) {
+  node[n].c = q;
+  if
+  :: q % 2 == 1 ->
+    for (i : 0 .. N - 1) { if :: node[i].c > q -> node[i].c = node[i].c + 2 :: else fi }
+    for (i : 1 .. A) { if :: at[i].token > q -> at[i].token = at[i].token + 2 :: else fi }
+    node[n].c = q + 1;
+    top++
+  :: else
+  fi
+}
+
+inline drop_rank(t) {
+  for (i : 0 .. N - 1) {
+    if
+    :: node[i].c == t -> node[i].c = t - 1
+    :: node[i].c > t -> node[i].c = node[i].c - 2
+    :: else
+    fi
+    if :: node[i].c == 1 -> node[i].c = 0 :: else fi
+  }
+  for (i : 1 .. A) { if :: at[i].token > t -> at[i].token = at[i].token - 2 :: else fi }
+}
+
+inline round_down() {
+  used = 0;
+  for (i : 1 .. A) { used = used | (1 << at[i].token) }
+  j = top;
+  do
+  :: j == 0 -> break
+  :: else ->
+    if :: (used >> (2 * j)) & 1 :: else -> drop_rank(2 * j); top-- fi
+    j--
+  od
+}
+
+#define SWAP(x, y) swap = x; x = y; y = swap
+#define BIT(set, b) ((set >> b) & 1)
+
+inline attempt_key(a, key) {
+  key = at[a].phase * 16 + at[a].token;
+  count = 0;
+  for (i : 1 .. A) { count = count + BIT(at[a].wonBefore, i) - 4 * BIT(at[i].wonBefore, a) + 16 }
+  key = key * 64 + count;
+  count = 0;
+  for (i : 0 .. N - 1) { count = count + node[i].heard[a] + 12 * (node[i].owner == a) }
+  key = key * 128 + count * 2 + at[a].outrun
+}
+
+inline swap_attempts(a, b) {
+  SWAP(at[a].phase, at[b].phase);
+  SWAP(at[a].token, at[b].token);
+  SWAP(at[a].wonBefore, at[b].wonBefore);
+  SWAP(at[a].outrun, at[b].outrun);
+  for (i : 1 .. A) {
+    if
+    :: BIT(at[i].wonBefore, a) != BIT(at[i].wonBefore, b) ->
+      at[i].wonBefore = at[i].wonBefore ^ ((1 << a) | (1 << b))
+    :: else
+    fi
+  }
+  for (i : 0 .. N - 1) {
+    SWAP(node[i].heard[a], node[i].heard[b]);
+    if
+    :: node[i].owner == a -> node[i].owner = b
+    :: node[i].owner == b -> node[i].owner = a
+    :: else
+    fi
+  }
+}
+
+/* Idle attempts come last, so that it is always the first of them that starts. */
+inline sort_attempts() {
+  for (j : 1 .. A - 1) {
+    for (k : 1 .. A - j) {
+      attempt_key(k, lhs);
+      attempt_key((k + 1), rhs);
+      if :: lhs < rhs -> swap_attempts(k, (k + 1)) :: else fi
+    }
+  }
+}
+
+inline node_key(n, key) {
+  key = node[n].owner * 16 + node[n].c;
+  for (i : 1 .. A) { key = key * 3 + node[n].heard[i] }
+}
+
+inline sort_nodes() {
+  for (j : 1 .. N - 1) {
+    for (k : 0 .. N - 1 - j) {
+      node_key(k, lhs);
+      node_key((k + 1), rhs);
+      if
+      :: lhs > rhs ->
+        SWAP(node[k].owner, node[k + 1].owner);
+        SWAP(node[k].c, node[k + 1].c);
+        for (i : 1 .. A) { SWAP(node[k].heard[i], node[k + 1].heard[i]) }
+      :: else
+      fi
+    }
+  }
+}
+
+inline settle() { d_step { round_down(); sort_attempts(); sort_nodes(); count = 0 } }
+#else
+#define ABOVE(q, c) (q > c && q <= MAX_COUNTER)
+#define NEXT(q, c) (q == c + 1 && q <= MAX_COUNTER)
+inline set_counter(n, q) { node[n].c = q }
+inline settle() { skip }
+#endif
+
+/* ---- An attempt ---- */
+
+inline start(a) {
+  printf("%c starts\n", NAME(a));
+  at[a].phase = ASKING;
+  for (i : 1 .. A) { if :: at[i].phase >= WON -> at[a].wonBefore = at[a].wonBefore | (1 << i) :: else fi }
+}
+
+/* A node has answered c to a's ACQUIRE: the tally keeps the highest. */
+inline hear(a, n) {
+  if
+  :: node[n].c > at[a].token ->
+    for (i : 0 .. N - 1) { if :: node[i].heard[a] == TOP -> node[i].heard[a] = LOWER :: else fi }
+    at[a].token = node[n].c;
+    node[n].heard[a] = TOP
+  :: node[n].c == at[a].token -> node[n].heard[a] = TOP
+  :: else -> node[n].heard[a] = LOWER
+  fi
+}
+
+inline won(a) {
+  at[a].phase = WON;
+  printf("%c wins with token %d\n", NAME(a), at[a].token);
+  for (i : 1 .. A) {
+    if
+    :: i != a && at[i].phase >= WON && at[i].token == at[a].token ->
+      printf("P1 broken: %c and %c both have token %d\n", NAME(i), NAME(a), at[a].token); assert(false)
+    :: i != a && at[i].token > at[a].token && (at[a].wonBefore & (1 << i)) ->
+      printf("P2 broken: %c had won token %d before %c started\n", NAME(i), at[i].token, NAME(a)); assert(false)
+    :: else
+    fi
+  }
+  at[a].wonBefore = 0;
+  forget_answers(a)
+}
+
+/* A majority granted: the token is the highest counter among them. */
+inline tally(a) {
+  count_heard(a, TOP);
+#ifdef NO_CONFIRM
+  count = QUORUM;
+#endif
+  if
+  :: count >= QUORUM -> won(a)
+  :: else ->
+    printf("%c has a majority and asks the other nodes to confirm token %d\n", NAME(a), at[a].token);
+    at[a].phase = CONFIRMING;
+    for (i : 0 .. N - 1) { if :: node[i].heard[a] == LOWER -> node[i].heard[a] = NOTHING :: else fi }
+  fi
+}
+
+inline send_extension(a) {
+  printf("%c sends an extension\n", NAME(a));
+  at[a].phase = EXTENDING;
+  forget_answers(a);
+  at[a].outrun = false;
+  for (i : 1 .. A) { if :: at[i].phase >= WON && at[i].token > at[a].token -> at[a].outrun = true :: else fi }
+}
+
+inline extended(a) {
+  printf("%c is extended, with token %d\n", NAME(a), at[a].token);
+  if
+  :: at[a].outrun -> printf("P3 broken: a higher token had been won before the extension was sent\n"); assert(false)
+  :: else
+  fi
+}
+
+/* ---- A node executes a message ---- */
+
+/*
+ * MERGE: fewer steps, none of the violations lost.
+ * - A key expires only when an ACQUIRE or an EXTEND finds it in the way: until then its
+ *   expiry would only take possibilities away.
+ * - An attempt starts with its first grant: to start earlier only weakens P2.
+ * - A grant is heard at once or never: the same c would be answered again later.
+ * - An accepted CONFIRM or EXTEND is heard, and completes a majority, at once: waiting only
+ *   weakens P2 and P3. An EXTEND's answer only counts when P3 is at stake.
+ */
+#ifdef MERGE
+#define STARTED(a) (at[a].phase != IDLE || a == 1 || at[a - 1].phase != IDLE)
+#define LISTENS(a, n) (at[a].phase <= ASKING && node[n].heard[a] == NOTHING)
+#define LOWEST(q, c) NEXT(q, c)
+#define FREE(n) true
+#else
+#define STARTED(a) (at[a].phase != IDLE)
+#define LISTENS(a, n) (at[a].phase == ASKING && node[n].heard[a] == NOTHING)
+#define LOWEST(q, c) ABOVE(q, c)
+#define FREE(n) (node[n].owner == 0)
+#endif
+
+#ifdef ACQUIRE_ONCE
+#define ARRIVES(a, n) !node[n].asked[a]
+#elif defined(NO_LATE_ACQUIRE)
+#define ARRIVES(a, n) (at[a].phase <= ASKING)
+#else
+#define ARRIVES(a, n) true
+#endif
+
+#ifdef NO_OWNER_CHECK
+#define CONFIRMS(a, n) (node[n].c <= at[a].token)
+#elif defined(NO_CONFIRM_COUNTER_CHECK)
+#define CONFIRMS(a, n) (node[n].owner == a)
+#else
+#define CONFIRMS(a, n) (node[n].owner == a && node[n].c <= at[a].token)
+#endif
+
+#ifdef NO_COUNTER_CHECK
+#define EXTENDS(a, n) (node[n].owner == a || FREE(n))
+#elif defined(OWNER_ONLY_EXTEND)
+#define EXTENDS(a, n) (node[n].owner == a)
+#else
+#define EXTENDS(a, n) ((node[n].owner == a || FREE(n)) && node[n].c <= at[a].token)
+#endif
+
+inline own(a, n) {
+  if
+  :: node[n].owner != 0 && node[n].owner != a ->
+    printf("node %d: %c's key expires\n", n + 1, NAME(node[n].owner))
+  :: else
+  fi
+  node[n].owner = a
+}
+
+/* ACQUIRE on an unowned key. The clamp makes of p another number on every node and at every
+   time, so max(c + 1, clamp(p)) may be any number above c. */
+inline grant(a, n, q) {
+#ifdef MERGE
+  if :: at[a].phase == IDLE -> start(a) :: else fi
+#endif
+#ifdef ACQUIRE_ONCE
+  node[n].asked[a] = true;
+#endif
+  own(a, n);
+  set_counter(n, q)
+}
+
+#define GRANT(q) \
+  :: d_step { STARTED(a) && FREE(n) && ABOVE(q, node[n].c) && ARRIVES(a, n) && LISTENS(a, n) -> \
+    grant(a, n, q); printf("node %d grants %c with counter %d\n", n + 1, NAME(a), node[n].c); \
+    hear(a, n); skip } \
+  :: d_step { STARTED(a) && FREE(n) && LOWEST(q, node[n].c) && ARRIVES(a, n) -> \
+    grant(a, n, q); printf("node %d grants %c with counter %d, unheard\n", n + 1, NAME(a), node[n].c) }
+
+inline confirm(a, n) {
+  printf("node %d confirms token %d of %c\n", n + 1, at[a].token, NAME(a));
+  node[n].c = at[a].token
+}
+
+/* Only a weakened rule meets a higher counter here; it is left as it is. */
+inline extend(a, n) {
+  own(a, n);
+  if :: node[n].c < at[a].token -> node[n].c = at[a].token :: else fi
+  printf("node %d accepts the extension of %c\n", n + 1, NAME(a))
+}
+
+proctype Wire(byte a, n) {
+  do
+  :: atomic { if
+  GRANT(1) GRANT(2) GRANT(3)
+#if defined(REDUCE) || MAX_COUNTER > 3
+  GRANT(4) GRANT(5) GRANT(6) GRANT(7)
+#endif
+#ifdef HANDOFF_KEEPS_COUNTER
+  :: d_step { STARTED(a) && LISTENS(a, n) && node[n].owner != 0 && at[node[n].owner].phase >= WON ->
+    printf("node %d hands %c's key to %c, counter %d\n", n + 1, NAME(node[n].owner), NAME(a), node[n].c);
+    node[n].owner = a; hear(a, n); skip }
+#endif
+  /* CONFIRM */
+  :: d_step { at[a].phase == CONFIRMING && node[n].heard[a] == NOTHING && CONFIRMS(a, n) ->
+    confirm(a, n);
+    node[n].heard[a] = TOP;
+#ifdef MERGE
+    count_heard(a, TOP);
+    if :: count >= QUORUM -> won(a) :: else fi
+#endif
+    skip }
+  /* EXTEND */
+  :: d_step { at[a].phase == EXTENDING && node[n].heard[a] == NOTHING && EXTENDS(a, n) ->
+    extend(a, n);
+#ifdef MERGE
+    if :: at[a].outrun -> node[n].heard[a] = TOP :: else fi
+    count_heard(a, TOP);
+    if :: count >= QUORUM -> extended(a) :: else fi
+#else
+    node[n].heard[a] = TOP;
+#endif
+    skip }
+  /* The same, late or doubled or their answers lost. */
+  :: d_step { at[a].phase >= CONFIRMING && node[n].c != at[a].token && CONFIRMS(a, n) ->
+    confirm(a, n) }
+  :: d_step { at[a].phase == EXTENDING && EXTENDS(a, n) ->
+    extend(a, n); skip }
+#ifndef MERGE
+  /* ACQUIRE finds the key to be a's already, and answers c. */
+  :: d_step { LISTENS(a, n) && node[n].owner == a ->
+    printf("node %d answers %c again, counter %d\n", n + 1, NAME(a), node[n].c); hear(a, n); skip }
+#endif
+  fi; settle() }
+  od
+}
+
+#ifndef MERGE
+proctype Expiry(byte n) {
+  do
+  :: atomic { if
+  :: d_step { node[n].owner != 0 ->
+    printf("node %d: %c's key expires\n", n + 1, NAME(node[n].owner)); node[n].owner = 0 }
+  fi; settle() }
+  od
+}
+#endif
+
+#define HEARD(n, least) (node[n].heard[a] >= least)
+#if N == 5
+#define MAJORITY(least) \
+  (HEARD(0, least) + HEARD(1, least) + HEARD(2, least) + HEARD(3, least) + HEARD(4, least) >= QUORUM)
+#else
+#define MAJORITY(least) (HEARD(0, least) + HEARD(1, least) + HEARD(2, least) >= QUORUM)
+#endif
+
+proctype Client(byte a) {
+  do
+  :: atomic { if
+  :: d_step { at[a].phase == ASKING && MAJORITY(LOWER) -> tally(a); skip }
+#ifdef MERGE
+  :: d_step { at[a].phase >= WON && !at[a].outrun -> send_extension(a); skip }
+#else
+  :: d_step { at[a].phase == IDLE && (a == 1 || at[a - 1].phase != IDLE) -> start(a); skip }
+  :: d_step { at[a].phase == CONFIRMING && MAJORITY(TOP) -> won(a); skip }
+  :: d_step { at[a].phase >= WON -> send_extension(a); skip }
+  :: d_step { at[a].phase == EXTENDING && MAJORITY(TOP) -> extended(a); skip }
+#endif
+  fi; settle() }
+  od
+}
+
+init {
+  atomic {
+    byte a, n;
+    for (a : 1 .. A) {
+      run Client(a);
+      for (n : 0 .. N - 1) { run Wire(a, n) }
+    }
+#ifndef MERGE
+    for (n : 0 .. N - 1) { run Expiry(n) }
+#endif
+    a = 0; n = 0
+  }
+}

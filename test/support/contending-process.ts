@@ -1,0 +1,57 @@
+// A process of contenders for one resource; test/fleet/contention.test.ts starts several of it.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { Redlock, WaitTimeoutError } from '../../src/index.ts';
+
+export interface ContentionTerms {
+  readonly urls: readonly string[];
+  readonly resource: string;
+  readonly contenders: number;
+  readonly runMs: number;
+}
+
+export interface ContentionReport {
+  readonly attempts: number;
+  readonly acquired: number;
+  readonly timedOut: number;
+  /** What else an attempt came to. */
+  readonly failures: readonly string[];
+  /** How often somebody else was inside while this process held the lock. */
+  readonly overlaps: number;
+}
+
+process.once('message', async (terms: ContentionTerms) => {
+  process.send?.(await contend(terms));
+  process.disconnect();
+});
+
+async function contend({ urls, resource, contenders, runMs }: ContentionTerms): Promise<ContentionReport> {
+  const redlock = new Redlock(urls, { nodeTimeout: 5_000, connectTimeout: 20_000 });
+  const witness = new Redis(urls[0] ?? '');
+  const until = performance.now() + runMs;
+  const failures: string[] = [];
+  let attempts = 0;
+  let acquired = 0;
+  let timedOut = 0;
+  let overlaps = 0;
+
+  const contender = async () => {
+    while (performance.now() < until) {
+      attempts += 1;
+      try {
+        await using _lock = await redlock.acquire(resource, { ttl: 30_000, waitTime: 10_000 });
+        acquired += 1;
+        if ((await witness.incr(`inside ${resource}`)) !== 1) overlaps += 1;
+        await sleep(1);
+        await witness.decr(`inside ${resource}`);
+      } catch (error) {
+        if (error instanceof WaitTimeoutError) timedOut += 1;
+        else failures.push(String(error));
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: contenders }, contender));
+  await redlock.close();
+  witness.disconnect();
+  return { attempts, acquired, timedOut, failures, overlaps };
+}

@@ -1,0 +1,41 @@
+import { Redlock, type RedlockOptions } from '../../src/index.ts';
+import { Fleet, type FleetNode, type FleetOptions } from '../fleet/fleet.ts';
+
+const ignoreWarnings = () => undefined;
+
+/** Options for tests whose nodes answer: on a busy machine a slow node must not pass for a failed one. */
+export const PATIENT = {
+  nodeTimeout: 2_000,
+  connectTimeout: 10_000,
+  onWarning: ignoreWarnings,
+} as const satisfies RedlockOptions;
+
+/** Options for tests with hung nodes, whose timeouts have to be sat through. */
+export const BRISK = { ...PATIENT, nodeTimeout: 500 } as const satisfies RedlockOptions;
+
+export interface DeploymentOptions extends FleetOptions {
+  /** The largest ttl that the deployment ever sees. */
+  readonly maxTtl?: number;
+}
+
+/** A fleet that a Redlock has used while all of it was well: faults then meet a deployment, not newcomers. */
+export async function startDeployment(
+  nodeCount: number,
+  { maxTtl = 30_000, ...fleetOptions }: DeploymentOptions = {},
+): Promise<Fleet> {
+  const fleet = await Fleet.start(nodeCount, fleetOptions);
+  try {
+    await using redlock = new Redlock(fleet.urls, { ...PATIENT, maxTtl });
+    await using _lock = await redlock.acquire('first use');
+  } catch (error) {
+    await fleet.stop();
+    throw error;
+  }
+  return fleet;
+}
+
+export function nodeAt(fleet: Fleet, index: number): FleetNode {
+  const node = fleet.nodes[index];
+  if (node === undefined) throw new Error(`the fleet has no node ${index}`);
+  return node;
+}

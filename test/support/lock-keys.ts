@@ -1,0 +1,44 @@
+import { expect, vi } from 'vitest';
+import type { Fleet, FleetNode } from '../fleet/fleet.ts';
+
+/**
+ * A ttl that outlives every poll of these tests by far, so that keys which are found gone were given back and
+ * did not just expire.
+ */
+export const LONG_TTL_MS = 30_000;
+
+const WITHIN_MS = 15_000;
+
+/** The keys of a pattern on every node that is up, each as `node 2: lock:orders`. */
+export async function keysOn(fleet: Fleet, pattern = 'lock:*'): Promise<readonly string[]> {
+  const found = await Promise.all(
+    fleet.nodes.map(async (node) => {
+      const keys = node.state === 'up' ? await node.command('KEYS', pattern) : [];
+      return (Array.isArray(keys) ? keys : []).map((key) => `node ${node.index}: ${key}`);
+    }),
+  );
+  return found.flat();
+}
+
+/** Passes as soon as no node that is up has such a key; fails with those that are left. */
+export async function expectNoKeys(fleet: Fleet, pattern = 'lock:*'): Promise<void> {
+  await vi.waitFor(async () => expect(await keysOn(fleet, pattern)).toEqual([]), {
+    timeout: WITHIN_MS,
+    interval: 20,
+  });
+}
+
+/** What every node has under a key; a node that is not up counts as having nothing. */
+export function valuesOf(fleet: Fleet, key: string): Promise<unknown[]> {
+  return Promise.all(fleet.nodes.map((node) => (node.state === 'up' ? node.command('GET', key) : null)));
+}
+
+/** Takes a key as any other Redlock would, for as long as no test runs. */
+export async function holdElsewhere(nodes: readonly FleetNode[], key: string): Promise<void> {
+  for (const node of nodes) await node.command('SET', key, 'somebody else', 'PX', 600_000);
+}
+
+/** Gives back what {@link holdElsewhere} took. */
+export async function letGoElsewhere(nodes: readonly FleetNode[], key: string): Promise<void> {
+  for (const node of nodes) await node.command('DEL', key);
+}

@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { SystemRandom } from '../../src/base/random.ts';
+import { LockValues } from '../../src/lock/lock-values.ts';
+import { SeededRandom } from '../../src/testing/seeded-random.ts';
+
+describe('lock values', () => {
+  it('never repeat, within a process and across processes', () => {
+    const values = new Set<string>();
+    for (let process = 0; process < 100; process += 1) {
+      const source = new LockValues(new SystemRandom());
+      for (let attempt = 0; attempt < 1_000; attempt += 1) values.add(source.next());
+    }
+    expect(values.size).toBe(100_000);
+  });
+
+  it('of two processes differ although both begin to count at one', () => {
+    const random = new SeededRandom(7);
+    expect(new LockValues(random).next()).not.toBe(new LockValues(random).next());
+  });
+
+  it('begin with 128 bits that nobody can guess', () => {
+    const [prefix = ''] = new LockValues(new SystemRandom()).next().split('.');
+    expect(Buffer.from(prefix, 'base64url')).toHaveLength(16);
+  });
+});
