@@ -66,11 +66,19 @@ const UPTIME_ROUNDING_MS = 25;
 /** How far wall and monotonic clock may part between two readings before a suspend is suspected. */
 const WALL_STEP_MS = 5;
 
+/** How far the host's uptime is ahead of the monotonic clock, at the least and at the most. */
+function readUptimeAhead(): { readonly least: number; readonly most: number } {
+  const before = performance.now();
+  const uptime = osUptime() * 1_000;
+  // This process may be stopped between any two readings.
+  return { least: uptime - performance.now(), most: uptime - before };
+}
+
 /** The clocks and timers of this process. */
 export class SystemClock implements Clock {
   /** How much longer the host has been up than the monotonic clock ran: the time it was suspended. */
   #suspendedMs = 0;
-  #uptimeAheadMs = osUptime() * 1_000 - performance.now();
+  readonly #uptimeAheadMs = readUptimeAhead().most;
   #uptimeReadAt = performance.now();
   #wallAheadMs = Date.now() - performance.now();
 
@@ -87,7 +95,7 @@ export class SystemClock implements Clock {
     const wallAheadMs = Date.now() - now;
     const wallMoved = Math.abs(wallAheadMs - this.#wallAheadMs) > WALL_STEP_MS;
     if (wallMoved || now - this.#uptimeReadAt > UPTIME_REFRESH_MS) {
-      const gapMs = osUptime() * 1_000 - now - this.#uptimeAheadMs;
+      const gapMs = readUptimeAhead().least - this.#uptimeAheadMs;
       if (gapMs - this.#suspendedMs > UPTIME_ROUNDING_MS) this.#suspendedMs = gapMs;
       this.#uptimeReadAt = now;
       this.#wallAheadMs = wallAheadMs;

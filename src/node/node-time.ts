@@ -82,9 +82,10 @@ export class NodeTime {
   #divergenceMs(from: TimeReading, to: TimeReading): number {
     const nodeMs = (to.timeUs - from.timeUs) / 1_000;
     const longestMs = to.receivedAtMs - from.sentAtMs;
-    const shortestMs = Math.max(0, to.sentAtMs - from.receivedAtMs);
+    // Negative for readings that were under way at the same time: either may have been the first.
+    const shortestMs = to.sentAtMs - from.receivedAtMs;
     const most = longestMs * (1 + this.#driftFactor) + TOLERANCE_MS;
-    const least = shortestMs * (1 - this.#driftFactor) - TOLERANCE_MS;
+    const least = shortestMs - Math.abs(shortestMs) * this.#driftFactor - TOLERANCE_MS;
     if (nodeMs > most) return nodeMs - longestMs;
     if (nodeMs < least) return nodeMs - shortestMs;
     return 0;

@@ -133,25 +133,25 @@ const OPTION_NAMES = [
  */
 export function resolveOptions(options: RedlockOptions): Settings {
   checkNames('option', options, OPTION_NAMES);
-  const maxTtl = integer('maxTtl', options.maxTtl ?? 30_000, 1, YEAR_MS);
+  const maxTtl = integer('maxTtl', given(options.maxTtl, 30_000), 1, YEAR_MS);
   const ttlDefault = Math.min(10_000, maxTtl);
   const settings: Settings = {
     maxTtl,
-    ttl: integer('ttl', options.ttl ?? ttlDefault, 1, maxTtl, 'maxTtl'),
-    waitTime: duration('waitTime', options.waitTime ?? 10_000, 0),
+    ttl: integer('ttl', given(options.ttl, ttlDefault), 1, maxTtl, 'maxTtl'),
+    waitTime: duration('waitTime', given(options.waitTime, 10_000), 0),
     nodeTimeout:
       options.nodeTimeout === undefined ? undefined : integer('nodeTimeout', options.nodeTimeout, 1, YEAR_MS),
-    connectTimeout: integer('connectTimeout', options.connectTimeout ?? 1_000, 1, YEAR_MS),
-    driftFactor: number('driftFactor', options.driftFactor ?? 0.01, 0, 0.5),
-    keyPrefix: text('keyPrefix', options.keyPrefix ?? 'lock:'),
-    fencing: boolean('fencing', options.fencing ?? true),
+    connectTimeout: integer('connectTimeout', given(options.connectTimeout, 1_000), 1, YEAR_MS),
+    driftFactor: number('driftFactor', given(options.driftFactor, 0.01), 0, 0.5),
+    keyPrefix: text('keyPrefix', given(options.keyPrefix, 'lock:')),
+    fencing: boolean('fencing', given(options.fencing, true)),
     fenceRetention: integer(
       'fenceRetention',
-      options.fenceRetention ?? Math.max(3_600_000, maxTtl + 2 * CLAMP_MS),
+      given(options.fenceRetention, Math.max(3_600_000, maxTtl + 2 * CLAMP_MS)),
       maxTtl + 2 * CLAMP_MS,
       10 * YEAR_MS,
     ),
-    quarantine: choice('quarantine', options.quarantine ?? 'auto', ['auto', 'strict', 'off']),
+    quarantine: choice('quarantine', given(options.quarantine, 'auto'), ['auto', 'strict', 'off']),
   };
   checkFunction('onWarning', options.onWarning);
   checkTtl(settings, settings.ttl);
@@ -160,7 +160,7 @@ export function resolveOptions(options: RedlockOptions): Settings {
 
 /** The ttl of one call, checked. */
 export function ttlOf(settings: Settings, options: TryAcquireOptions): number {
-  const ttl = options.ttl ?? settings.ttl;
+  const ttl = given(options.ttl, settings.ttl);
   checkTtl(settings, ttl);
   return ttl;
 }
@@ -196,12 +196,12 @@ export function nodeTimeoutFor(settings: Settings, ttl: number): number {
 
 /** How long one call waits for somebody else's lock. */
 export function waitTimeOf(settings: Settings, options: AcquireOptions): number {
-  return duration('waitTime', options.waitTime ?? settings.waitTime, 0);
+  return duration('waitTime', given(options.waitTime, settings.waitTime), 0);
 }
 
 /** For how long one `using` keeps its lock. */
 export function maxHoldOf(options: UsingOptions): number {
-  return duration('maxHold', options.maxHold ?? Number.POSITIVE_INFINITY, 1);
+  return duration('maxHold', given(options.maxHold, Number.POSITIVE_INFINITY), 1);
 }
 
 export const TRY_ACQUIRE_NAMES: readonly string[] = ['ttl'];
@@ -228,6 +228,11 @@ export function checkSignal(signal: unknown): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError(`signal must be an AbortSignal: got ${describe(signal)}`);
   }
+}
+
+/** The default takes the place of undefined only: null is a value, and a wrong one. */
+function given<Value>(value: Value | undefined, byDefault: NoInfer<Value>): Value {
+  return value === undefined ? byDefault : value;
 }
 
 function integer(name: string, value: unknown, least: number, most: number, mostName?: string): number {

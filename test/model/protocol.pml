@@ -61,8 +61,12 @@ Node node[N];
 Attempt at[A + 1];
 
 /* Scratch: no part of the state. */
+#ifdef REDUCE
 hidden byte i, j, k, count, swap;
 hidden int lhs, rhs, used;
+#else
+byte i, count;
+#endif
 
 #define NAME(a) (64 + a)
 
@@ -88,6 +92,7 @@ byte top;
    is one of the tokens above c, or lies above or below or between them, but above c. */
 #define ABOVE(q, c) ((q > c || (q == c && q % 2 == 1)) && q <= 2 * top + 1)
 #define NEXT(q, c) (q == c + 1 - c % 2)
+#define EXACT(c) (c > 0 && c % 2 == 0)
 
 /* A number between two tokens becomes a rank of its own while it may be a token. */
 inline set_counter(n, q) {
@@ -197,8 +202,9 @@ inline settle() { d_step { round_down(); sort_attempts(); sort_nodes(); count = 
 #else
 #define ABOVE(q, c) (q > c && q <= MAX_COUNTER)
 #define NEXT(q, c) (q == c + 1 && q <= MAX_COUNTER)
+#define EXACT(c) true
 inline set_counter(n, q) { node[n].c = q }
-inline settle() { skip }
+inline settle() { d_step { i = 0; count = 0 } }
 #endif
 
 /* ---- An attempt ---- */
@@ -395,7 +401,7 @@ proctype Wire(byte a, n) {
     extend(a, n); skip }
 #ifndef MERGE
   /* ACQUIRE finds the key to be a's already, and answers c. */
-  :: d_step { LISTENS(a, n) && node[n].owner == a ->
+  :: d_step { LISTENS(a, n) && node[n].owner == a && EXACT(node[n].c) ->
     printf("node %d answers %c again, counter %d\n", n + 1, NAME(a), node[n].c); hear(a, n); skip }
 #endif
   fi; settle() }

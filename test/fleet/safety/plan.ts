@@ -54,7 +54,7 @@ export function drawPlan(terms: Terms): readonly Fault[] {
       ]);
       break;
     case 'clocks':
-      draft.fill(500, 100, 400, [
+      draft.fill(500, 150, 600, [
         [20, () => draft.stopHolder()],
         [15, () => draft.pause()],
         [15, () => draft.kill()],
@@ -63,7 +63,7 @@ export function drawPlan(terms: Terms): readonly Fault[] {
       ]);
       break;
     case 'everything':
-      draft.fill(500, 100, 400, [
+      draft.fill(500, 150, 600, [
         [20, () => draft.stopHolder()],
         [15, () => draft.pause()],
         [30, () => draft.loseMemory()],
@@ -71,7 +71,7 @@ export function drawPlan(terms: Terms): readonly Fault[] {
       ]);
       break;
     case 'beyond':
-      draft.fill(500, 100, 400, [
+      draft.fill(500, 150, 600, [
         [20, () => draft.stopHolder()],
         [15, () => draft.pause()],
         [30, () => draft.loseMemory()],
@@ -193,7 +193,7 @@ class Draft {
   #wrongClock(offsetMs: number, rate: number): void {
     const forMs = this.#duration(200, 3_500);
     const right = this.#all.filter((node) => (this.#clockWrongUntil[node] ?? 0) < this.#atMs);
-    const most = this.#dice.chance(0.2) ? this.#terms.nodes : this.#terms.nodes - this.majority;
+    const most = this.#dice.chance(0.1) ? this.#terms.nodes : this.#terms.nodes - this.majority;
     const nodes = this.#dice.sample(right, this.#dice.integer(1, most));
     if (nodes.length === 0) return;
     for (const node of nodes) this.#clockWrongUntil[node] = this.#atMs + forMs + SETTLING_MS;
