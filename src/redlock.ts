@@ -31,6 +31,7 @@ import {
   waitTimeOf,
 } from './redlock/options.ts';
 import { checkSlots, keysFor, normalizeResources, type Resources } from './redlock/resources.ts';
+import { Turns } from './redlock/turns.ts';
 import { emitWarning, warnOfNodes } from './redlock/warnings.ts';
 import type { Client } from './wire/client.ts';
 
@@ -48,6 +49,7 @@ export class Redlock {
   readonly #quorum: Quorum;
   readonly #values: LockValues;
   readonly #surroundings: LockSurroundings;
+  readonly #turns = new Turns();
   readonly #held = new HeldLocks();
   readonly #background = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
@@ -111,7 +113,7 @@ export class Redlock {
     checkSignal(options.signal);
     const wish = this.#wish(resources, options, waitTimeOf(this.#settings, options), options.signal);
     await this.#connected(wish.signals);
-    return contend(wish, this.#clock, this.#random);
+    return contend(wish, { clock: this.#clock, random: this.#random, turns: this.#turns });
   }
 
   /**

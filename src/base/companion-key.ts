@@ -1,5 +1,4 @@
-/** The slots of a Redis Cluster. */
-const SLOTS = 16_384;
+import { hashTagOf, slotOf } from './hash-slot.ts';
 
 /** `tagOf[slot]`: the smallest number whose decimal digits hash to that slot; filled as far as was needed. */
 const tagOf = new Map<number, number>();
@@ -15,32 +14,18 @@ let nextTag = 0;
  * @param purpose what the companion is for; begins its name
  */
 export function companionKey(purpose: string, key: string): string {
-  // A cluster hashes what stands between the first `{` and the first `}` after it, unless that is
-  // empty; then, and without braces, the whole key.
-  const open = key.indexOf('{');
-  const close = open === -1 ? -1 : key.indexOf('}', open);
-  if (close > open + 1) return `${purpose}:tagged:${key}`;
+  if (hashTagOf(key) !== undefined) return `${purpose}:tagged:${key}`;
   if (!key.includes('}')) return `${purpose}:whole:{${key}}`;
   // Braces around a key that contains `}` would end too early. So a tag that hashes alike.
-  return `${purpose}:slot:{${tagFor(crc16(key) % SLOTS)}}:${key}`;
+  return `${purpose}:slot:{${tagFor(slotOf(key))}}:${key}`;
 }
 
 function tagFor(slot: number): number {
   for (;;) {
     const known = tagOf.get(slot);
     if (known !== undefined) return known;
-    const found = crc16(String(nextTag)) % SLOTS;
+    const found = slotOf(String(nextTag));
     if (!tagOf.has(found)) tagOf.set(found, nextTag);
     nextTag += 1;
   }
-}
-
-/** CRC-16/XMODEM over the UTF-8 bytes: the checksum that a Redis Cluster takes. */
-function crc16(text: string): number {
-  let crc = 0;
-  for (const byte of Buffer.from(text, 'utf8')) {
-    crc ^= byte << 8;
-    for (let bit = 0; bit < 8; bit += 1) crc = (crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1) & 0xffff;
-  }
-  return crc;
 }

@@ -30,7 +30,7 @@ export interface AnswerListener {
   done(operation: Operation, reply: Reply): Reply;
   /** The server did not do this operation, as far as is known, and it is not on its way any more. */
   undone(operation: Operation): void;
-  /** A call that was sent had no answer in time. */
+  /** Operations had no answer in time. */
   timedOut(): void;
   /** Whether an operation that the server did not do is still worth asking for. */
   isWanted(operation: Operation): boolean;
@@ -72,7 +72,7 @@ export class Mailbox {
   readonly #header: BatchHeader;
   readonly #answers: AnswerListener;
   #open: Batch | undefined;
-  #held: Batch[] | undefined = [];
+  #held: Set<Batch> | undefined = new Set();
   #unanswered = 0;
 
   constructor(client: Client, clock: Clock, header: BatchHeader, answers: AnswerListener) {
@@ -91,24 +91,21 @@ export class Mailbox {
 
   /** Sends what is held, and everything that is posted from now on, at once. */
   send(): void {
-    const held = this.#held ?? [];
+    const held = this.#held ?? new Set();
     this.#held = undefined;
     for (const batch of held) this.#sendBatch(batch);
   }
 
   /** Holds back what is posted from now on, until {@link send}, {@link fail} or its own timer. */
   hold(): void {
-    this.#held ??= [];
+    this.#held ??= new Set();
   }
 
   /** Gives everything that is held this reply, and holds what is posted from now on. */
   fail(reply: Reply): void {
-    const held = this.#held ?? [];
-    this.#held = [];
-    for (const batch of held) {
-      for (const { operation } of batch.entries) this.#answers.undone(operation);
-      this.#settleAll(batch, reply);
-    }
+    const held = this.#held ?? new Set();
+    this.#held = new Set();
+    for (const batch of held) this.#giveUp(batch, reply);
   }
 
   #batchFor(timeoutMs: number): Batch {
@@ -130,14 +127,13 @@ export class Mailbox {
   #close(batch: Batch): void {
     if (this.#open === batch) this.#open = undefined;
     if (this.#held === undefined) this.#sendBatch(batch);
-    else this.#held.push(batch);
+    else if (batch.unreplied > 0) this.#held.add(batch);
   }
 
   #sendBatch(batch: Batch): void {
     batch.isSent = true;
     const slots = new Map<number, Entry[]>();
     for (const entry of batch.entries) {
-      if (entry.replied) continue;
       if (this.#unanswered >= MOST_UNANSWERED) {
         this.#answers.undone(entry.operation);
         this.#settle(entry, failed('overloaded', `${this.#unanswered} operations wait for an answer`));
@@ -206,8 +202,14 @@ export class Mailbox {
   }
 
   #timeOut(batch: Batch): void {
-    if (batch.isSent) this.#answers.timedOut();
-    this.#settleAll(batch, failed('timeout', `no answer within ${batch.timeoutMs} ms`));
+    this.#answers.timedOut();
+    const reply = failed('timeout', `no answer within ${batch.timeoutMs} ms`);
+    if (batch.isSent) {
+      this.#settleAll(batch, reply);
+    } else {
+      this.#held?.delete(batch);
+      this.#giveUp(batch, reply);
+    }
   }
 
   #rejectAll(entries: readonly Entry[], error: unknown): void {
@@ -217,6 +219,12 @@ export class Mailbox {
       this.#answers.undone(entry.operation);
       this.#settle(entry, failed(reason, message));
     }
+  }
+
+  /** A batch that was never sent is not sent any more. */
+  #giveUp(batch: Batch, reply: Reply): void {
+    for (const { operation } of batch.entries) this.#answers.undone(operation);
+    this.#settleAll(batch, reply);
   }
 
   #settleAll(batch: Batch, reply: Reply): void {

@@ -51,6 +51,12 @@ export interface NodeLook extends TimeReading {
   readonly evictionPolicy: string;
 }
 
+/** The marker of the process that is running; undefined if there is none. */
+export function currentMarker(look: Pick<NodeLook, 'marker' | 'runId'>): Marker | undefined {
+  const marker = parseMarker(look.marker);
+  return marker?.runId === look.runId ? marker : undefined;
+}
+
 /** A marker to write, on condition that the server and its marker are still those that were seen. */
 export interface MarkerWrite {
   readonly seen: Pick<NodeLook, 'runId' | 'marker'>;

@@ -260,6 +260,7 @@ export class Node {
         break;
       case 'voting':
       case 'quarantined':
+        this.#silent = false;
         this.#mailbox.send();
         break;
       case 'refused':

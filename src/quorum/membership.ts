@@ -1,8 +1,9 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import type { Random } from '../base/random.ts';
+import { SingleFlight } from '../base/single-flight.ts';
 import type { RedlockWarning } from '../base/warning.ts';
-import { formatMarker, type Marker, type NodeLook, parseMarker } from '../node/marker.ts';
+import { currentMarker, type Marker, type NodeLook, parseMarker } from '../node/marker.ts';
 import { CLAMP_MS, type Node, type Registrar } from '../node/node.ts';
 import type { Divergence } from '../node/node-time.ts';
 import { foreignObstacle, replicaObstacle, twinObstacle } from './eligibility.ts';
@@ -44,6 +45,8 @@ interface Member {
   look: NodeLook | undefined;
   /** The joining marker that we watch, and since when, by our own clock, it has been there. */
   joining: { readonly marker: string; readonly sinceMs: number; readonly isOurs: boolean } | undefined;
+  /** Since when, by our own clock, we have seen it without a marker. */
+  blankSinceMs: number | undefined;
   timer: Timer | undefined;
   isWarnedOf: boolean;
 }
@@ -60,7 +63,7 @@ export class Membership implements Registrar {
   #members: readonly Member[] = [];
   /** The longest ttl that any marker has told of. */
   #longestTtl: number;
-  #survey: 'idle' | 'running' | 'wanted again' = 'idle';
+  readonly #survey = new SingleFlight(() => this.#surveyAll());
   #graceUntilMs: number | undefined;
   #graceTimer: Timer | undefined;
   #closed = false;
@@ -76,6 +79,7 @@ export class Membership implements Registrar {
       node,
       look: undefined,
       joining: undefined,
+      blankSinceMs: undefined,
       timer: undefined,
       isWarnedOf: false,
     }));
@@ -84,7 +88,7 @@ export class Membership implements Registrar {
         if (!member.node.isDown) return;
         member.look = undefined;
         member.timer?.cancel();
-        if (this.#members.some((other) => this.#isUndecided(other))) void this.#surveyAll();
+        this.#survey.request();
       });
     }
   }
@@ -92,6 +96,8 @@ export class Membership implements Registrar {
   looked(node: Node, look: NodeLook): void {
     const member = this.#members.find((candidate) => candidate.node === node);
     if (member !== undefined) this.#decide(member, look);
+    // Others may have been waiting to see this one.
+    this.#survey.request();
   }
 
   clockDiverged(node: Node, { byMs }: Divergence): void {
@@ -143,6 +149,9 @@ export class Membership implements Registrar {
     if (this.#closed) return;
     member.timer?.cancel();
     member.look = look;
+    if (member.joining?.marker !== look.marker) member.joining = undefined;
+    if (look.marker !== '') member.blankSinceMs = undefined;
+    else member.blankSinceMs ??= look.receivedAtMs;
     const marker = currentMarker(look);
     this.#longestTtl = Math.max(this.#longestTtl, parseMarker(look.marker)?.maxTtl ?? 0);
     this.#warnOfEviction(member, look);
@@ -151,11 +160,17 @@ export class Membership implements Registrar {
       (this.#isMarked(member) ? foreignObstacle(marker, this.#settings.nodeCount) : undefined);
     if (obstacle !== undefined) member.node.refuse(obstacle);
     else if (!this.#isMarked(member)) this.#admit(member);
-    else if (marker?.state === 'joining') this.#watch(member, look, marker, false);
-    else if (marker !== undefined && marker.maxTtl < this.#settings.maxTtl) this.#raise(member, look, marker);
-    else if (marker !== undefined) this.#admit(member);
-    else if (look.marker === '' && this.#settings.quarantine === 'auto') void this.#surveyAll();
+    else if (marker?.state === 'joining') this.#watch(member, look, false);
+    else if (marker !== undefined) this.#admitWithOurTtl(member, look, marker);
+    else if (look.marker === '' && this.#settings.quarantine === 'auto') this.#survey.request();
     else this.#join(member, look);
+  }
+
+  /** Has the marker tell of ttls as long as ours before we use them. */
+  #admitWithOurTtl(member: Member, look: NodeLook, marker: Marker): void {
+    const { maxTtl } = this.#settings;
+    if (marker.maxTtl >= maxTtl) this.#admit(member);
+    else this.#replaceMarker(member, look, { ...marker, maxTtl }, () => this.#admit(member));
   }
 
   #admit(member: Member): void {
@@ -177,20 +192,13 @@ export class Membership implements Registrar {
 
   /** Looks at all nodes at once to tell a new deployment from nodes that lost their memory. */
   async #surveyAll(): Promise<void> {
-    if (this.#settings.quarantine !== 'auto') return;
-    if (this.#survey !== 'idle') {
-      this.#survey = 'wanted again';
-      return;
-    }
+    if (this.#closed || this.#settings.quarantine !== 'auto') return;
+    if (!this.#members.some((member) => this.#isUndecided(member))) return;
     // A node that is being connected to tells soon; then there is another survey.
-    if (this.#closed || this.#members.some(({ node, look }) => look === undefined && !node.isSettled)) return;
-    this.#survey = 'running';
+    if (this.#members.some(({ node, look }) => look === undefined && !node.isSettled)) return;
     const looks = await Promise.allSettled(this.#members.map(({ node }) => node.look()));
-    const fresh = looks.map((look) => (look.status === 'fulfilled' ? look.value : undefined));
-    if (!this.#closed) await this.#judge(fresh);
-    const isWantedAgain = (this.#survey as string) === 'wanted again';
-    this.#survey = 'idle';
-    if (isWantedAgain && this.#members.some((member) => this.#isUndecided(member))) await this.#surveyAll();
+    if (this.#closed) return;
+    await this.#judge(looks.map((look) => (look.status === 'fulfilled' ? look.value : undefined)));
   }
 
   async #judge(looks: readonly (NodeLook | undefined)[]): Promise<void> {
@@ -199,13 +207,14 @@ export class Membership implements Registrar {
     this.#members.forEach((member, index) => {
       const look = looks[index];
       if (look === undefined) silent.push(member.node.address);
-      else if (look.marker === '' && this.#isMarked(member)) blank.push({ member, look });
+      else if (look.marker !== '' || !this.#isMarked(member)) this.#decide(member, look);
+      else blank.push({ member, look });
     });
     const someRemember = looks.some((look) => look !== undefined && look.marker !== '');
     if (!someRemember && silent.length === 0) {
       await Promise.all(blank.map(({ member, look }) => this.#activateOrDecide(member, look)));
     } else if (someRemember || !this.#hasGrace()) {
-      for (const { member, look } of blank) this.#join(member, look);
+      for (const { member, look } of blank) this.#joinUnlessStarting(member, look);
     } else {
       for (const { member } of blank) {
         member.node.quarantine(
@@ -221,7 +230,7 @@ export class Membership implements Registrar {
     const { clock } = this.#settings;
     if (this.#graceUntilMs === undefined) {
       this.#graceUntilMs = clock.uptime() + NEW_DEPLOYMENT_GRACE_MS;
-      this.#graceTimer = clock.after(NEW_DEPLOYMENT_GRACE_MS, () => void this.#surveyAll(), {
+      this.#graceTimer = clock.after(NEW_DEPLOYMENT_GRACE_MS, () => this.#survey.request(), {
         keepAlive: false,
       });
     }
@@ -252,21 +261,25 @@ export class Membership implements Registrar {
     return after;
   }
 
+  /** Among others that are not, a blank node may be one that somebody is about to start a new deployment with. */
+  #joinUnlessStarting(member: Member, seen: NodeLook): void {
+    const blankForMs = seen.receivedAtMs - (member.blankSinceMs ?? seen.receivedAtMs);
+    if (blankForMs > WRITE_WINDOW_MS) this.#join(member, seen);
+    else this.#lookAgain(member, WRITE_WINDOW_MS);
+  }
+
   /** Writes the marker from which a node's quarantine counts. */
   #join(member: Member, seen: NodeLook): void {
     const marker = this.#marker('joining', seen);
     member.node.quarantine('it has no valid marker: it is new here, restarted or was emptied');
-    this.#replaceMarker(member, seen, marker, (after) => this.#watch(member, after, marker, true));
+    this.#replaceMarker(member, seen, marker, (after) => this.#watch(member, after, true));
   }
 
   /** Waits, by our own clock, until what the node may have forgotten has expired; then makes it active. */
-  #watch(member: Member, look: NodeLook, marker: Marker, isOurs: boolean): void {
+  #watch(member: Member, look: NodeLook, isOurs: boolean): void {
     const { clock, random, driftFactor } = this.#settings;
-    const text = formatMarker(marker);
-    if (member.joining?.marker !== text) {
-      member.joining = { marker: text, sinceMs: look.receivedAtMs, isOurs };
-    }
-    const { joining } = member;
+    const joining = member.joining ?? { marker: look.marker, sinceMs: look.receivedAtMs, isOurs };
+    member.joining = joining;
     const quarantineMs = this.#longestTtl * (1 + driftFactor) + 2 * CLAMP_MS + MARGIN_MS;
     const leftMs = joining.sinceMs + quarantineMs - clock.uptime();
     if (leftMs <= 0) {
@@ -280,12 +293,6 @@ export class Membership implements Registrar {
     );
     const courtesyMs = joining.isOurs ? 0 : random.fraction() * LONGEST_COURTESY_MS;
     this.#lookAgain(member, leftMs + courtesyMs);
-  }
-
-  /** Has the marker tell of ttls as long as ours before we use them. */
-  #raise(member: Member, look: NodeLook, marker: Marker): void {
-    const raised = { ...marker, maxTtl: this.#settings.maxTtl };
-    this.#replaceMarker(member, look, raised, () => this.#admit(member));
   }
 
   /** Replaces the marker that was seen; if it is another one by now, decides anew. */
@@ -340,10 +347,4 @@ export class Membership implements Registrar {
     member.isWarnedOf = true;
     this.#settings.warn(evictionWarning(member.node.address, look.evictionPolicy));
   }
-}
-
-/** The marker of the process that is running; undefined if there is none. */
-function currentMarker(look: NodeLook): Marker | undefined {
-  const marker = parseMarker(look.marker);
-  return marker?.runId === look.runId ? marker : undefined;
 }

@@ -12,6 +12,7 @@ import type { Attempt } from '../lock/attempt.ts';
 import type { Lock } from '../lock/lock.ts';
 import { tally } from '../quorum/tally.ts';
 import { interruptible } from './interruptible.ts';
+import type { EndTurn, Turns } from './turns.ts';
 
 /** An attempt that got no lock. */
 export type LostAttempt = Exclude<Attempt, { readonly outcome: 'acquired' }>;
@@ -34,18 +35,59 @@ export interface Wish {
 const FIRST_PAUSE_MS = 8;
 
 /** … with every attempt up to this. */
-const LONGEST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 100;
 
 /** How long a majority that was too slow for nodeTimeout gets to show that it is slow, and not gone. */
 const SLOW_NODES_GRACE_MS = 40;
 
+/** What contenders of one Redlock share. */
+export interface Arena {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly turns: Turns;
+}
+
 /**
- * Contends for a lock until it has it, waitTime is over, or a signal aborts. Waiting is for holders, not for nodes:
- * when a majority can't vote, and does not come round within a moment, it ends. Attempts are apart by random pauses,
+ * Contends for a lock until it has it, waitTime is over, or a signal aborts. Of the callers in this process who want
+ * the same, one at a time contends, in the order they came. Waiting is for holders, not for nodes: when a majority
+ * can't vote, and does not come round within a moment, it ends for all of them. Attempts are apart by random pauses,
  * so that contenders that split the vote do not meet again.
  */
-export async function contend(wish: Wish, clock: Clock, random: Random): Promise<Lock> {
-  const startedAtMs = clock.monotonic();
+export async function contend(wish: Wish, arena: Arena): Promise<Lock> {
+  const startedAtMs = arena.clock.monotonic();
+  if (wish.waitTime === 0) return tryUntil(wish, arena, startedAtMs);
+  const key = JSON.stringify(wish.resources);
+  const endTurn = await takeTurn(key, wish, arena);
+  try {
+    return await tryUntil(wish, arena, startedAtMs);
+  } catch (error) {
+    if (error instanceof NoQuorumError) arena.turns.dissolve(key);
+    throw error;
+  } finally {
+    endTurn();
+  }
+}
+
+/** Waits in line, but no longer than waitTime: then the one last attempt is made without a turn. */
+async function takeTurn(key: string, wish: Wish, { clock, turns }: Arena): Promise<EndTurn> {
+  const turn = turns.take(key);
+  if (typeof turn === 'function') return turn;
+  const limit = sleep(clock, wish.waitTime, wish.signals);
+  const isMine = await Promise.race([turn.then(() => true), limit.done.then(() => false)]).catch(
+    (reason: unknown) => {
+      void turn.then((endTurn) => endTurn());
+      throw reason;
+    },
+  );
+  limit.cancel();
+  if (isMine) return turn;
+  void turn.then((endTurn) => endTurn());
+  return () => {
+    // It never had one.
+  };
+}
+
+async function tryUntil(wish: Wish, { clock, random }: Arena, startedAtMs: number): Promise<Lock> {
   for (let tries = 1; ; tries += 1) {
     for (const signal of wish.signals) signal.throwIfAborted();
     const attempt = await interruptible(wish.attempt(), wish.signals, (late) => {
@@ -55,7 +97,7 @@ export async function contend(wish: Wish, clock: Clock, random: Random): Promise
     const elapsedMs = clock.monotonic() - startedAtMs;
     const leftMs = wish.waitTime - elapsedMs;
     if (leftMs <= 0 || !(await isWorthATry(attempt, wish))) throw failureOf(attempt, wish, elapsedMs);
-    await sleep(clock, Math.min(leftMs, pauseMs(attempt, tries, random)), wish.signals);
+    await sleep(clock, Math.min(leftMs, pauseMs(attempt, tries, random)), wish.signals).done;
   }
 }
 
@@ -110,20 +152,23 @@ function pauseMs(attempt: LostAttempt, tries: number, random: Random): number {
   return holderMs === undefined ? drawn : Math.min(drawn, holderMs + 1 + random.fraction() * FIRST_PAUSE_MS);
 }
 
-async function sleep(clock: Clock, delayMs: number, signals: readonly AbortSignal[]): Promise<void> {
-  let cancel = () => {};
-  const wakeUp = new Promise<void>((resolve) => {
-    const timer = clock.after(delayMs, resolve);
-    cancel = () => {
-      timer.cancel();
-      resolve();
-    };
+/** Sleeps; rejects as soon as one of the signals aborts. Cancelled, it ends at once. */
+function sleep(
+  clock: Clock,
+  delayMs: number,
+  signals: readonly AbortSignal[],
+): { readonly done: Promise<void>; cancel(): void } {
+  let wakeUp = () => {};
+  const slept = new Promise<void>((resolve) => {
+    wakeUp = resolve;
   });
-  try {
-    await interruptible(wakeUp, signals, () => {
-      // There is nothing to give back.
-    });
-  } finally {
-    cancel();
-  }
+  const timer = clock.after(delayMs, wakeUp);
+  const cancel = () => {
+    timer.cancel();
+    wakeUp();
+  };
+  const done = interruptible(slept, signals, () => {
+    // There is nothing to give back.
+  }).finally(cancel);
+  return { done, cancel };
 }

@@ -1,5 +1,5 @@
-import clusterSlot from 'cluster-key-slot';
 import { Redis } from 'ioredis';
+import { slotOf } from '../base/hash-slot.ts';
 import type { Client, ConnectionState } from './client.ts';
 
 /** What an ioredis client, version 5 or 6, `Redis` or `Cluster`, has in common as far as it is used here. */
@@ -167,7 +167,7 @@ class IoredisAdapter implements Client {
   }
 
   slotOf(key: string): number {
-    return this.isCluster ? clusterSlot(this.#keyPrefix + key) : 0;
+    return this.isCluster ? slotOf(this.#keyPrefix + key) : 0;
   }
 
   close(): void {

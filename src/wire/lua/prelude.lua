@@ -39,7 +39,7 @@ local function voting()
         string.match(type(marker) == 'string' and marker or '', '^active (%x+) %S+ (%d+) (%d+)$')
       may_vote = nodes == ARGV[2]
         and tonumber(max_ttl) >= tonumber(ARGV[3])
-        and string.find(redis.call('INFO', 'server'), 'run_id:' .. run_id, 1, true) ~= nil
+        and string.find(redis.call('INFO', 'server'), 'run_id:' .. run_id .. '\r', 1, true) ~= nil
     end
   end
   return may_vote

@@ -1,4 +1,4 @@
-import { type Lock, QuorlockError, type Redlock } from '../../../src/index.ts';
+import { type Lock, NoQuorumError, QuorlockError, type Redlock } from '../../../src/index.ts';
 import type { Dice } from './dice.ts';
 import type { Section } from './messages.ts';
 import { nap, now } from './time.ts';
@@ -37,6 +37,8 @@ export class Caller {
         if (stop.aborted && error === stop.reason) return;
         if (!(error instanceof QuorlockError)) throw error;
         this.#surroundings.failed(error);
+        // Asking again at once would only keep the machine busy.
+        if (error instanceof NoQuorumError) await nap(this.#dice.between(10, 60), stop);
       }
       await nap(this.#dice.between(1, 20), stop);
     }

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Fleet, FleetNode } from '../fleet.ts';
+import type { WallClockSetting } from '../wall-clock.ts';
 import { describeFault, type Fault, LATEST_MS } from './plan.ts';
 import type { Staff } from './staff.ts';
 import { nap, now } from './time.ts';
@@ -10,17 +11,25 @@ export interface Incident {
   readonly what: string;
 }
 
-/** Carries out a plan. Whatever comes, at the end all nodes run on true clocks and no process is stopped. */
+/** Carries out a plan. Whatever comes, at the end all nodes are up and no process is stopped. */
 export class Faults {
   readonly incidents: Incident[] = [];
   readonly #fleet: Fleet;
   readonly #staff: Staff;
+  readonly #clocks: WallClockSetting[];
   /** What is under way on each node: two faults of one node never overlap, be the machine ever so slow. */
   readonly #underWay = new Map<FleetNode, Promise<void>>();
 
-  constructor(fleet: Fleet, staff: Staff) {
+  /** `clocks`: what the nodes' wall clocks are set to at first. */
+  constructor(fleet: Fleet, staff: Staff, clocks: readonly WallClockSetting[]) {
     this.#fleet = fleet;
     this.#staff = staff;
+    this.#clocks = [...clocks];
+  }
+
+  /** For the start of a run. */
+  async setClocks(): Promise<void> {
+    await Promise.all(this.#fleet.nodes.map((node) => this.#setClock(node, {})));
   }
 
   /** Resolves when every fault is over. Those that have not begun when the signal aborts do not begin. */
@@ -47,11 +56,13 @@ export class Faults {
       return;
     }
     const nodes = fault.nodes.flatMap((index) => this.#fleet.nodes[index] ?? []);
-    if (fault.kind === 'clock') {
+    if (fault.kind === 'step' || fault.kind === 'rate') {
       this.#note(fault);
-      await Promise.all(nodes.map((node) => node.setWallClock(fault)));
+      const change = fault.kind === 'step' ? { offsetMs: fault.offsetMs } : { rate: fault.rate };
+      await Promise.all(nodes.map((node) => this.#setClock(node, change)));
+      if (fault.kind === 'step') return;
       await nap(fault.forMs, stop);
-      await Promise.all(nodes.map((node) => node.setWallClock({ offsetMs: 0, rate: 1 })));
+      await Promise.all(nodes.map((node) => this.#setClock(node, { rate: 1 })));
       return;
     }
     await Promise.all(nodes.map((node) => this.#underWay.get(node)));
@@ -69,12 +80,18 @@ export class Faults {
     );
   }
 
+  async #setClock(node: FleetNode, change: Partial<WallClockSetting>): Promise<void> {
+    const setting = { offsetMs: 0, rate: 1, ...this.#clocks[node.index], ...change };
+    this.#clocks[node.index] = setting;
+    await node.setWallClock(setting);
+  }
+
   #note(fault: Fault): void {
     this.incidents.push({ at: now(), what: describeFault(fault) });
   }
 }
 
-type NodeFault = Exclude<Fault, { kind: 'stop holder' | 'clock' }>;
+type NodeFault = Exclude<Fault, { kind: 'stop holder' | 'step' | 'rate' }>;
 
 async function afflict(fault: NodeFault, node: FleetNode, stop: AbortSignal): Promise<void> {
   switch (fault.kind) {

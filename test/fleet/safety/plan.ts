@@ -1,5 +1,5 @@
 import { Dice } from './dice.ts';
-import { quarantineMs, type Terms } from './terms.ts';
+import { FAR_OFF_MS, farthestPromised, quarantineMs, type Terms } from './terms.ts';
 
 /** Something that is done to nodes, or to the process of a holder, at a moment of the run. */
 export type Fault = { readonly atMs: number } & (
@@ -9,22 +9,18 @@ export type Fault = { readonly atMs: number } & (
   /** SIGKILL; it comes back empty. */
   | { readonly kind: 'empty'; readonly nodes: readonly number[]; readonly forMs: number }
   | { readonly kind: 'flush'; readonly nodes: readonly number[] }
+  /** Wall clocks are set, forward or back. */
+  | { readonly kind: 'step'; readonly nodes: readonly number[]; readonly offsetMs: number }
+  /** Wall clocks run too fast or too slow. What they gain or lose stays. */
   | {
-      /** A wrong wall clock. A step is taken back after `forMs`, and a rate becomes true again. */
-      readonly kind: 'clock';
+      readonly kind: 'rate';
       readonly nodes: readonly number[];
       readonly forMs: number;
-      readonly offsetMs: number;
       readonly rate: number;
     }
   /** SIGSTOP of the process that was granted a lock last. */
   | { readonly kind: 'stop holder'; readonly forMs: number }
 );
-
-/** Beyond all that the clocks of nodes and clients may differ by, and yet inside the default driftFactor of 0.01. */
-const RATE_ERROR_INSIDE = 0.008;
-
-const LARGEST_STEP_MS = 30_000;
 
 /** For connections to be made again and markers to be seen. */
 const SETTLING_MS = 700;
@@ -46,7 +42,6 @@ export function drawPlan(terms: Terms): readonly Fault[] {
   const draft = new Draft(terms, dice);
   switch (terms.mode) {
     case 'inside':
-      draft.runClocksWithinAllowance();
       draft.fill(500, 100, 600, [
         [30, () => draft.stopHolder()],
         [25, () => draft.pause()],
@@ -54,28 +49,28 @@ export function drawPlan(terms: Terms): readonly Fault[] {
       ]);
       break;
     case 'clocks':
-      draft.fill(500, 150, 600, [
+      draft.fill(500, 200, 800, [
         [20, () => draft.stopHolder()],
         [15, () => draft.pause()],
-        [15, () => draft.kill()],
-        [35, () => draft.stepClock(LARGEST_STEP_MS)],
+        [20, () => draft.kill()],
+        [30, () => draft.stepClock(FAR_OFF_MS)],
         [15, () => draft.changeRate()],
       ]);
       break;
     case 'everything':
-      draft.fill(500, 150, 600, [
+      draft.fill(500, 200, 800, [
         [20, () => draft.stopHolder()],
         [15, () => draft.pause()],
         [30, () => draft.loseMemory()],
-        [35, () => draft.stepClock(terms.maxTtl / 2)],
+        [35, () => draft.stepClock(farthestPromised(terms))],
       ]);
       break;
     case 'beyond':
-      draft.fill(500, 150, 600, [
+      draft.fill(500, 200, 800, [
         [20, () => draft.stopHolder()],
         [15, () => draft.pause()],
         [30, () => draft.loseMemory()],
-        [25, () => draft.stepClock(LARGEST_STEP_MS)],
+        [25, () => draft.stepClock(FAR_OFF_MS)],
         [10, () => draft.changeRate()],
       ]);
       break;
@@ -98,7 +93,7 @@ class Draft {
   /** When each node can be dealt with again, and when its vote counts again. */
   readonly #busyUntil: number[];
   readonly #outUntil: number[];
-  readonly #clockWrongUntil: number[];
+  readonly #rateWrongUntil: number[];
   readonly #forgotAt: number[];
   #atMs = 0;
   /** Outages of a majority that this run may still have: they stop all progress for a while. */
@@ -111,7 +106,7 @@ class Draft {
     this.majority = Math.floor(terms.nodes / 2) + 1;
     this.#busyUntil = this.#all.map(() => 0);
     this.#outUntil = this.#all.map(() => 0);
-    this.#clockWrongUntil = this.#all.map(() => 0);
+    this.#rateWrongUntil = this.#all.map(() => 0);
     this.#forgotAt = this.#all.map(() => Number.NEGATIVE_INFINITY);
     this.#wideLeft = dice.chance(0.6) ? 1 : 0;
   }
@@ -127,20 +122,6 @@ class Draft {
     while (this.#atMs < this.#terms.durationMs - 1_500) {
       this.#dice.weighted(menu)();
       this.#atMs = Math.round(this.#atMs + this.#dice.between(shortestGapMs, longestGapMs));
-    }
-  }
-
-  runClocksWithinAllowance(): void {
-    for (const node of this.#all) {
-      const rate = 1 + this.#dice.between(-RATE_ERROR_INSIDE, RATE_ERROR_INSIDE);
-      this.faults.push({
-        kind: 'clock',
-        atMs: 0,
-        nodes: [node],
-        forMs: this.#terms.durationMs,
-        offsetMs: 0,
-        rate,
-      });
     }
   }
 
@@ -180,24 +161,30 @@ class Draft {
     this.#forget(this.#dice.sample(this.#free(), count));
   }
 
-  stepClock(largestMs: number): void {
-    const largest = this.#dice.chance(0.5) ? largestMs : largestMs / 10;
-    this.#wrongClock(Math.round(this.#dice.between(-largest, largest)), 1);
+  stepClock(farthestMs: number): void {
+    const nodes = this.#withRightRate();
+    if (nodes.length === 0) return;
+    const offsetMs = this.#dice.integer(-farthestMs, farthestMs);
+    this.faults.push({ kind: 'step', atMs: this.#atMs, nodes, offsetMs });
   }
 
   changeRate(): void {
-    this.#wrongClock(0, 2 ** this.#dice.between(-1, 1));
+    const nodes = this.#withRightRate();
+    if (nodes.length === 0) return;
+    const forMs = this.#duration(100, 1_500);
+    for (const node of nodes) this.#raise(this.#rateWrongUntil, node, forMs + SETTLING_MS);
+    const rate = 2 ** this.#dice.between(-1, 1);
+    this.faults.push({ kind: 'rate', atMs: this.#atMs, nodes, forMs, rate });
   }
 
-  /** A node whose clock was seen to go wrong does not vote for a while, but that is no outage that counts here. */
-  #wrongClock(offsetMs: number, rate: number): void {
-    const forMs = this.#duration(200, 3_500);
-    const right = this.#all.filter((node) => (this.#clockWrongUntil[node] ?? 0) < this.#atMs);
+  /**
+   * Mostly a minority. A node whose clock was seen to go wrong does not vote for a while, but that is no outage that
+   * counts here.
+   */
+  #withRightRate(): readonly number[] {
+    const candidates = this.#all.filter((node) => (this.#rateWrongUntil[node] ?? 0) < this.#atMs);
     const most = this.#dice.chance(0.1) ? this.#terms.nodes : this.#terms.nodes - this.majority;
-    const nodes = this.#dice.sample(right, this.#dice.integer(1, most));
-    if (nodes.length === 0) return;
-    for (const node of nodes) this.#clockWrongUntil[node] = this.#atMs + forMs + SETTLING_MS;
-    this.faults.push({ kind: 'clock', atMs: this.#atMs, nodes, forMs, offsetMs, rate });
+    return this.#dice.sample(candidates, this.#dice.integer(1, most));
   }
 
   #forget(nodes: readonly number[]): void {
@@ -258,11 +245,10 @@ export function describeFault(fault: Fault): string {
       return `${nodesOf(fault)} killed, back with its memory after ${fault.forMs} ms`;
     case 'empty':
       return `${nodesOf(fault)} killed, back empty after ${fault.forMs} ms`;
-    case 'clock':
-      return (
-        `clock of ${nodesOf(fault)} ${fault.offsetMs < 0 ? '' : '+'}${fault.offsetMs} ms, ` +
-        `×${fault.rate.toFixed(3)}, for ${fault.forMs} ms`
-      );
+    case 'step':
+      return `clock of ${nodesOf(fault)} set to ${fault.offsetMs} ms`;
+    case 'rate':
+      return `clock of ${nodesOf(fault)} at ×${fault.rate.toFixed(3)} for ${fault.forMs} ms`;
   }
 }
 

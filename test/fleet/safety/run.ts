@@ -20,6 +20,8 @@ export const STAFF_SIZE = 4;
  */
 export async function run(terms: Terms, staff: Staff, stop: AbortSignal): Promise<Verdict> {
   await using fleet = await Fleet.start(terms.nodes, { wallClock: true, appendOnly: terms.keepsMemory });
+  const faults = new Faults(fleet, staff, terms.clocks);
+  await faults.setClocks();
   if (terms.quarantine === 'strict') await declareNew(fleet, terms);
   const startedAt = now();
   staff.start(
@@ -30,7 +32,6 @@ export async function run(terms: Terms, staff: Staff, stop: AbortSignal): Promis
       terms,
     })),
   );
-  const faults = new Faults(fleet, staff);
   const problems: string[] = [];
   let reports: readonly Report[] = [];
   const inflicting = faults.run(drawPlan(terms), stop).catch((error: unknown) => {

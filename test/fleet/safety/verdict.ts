@@ -31,14 +31,21 @@ export interface Verdict {
   readonly details: string;
 }
 
+interface Promises {
+  readonly exclusion: boolean;
+  readonly tokens: boolean;
+  /** Nobody is warned of clocks that are as they should be. */
+  readonly calm: boolean;
+}
+
 /** What a mode promises; elsewhere it is only counted. */
-const PROMISES: Readonly<Record<Mode, { readonly exclusion: boolean; readonly tokens: boolean }>> = {
-  inside: { exclusion: true, tokens: true },
-  clocks: { exclusion: false, tokens: true },
-  everything: { exclusion: false, tokens: true },
-  beyond: { exclusion: false, tokens: false },
-  unmarked: { exclusion: false, tokens: false },
-  amnesia: { exclusion: false, tokens: false },
+const PROMISES: Readonly<Record<Mode, Promises>> = {
+  inside: { exclusion: true, tokens: true, calm: true },
+  clocks: { exclusion: false, tokens: true, calm: false },
+  everything: { exclusion: false, tokens: true, calm: false },
+  beyond: { exclusion: false, tokens: false, calm: false },
+  unmarked: { exclusion: false, tokens: false, calm: true },
+  amnesia: { exclusion: false, tokens: false, calm: true },
 };
 
 const MOST_DETAILS = 4;
@@ -64,6 +71,9 @@ export function judge(findings: Findings): Verdict {
   if (promises.tokens && tokenFaults.length > 0) {
     broken.push(`${tokenFaults.length} tokens that were not unique or did not grow`);
   }
+  const counts = sumOf(reports.map((report) => report.counts));
+  const { QUORLOCK_CLOCK: clockWarnings = 0 } = counts;
+  if (promises.calm && clockWarnings > 0) broken.push(`${clockWarnings} warnings of clocks that are right`);
   const story = new Story(findings);
   return {
     terms,
@@ -72,7 +82,7 @@ export function judge(findings: Findings): Verdict {
     overlaps: overlaps.length,
     validityOverlaps: validityOverlaps.length,
     tokenFaults: tokenFaults.length,
-    counts: sumOf(reports.map(({ counts }) => counts)),
+    counts,
     broken,
     details: [
       ...overlaps.slice(0, MOST_DETAILS).map((overlap) => story.ofOverlap('both acted', overlap)),

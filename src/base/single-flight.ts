@@ -1,0 +1,25 @@
+/** Runs something again and again on request, but never twice at the same time. */
+export class SingleFlight {
+  readonly #run: () => Promise<void>;
+  #isRunning = false;
+  #isWantedAgain = false;
+
+  constructor(run: () => Promise<void>) {
+    this.#run = run;
+  }
+
+  /** Runs it now, or once more after the run that is under way: that one may have looked too early. */
+  request(): void {
+    this.#isWantedAgain = true;
+    if (!this.#isRunning) void this.#runWhileWanted();
+  }
+
+  async #runWhileWanted(): Promise<void> {
+    this.#isRunning = true;
+    while (this.#isWantedAgain) {
+      this.#isWantedAgain = false;
+      await this.#run();
+    }
+    this.#isRunning = false;
+  }
+}

@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest';
+import type { RedlockOptions } from '../../../src/redlock/options.ts';
+import { QUARANTINE_MS, RECONNECT_MS, Scene, snapshotOf } from './scene.ts';
+
+/** Ways to lose what a node had granted. The first node of the majority loses its own. */
+const losses: Readonly<Record<string, (scene: Scene) => void>> = {
+  'a crash without fsync': ({ world }) => world.server(0).restart({ keepMemory: false }),
+  'a crash that cost it the last second of its append-only file': ({ world }) => {
+    world.server(0).restart({ keepMemory: true });
+    world.server(0).store.delete('lock:r');
+  },
+  'a FLUSHALL': ({ world }) => world.server(0).flushAll(),
+};
+
+async function afterLoss(name: string, options: RedlockOptions = {}) {
+  const scene = await Scene.open(3, options);
+  const lock = await scene.holdBareMajority();
+  expect(scene.world.valuesOf('lock:r')).toEqual([lock.value, lock.value, undefined]);
+  losses[name]?.(scene);
+  await scene.world.clock.advance(RECONNECT_MS);
+  expect(scene.world.server(0).store.get('lock:r')).toBeUndefined();
+  return { scene, lock };
+}
+
+describe.each(Object.keys(losses))('a node of a bare majority that forgot its lock by %s', (name) => {
+  it.each(['auto', 'strict'] as const)('does not vote, under quarantine %s', async (quarantine) => {
+    const { scene, lock } = await afterLoss(name, { quarantine });
+    expect(await scene.attempt()).toBeNull();
+    expect(await scene.refusals()).toEqual(['quarantined', 'held', 'granted']);
+    lock.assertHeld();
+  });
+
+  it("gives it to a second holder, with quarantine 'off'", async () => {
+    const { scene, lock } = await afterLoss(name, { quarantine: 'off' });
+    const second = await scene.attempt();
+    second?.assertHeld();
+    lock.assertHeld();
+    expect(second?.token).toBeGreaterThan(lock.token);
+  });
+});
+
+describe('a quarantine', () => {
+  it('ends when every lock that may have been forgotten has expired', async () => {
+    const { scene, lock } = await afterLoss('a crash without fsync');
+    expect(await scene.attempt()).toBeNull();
+    const { world } = scene;
+    await world.clock.advance(lock.remainingValidity());
+    world.server(1).crash();
+    expect(await scene.refusals()).toEqual(['quarantined', 'disconnected', 'granted']);
+    await world.clock.advance(QUARANTINE_MS);
+    const next = await scene.attempt();
+    next?.assertHeld();
+    expect(next?.token).toBeGreaterThan(lock.token);
+  });
+
+  it('begins anew when the node restarts again', async () => {
+    const { scene } = await afterLoss('a crash without fsync');
+    await scene.attempt();
+    await scene.world.clock.advance(QUARANTINE_MS - 2_000);
+    scene.world.server(0).restart({ keepMemory: true });
+    await scene.world.clock.advance(4_000);
+    scene.world.server(1).crash();
+    expect(await scene.refusals()).toEqual(['quarantined', 'disconnected', 'granted']);
+  });
+
+  it('does not keep an extension from healing the other nodes', async () => {
+    const { scene, lock } = await afterLoss('a FLUSHALL');
+    await scene.world.clock.runUntil(lock.extend());
+    expect(scene.world.valuesOf('lock:r').slice(1)).toEqual([lock.value, lock.value]);
+    expect(await scene.attempt()).toBeNull();
+  });
+});
+
+describe('all nodes forget at the same time', () => {
+  async function afterLossOfAll(quarantine: 'auto' | 'strict') {
+    const scene = await Scene.open(3, { quarantine });
+    const lock = await scene.world.clock.runUntil(scene.holder.acquire('r', { ttl: 30_000 }));
+    for (const server of scene.world.servers) server.restart({ keepMemory: false });
+    await scene.world.clock.advance(RECONNECT_MS);
+    return { scene, lock };
+  }
+
+  it("under quarantine 'auto' they pass for a new deployment, and a second holder gets in", async () => {
+    const { scene, lock } = await afterLossOfAll('auto');
+    const second = await scene.attempt();
+    second?.assertHeld();
+    lock.assertHeld();
+    expect(second?.token).toBeGreaterThan(lock.token);
+  });
+
+  it("under quarantine 'strict' nobody gets in before the locks have expired", async () => {
+    const { scene, lock } = await afterLossOfAll('strict');
+    expect(await scene.refusals()).toEqual(['quarantined', 'quarantined', 'quarantined']);
+    await scene.world.clock.advance(lock.remainingValidity());
+    expect(await scene.refusals()).toEqual(['quarantined', 'quarantined', 'quarantined']);
+    await scene.world.clock.advance(QUARANTINE_MS);
+    expect(await scene.attempt()).not.toBeNull();
+  });
+});
+
+describe('a node whose whole machine is set back to a snapshot', () => {
+  it('is the same server process as before, votes at once, and may let a second holder in', async () => {
+    const scene = await Scene.open(3);
+    const restore = snapshotOf(scene.world.server(0));
+    const lock = await scene.holdBareMajority();
+    scene.world.client(0).disconnect({ requestsArrive: false });
+    restore();
+    await scene.world.clock.advance(RECONNECT_MS);
+    const second = await scene.attempt();
+    second?.assertHeld();
+    lock.assertHeld();
+    expect(second?.token).toBeGreaterThan(lock.token);
+  });
+
+  it('does not vote if the server is restarted with it', async () => {
+    const scene = await Scene.open(3);
+    const restore = snapshotOf(scene.world.server(0));
+    await scene.holdBareMajority();
+    restore();
+    scene.world.server(0).restart({ keepMemory: true });
+    await scene.world.clock.advance(RECONNECT_MS);
+    expect(await scene.attempt()).toBeNull();
+    expect(await scene.refusals()).toEqual(['quarantined', 'held', 'granted']);
+  });
+});
+
+describe('programs with a maxTtl of their own', () => {
+  it('share a deployment: the marker tells of the longest, and the smaller one goes on', async () => {
+    const scene = await Scene.open(3, { maxTtl: 10_000 });
+    const { world } = scene;
+    const long = scene.world.redlock({ quarantine: 'auto', maxTtl: 60_000 }, world.machine());
+    const lock = await world.clock.runUntil(long.acquire('r', { ttl: 60_000 }));
+    for (const server of world.servers) expect(server.store.get('quorlock:node')).toMatch(/ 3 60000$/);
+    expect(await world.clock.runUntil(scene.other.tryAcquire('r', { ttl: 10_000 }))).toBeNull();
+    await world.clock.runUntil(lock.release());
+    const next = await world.clock.runUntil(scene.other.acquire('r', { ttl: 10_000 }));
+    expect(next.token).toBeGreaterThan(lock.token);
+  });
+
+  it.each([
+    ['auto', 'a FLUSHALL'],
+    ['strict', 'a FLUSHALL'],
+    ['auto', 'a crash without fsync'],
+    ['strict', 'a crash without fsync'],
+  ] as const)('quarantine a node for the longest, whoever notices; %s, after %s', async (quarantine, loss) => {
+    const scene = await Scene.open(3, { quarantine, maxTtl: 10_000 });
+    const { world } = scene;
+    const long = world.machine();
+    long.clients[2]?.cut('requests');
+    const redlock = world.redlock({ quarantine, maxTtl: 60_000 }, long);
+    // The third node has heard of neither the lock nor the longer ttl.
+    const lock = await world.clock.runUntil(redlock.acquire('r', { ttl: 60_000 }));
+    losses[loss]?.(scene);
+    for (let seconds = 0; lock.remainingValidity() > 1_000; seconds += 1) {
+      await world.clock.advance(1_000);
+      expect(await world.clock.runUntil(scene.other.tryAcquire('r', { ttl: 10_000 })), `${seconds} s`).toBeNull();
+    }
+  });
+});

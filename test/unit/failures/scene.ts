@@ -1,0 +1,88 @@
+import type { RedlockWarning } from '../../../src/base/warning.ts';
+import type { Lock } from '../../../src/lock/lock.ts';
+import type { RedlockOptions } from '../../../src/redlock/options.ts';
+import type { Redlock } from '../../../src/redlock.ts';
+import type { SimulatedServer } from '../../../src/testing/simulated-node.ts';
+import { type Machine, World } from '../world.ts';
+
+/** Time for a broken connection to be made again, and for a look at the node behind it. */
+export const RECONNECT_MS = 200;
+
+/** How long a node that lost its memory does not vote, with the default maxTtl of 30 s. */
+export const QUARANTINE_MS = 30_000 * 1.01 + 2_100;
+
+/** Longer than any answer is waited for: what was held up by a cut arrives past its deadline after this. */
+const PAST_DEADLINES_MS = 1_000;
+
+/** A deployment in use: a holder and somebody else, on machines of their own, who both know all nodes. */
+export class Scene {
+  readonly world: World;
+  readonly holder: Redlock;
+  readonly other: Redlock;
+  /** Heard by the other. */
+  readonly warnings: RedlockWarning[] = [];
+  readonly #options: RedlockOptions;
+
+  private constructor(nodeCount: number, options: RedlockOptions) {
+    this.world = new World(nodeCount);
+    this.#options = { quarantine: 'auto', ...options };
+    this.holder = this.world.redlock(this.#options);
+    this.other = this.newcomer();
+  }
+
+  static async open(nodeCount: number, options: RedlockOptions = {}): Promise<Scene> {
+    const scene = new Scene(nodeCount, options);
+    const { world, holder, other } = scene;
+    if (options.quarantine === 'strict') await world.clock.runUntil(holder.initialize());
+    for (const user of [holder, other]) {
+      const lock = await world.clock.runUntil(user.acquire('first use'));
+      await world.clock.runUntil(lock.release());
+    }
+    await world.clock.advance(PAST_DEADLINES_MS);
+    return scene;
+  }
+
+  /** Somebody who connects only now. */
+  newcomer(machine: Machine = this.world.machine()): Redlock {
+    return this.world.redlock(
+      { ...this.#options, onWarning: (warning) => this.warnings.push(warning) },
+      machine,
+    );
+  }
+
+  /** The holder locks `r` on the first nodes, as many as make a majority; its requests to the others get lost. */
+  async holdBareMajority(ttl = 30_000): Promise<Lock> {
+    const { world, holder } = this;
+    const beyond = world.clients.slice(Math.floor(world.clients.length / 2) + 1);
+    for (const client of beyond) client.cut('requests');
+    const lock = await world.clock.runUntil(holder.acquire('r', { ttl }));
+    await world.clock.advance(PAST_DEADLINES_MS);
+    for (const client of beyond) client.mend();
+    await world.clock.advance(RECONNECT_MS);
+    return lock;
+  }
+
+  /** One attempt of somebody else. */
+  async attempt(user: Redlock = this.other): Promise<Lock | null> {
+    return this.world.clock.runUntil(user.tryAcquire('r', { ttl: 30_000 }));
+  }
+
+  /** What each node says to an attempt that gets no majority. */
+  async refusals(user: Redlock = this.other): Promise<readonly string[]> {
+    const error = await this.world.clock
+      .runUntil(user.acquire('r', { ttl: 30_000, waitTime: 0 }))
+      .then(() => undefined)
+      .catch((reason: unknown) => reason);
+    const votes = (error as { votes?: readonly { outcome: string; reason?: string }[] }).votes ?? [];
+    return votes.map(({ outcome, reason }) => reason ?? outcome);
+  }
+}
+
+/** The memory of a server as it was at a moment, to be put back: markers as they were, and no lock of a later time. */
+export function snapshotOf(server: SimulatedServer): () => void {
+  const marker = server.store.get('quorlock:node');
+  return () => {
+    server.store.clear();
+    if (marker !== undefined) server.store.set('quorlock:node', marker);
+  };
+}
