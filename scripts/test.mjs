@@ -52,7 +52,9 @@ try {
     check('build'),
     check('check:package'),
     tests('unit'),
+    tests('package'),
     tests('conformance'),
+    tests('simulation'),
     // One file after the other: nodes that wait for a core look like nodes that hang.
     tests('fleet', '--no-file-parallelism'),
   ];

@@ -35,7 +35,7 @@ export interface Wish {
 const FIRST_PAUSE_MS = 8;
 
 /** … with every attempt up to this. */
-const LONGEST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 200;
 
 /** How long a majority that was too slow for nodeTimeout gets to show that it is slow, and not gone. */
 const SLOW_NODES_GRACE_MS = 40;

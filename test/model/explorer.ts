@@ -19,7 +19,9 @@ export interface Exploration {
   readonly attemptCount: number;
   /** What the attempts may propose, above the nodes' present time. */
   readonly proposals: readonly number[];
-  /** Whether the first attempt to win also extends its lock, once. */
+  /** How many ACQUIREs of an attempt may reach their node twice. */
+  readonly doubled: number;
+  /** Whether the first attempt, if it wins, also extends its lock, once. */
   readonly extends: boolean;
   readonly weakening?: Weakening;
 }
@@ -78,11 +80,7 @@ const NOW_US = 1_000_000_000;
 const CLAMP_US = 1_000_000;
 const NO_COLUMN: Column = { acquired: undefined, isConfirmed: false, isExtended: false, deliveries: 0 };
 
-/** A request may reach a node twice, … */
 const MOST_DELIVERIES = 2;
-
-/** … and this many of an attempt's do. */
-const MOST_DOUBLED = 1;
 
 /**
  * Tries every order of events there is: requests that arrive late, twice or never, answers that are lost or late,
@@ -193,7 +191,7 @@ export class Explorer {
       };
       const again = { ...column, deliveries: column.deliveries + 1 };
       const doubled = attempt.columns.filter(({ deliveries }) => deliveries > 1).length;
-      const mayDouble = again.deliveries === 1 || doubled < MOST_DOUBLED;
+      const mayDouble = again.deliveries === 1 || doubled < this.#exploration.doubled;
       if (again.deliveries <= MOST_DELIVERIES && mayDouble) {
         yield* this.#arrival(state, index, n, acquire, name, again, (reply) =>
           phase === 'acquire' && reply.outcome === 'granted'

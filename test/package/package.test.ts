@@ -1,0 +1,86 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const run = promisify(execFile);
+const root = resolve(import.meta.dirname, '../..');
+
+/** What a user gets: the packed package, unpacked into a project that has nothing else but its peer. */
+let project: string;
+
+beforeAll(async () => {
+  project = await mkdtemp(join(tmpdir(), 'quorlock-package-'));
+  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', project], { cwd: root });
+  const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [{ filename: string }];
+  const modules = join(project, 'node_modules');
+  await mkdir(join(modules, 'quorlock'), { recursive: true });
+  await mkdir(join(modules, '@types'), { recursive: true });
+  await run('tar', [
+    '-xzf',
+    join(project, filename),
+    '-C',
+    join(modules, 'quorlock'),
+    '--strip-components=1',
+  ]);
+  await symlink(join(root, 'node_modules/ioredis'), join(modules, 'ioredis'));
+  await symlink(join(root, 'node_modules/@types/node'), join(modules, '@types/node'));
+  await writeFile(join(project, 'package.json'), '{ "type": "module" }');
+}, 120_000);
+
+afterAll(() => rm(project, { recursive: true, force: true }));
+
+describe('the package as it is published', () => {
+  it('is imported and required', async () => {
+    const list = 'console.log(typeof quorlock.Redlock, typeof fencing.redisGuard)';
+    const asModule = `import * as quorlock from 'quorlock'; import * as fencing from 'quorlock/fencing'; ${list}`;
+    const asScript = `const quorlock = require('quorlock'), fencing = require('quorlock/fencing'); ${list}`;
+    for (const args of [
+      ['--input-type=module', '--eval', asModule],
+      ['--input-type=commonjs', '--eval', asScript],
+    ]) {
+      const { stdout } = await run(process.execPath, args, { cwd: project });
+      expect(stdout.trim()).toBe('function function');
+    }
+  });
+
+  it('has types that a strict consumer compiles against, without skipping any', async () => {
+    await writeFile(
+      join(project, 'consumer.ts'),
+      [
+        "import { Redis } from 'ioredis';",
+        "import { type Lock, Redlock, WaitTimeoutError } from 'quorlock';",
+        "import { fencingHeaders } from 'quorlock/fencing';",
+        "const redlock = new Redlock([new Redis({ lazyConnect: true }), 'redis://127.0.0.1:1'], { ttl: 1_000 });",
+        'export const work = (lock: Lock): Record<string, string> => fencingHeaders(lock);',
+        "export const result: Promise<number> = redlock.using('a', {}, async (lock) => lock.token);",
+        'export const isTimeout = (error: unknown): boolean => error instanceof WaitTimeoutError;',
+        '// @ts-expect-error a resource is a string',
+        'redlock.acquire(1);',
+        '// @ts-expect-error there is no such option',
+        "redlock.acquire('a', { retryCount: 1 });",
+      ].join('\n'),
+    );
+    const compiler = join(root, 'node_modules/typescript/bin/tsc');
+    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2023'];
+    const lib = ['--lib', 'es2023,esnext.disposable', '--types', 'node'];
+    const { stdout } = await run(process.execPath, [compiler, ...options, ...lib, 'consumer.ts'], {
+      cwd: project,
+    }).catch((error: { stdout: string }) => error);
+    // Complaints about what others publish are not ours.
+    const ours = stdout.split('\n').filter((line) => /quorlock|consumer/.test(line));
+    expect(ours).toEqual([]);
+  });
+
+  it('has nothing in it that nobody needs, and every Lua file that the sources have', async () => {
+    const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root });
+    const [{ files }] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [{ files: { path: string }[] }];
+    const paths = files.map(({ path }) => path);
+    expect(paths.filter((path) => /test|\.tsbuildinfo|scripts\//.test(path))).toEqual([]);
+    expect(paths.filter((path) => path.endsWith('.lua'))).toHaveLength(9);
+    const { dependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+    expect(dependencies ?? {}).toEqual({});
+  });
+});
