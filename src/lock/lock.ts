@@ -1,8 +1,9 @@
 import { type Clock, elapsedMs, type Timer } from '../base/clock.ts';
 import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';
 import type { NodeVote } from '../base/vote.ts';
-import type { Grant, LockKeys, Quorum } from '../quorum/quorum.ts';
+import type { Grant, Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/tally.ts';
+import type { LockKeys } from '../wire/operation.ts';
 import { truthfulSignal } from './truthful-signal.ts';
 import { Validity } from './validity.ts';
 

@@ -2,18 +2,12 @@ import { type Clock, type Instant, instant } from '../base/clock.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { Node, type NodeSettings } from '../node/node.ts';
 import type { Client } from '../wire/client.ts';
+import type { LockKeys } from '../wire/operation.ts';
 import { type BallotResult, holdBallot } from './ballot.ts';
 import { chooseToken } from './fencing.ts';
 import { Membership, type MembershipSettings } from './membership.ts';
 import { majorityOf } from './tally.ts';
 import { TokenClock } from './token-clock.ts';
-
-/** The keys of one lock on every node. */
-export interface LockKeys {
-  readonly keys: readonly string[];
-  /** The fence counters that belong to `keys`; empty without fencing. */
-  readonly fences: readonly string[];
-}
 
 /** What came of asking a quorum for a lock. */
 export interface Grant {

@@ -1,7 +1,7 @@
 import { describe } from '../base/describe.ts';
 import { fenceKeyOf, OWN_PREFIX } from '../quorum/fencing.ts';
-import type { LockKeys } from '../quorum/quorum.ts';
 import type { Client } from '../wire/client.ts';
+import type { LockKeys } from '../wire/operation.ts';
 
 /** A resource or several that are locked together. */
 export type Resources = string | readonly string[];

@@ -234,7 +234,7 @@ class Batch {
     return reply[0] === HELD ? [...reply, owner, counter] : reply;
   }
 
-  /** Whether the node's marker lets it vote. The script finds the run_id by its beginning. */
+  /** Whether the node's marker lets it vote. */
   #voting(): boolean {
     this.#mayVote ??= this.#nodeCount === '' || this.#hasActiveMarker();
     return this.#mayVote;
@@ -244,7 +244,7 @@ class Batch {
     if (this.#store.typeOf(this.#markerKey) !== 'string') return false;
     const marker = this.#store.get(this.#markerKey) ?? '';
     const [, runId = '', nodes, maxTtl] = ACTIVE_MARKER.exec(marker) ?? [];
-    return nodes === this.#nodeCount && Number(maxTtl) >= this.#maxTtl && this.#runId.startsWith(runId);
+    return nodes === this.#nodeCount && Number(maxTtl) >= this.#maxTtl && this.#runId === runId;
   }
 
   #ownerOf(key: string): { readonly owner?: string | undefined; readonly foreign?: Reply } {

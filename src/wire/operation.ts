@@ -1,36 +1,45 @@
 import type { FailureReason, Reply } from '../base/vote.ts';
 
-/**
- * What a quorum asks of one node. `keys` are the lock keys; `fences` the fence counters that belong to them, in
- * the same order, and empty for a lock without fencing.
- */
-export type Operation =
-  | {
-      readonly kind: 'acquire';
-      readonly keys: readonly string[];
-      readonly fences: readonly string[];
-      readonly value: string;
-      readonly ttl: number;
-      /** The proposed token, microseconds. */
-      readonly proposal: number;
-    }
-  | {
-      readonly kind: 'confirm';
-      readonly keys: readonly string[];
-      readonly fences: readonly string[];
-      readonly value: string;
-      readonly token: number;
-    }
-  | {
-      readonly kind: 'extend';
-      readonly keys: readonly string[];
-      readonly fences: readonly string[];
-      readonly value: string;
-      readonly ttl: number;
-      readonly token: number;
-    }
-  | { readonly kind: 'release'; readonly keys: readonly string[]; readonly value: string }
-  | { readonly kind: 'inspect'; readonly keys: readonly string[]; readonly fences: readonly string[] };
+/** The keys of one lock on a node. */
+export interface LockKeys {
+  readonly keys: readonly string[];
+  /** The fence counters that belong to `keys`, in the same order; empty for a lock without fencing. */
+  readonly fences: readonly string[];
+}
+
+interface Acquire extends LockKeys {
+  readonly kind: 'acquire';
+  readonly value: string;
+  readonly ttl: number;
+  /** The proposed token, microseconds. */
+  readonly proposal: number;
+}
+
+interface Confirm extends LockKeys {
+  readonly kind: 'confirm';
+  readonly value: string;
+  readonly token: number;
+}
+
+interface Extend extends LockKeys {
+  readonly kind: 'extend';
+  readonly value: string;
+  readonly ttl: number;
+  readonly token: number;
+}
+
+interface Release {
+  readonly kind: 'release';
+  readonly keys: readonly string[];
+  readonly value: string;
+}
+
+interface Inspect extends LockKeys {
+  readonly kind: 'inspect';
+}
+
+/** What a quorum asks of one node. */
+export type Operation = Acquire | Confirm | Extend | Release | Inspect;
 
 export function failed(reason: FailureReason, message: string): Reply {
   return { outcome: 'failed', reason, message };
@@ -60,7 +69,7 @@ export function encode(operation: Operation): readonly (string | number)[] {
   }
 }
 
-function ifFenced(operation: { readonly fences: readonly string[] }, number: number): number | '' {
+function ifFenced(operation: LockKeys, number: number): number | '' {
   return operation.fences.length > 0 ? number : '';
 }
 

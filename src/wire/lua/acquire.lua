@@ -93,8 +93,6 @@ local function acquire(first, n, value, ttl, number)
     if failure then return undo(failure) end
     token = math.max(token, counter)
   end
-  for i = first + n, first + 2 * n - 1 do
-    redis.call('SET', KEYS[i], digits(token), 'PX', retention)
-  end
+  set_counters(first, n, token)
   return { GRANTED, token }
 end

@@ -22,8 +22,6 @@ local function confirm(first, n, value, _, number)
     local counter = tonumber(redis.call('GET', KEYS[i + n]) or nil)
     if counter and counter > token then return { SUPERSEDED, counter } end
   end
-  for i = first + n, first + 2 * n - 1 do
-    redis.call('SET', KEYS[i], digits(token), 'PX', retention)
-  end
+  set_counters(first, n, token)
   return { GRANTED, token }
 end

@@ -67,6 +67,13 @@ local function refusal(key)
   return { HELD, remaining }
 end
 
+-- Makes all fence counters of a lock the same; they follow its n lock keys.
+local function set_counters(first, n, token)
+  for i = first + n, first + 2 * n - 1 do
+    redis.call('SET', KEYS[i], digits(token), 'PX', retention)
+  end
+end
+
 -- The proposed token, kept within beta of this node's TIME on both sides: a client whose idea of the time is
 -- wrong can neither push a counter into the future nor fall behind tokens of a counter that has expired.
 local function clamp(proposal)
