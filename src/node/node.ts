@@ -66,6 +66,7 @@ export class Node {
   #state: NodeState = 'connecting';
   /** What keeps it from voting, for messages. */
   #why = 'it is not connected yet';
+  #runId = '';
   #silent = false;
   #connection = 0;
   #lookAgain: Timer | undefined;
@@ -168,6 +169,9 @@ export class Node {
       if (connection !== this.#connection || this.#state === 'ended') {
         throw new Error('the connection it was asked on has been lost');
       }
+      // Another process may be on another machine; the same one has the same clock on every connection.
+      if (look.runId !== this.#runId) this.time.reset();
+      this.#runId = look.runId;
       this.#note(look);
       return look;
     } finally {
@@ -223,7 +227,6 @@ export class Node {
 
   #greet(): void {
     this.#connection += 1;
-    this.time.reset();
     this.#enter('greeting', '');
     this.#introduce(this.#connection);
   }

@@ -4,11 +4,12 @@ import type { Random } from '../base/random.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import { currentMarker, type Marker, type NodeLook, parseMarker } from '../node/marker.ts';
-import { CLAMP_MS, type Node, type Registrar } from '../node/node.ts';
+import type { Node, Registrar } from '../node/node.ts';
 import type { Divergence } from '../node/node-time.ts';
 import { foreignObstacle, replicaObstacle, twinObstacle } from './eligibility.ts';
+import { Grace } from './grace.ts';
 import { clockWarning, evictionWarning } from './node-warnings.ts';
-import type { Quarantine } from './quarantine.ts';
+import { type Quarantine, quarantineMs } from './quarantine.ts';
 
 /** What the membership of a quorum goes by. All durations in milliseconds. */
 export interface MembershipSettings {
@@ -20,12 +21,6 @@ export interface MembershipSettings {
   readonly driftFactor: number;
   warn(warning: RedlockWarning): void;
 }
-
-/** Added to every quarantine, for what the nodes and this process do in between. */
-const MARGIN_MS = 100;
-
-/** How long a new deployment waits for the nodes that do not answer yet before the others join one by one. */
-const NEW_DEPLOYMENT_GRACE_MS = 3_000;
 
 /** A marker is written within this time of the look that it depends on, or not at all. */
 const WRITE_WINDOW_MS = 500;
@@ -64,13 +59,13 @@ export class Membership implements Registrar {
   /** The longest ttl that any marker has told of. */
   #longestTtl: number;
   readonly #survey = new SingleFlight(() => this.#surveyAll());
-  #graceUntilMs: number | undefined;
-  #graceTimer: Timer | undefined;
+  readonly #grace: Grace;
   #closed = false;
 
   constructor(settings: MembershipSettings) {
     this.#settings = settings;
     this.#longestTtl = settings.maxTtl;
+    this.#grace = new Grace(settings.clock, () => this.#survey.request());
   }
 
   /** The nodes whose membership this is, before any of them was looked at. */
@@ -102,7 +97,7 @@ export class Membership implements Registrar {
 
   clockDiverged(node: Node, { byMs }: Divergence): void {
     const { maxTtl, driftFactor, warn } = this.#settings;
-    node.distrustClock(maxTtl * (1 + driftFactor) + MARGIN_MS);
+    node.distrustClock(maxTtl * (1 + driftFactor));
     warn(clockWarning(node.address, byMs, maxTtl));
   }
 
@@ -141,7 +136,7 @@ export class Membership implements Registrar {
 
   close(): void {
     this.#closed = true;
-    this.#graceTimer?.cancel();
+    this.#grace.close();
     for (const { timer } of this.#members) timer?.cancel();
   }
 
@@ -153,7 +148,7 @@ export class Membership implements Registrar {
     if (look.marker !== '') member.blankSinceMs = undefined;
     else member.blankSinceMs ??= look.receivedAtMs;
     const marker = currentMarker(look);
-    this.#longestTtl = Math.max(this.#longestTtl, parseMarker(look.marker)?.maxTtl ?? 0);
+    this.#learnTtl(look);
     this.#warnOfEviction(member, look);
     const obstacle =
       this.#obstacleOf(member, look) ??
@@ -213,7 +208,7 @@ export class Membership implements Registrar {
     const someRemember = looks.some((look) => look !== undefined && look.marker !== '');
     if (!someRemember && silent.length === 0) {
       await Promise.all(blank.map(({ member, look }) => this.#activateOrDecide(member, look)));
-    } else if (someRemember || !this.#hasGrace()) {
+    } else if (someRemember || !this.#grace.isLeft()) {
       for (const { member, look } of blank) this.#joinUnlessStarting(member, look);
     } else {
       for (const { member } of blank) {
@@ -223,18 +218,6 @@ export class Membership implements Registrar {
         );
       }
     }
-  }
-
-  /** Whether a deployment that looks new still waits for nodes that have not been reached. */
-  #hasGrace(): boolean {
-    const { clock } = this.#settings;
-    if (this.#graceUntilMs === undefined) {
-      this.#graceUntilMs = clock.uptime() + NEW_DEPLOYMENT_GRACE_MS;
-      this.#graceTimer = clock.after(NEW_DEPLOYMENT_GRACE_MS, () => this.#survey.request(), {
-        keepAlive: false,
-      });
-    }
-    return clock.uptime() < this.#graceUntilMs;
   }
 
   async #activateOrDecide(member: Member, look: NodeLook): Promise<void> {
@@ -280,10 +263,9 @@ export class Membership implements Registrar {
     const { clock, random, driftFactor } = this.#settings;
     const joining = member.joining ?? { marker: look.marker, sinceMs: look.receivedAtMs, isOurs };
     member.joining = joining;
-    const quarantineMs = this.#longestTtl * (1 + driftFactor) + 2 * CLAMP_MS + MARGIN_MS;
-    const leftMs = joining.sinceMs + quarantineMs - clock.uptime();
+    const leftMs = joining.sinceMs + quarantineMs(this.#longestTtl, driftFactor) - clock.uptime();
     if (leftMs <= 0) {
-      this.#replaceMarker(member, look, this.#marker('active', look), () => this.#admit(member));
+      void this.#endQuarantine(member);
       return;
     }
     const until = new Date(clock.wall() + leftMs).toISOString();
@@ -293,6 +275,25 @@ export class Membership implements Registrar {
     );
     const courtesyMs = joining.isOurs ? 0 : random.fraction() * LONGEST_COURTESY_MS;
     this.#lookAgain(member, leftMs + courtesyMs);
+  }
+
+  /** Somebody may have come meanwhile who uses longer ttls; the markers of the others tell. */
+  async #endQuarantine(member: Member): Promise<void> {
+    const waitedForTtl = this.#longestTtl;
+    const others = await Promise.allSettled(this.#members.map(({ node }) => node.look()));
+    for (const look of others) if (look.status === 'fulfilled') this.#learnTtl(look.value);
+    try {
+      const look = await member.node.look();
+      const isOver = look.marker === member.joining?.marker && this.#longestTtl === waitedForTtl;
+      if (!isOver || this.#closed) this.#decide(member, look);
+      else this.#replaceMarker(member, look, this.#marker('active', look), () => this.#admit(member));
+    } catch {
+      this.#lookAgain(member, TRY_AGAIN_MS);
+    }
+  }
+
+  #learnTtl({ marker }: NodeLook): void {
+    this.#longestTtl = Math.max(this.#longestTtl, parseMarker(marker)?.maxTtl ?? 0);
   }
 
   /** Replaces the marker that was seen; if it is another one by now, decides anew. */

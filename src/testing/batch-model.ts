@@ -150,13 +150,18 @@ class Batch {
 
   /** SET NX looks and takes in one call. */
   #takeOne([key = '']: readonly string[], value: string, ttl: string, taken: string[]): Reply | undefined {
-    if (this.#store.setIfMissing(key, value, ttl)) {
+    let isTaken = false;
+    const failure = failureOf(() => {
+      isTaken = this.#store.setIfMissing(key, value, ttl);
+    });
+    if (isTaken) {
       taken.push(key);
       return undefined;
     }
     const { owner, foreign } = this.#ownerOf(key);
     if (foreign !== undefined) return foreign;
-    return owner === value ? undefined : this.#refusal(key);
+    if (owner !== undefined && owner !== value) return this.#refusal(key);
+    return failure === undefined ? undefined : [FAILED, failure];
   }
 
   /** Whether all of several keys can be taken, or are the caller's. */

@@ -42,13 +42,13 @@ local function acquire(first, n, value, ttl, number)
     local key = KEYS[first]
     local set = redis.pcall('SET', key, value, 'NX', 'PX', ttl)
     local failure = error_of(set)
-    if failure then return { FAILED, failure } end
-    if set then
+    if set and not failure then
       taken[1] = key
     else
       local owner, foreign = owner_of(key)
       if foreign then return foreign end
-      if owner ~= value then return refusal(key) end
+      if owner ~= nil and owner ~= value then return refusal(key) end
+      if failure then return { FAILED, failure } end
     end
   else
     local free = {}

@@ -8,8 +8,8 @@ import { type Machine, World } from '../world.ts';
 /** Time for a broken connection to be made again, and for a look at the node behind it. */
 export const RECONNECT_MS = 200;
 
-/** How long a node that lost its memory does not vote, with the default maxTtl of 30 s. */
-export const QUARANTINE_MS = 30_000 * 1.01 + 2_100;
+/** Until a node that lost its memory votes again, with the default maxTtl of 30 s: counted from when it is noticed. */
+export const QUARANTINE_MS = 30_000 * 1.01 + 2_100 + 2_000;
 
 /** Longer than any answer is waited for: what was held up by a cut arrives past its deadline after this. */
 const PAST_DEADLINES_MS = 1_000;
@@ -38,7 +38,8 @@ export class Scene {
       const lock = await world.clock.runUntil(user.acquire('first use'));
       await world.clock.runUntil(lock.release());
     }
-    await world.clock.advance(PAST_DEADLINES_MS);
+    // Whoever saw a node before it was initialized looks at it once more.
+    await world.clock.advance(options.quarantine === 'strict' ? QUARANTINE_MS : PAST_DEADLINES_MS);
     return scene;
   }
 

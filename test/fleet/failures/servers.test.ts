@@ -1,0 +1,98 @@
+import { Redis } from 'ioredis';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type NoQuorumError, Redlock, type RedlockWarning } from '../../../src/index.ts';
+import { BRISK, nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
+import { LONG_TTL_MS } from '../../support/lock-keys.ts';
+import { scriptCalls } from '../../support/server-calls.ts';
+import { Fleet } from '../fleet.ts';
+import { eventually } from '../processes.ts';
+import { TcpProxy } from '../proxy.ts';
+
+/** Why each node that gave no vote did not. */
+async function obstacles(redlock: Redlock): Promise<readonly string[]> {
+  const error = await redlock.acquire('wanted', { ttl: LONG_TTL_MS, waitTime: 0 }).then(
+    async (lock) => lock.release(),
+    (reason: NoQuorumError) => reason,
+  );
+  return error.votes.flatMap((vote) =>
+    vote.outcome === 'failed' ? [`${vote.reason}: ${vote.message}`] : [],
+  );
+}
+
+describe('one server in the list twice', () => {
+  it.each<[string, (port: number) => Promise<{ readonly url: string }>]>([
+    ['under another name', async (port) => ({ url: `redis://localhost:${port}` })],
+    ['behind a proxy', (port) => TcpProxy.start(port)],
+  ])('%s has one vote, and says which server it is', async (_, aliasOf) => {
+    await using fleet = await Fleet.start(2);
+    const alias = await aliasOf(nodeAt(fleet, 0).port);
+    onTestFinished(async () => {
+      if (alias instanceof TcpProxy) await alias.stop();
+    });
+    const [first = '', second = ''] = fleet.urls;
+    await using redlock = new Redlock([first, alias.url, second], PATIENT);
+    await using lock = await redlock.acquire('with the other server', { ttl: LONG_TTL_MS });
+    await nodeAt(fleet, 1).kill();
+
+    const reasons = await obstacles(redlock);
+
+    expect(reasons.filter((reason) => reason.startsWith('refused'))).toEqual([
+      expect.stringMatching(/it is the same server as .* under another address. Give every master once/),
+    ]);
+    expect(reasons).toHaveLength(2);
+    lock.assertHeld();
+  });
+});
+
+describe('programs with lists of another length', () => {
+  it('are refused by the nodes, until initialize() is called; then the others are', async () => {
+    await using fleet = await Fleet.start(4);
+    await using old = new Redlock(fleet.urls.slice(0, 3), PATIENT);
+    await (await old.acquire('wanted')).release();
+    await using changed = new Redlock(fleet.urls, PATIENT);
+    for (const obstacle of (await obstacles(changed)).filter((each) => each.startsWith('refused'))) {
+      expect(obstacle).toContain('it is one of a quorum of 3, and here are 4');
+    }
+    await expect(changed.acquire('wanted')).rejects.toMatchObject({ code: 'QUORLOCK_NO_QUORUM' });
+
+    await changed.initialize();
+
+    await (await changed.acquire('wanted')).release();
+    await expect(old.acquire('wanted')).rejects.toMatchObject({ code: 'QUORLOCK_NO_QUORUM' });
+  });
+});
+
+describe('clients with the offline queue and resending of ioredis', () => {
+  it('are warned of, and what they send late is refused', async () => {
+    await using fleet = await startDeployment(3);
+    const node = nodeAt(fleet, 0);
+    await using proxy = await TcpProxy.start(node.port);
+    const clients = [proxy.url, ...fleet.urls.slice(1)].map((url) => new Redis(url));
+    onTestFinished(() => {
+      for (const client of clients) client.disconnect();
+    });
+    for (const client of clients) client.on('error', () => undefined);
+    const warnings: RedlockWarning[] = [];
+    await using redlock = new Redlock(clients, {
+      ...BRISK,
+      onWarning: (warning) => warnings.push(warning),
+    });
+    await (await redlock.acquire('before')).release();
+    expect(warnings.map(({ code }) => code)).toEqual(Array(3).fill('QUORLOCK_UNSAFE_CLIENT'));
+
+    // The request is lost with the connection; the driver sends it again on the next one.
+    proxy.cut('up');
+    await using lock = await redlock.acquire('resent', { ttl: LONG_TTL_MS });
+    const before = await scriptCalls(node);
+    await eventually('the deadline has passed', () => lock.remainingValidity() < LONG_TTL_MS - 2_500);
+    proxy.resetAll();
+    await proxy.heal();
+
+    await eventually('the late ACQUIRE has run, and later ones too', async () => {
+      await (await redlock.acquire('after')).release();
+      return (await scriptCalls(node)) >= before + 4;
+    });
+    expect(await node.command('GET', 'lock:resent')).toBeNull();
+    lock.assertHeld();
+  });
+});

@@ -1,0 +1,162 @@
+import { access, readdir, readFile } from 'node:fs/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { codeIn, sectionOf, tableUnder } from '../support/markdown.ts';
+
+const root = new URL('../../', import.meta.url);
+const read = (path: string) => readFile(new URL(path, root), 'utf8');
+
+/** What every lock library must have an answer to. */
+const FAILURES = [
+  'Pause after the check',
+  'Pause while acquiring',
+  'Suspended host',
+  'Holder set back to a snapshot',
+  'Lock value used twice',
+  'Unequal maxTtl',
+  'Node clock steps forward',
+  'Node clock steps back',
+  'Node clock drifts',
+  'Node clock stands still',
+  'Crash without fsync',
+  'AOF everysec',
+  'FLUSHALL',
+  'Old snapshot restored',
+  'Failover',
+  'Eviction',
+  'Late ACQUIRE',
+  'Doubled command',
+  'Offline queue',
+  'Hung promise',
+  'Shortening extension',
+  'Extension racing expiry and release',
+  'Split vote',
+  'Even number of nodes',
+  'Same server twice',
+  'Different lists, databases or prefixes',
+  'Changing the node list',
+];
+
+const pages: Record<string, string> = {};
+beforeAll(async () => {
+  for (const name of ['guarantees', 'failures']) pages[name] = await read(`docs/${name}.md`);
+});
+const page = (name: string) => pages[name] ?? '';
+
+describe.each(['guarantees', 'failures'])('docs/%s.md', (name) => {
+  it('names tests that exist', async () => {
+    const references = referencesIn(page(name));
+    expect(references.length).toBeGreaterThan(20);
+    const strays: string[] = [];
+    for (const { file, test } of references) {
+      const names = namesIn(await read(file).catch(() => ''));
+      if (!names.has(test)) strays.push(`${file} › ${test}`);
+    }
+    expect(strays).toEqual([]);
+  });
+
+  it('links to pages and headings that exist', async () => {
+    const links = [...page(name).matchAll(/\]\(([^)]+)\)/g)].map(([, link = '']) => link);
+    expect(links.length).toBeGreaterThan(2);
+    for (const link of links) {
+      const [path = '', anchor] = link.split('#');
+      const target = new URL(path === '' ? `docs/${name}.md` : `docs/${path}`, root);
+      await access(target);
+      if (anchor !== undefined) expect(anchorsOf(await readFile(target, 'utf8'))).toContain(anchor);
+    }
+  });
+
+  it('names warnings, errors and options as they are', async () => {
+    const source = await sourceOf();
+    const words = codeIn(page(name)).flatMap((code) => code.match(/^QUORLOCK_\w+$|^\w+Error$/) ?? []);
+    for (const word of words) expect(source).toContain(word);
+  });
+});
+
+describe('docs/guarantees.md', () => {
+  it('has for every promise what it needs and a test', () => {
+    const rows = tableUnder(page('guarantees'), '## The promises');
+    expect(rows.length).toBeGreaterThan(5);
+    for (const [promise = '', needs, , tests = ''] of rows) {
+      expect(needs, promise).not.toBe('');
+      expect(referencesIn(tests).length, promise).toBeGreaterThan(0);
+    }
+  });
+
+  it('says what is never promised, and whose every assumption is', () => {
+    expect(sectionOf(page('guarantees'), '## Never promised')).toMatch(/^- \*\*/m);
+    const owners = tableUnder(page('guarantees'), '## Whose assumption it is').map(([, whose = '']) => whose);
+    expect(new Set(owners.map((whose) => whose.split(',')[0]))).toEqual(
+      new Set(['operator', 'user', 'quorlock']),
+    );
+  });
+});
+
+describe('docs/failures.md', () => {
+  it('has every failure of the catalogue', () => {
+    const headings = [...page('failures').matchAll(/^### (.*)$/gm)].map(([, heading]) => heading);
+    expect(headings).toEqual(FAILURES);
+  });
+
+  it.each(FAILURES)(
+    'says of "%s" what happens, what is done, what is left to do, and shows it',
+    (failure) => {
+      const section = sectionOf(page('failures'), `### ${failure}`);
+      const leads = [...section.matchAll(/^- \*\*([A-Za-z ]+)/gm)].map(([, lead]) => lead);
+      expect(leads).toEqual(['What happens', 'quorlock', 'You', 'Tests']);
+      expect(referencesIn(section).length).toBeGreaterThan(0);
+    },
+  );
+
+  it('names every test of the failures', async () => {
+    const named = new Set(referencesIn(page('failures')).map(({ file, test }) => `${file} › ${test}`));
+    for (const folder of ['test/unit/failures/', 'test/fleet/failures/']) {
+      const files = (await readdir(new URL(folder, root))).filter((file) => file.endsWith('.test.ts'));
+      expect(files.length).toBeGreaterThan(1);
+      for (const file of files.map((each) => folder + each)) {
+        const missing = [...testsIn(await read(file))].filter((test) => !named.has(`${file} › ${test}`));
+        expect(missing, file).toEqual([]);
+      }
+    }
+  });
+});
+
+interface Reference {
+  readonly file: string;
+  readonly test: string;
+}
+
+/** The tests that a text names, each as `file › name`. */
+function referencesIn(text: string): readonly Reference[] {
+  return codeIn(text).flatMap((code) => {
+    const [, file, test] = /^(test\/\S+\.test\.ts) › (.+)$/.exec(code) ?? [];
+    return file === undefined || test === undefined ? [] : [{ file, test }];
+  });
+}
+
+const CALL = /\b(describe|it|test)(?:\.\w+)*(?:<[^()]*?>)?\(/;
+const NAME = /\(\s*(?:'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"),/g;
+
+/** Every text that stands where a test or a group of tests has its name. */
+function namesIn(source: string): ReadonlySet<string> {
+  return new Set([...source.matchAll(NAME)].map(([, single, double]) => single ?? double ?? ''));
+}
+
+/** The names of the tests alone. */
+function testsIn(source: string): ReadonlySet<string> {
+  const lines = source.split(new RegExp(`^ *(?=${CALL.source})`, 'm'));
+  const tests = lines.filter((part) => /^(?:it|test)\b/.test(part));
+  return new Set(tests.flatMap((part) => [...namesIn(part)].slice(0, 1)));
+}
+
+function anchorsOf(text: string): readonly string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+async function sourceOf(): Promise<string> {
+  return (await Promise.all(['src/base/errors.ts', 'src/base/warning.ts'].map(read))).join('\n');
+}
