@@ -28,8 +28,9 @@ export async function soak(
     }));
     const verdict = await run(terms, staff, interrupt).finally(() => display.stop());
     output.write(`${describeVerdict(verdict)}\n`);
+    // One that was cut short may have granted nothing yet, which is no failure.
+    if (interrupt.aborted && verdict.acquisitions === 0) break;
     totals.add(verdict);
-    if (interrupt.aborted) break;
     if (verdict.broken.length > 0) {
       output.write(`${describeFailure(verdict)}\n`);
       break;

@@ -149,7 +149,10 @@ export class Membership implements Registrar {
     else member.blankSinceMs ??= look.receivedAtMs;
     const marker = currentMarker(look);
     this.#learnTtl(look);
-    this.#warnOfEviction(member, look);
+    if (look.evicts && !member.isWarnedOf) {
+      member.isWarnedOf = true;
+      this.#settings.warn(evictionWarning(member.node.address, look.evictionPolicy));
+    }
     const obstacle =
       this.#obstacleOf(member, look) ??
       (this.#isMarked(member) ? foreignObstacle(marker, this.#settings.nodeCount) : undefined);
@@ -341,11 +344,5 @@ export class Membership implements Registrar {
 
   #isMarked(member: Member): boolean {
     return this.#settings.quarantine !== 'off' && !member.node.isCluster;
-  }
-
-  #warnOfEviction(member: Member, look: NodeLook): void {
-    if (!look.evicts || member.isWarnedOf) return;
-    member.isWarnedOf = true;
-    this.#settings.warn(evictionWarning(member.node.address, look.evictionPolicy));
   }
 }

@@ -17,6 +17,10 @@ const RUNS_OF: Readonly<Record<Mode, number>> = {
   amnesia: 2,
 };
 
+const isLinux = process.platform === 'linux';
+/** The nodes' clocks are set wrong by a shim that runs nowhere else. */
+const onLinux = describe.skipIf(!isLinux);
+
 const seed = chooseSeed();
 const ending = new AbortController();
 const verdicts = new Map<Terms, Promise<Verdict>>();
@@ -31,6 +35,7 @@ const all = [...regressions.map((each) => each.terms), ...terms];
 let lanes: readonly Promise<void>[] = [];
 
 beforeAll(() => {
+  if (!isLinux) return;
   console.log(
     [`The same seeds again: QUORLOCK_SEED=${seed}`, ...all.map((each) => `  ${describeTerms(each)}`)].join(
       '\n',
@@ -86,27 +91,36 @@ async function expectOverlapsAmong(runs: readonly Terms[]): Promise<void> {
   expect(overlaps).toBeGreaterThan(0);
 }
 
-describe.runIf(regressions.length > 0)('seeds that once showed something', () => {
+describe.runIf(isLinux && regressions.length > 0)('seeds that once showed something', () => {
   test.each(regressions)('$mode, seed $seed: $showed', (each) => expectToHold(each.terms));
 });
 
-describe('nodes lose their memory, clocks inside the allowance: no overlaps, tokens unique and growing', () => {
-  test.each(named('inside'))('seed %i', (_, each) => expectToHold(each));
-});
+onLinux(
+  'nodes lose their memory, clocks inside the allowance: no overlaps, tokens unique and growing',
+  () => {
+    test.each(named('inside'))('seed %i', (_, each) => expectToHold(each));
+  },
+);
 
-describe('clocks of nodes step by 30 s and run at half or twice the rate: tokens unique and growing', () => {
+onLinux('clocks of nodes step by 30 s and run at half or twice the rate: tokens unique and growing', () => {
   test.each(named('clocks'))('seed %i', (_, each) => expectToHold(each));
 });
 
-describe('nodes lose their memory, and clocks are apart by up to the largest ttl: tokens unique and growing', () => {
-  test.each(named('everything'))('seed %i', (_, each) => expectToHold(each));
-});
+onLinux(
+  'nodes lose their memory, and clocks are apart by up to the largest ttl: tokens unique and growing',
+  () => {
+    test.each(named('everything'))('seed %i', (_, each) => expectToHold(each));
+  },
+);
 
-describe('nodes lose their memory and clocks go wrong by more, where nothing is promised: locks are granted', () => {
-  test.each(named('beyond'))('seed %i', (_, each) => expectToHold(each));
-});
+onLinux(
+  'nodes lose their memory and clocks go wrong by more, where nothing is promised: locks are granted',
+  () => {
+    test.each(named('beyond'))('seed %i', (_, each) => expectToHold(each));
+  },
+);
 
-describe('outside of what is promised the same test finds overlaps', () => {
+onLinux('outside of what is promised the same test finds overlaps', () => {
   test("quarantine: 'off', a majority loses its memory", () =>
     expectOverlapsAmong(terms.filter(({ mode }) => mode === 'unmarked')));
 

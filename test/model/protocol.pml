@@ -1,20 +1,22 @@
 /*
  * The lock protocol over N independent nodes, with no assumption about time.
  *
- * A node keeps an owner and a counter. A key may expire at any moment; the counter stays.
- * A message, once sent, stays in the network for ever: a node may execute it now, much later,
- * in any order, any number of times, or never, and its answer may be lost. So an attempt that
- * is given up is one that takes no further step, a RELEASE is an expiry, and a handoff
- * (RELEASE and ACQUIRE in one script) is an expiry and an ACQUIRE.
+ * A node keeps an owner and a counter c. A key may expire at any moment; the counter stays.
+ * A message, once sent, stays in the network for ever: a node may execute it at once, much
+ * later, in any order, any number of times, or never, and its answer may be lost.
+ * So an attempt that is given up is one that takes no further step, a RELEASE is an expiry,
+ * and a handoff (RELEASE and ACQUIRE in one script) is an expiry and an ACQUIRE.
  *
- * Checked, for N nodes and A attempts (-DN= and -DA=), by `won` and `extended`:
+ * Checked in `won` and `extended`:
  *   P1  the tokens of two locks that were won differ;
  *   P2  a lock that was won before another attempt started has the lower token;
- *   P3  an extension accepted by a majority proves that no higher token had been won before it was sent.
+ *   P3  an extension that a majority accepted proves that no higher token had been won
+ *       before it was sent.
  *
- * -DREDUCE and -DMERGE make the search smaller without leaving a violation out: see there.
- * Weakened rules, each of which must break: NO_CONFIRM, NO_OWNER_CHECK, NO_CONFIRM_COUNTER_CHECK,
- * NO_COUNTER_CHECK, OWNER_ONLY_EXTEND, HANDOFF_KEEPS_COUNTER.
+ * -DN=nodes (3 to 5), -DA=attempts (2 or 3). -DREDUCE and -DMERGE make the search smaller
+ * without losing a violation: see there. Weakened rules, each of which breaks a property:
+ * NO_CONFIRM, NO_OWNER_CHECK, NO_CONFIRM_COUNTER_CHECK, NO_COUNTER_CHECK, OWNER_ONLY_EXTEND,
+ * HANDOFF_KEEPS_COUNTER, and the weakened assumption NODE_FORGETS.
  */
 #ifndef N
 #define N 3
@@ -27,22 +29,22 @@
 #endif
 #define QUORUM (N / 2 + 1)
 
-/* The phases of an attempt. From ASKING on, its ACQUIRE is in the network; from CONFIRMING
-   on, also its CONFIRM; from EXTENDING on, also its EXTEND. */
+/* Where an attempt is. From ASKING on its ACQUIRE is in the network, from CONFIRMING on its
+   CONFIRM too, from EXTENDING on its EXTEND too. */
 #define IDLE 0
 #define ASKING 1
 #define CONFIRMING 2
 #define WON 3
 #define EXTENDING 4
 
-/* What an attempt has heard from a node. While it asks: a counter LOWER than, or equal to,
-   the highest so far (TOP). Later: TOP is a CONFIRM, then an EXTEND, that was accepted. */
+/* What an attempt has heard from a node. While it asks: a counter LOWER than the highest it
+   has heard, or equal to it (TOP). Later, TOP: its CONFIRM, then its EXTEND, was accepted. */
 #define NOTHING 0
 #define LOWER 1
 #define TOP 2
 
 typedef Node {
-  byte owner;        /* 0: unowned; else an attempt, 1 .. A */
+  byte owner;        /* 0: unowned, else an attempt, 1 .. A */
   byte c;
   byte heard[A + 1]
 #ifdef ACQUIRE_ONCE
@@ -53,14 +55,14 @@ typedef Node {
 typedef Attempt {
   byte phase;
   byte token;        /* the highest counter heard; fixed from CONFIRMING on */
-  byte wonBefore;    /* bit b: b had won when this attempt started */
-  bool outrun        /* a higher token had been won when the latest extension was sent */
+  byte wonBefore;    /* bit b: attempt b had won when this one started */
+  bool outrun        /* a higher token had been won when the last extension was sent */
 }
 
 Node node[N];
 Attempt at[A + 1];
 
-/* Scratch: no part of the state. */
+/* Scratch, no part of the state. (A breadth-first search does not allow hidden variables.) */
 #ifdef REDUCE
 hidden byte i, j, k, count, swap;
 hidden int lhs, rhs, used;
@@ -70,31 +72,24 @@ byte i, count;
 
 #define NAME(a) (64 + a)
 
-inline forget_answers(a) {
-  for (i : 0 .. N - 1) { node[i].heard[a] = NOTHING }
-}
-
-inline count_heard(a, least) {
-  count = 0;
-  for (i : 0 .. N - 1) { count = count + (node[i].heard[a] >= least) }
-}
-
 /*
- * REDUCE. Nodes are interchangeable, and so are attempts: both are kept sorted. The rules
- * only compare counters, so a number is kept as its rank among all counters and tokens,
- * 1 .. top without a gap; a new counter is either equal to a rank or anywhere between two.
- * So counters have no bound, and neither has the number of times a message is executed.
+ * REDUCE. Nodes are interchangeable and so are attempts: both are kept sorted.
+ *
+ * Counters are only compared with tokens and with new counters, and what a node permits with
+ * a counter it also permits with a lower one. So a counter is rounded down, to a token or to
+ * just above one, and tokens are kept as ranks: counters have no bound, and neither has the
+ * number of times that a message is executed.
  */
 #ifdef REDUCE
 byte top;
 
-/* A number: 2r is the token of rank r, 2r + 1 lies above it and below the next. A new counter q
-   is one of the tokens above c, or lies above or below or between them, but above c. */
+/* 2r is the token of rank r, 2r + 1 a number above it and below the next, as low as can be.
+   A new counter q above c is one of the tokens, or lies below, above or between them. */
 #define ABOVE(q, c) ((q > c || (q == c && q % 2 == 1)) && q <= 2 * top + 1)
 #define NEXT(q, c) (q == c + 1 - c % 2)
-#define EXACT(c) (c > 0 && c % 2 == 0)
+#define IS_TOKEN(c) (c > 0 && c % 2 == 0)
 
-/* A number between two tokens becomes a rank of its own while it may be a token. */
+/* A number between two tokens gets a rank of its own while it may become one. */
 inline set_counter(n, q) {
   node[n].c = q;
   if
@@ -134,16 +129,6 @@ inline round_down() {
 #define SWAP(x, y) swap = x; x = y; y = swap
 #define BIT(set, b) ((set >> b) & 1)
 
-inline attempt_key(a, key) {
-  key = at[a].phase * 16 + at[a].token;
-  count = 0;
-  for (i : 1 .. A) { count = count + BIT(at[a].wonBefore, i) - 4 * BIT(at[i].wonBefore, a) + 16 }
-  key = key * 64 + count;
-  count = 0;
-  for (i : 0 .. N - 1) { count = count + node[i].heard[a] + 12 * (node[i].owner == a) }
-  key = key * 128 + count * 2 + at[a].outrun
-}
-
 inline swap_attempts(a, b) {
   SWAP(at[a].phase, at[b].phase);
   SWAP(at[a].token, at[b].token);
@@ -166,7 +151,18 @@ inline swap_attempts(a, b) {
   }
 }
 
-/* Idle attempts come last, so that it is always the first of them that starts. */
+/* The key says nothing of an attempt's index. Equal keys only cost time. */
+inline attempt_key(a, key) {
+  key = at[a].phase * 16 + at[a].token;
+  count = 0;
+  for (i : 1 .. A) { count = count + 16 + BIT(at[a].wonBefore, i) - 4 * BIT(at[i].wonBefore, a) }
+  key = key * 64 + count;
+  count = 0;
+  for (i : 0 .. N - 1) { count = count + node[i].heard[a] + 12 * (node[i].owner == a) }
+  key = key * 128 + count * 2 + at[a].outrun
+}
+
+/* Idle attempts come last, and the first of them is the next to start. */
 inline sort_attempts() {
   for (j : 1 .. A - 1) {
     for (k : 1 .. A - j) {
@@ -202,12 +198,43 @@ inline settle() { d_step { round_down(); sort_attempts(); sort_nodes(); count = 
 #else
 #define ABOVE(q, c) (q > c && q <= MAX_COUNTER)
 #define NEXT(q, c) (q == c + 1 && q <= MAX_COUNTER)
-#define EXACT(c) true
+#define IS_TOKEN(c) true
 inline set_counter(n, q) { node[n].c = q }
 inline settle() { d_step { i = 0; count = 0 } }
 #endif
 
+/*
+ * MERGE. Fewer steps, and under the full rules none of the violations lost:
+ * - A key expires when an ACQUIRE or an EXTEND finds it in the way. Earlier, its expiry
+ *   would only take possibilities away.
+ * - An attempt starts with its first grant. An earlier start only weakens P2.
+ * - A grant is heard at once or never: a later ACQUIRE would be answered with the same c.
+ *   If it is not heard, c rises as little as it can: a lower one only permits more.
+ * - A CONFIRM or EXTEND that is accepted is heard, and completes a majority, at once: to wait
+ *   only weakens P2 and P3. Of an EXTEND only when P3 is at stake.
+ */
+#ifdef MERGE
+#define FREE(n) true
+#define STARTED(a) (at[a].phase != IDLE || a == 1 || at[a - 1].phase != IDLE)
+#define LISTENS(a, n) (at[a].phase <= ASKING && node[n].heard[a] == NOTHING)
+#define UNHEARD(q, c) NEXT(q, c)
+#else
+#define FREE(n) (node[n].owner == 0)
+#define STARTED(a) (at[a].phase != IDLE)
+#define LISTENS(a, n) (at[a].phase == ASKING && node[n].heard[a] == NOTHING)
+#define UNHEARD(q, c) ABOVE(q, c)
+#endif
+
 /* ---- An attempt ---- */
+
+inline forget_answers(a) {
+  for (i : 0 .. N - 1) { node[i].heard[a] = NOTHING }
+}
+
+inline count_accepted(a) {
+  count = 0;
+  for (i : 0 .. N - 1) { count = count + (node[i].heard[a] == TOP) }
+}
 
 inline start(a) {
   printf("%c starts\n", NAME(a));
@@ -215,7 +242,7 @@ inline start(a) {
   for (i : 1 .. A) { if :: at[i].phase >= WON -> at[a].wonBefore = at[a].wonBefore | (1 << i) :: else fi }
 }
 
-/* A node has answered c to a's ACQUIRE: the tally keeps the highest. */
+/* A node has answered c to a's ACQUIRE. */
 inline hear(a, n) {
   if
   :: node[n].c > at[a].token ->
@@ -232,9 +259,11 @@ inline won(a) {
   printf("%c wins with token %d\n", NAME(a), at[a].token);
   for (i : 1 .. A) {
     if
+#ifndef WITHOUT_P1
     :: i != a && at[i].phase >= WON && at[i].token == at[a].token ->
       printf("P1 broken: %c and %c both have token %d\n", NAME(i), NAME(a), at[a].token); assert(false)
-    :: i != a && at[i].token > at[a].token && (at[a].wonBefore & (1 << i)) ->
+#endif
+    :: (at[a].wonBefore & (1 << i)) && at[i].token > at[a].token ->
       printf("P2 broken: %c had won token %d before %c started\n", NAME(i), at[i].token, NAME(a)); assert(false)
     :: else
     fi
@@ -243,9 +272,10 @@ inline won(a) {
   forget_answers(a)
 }
 
-/* A majority granted: the token is the highest counter among them. */
+/* A majority has granted: the token is the highest counter among them, and the nodes that
+   answered it are confirmed. Otherwise a asks the others. */
 inline tally(a) {
-  count_heard(a, TOP);
+  count_accepted(a);
 #ifdef NO_CONFIRM
   count = QUORUM;
 #endif
@@ -258,6 +288,7 @@ inline tally(a) {
   fi
 }
 
+/* A new round: answers to the last one do not count for it. */
 inline send_extension(a) {
   printf("%c sends an extension\n", NAME(a));
   at[a].phase = EXTENDING;
@@ -272,35 +303,21 @@ inline extended(a) {
   :: at[a].outrun -> printf("P3 broken: a higher token had been won before the extension was sent\n"); assert(false)
   :: else
   fi
+#ifdef WITNESS
+  /* Not a violation: shows that the search gets this far. */
+  count = 0;
+  for (i : 1 .. A) { count = count + (at[i].phase >= WON && at[i].token <= at[a].token) }
+  if
+  :: count == A -> printf("reached: all attempts won, and the last one was extended\n"); assert(false)
+  :: else
+  fi
+#endif
 }
 
 /* ---- A node executes a message ---- */
 
-/*
- * MERGE: fewer steps, none of the violations lost.
- * - A key expires only when an ACQUIRE or an EXTEND finds it in the way: until then its
- *   expiry would only take possibilities away.
- * - An attempt starts with its first grant: to start earlier only weakens P2.
- * - A grant is heard at once or never: the same c would be answered again later.
- * - An accepted CONFIRM or EXTEND is heard, and completes a majority, at once: waiting only
- *   weakens P2 and P3. An EXTEND's answer only counts when P3 is at stake.
- */
-#ifdef MERGE
-#define STARTED(a) (at[a].phase != IDLE || a == 1 || at[a - 1].phase != IDLE)
-#define LISTENS(a, n) (at[a].phase <= ASKING && node[n].heard[a] == NOTHING)
-#define LOWEST(q, c) NEXT(q, c)
-#define FREE(n) true
-#else
-#define STARTED(a) (at[a].phase != IDLE)
-#define LISTENS(a, n) (at[a].phase == ASKING && node[n].heard[a] == NOTHING)
-#define LOWEST(q, c) ABOVE(q, c)
-#define FREE(n) (node[n].owner == 0)
-#endif
-
-#ifdef ACQUIRE_ONCE
-#define ARRIVES(a, n) !node[n].asked[a]
-#elif defined(NO_LATE_ACQUIRE)
-#define ARRIVES(a, n) (at[a].phase <= ASKING)
+#ifdef ACQUIRE_ONCE /* at most once on a node, and not after the tally */
+#define ARRIVES(a, n) (!node[n].asked[a] && at[a].phase == ASKING)
 #else
 #define ARRIVES(a, n) true
 #endif
@@ -331,7 +348,7 @@ inline own(a, n) {
 }
 
 /* ACQUIRE on an unowned key. The clamp makes of p another number on every node and at every
-   time, so max(c + 1, clamp(p)) may be any number above c. */
+   time: max(c + 1, clamp(p)) may be any number above c. */
 inline grant(a, n, q) {
 #ifdef MERGE
   if :: at[a].phase == IDLE -> start(a) :: else fi
@@ -340,92 +357,98 @@ inline grant(a, n, q) {
   node[n].asked[a] = true;
 #endif
   own(a, n);
-  set_counter(n, q)
+  set_counter(n, q);
+  printf("node %d grants %c with counter %d", n + 1, NAME(a), node[n].c)
 }
 
 #define GRANT(q) \
-  :: d_step { STARTED(a) && FREE(n) && ABOVE(q, node[n].c) && ARRIVES(a, n) && LISTENS(a, n) -> \
-    grant(a, n, q); printf("node %d grants %c with counter %d\n", n + 1, NAME(a), node[n].c); \
-    hear(a, n); skip } \
-  :: d_step { STARTED(a) && FREE(n) && LOWEST(q, node[n].c) && ARRIVES(a, n) -> \
-    grant(a, n, q); printf("node %d grants %c with counter %d, unheard\n", n + 1, NAME(a), node[n].c) }
+  :: d_step { STARTED(a) && FREE(n) && ARRIVES(a, n) && LISTENS(a, n) && ABOVE(q, node[n].c) -> \
+    grant(a, n, q); printf("\n"); hear(a, n); skip } \
+  :: d_step { STARTED(a) && FREE(n) && ARRIVES(a, n) && UNHEARD(q, node[n].c) -> \
+    grant(a, n, q); printf(", unheard\n") }
 
 inline confirm(a, n) {
-  printf("node %d confirms token %d of %c\n", n + 1, at[a].token, NAME(a));
+  printf("node %d confirms token %d of %c", n + 1, at[a].token, NAME(a));
   node[n].c = at[a].token
 }
 
-/* Only a weakened rule meets a higher counter here; it is left as it is. */
+/* Only a weakened rule meets a higher counter here. It is left as it is. */
 inline extend(a, n) {
   own(a, n);
   if :: node[n].c < at[a].token -> node[n].c = at[a].token :: else fi
-  printf("node %d accepts the extension of %c\n", n + 1, NAME(a))
+  printf("node %d accepts the extension of %c", n + 1, NAME(a))
 }
 
 proctype Wire(byte a, n) {
   do
   :: atomic { if
   GRANT(1) GRANT(2) GRANT(3)
-#if defined(REDUCE) || MAX_COUNTER > 3
+#ifdef REDUCE
   GRANT(4) GRANT(5) GRANT(6) GRANT(7)
 #endif
-#ifdef HANDOFF_KEEPS_COUNTER
-  :: d_step { STARTED(a) && LISTENS(a, n) && node[n].owner != 0 && at[node[n].owner].phase >= WON ->
-    printf("node %d hands %c's key to %c, counter %d\n", n + 1, NAME(node[n].owner), NAME(a), node[n].c);
-    node[n].owner = a; hear(a, n); skip }
-#endif
-  /* CONFIRM */
   :: d_step { at[a].phase == CONFIRMING && node[n].heard[a] == NOTHING && CONFIRMS(a, n) ->
     confirm(a, n);
+    printf("\n");
     node[n].heard[a] = TOP;
 #ifdef MERGE
-    count_heard(a, TOP);
+    count_accepted(a);
     if :: count >= QUORUM -> won(a) :: else fi
 #endif
     skip }
-  /* EXTEND */
   :: d_step { at[a].phase == EXTENDING && node[n].heard[a] == NOTHING && EXTENDS(a, n) ->
     extend(a, n);
+    printf("\n");
 #ifdef MERGE
     if :: at[a].outrun -> node[n].heard[a] = TOP :: else fi
-    count_heard(a, TOP);
+    count_accepted(a);
     if :: count >= QUORUM -> extended(a) :: else fi
 #else
     node[n].heard[a] = TOP;
 #endif
     skip }
-  /* The same, late or doubled or their answers lost. */
-  :: d_step { at[a].phase >= CONFIRMING && node[n].c != at[a].token && CONFIRMS(a, n) ->
-    confirm(a, n) }
+  /* The same two, late or doubled or with their answers lost. */
+  :: d_step { at[a].phase >= CONFIRMING && CONFIRMS(a, n) && node[n].c != at[a].token ->
+    confirm(a, n); printf(", unheard\n") }
   :: d_step { at[a].phase == EXTENDING && EXTENDS(a, n) ->
-    extend(a, n); skip }
+    extend(a, n); printf(", unheard\n") }
 #ifndef MERGE
-  /* ACQUIRE finds the key to be a's already, and answers c. */
-  :: d_step { LISTENS(a, n) && node[n].owner == a && EXACT(node[n].c) ->
+  /* ACQUIRE finds that the key is a's already. (A counter that was rounded down need not be
+     heard: if the key expires and is granted again, the same is heard.) */
+  :: d_step { LISTENS(a, n) && node[n].owner == a && IS_TOKEN(node[n].c) ->
     printf("node %d answers %c again, counter %d\n", n + 1, NAME(a), node[n].c); hear(a, n); skip }
+#endif
+#ifdef HANDOFF_KEEPS_COUNTER
+  :: d_step { LISTENS(a, n) && node[n].owner != 0 && at[node[n].owner].phase >= WON ->
+    printf("node %d hands %c's key to %c, counter %d\n", n + 1, NAME(node[n].owner), NAME(a), node[n].c);
+    node[n].owner = a; hear(a, n); skip }
 #endif
   fi; settle() }
   od
 }
 
-#ifndef MERGE
 proctype Expiry(byte n) {
   do
   :: atomic { if
   :: d_step { node[n].owner != 0 ->
     printf("node %d: %c's key expires\n", n + 1, NAME(node[n].owner)); node[n].owner = 0 }
+#ifdef NODE_FORGETS
+  :: d_step { node[n].c != 0 ->
+    printf("node %d forgets everything\n", n + 1); node[n].owner = 0; node[n].c = 0 }
+#endif
   fi; settle() }
   od
 }
-#endif
 
 #define HEARD(n, least) (node[n].heard[a] >= least)
-#if N == 5
-#define MAJORITY(least) \
-  (HEARD(0, least) + HEARD(1, least) + HEARD(2, least) + HEARD(3, least) + HEARD(4, least) >= QUORUM)
+#if N == 3
+#define HEARD_BY_ALL(least) (HEARD(0, least) + HEARD(1, least) + HEARD(2, least))
+#elif N == 4
+#define HEARD_BY_ALL(least) (HEARD(0, least) + HEARD(1, least) + HEARD(2, least) + HEARD(3, least))
 #else
-#define MAJORITY(least) (HEARD(0, least) + HEARD(1, least) + HEARD(2, least) >= QUORUM)
+#define HEARD_BY_ALL(least) \
+  (HEARD(0, least) + HEARD(1, least) + HEARD(2, least) + HEARD(3, least) + HEARD(4, least))
 #endif
+#define MAJORITY(least) (HEARD_BY_ALL(least) >= QUORUM)
 
 proctype Client(byte a) {
   do
@@ -443,16 +466,20 @@ proctype Client(byte a) {
   od
 }
 
+/* The search tries the process that was started last first: attempt 1, node 1. */
 init {
   atomic {
-    byte a, n;
-    for (a : 1 .. A) {
-      run Client(a);
-      for (n : 0 .. N - 1) { run Wire(a, n) }
-    }
+    byte a = A, n;
+    do
+    :: a == 0 -> break
+    :: else ->
 #ifndef MERGE
-    for (n : 0 .. N - 1) { run Expiry(n) }
+      if :: a == 1 -> for (n : 0 .. N - 1) { run Expiry(N - 1 - n) } :: else fi
 #endif
-    a = 0; n = 0
+      run Client(a);
+      for (n : 0 .. N - 1) { run Wire(a, N - 1 - n) }
+      a--
+    od;
+    n = 0
   }
 }

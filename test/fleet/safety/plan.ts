@@ -1,5 +1,5 @@
 import { Dice } from './dice.ts';
-import { FAR_OFF_MS, farthestPromised, quarantineMs, type Terms } from './terms.ts';
+import { FAR_OFF_MS, farthestPromised, type Mode, quarantineMs, type Terms } from './terms.ts';
 
 /** Something that is done to nodes, or to the process of a holder, at a moment of the run. */
 export type Fault = { readonly atMs: number } & (
@@ -21,6 +21,8 @@ export type Fault = { readonly atMs: number } & (
   /** SIGSTOP of the process that was granted a lock last. */
   | { readonly kind: 'stop holder'; readonly forMs: number }
 );
+
+const MOST_FORGET_IN: readonly Mode[] = ['inside', 'everything', 'beyond'];
 
 /** For connections to be made again and markers to be seen. */
 const SETTLING_MS = 700;
@@ -98,6 +100,8 @@ class Draft {
   #atMs = 0;
   /** Outages of a majority that this run may still have: they stop all progress for a while. */
   #wideLeft: number;
+  /** When a majority loses its memory: once in every run in which locks must survive that. */
+  readonly #mostForgetAt: number;
 
   constructor(terms: Terms, dice: Dice) {
     this.#terms = terms;
@@ -109,6 +113,10 @@ class Draft {
     this.#rateWrongUntil = this.#all.map(() => 0);
     this.#forgotAt = this.#all.map(() => Number.NEGATIVE_INFINITY);
     this.#wideLeft = dice.chance(0.6) ? 1 : 0;
+    const untilRecovered = quarantineMs(terms) + 2 * SETTLING_MS;
+    this.#mostForgetAt = MOST_FORGET_IN.includes(terms.mode)
+      ? dice.between(600, terms.durationMs - untilRecovered)
+      : Number.POSITIVE_INFINITY;
   }
 
   /** Draws one fault after another; the last second and a half belongs to what they led to. */
@@ -119,8 +127,10 @@ class Draft {
     menu: readonly (readonly [weight: number, add: () => void])[],
   ): void {
     this.#atMs = fromMs;
+    let mostForgetAt = this.#mostForgetAt;
     while (this.#atMs < this.#terms.durationMs - 1_500) {
-      this.#dice.weighted(menu)();
+      if (this.#atMs < mostForgetAt) this.#dice.weighted(menu)();
+      else if (this.#loseMemoryOfMost()) mostForgetAt = Number.POSITIVE_INFINITY;
       this.#atMs = Math.round(this.#atMs + this.#dice.between(shortestGapMs, longestGapMs));
     }
   }
@@ -147,14 +157,28 @@ class Draft {
     this.faults.push({ kind: 'kill', atMs: this.#atMs, nodes, forMs });
   }
 
-  /** Few nodes, or once a run many. Unless waiting is strict, somebody always remembers. */
+  /** So few that the others go on voting. Unless waiting is strict, somebody always remembers. */
   loseMemory(): void {
+    const nodes = this.#victims(this.#forgetful(), quarantineMs(this.#terms));
+    if (nodes.length > 0) this.#forget(nodes);
+  }
+
+  /** All of them that may. */
+  #loseMemoryOfMost(): boolean {
+    const candidates = this.#forgetful();
+    if (candidates.length < this.majority) return false;
+    this.#forget(this.#dice.sample(candidates, this.#dice.integer(this.majority, candidates.length)));
+    return true;
+  }
+
+  /** Nodes that can lose their memory now. */
+  #forgetful(): readonly number[] {
+    const free = this.#free();
+    if (this.#terms.quarantine === 'strict') return free;
     const fromMs = this.#atMs - amnesiaMs(this.#terms);
     const mindful = this.#all.filter((node) => (this.#forgotAt[node] ?? 0) < fromMs);
-    const keeper = this.#terms.quarantine === 'strict' ? undefined : this.#dice.pick(mindful);
-    const candidates = this.#free().filter((node) => node !== keeper);
-    const nodes = this.#victims(candidates, quarantineMs(this.#terms));
-    if (nodes.length > 0) this.#forget(nodes);
+    const keeper = this.#dice.pick(mindful);
+    return free.filter((node) => node !== keeper);
   }
 
   loseMemoryOf(count: number): void {

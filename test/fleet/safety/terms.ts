@@ -4,7 +4,7 @@ import { Dice } from './dice.ts';
 
 /**
  * What a run does to the nodes, and what it is to show. In every mode but the last two, holders' processes are stopped
- * past their validity and nodes are paused.
+ * past their validity, and nodes are paused.
  *
  * - `inside`: nodes lose their memory, up to all but one at once, and all at once under `quarantine: 'strict'`; clocks
  *   run wrong within the allowance. No two holders overlap, and tokens are unique and grow.
@@ -123,12 +123,16 @@ function quarantineOf(mode: Mode, dice: Dice): Quarantine {
 export function describeTerms(terms: Terms): string {
   const { mode, seed, durationMs, nodes, keepsMemory, workers, callersPerWorker, resources } = terms;
   const { ttl, maxTtl, nodeTimeout, quarantine } = terms;
-  const clocks = terms.clocks.map(({ offsetMs, rate }) => `${offsetMs} ms ×${rate.toFixed(4)}`).join(', ');
+  const clocks = terms.clocks.map(describeClock).join(', ');
   return (
     `${mode}, seed ${seed}: ${durationMs} ms, ${nodes} nodes ${keepsMemory ? 'with' : 'without'} a disk, ` +
     `${workers} processes of ${callersPerWorker} callers, ${resources.length} resources, ttl ${ttl}, ` +
     `maxTtl ${maxTtl}, nodeTimeout ${nodeTimeout}, quarantine ${quarantine}, clocks ${clocks}`
   );
+}
+
+function describeClock({ offsetMs, rate }: WallClockSetting): string {
+  return rate === 1 ? `${offsetMs} ms` : `×${rate.toFixed(4)}`;
 }
 
 /** The one command that does a run again. */
