@@ -8,6 +8,8 @@ export interface RedlockWarning {
     | 'QUORLOCK_EVICTION'
     /** A node's clock stepped, or runs at a rate beyond driftFactor. */
     | 'QUORLOCK_CLOCK'
+    /** The nodes' clocks are further apart than maxTtl, which fencing tokens may need once memory is lost. */
+    | 'QUORLOCK_CLOCKS_APART'
     /** A node is a Redis Cluster, whose failovers may lose locks and can't be seen. */
     | 'QUORLOCK_CLUSTER';
   /** What it is, why it matters, and what to do. */

@@ -8,7 +8,7 @@ import type { Node, Registrar } from '../node/node.ts';
 import type { Divergence } from '../node/node-time.ts';
 import { foreignObstacle, replicaObstacle, twinObstacle } from './eligibility.ts';
 import { Grace } from './grace.ts';
-import { clockWarning, evictionWarning } from './node-warnings.ts';
+import { NodeWarnings } from './node-warnings.ts';
 import { type Quarantine, quarantineMs } from './quarantine.ts';
 
 /** What the membership of a quorum goes by. All durations in milliseconds. */
@@ -43,7 +43,6 @@ interface Member {
   /** Since when, by our own clock, we have seen it without a marker. */
   blankSinceMs: number | undefined;
   timer: Timer | undefined;
-  isWarnedOf: boolean;
 }
 
 /**
@@ -60,11 +59,13 @@ export class Membership implements Registrar {
   #longestTtl: number;
   readonly #survey = new SingleFlight(() => this.#surveyAll());
   readonly #grace: Grace;
+  readonly #warnings: NodeWarnings;
   #closed = false;
 
   constructor(settings: MembershipSettings) {
     this.#settings = settings;
     this.#longestTtl = settings.maxTtl;
+    this.#warnings = new NodeWarnings(settings);
     this.#grace = new Grace(settings.clock, () => this.#survey.request());
   }
 
@@ -76,7 +77,6 @@ export class Membership implements Registrar {
       joining: undefined,
       blankSinceMs: undefined,
       timer: undefined,
-      isWarnedOf: false,
     }));
     for (const member of this.#members) {
       member.node.onStateChange(() => {
@@ -96,9 +96,9 @@ export class Membership implements Registrar {
   }
 
   clockDiverged(node: Node, { byMs }: Divergence): void {
-    const { maxTtl, driftFactor, warn } = this.#settings;
+    const { maxTtl, driftFactor } = this.#settings;
     node.distrustClock(maxTtl * (1 + driftFactor));
-    warn(clockWarning(node.address, byMs, maxTtl));
+    this.#warnings.clockDiverged(node.address, byMs);
   }
 
   /**
@@ -149,10 +149,7 @@ export class Membership implements Registrar {
     else member.blankSinceMs ??= look.receivedAtMs;
     const marker = currentMarker(look);
     this.#learnTtl(look);
-    if (look.evicts && !member.isWarnedOf) {
-      member.isWarnedOf = true;
-      this.#settings.warn(evictionWarning(member.node.address, look.evictionPolicy));
-    }
+    if (!member.node.isCluster) this.#warnings.looked(member.node.address, look);
     const obstacle =
       this.#obstacleOf(member, look) ??
       (this.#isMarked(member) ? foreignObstacle(marker, this.#settings.nodeCount) : undefined);

@@ -1,21 +1,69 @@
+import type { Clock } from '../base/clock.ts';
 import type { RedlockWarning } from '../base/warning.ts';
+import type { NodeLook } from '../node/marker.ts';
 
-/** @param byMs how far the clock is ahead (positive) or behind (negative), in milliseconds */
-export function clockWarning(address: string, byMs: number, maxTtl: number): RedlockWarning {
-  const how = `${Math.abs(Math.round(byMs))} ms ${byMs > 0 ? 'ahead of' : 'behind'}`;
-  return {
-    code: 'QUORLOCK_CLOCK',
-    message:
-      `the clock of ${address} is ${how} what it should be since it was last read. Its votes do not count for ` +
-      `${maxTtl} ms. Have its clock slewed, not stepped, or raise driftFactor`,
-  };
+export interface NodeWarningSettings {
+  readonly clock: Clock;
+  /** Milliseconds. */
+  readonly maxTtl: number;
+  warn(warning: RedlockWarning): void;
 }
 
-export function evictionWarning(address: string, policy: string): RedlockWarning {
-  return {
-    code: 'QUORLOCK_EVICTION',
-    message:
-      `${address} may evict locks when its memory is full (maxmemory-policy ${policy}). Set maxmemory-policy to ` +
-      'noeviction',
-  };
+/** Tells of what weakens single nodes or their clocks: each once, or once an episode. */
+export class NodeWarnings {
+  readonly #settings: NodeWarningSettings;
+  readonly #evicting = new Set<string>();
+  /** For each node until when its wrong clock has been told of, by our own clock. */
+  readonly #clockToldUntilMs = new Map<string, number>();
+  /** How far each node's clock is ahead of ours, in milliseconds. */
+  readonly #aheadMs = new Map<string, number>();
+  #isToldApart = false;
+
+  constructor(settings: NodeWarningSettings) {
+    this.#settings = settings;
+  }
+
+  /** A node was looked at. */
+  looked(address: string, look: NodeLook): void {
+    if (look.evicts && !this.#evicting.has(address)) {
+      this.#evicting.add(address);
+      this.#settings.warn({
+        code: 'QUORLOCK_EVICTION',
+        message:
+          `${address} may evict locks when its memory is full (maxmemory-policy ${look.evictionPolicy}). Set ` +
+          'maxmemory-policy to noeviction',
+      });
+    }
+    this.#aheadMs.set(address, look.timeUs / 1_000 - (look.sentAtMs + look.receivedAtMs) / 2);
+    this.#compareClocks();
+  }
+
+  /** A node's clock went wrong by so many milliseconds: positive ahead, negative behind. */
+  clockDiverged(address: string, byMs: number): void {
+    const { clock, maxTtl, warn } = this.#settings;
+    const isTold = clock.uptime() < (this.#clockToldUntilMs.get(address) ?? 0);
+    this.#clockToldUntilMs.set(address, clock.uptime() + maxTtl);
+    if (isTold) return;
+    const how = `${Math.abs(Math.round(byMs))} ms ${byMs > 0 ? 'ahead of' : 'behind'}`;
+    warn({
+      code: 'QUORLOCK_CLOCK',
+      message:
+        `the clock of ${address} is ${how} what it should be since it was last read. Its votes do not count for ` +
+        `${maxTtl} ms. Have its clock slewed, not stepped, or raise driftFactor`,
+    });
+  }
+
+  /** Tokens outlive a node's memory because they follow the nodes' time; for that it must be about the same. */
+  #compareClocks(): void {
+    const { maxTtl, warn } = this.#settings;
+    const apartMs = Math.max(...this.#aheadMs.values()) - Math.min(...this.#aheadMs.values());
+    if (this.#isToldApart || apartMs <= maxTtl) return;
+    this.#isToldApart = true;
+    warn({
+      code: 'QUORLOCK_CLOCKS_APART',
+      message:
+        `the nodes' clocks are ${Math.round(apartMs)} ms apart, more than maxTtl (${maxTtl} ms). If a node loses its ` +
+        'memory, a later fencing token may be lower than an earlier one. Set the clocks of all nodes',
+    });
+  }
 }

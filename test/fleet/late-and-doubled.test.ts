@@ -1,0 +1,349 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { SystemClock } from '../../src/base/clock.ts';
+import type { Reply } from '../../src/base/vote.ts';
+import { NoQuorumError, QuorlockError, Redlock } from '../../src/index.ts';
+import { Mailbox } from '../../src/node/mailbox.ts';
+import { MARKER_KEY } from '../../src/node/marker.ts';
+import { CLAMP_MS } from '../../src/node/node.ts';
+import { fenceKeyOf } from '../../src/quorum/fencing.ts';
+import { adoptIoredis } from '../../src/wire/ioredis.ts';
+import type { Operation } from '../../src/wire/operation.ts';
+import { findOverlaps, type Interval } from '../checkers/overlaps.ts';
+import { findTokenFaults, type Grant } from '../checkers/tokens.ts';
+import { nodeAt, startDeployment } from '../support/deployment.ts';
+import { expectNoKeys, keysOn, LONG_TTL_MS } from '../support/lock-keys.ts';
+import { scriptCallsDuring } from '../support/server-calls.ts';
+import type { Fleet } from './fleet.ts';
+import { eventually } from './processes.ts';
+import { TcpProxy } from './proxy.ts';
+import { Dice } from './safety/dice.ts';
+import { chooseSeed } from './safety/seeds.ts';
+import { now } from './safety/time.ts';
+
+const MAX_TTL_MS = 30_000;
+const FAR_FUTURE_US = Number.MAX_SAFE_INTEGER;
+
+let fleet: Fleet;
+let proxies: TcpProxy[];
+let clients: Redis[];
+
+beforeAll(async () => {
+  fleet = await startDeployment(3, { maxTtl: MAX_TTL_MS });
+});
+afterAll(() => fleet.stop());
+
+beforeEach(async () => {
+  proxies = await Promise.all(fleet.nodes.map(({ port }) => TcpProxy.start(port)));
+  // As ioredis makes them: commands wait in a queue while there is no connection, and those that had no answer when
+  // it was lost are sent again.
+  clients = proxies.map(({ url }) => new Redis(url));
+  for (const client of clients) client.on('error', () => undefined);
+  await Promise.all(clients.map((client) => client.ping()));
+});
+afterEach(async () => {
+  for (const client of clients) client.disconnect();
+  await Promise.all(proxies.map((proxy) => proxy.stop()));
+});
+
+/** The way to the first node, as a Redlock goes it, with a deadline to choose. */
+class Wire {
+  readonly #mailbox: Mailbox;
+
+  constructor(deadlineUs: number) {
+    const [client] = clients;
+    if (client === undefined) throw new Error('there are no clients');
+    const header = {
+      markerKey: MARKER_KEY,
+      nodeCount: 3,
+      maxTtl: MAX_TTL_MS,
+      clampUs: CLAMP_MS * 1_000,
+      fenceRetentionMs: 3_600_000,
+      deadlineUs: () => deadlineUs,
+    };
+    this.#mailbox = new Mailbox(adoptIoredis(client), new SystemClock(), header, {
+      answered: () => undefined,
+      done: (_, reply) => reply,
+      undone: () => undefined,
+      timedOut: () => undefined,
+      isWanted: () => true,
+    });
+    this.#mailbox.send();
+  }
+
+  ask(operation: Operation): Promise<Reply> {
+    return new Promise((resolve) => this.#mailbox.post(operation, 20_000, resolve));
+  }
+}
+
+/**
+ * Has the first node do an operation twice: its reply is lost with the connection, and the driver sends it again on
+ * the next one. `between` runs after the first time and before the second. Resolves with the reply to the second.
+ */
+async function doneTwice(
+  operation: Operation,
+  between: () => Promise<void>,
+  deadlineUs = FAR_FUTURE_US,
+): Promise<Reply> {
+  const proxy = proxyAt(0);
+  const wire = new Wire(deadlineUs);
+  await wire.ask({ kind: 'release', keys: ['lock:nobody has this'], value: 'nobody' });
+  let reply: Promise<Reply> | undefined;
+  const [calls] = await scriptCallsDuring(fleet, async () => {
+    await proxy.refuse(true);
+    const sprung = proxy.resetAfterNextBytes('up');
+    reply = wire.ask(operation);
+    expect(await sprung).toBe(true);
+    await between();
+    await proxy.refuse(false);
+    await reply;
+  });
+  expect(calls).toBe(2);
+  if (reply === undefined) throw new Error('nothing was asked');
+  return reply;
+}
+
+function proxyAt(index: number): TcpProxy {
+  const proxy = proxies[index];
+  if (proxy === undefined) throw new Error(`there is no proxy ${index}`);
+  return proxy;
+}
+
+function onFirstNode(...command: (string | number)[]) {
+  return nodeAt(fleet, 0).command(...command);
+}
+
+async function firstNodesTimeUs(): Promise<number> {
+  const [seconds, micros] = (await onFirstNode('TIME')) as string[];
+  return Number(seconds) * 1_000_000 + Number(micros);
+}
+
+let resources = 0;
+
+/** The keys of a new lock, and an ACQUIRE for it. */
+function freshLock({ ttl = LONG_TTL_MS } = {}) {
+  resources += 1;
+  const key = `lock:resource ${resources}`;
+  const keys = { keys: [key], fences: [fenceKeyOf(key)] };
+  const proposal = Date.now() * 1_000;
+  const acquire: Operation = { kind: 'acquire', ...keys, value: 'first', ttl, proposal };
+  return { key, fence: fenceKeyOf(key), keys, acquire };
+}
+
+describe('a command that the driver sends twice', () => {
+  it('ACQUIRE: answers the same counter, and leaves the expiry of the first', async () => {
+    const { key, fence, acquire } = freshLock();
+    let counter: unknown;
+    let expiresAt: unknown;
+
+    const reply = await doneTwice(acquire, async () => {
+      counter = await onFirstNode('GET', fence);
+      expiresAt = await onFirstNode('PEXPIRETIME', key);
+      await sleep(20);
+    });
+
+    expect(Number(counter)).toBeGreaterThan(0);
+    expect(reply).toEqual({ outcome: 'granted', counter: Number(counter) });
+    expect(await onFirstNode('GET', fence)).toBe(counter);
+    expect(await onFirstNode('PEXPIRETIME', key)).toBe(expiresAt);
+    expect(await onFirstNode('GET', key)).toBe('first');
+  });
+
+  it('ACQUIRE: the second takes nothing from somebody who got the lock in between', async () => {
+    const { key, keys, acquire } = freshLock();
+
+    const reply = await doneTwice(acquire, async () => {
+      await onFirstNode('DEL', ...keys.keys);
+      await onFirstNode('SET', key, 'somebody else', 'PX', LONG_TTL_MS);
+    });
+
+    expect(reply.outcome).toBe('held');
+    expect(await onFirstNode('GET', key)).toBe('somebody else');
+  });
+
+  it('CONFIRM: the counter is the token, once as twice', async () => {
+    const { fence, keys, acquire } = freshLock();
+    const granted = await new Wire(FAR_FUTURE_US).ask(acquire);
+    const token = granted.outcome === 'granted' ? granted.counter + 7 : 0;
+
+    const reply = await doneTwice({ kind: 'confirm', ...keys, value: 'first', token }, async () => {
+      expect(await onFirstNode('GET', fence)).toBe(String(token));
+    });
+
+    expect(reply).toEqual({ outcome: 'granted', counter: token });
+    expect(await onFirstNode('GET', fence)).toBe(String(token));
+  });
+
+  it('EXTEND: keeps the token, and lets nobody hold longer than the second says', async () => {
+    const { key, fence, keys, acquire } = freshLock({ ttl: 10_000 });
+    const granted = await new Wire(FAR_FUTURE_US).ask(acquire);
+    const token = granted.outcome === 'granted' ? granted.counter : 0;
+    let expiresAt: unknown;
+
+    const extend: Operation = { kind: 'extend', ...keys, value: 'first', ttl: 20_000, token };
+    const reply = await doneTwice(extend, async () => {
+      expiresAt = await onFirstNode('PEXPIRETIME', key);
+    });
+
+    expect(reply).toEqual({ outcome: 'granted', counter: token });
+    expect(await onFirstNode('GET', fence)).toBe(String(token));
+    expect(Number(await onFirstNode('PEXPIRETIME', key))).toBeGreaterThanOrEqual(Number(expiresAt));
+    expect(Number(await onFirstNode('PTTL', key))).toBeLessThanOrEqual(20_000);
+  });
+
+  it('RELEASE: the second does not free the lock of the next holder', async () => {
+    const { key, keys, acquire } = freshLock();
+    await new Wire(FAR_FUTURE_US).ask(acquire);
+
+    const reply = await doneTwice({ kind: 'release', keys: keys.keys, value: 'first' }, async () => {
+      expect(await onFirstNode('EXISTS', key)).toBe(0);
+      await onFirstNode('SET', key, 'next', 'PX', LONG_TTL_MS);
+    });
+
+    expect(reply.outcome).toBe('held');
+    expect(await onFirstNode('GET', key)).toBe('next');
+  });
+});
+
+describe('an ACQUIRE that comes late', () => {
+  const ttl = 300;
+
+  it('out of a cut network, past its deadline: is refused and leaves nothing behind', async () => {
+    const { key, fence, acquire } = freshLock();
+    const wire = new Wire((await firstNodesTimeUs()) + 100_000);
+    proxyAt(0).cut('up');
+    const reply = wire.ask(acquire);
+    await sleep(200);
+    await proxyAt(0).heal();
+
+    expect(await reply).toMatchObject({ outcome: 'failed', reason: 'late' });
+    expect(await onFirstNode('EXISTS', key, fence)).toBe(0);
+  });
+
+  it('a second time, past its deadline and after its key has expired: is refused', async () => {
+    const { key, acquire } = freshLock({ ttl });
+    const deadlineUs = (await firstNodesTimeUs()) + 2_000_000;
+    const untilLate = async () => {
+      expect(await onFirstNode('GET', key)).toBe('first');
+      await eventually('its deadline has passed', async () => (await firstNodesTimeUs()) > deadlineUs);
+    };
+
+    const reply = await doneTwice(acquire, untilLate, deadlineUs);
+
+    expect(reply).toMatchObject({ outcome: 'failed', reason: 'late' });
+    expect(await onFirstNode('EXISTS', key)).toBe(0);
+  });
+
+  it('without a deadline would leave an orphan', async () => {
+    const { key, acquire } = freshLock({ ttl });
+
+    const reply = await doneTwice(acquire, async () => {
+      await eventually('its key has expired', async () => (await onFirstNode('EXISTS', key)) === 0);
+    });
+
+    expect(reply.outcome).toBe('granted');
+    expect(await onFirstNode('GET', key)).toBe('first');
+  });
+
+  it('of a Redlock that has given up: takes the lock on no node', async () => {
+    await using redlock = new Redlock(clients, {
+      nodeTimeout: 200,
+      maxTtl: MAX_TTL_MS,
+      onWarning: () => undefined,
+    });
+    await (await redlock.acquire('not late')).release();
+    for (const proxy of proxies) proxy.cut('up');
+    await expect(redlock.tryAcquire('late')).rejects.toThrow(NoQuorumError);
+    await sleep(200);
+    await Promise.all(proxies.map((proxy) => proxy.heal()));
+    // The same connections, so what was held has been done when this has.
+    await (await redlock.acquire('after it')).release();
+
+    // A counter outlives the lock by an hour: there never was one.
+    expect(await keysOn(fleet, fenceKeyOf('lock:late'))).toEqual([]);
+    await expectNoKeys(fleet, 'lock:late');
+  });
+});
+
+describe('connections that are cut and reset all the time, under drivers that send again', () => {
+  const ttl = 1_000;
+  const RUN_MS = 6_000;
+
+  it('never let two holders overlap or a token come twice, and no key outlives its ttl', async () => {
+    const seed = chooseSeed();
+    console.log(`late and doubled: QUORLOCK_SEED=${seed}`);
+    const dice = Dice.ofSeed(seed);
+    const stop = new AbortController();
+    const intervals: Interval[] = [];
+    const grants: Grant[] = [];
+    const redlock = new Redlock(clients, {
+      ttl,
+      maxTtl: MAX_TTL_MS,
+      nodeTimeout: 100,
+      onWarning: () => undefined,
+    });
+    let callers = 0;
+    const contender = async () => {
+      callers += 1;
+      const holder = `caller ${callers}`;
+      while (!stop.signal.aborted) {
+        const requestedAt = now();
+        try {
+          const lock = await redlock.tryAcquire('contended');
+          if (lock !== null) {
+            const from = now();
+            grants.push({ holder, token: lock.token ?? 0, requestedAt, grantedAt: from });
+            await sleep(20);
+            const to = now();
+            lock.assertHeld();
+            intervals.push({ holder, from, to });
+            await lock.release();
+          }
+        } catch (error) {
+          if (!(error instanceof QuorlockError)) throw error;
+        }
+        await sleep(5);
+      }
+    };
+    const nuisance = async () => {
+      while (!stop.signal.aborted) {
+        const proxy = dice.pick(proxies);
+        const direction = dice.pick(['up', 'down'] as const);
+        if (dice.chance(0.5)) {
+          void proxy.resetAfterNextBytes(direction);
+        } else {
+          proxy.cut(direction);
+          await sleep(dice.between(50, 400));
+          await proxy.heal();
+        }
+        await sleep(dice.between(5, 60));
+      }
+    };
+    let longestTtl = 0;
+    const watch = async () => {
+      while (!stop.signal.aborted) {
+        const left = await Promise.all(fleet.nodes.map((node) => node.command('PTTL', 'lock:contended')));
+        longestTtl = Math.max(longestTtl, ...left.map(Number));
+        await sleep(20);
+      }
+    };
+    const work = Promise.all([contender(), contender(), contender(), nuisance(), watch()]);
+    await sleep(RUN_MS);
+    stop.abort();
+    await work;
+    await Promise.all(proxies.map((proxy) => proxy.heal()));
+    await redlock.close();
+
+    expect(grants.length).toBeGreaterThan(0);
+    expect(findOverlaps(intervals)).toEqual([]);
+    expect(findTokenFaults(grants)).toEqual([]);
+    expect(longestTtl).toBeLessThanOrEqual(ttl);
+    await sleep(ttl);
+    // For a while, for a driver may still have something to send again.
+    for (let round = 0; round < 10; round += 1) {
+      expect(await keysOn(fleet, 'lock:contended')).toEqual([]);
+      await sleep(50);
+    }
+  });
+});
