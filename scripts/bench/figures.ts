@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 
-export function ascending(list: readonly number[]): readonly number[] {
+function ascending(list: readonly number[]): readonly number[] {
   return [...list].sort((a, b) => a - b);
 }
 

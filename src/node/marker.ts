@@ -25,7 +25,7 @@ export interface Marker {
 }
 
 /** The marker as the node keeps it; `lua/prelude.lua` reads it too. */
-export function formatMarker({ state, runId, nonce, nodeCount, maxTtl }: Marker): string {
+function formatMarker({ state, runId, nonce, nodeCount, maxTtl }: Marker): string {
   return `${state} ${runId} ${nonce} ${nodeCount} ${maxTtl}`;
 }
 

@@ -6,7 +6,7 @@ import { KeyStore } from '../../src/testing/key-store.ts';
 import { decode, encode, keysOf, type Operation } from '../../src/wire/operation.ts';
 
 /** A rule of the protocol that can be taken out, to see that the explorer misses it. */
-export type Weakening =
+type Weakening =
   /** CONFIRM does not look who owns the key. */
   | 'confirm without owner check'
   /** EXTEND takes an unowned key without looking at its counter. */

@@ -25,7 +25,7 @@
 #define A 2
 #endif
 #ifndef MAX_COUNTER
-#define MAX_COUNTER 3 /* without REDUCE, which has no bound */
+#define MAX_COUNTER 3 /* at most 7; without REDUCE, which has no bound */
 #endif
 #define QUORUM (N / 2 + 1)
 
@@ -382,10 +382,7 @@ inline extend(a, n) {
 proctype Wire(byte a, n) {
   do
   :: atomic { if
-  GRANT(1) GRANT(2) GRANT(3)
-#ifdef REDUCE
-  GRANT(4) GRANT(5) GRANT(6) GRANT(7)
-#endif
+  GRANT(1) GRANT(2) GRANT(3) GRANT(4) GRANT(5) GRANT(6) GRANT(7)
   :: d_step { at[a].phase == CONFIRMING && node[n].heard[a] == NOTHING && CONFIRMS(a, n) ->
     confirm(a, n);
     printf("\n");
