@@ -10,6 +10,7 @@ export default defineConfig({
     dangerouslyIgnoreUnhandledErrors: false,
     projects: [
       project('unit', ['test/unit/**/*.test.ts', 'test/*.test.ts'], 20_000),
+      project('engines', ['test/engines/**/*.test.ts'], 60_000),
       project('conformance', ['test/conformance/**/*.test.ts'], 300_000),
       project('simulation', ['test/simulation/**/*.test.ts'], 300_000),
       project('package', ['test/package/**/*.test.ts'], 120_000),

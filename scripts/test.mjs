@@ -52,6 +52,7 @@ try {
     check('build'),
     check('check:package'),
     tests('unit'),
+    tests('engines'),
     tests('package'),
     tests('conformance'),
     tests('simulation'),

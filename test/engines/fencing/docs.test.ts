@@ -5,12 +5,12 @@ import sqlite from 'node-sqlite3-wasm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { StaleTokenError } from '../../../src/fencing/index.ts';
 import { shownOn, snippetsIn } from '../../support/snippets.ts';
-import { readTitle, writeTitle } from './snippets/fence-column.ts';
-import { put } from './snippets/http-client.ts';
-import { server } from './snippets/http-server.ts';
-import { close } from './snippets/own-transaction.ts';
-import { migrate, withdraw } from './snippets/postgres.ts';
-import { rename } from './snippets/sqlite.ts';
+import { readTitle, writeTitle } from '../../unit/fencing/snippets/fence-column.ts';
+import { put } from '../../unit/fencing/snippets/http-client.ts';
+import { server } from '../../unit/fencing/snippets/http-server.ts';
+import { close } from '../../unit/fencing/snippets/own-transaction.ts';
+import { migrate, withdraw } from '../../unit/fencing/snippets/postgres.ts';
+import { rename } from '../../unit/fencing/snippets/sqlite.ts';
 
 const newer = { token: 11 };
 const older = { token: 10 };
@@ -18,7 +18,7 @@ const older = { token: 10 };
 describe('docs/fencing.md', () => {
   it('shows the snippets that are run here and in test/fleet/fencing-guard.test.ts, letter by letter', async () => {
     const page = await readFile(new URL('../../../docs/fencing.md', import.meta.url), 'utf8');
-    const run = await snippetsIn(new URL('./snippets/', import.meta.url));
+    const run = await snippetsIn(new URL('../../unit/fencing/snippets/', import.meta.url));
     expect(shownOn(page).toSorted()).toEqual(run.toSorted());
   });
 });

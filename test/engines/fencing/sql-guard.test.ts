@@ -8,7 +8,6 @@ import {
   StaleTokenError,
   sqlGuard,
 } from '../../../src/fencing/index.ts';
-import { type Database, openPostgres, openSqlite } from './databases.ts';
 import {
   BAD_TOKENS,
   HOSTILE_NAMES,
@@ -16,7 +15,8 @@ import {
   pausedHolderStory,
   playAgainstModel,
   type Store,
-} from './holders.ts';
+} from '../../unit/fencing/holders.ts';
+import { type Database, openPostgres, openSqlite } from './databases.ts';
 
 describe.each([
   ['PostgreSQL', openPostgres],
