@@ -7,11 +7,11 @@ import { Keeper } from './lock/keeper.ts';
 import type { Lock, LockSurroundings, LockTerms } from './lock/lock.ts';
 import { LockValues } from './lock/lock-values.ts';
 import { Quorum } from './quorum/quorum.ts';
-import { contend, failureOf, type Wish } from './redlock/contender.ts';
+import { contend, failureOf, tryOnce, type Wish } from './redlock/contender.ts';
 import { HeldLocks } from './redlock/held-locks.ts';
 import { type Inspection, inspectionOf } from './redlock/inspection.ts';
 import { interruptible } from './redlock/interruptible.ts';
-import { type NodeSource, openNodes } from './redlock/nodes.ts';
+import { checkNodes, type NodeSource, openNodes } from './redlock/nodes.ts';
 import {
   ACQUIRE_NAMES,
   type AcquireOptions,
@@ -32,7 +32,7 @@ import {
 } from './redlock/options.ts';
 import { checkSlots, keysFor, normalizeResources, type Resources } from './redlock/resources.ts';
 import { Turns } from './redlock/turns.ts';
-import { emitWarning, warnOfNodes } from './redlock/warnings.ts';
+import { emitWarning, outsideOurs, warnOfNodes } from './redlock/warnings.ts';
 import type { Client } from './wire/client.ts';
 
 /**
@@ -65,11 +65,12 @@ export class Redlock {
    */
   constructor(nodes: readonly NodeSource[], options: RedlockOptions = {}) {
     const settings = resolveOptions(options);
+    checkNodes(nodes);
     this.#settings = settings;
     this.#clock = options.clock ?? new SystemClock();
     this.#random = options.random ?? new SystemRandom();
     this.#clients = openNodes(nodes);
-    const warn = options.onWarning ?? emitWarning;
+    const warn = outsideOurs(options.onWarning ?? emitWarning);
     const usesMarker = settings.quarantine !== 'off';
     warnOfNodes(this.#clients, nodes, usesMarker, warn);
     this.#values = new LockValues(this.#random);
@@ -112,8 +113,10 @@ export class Redlock {
     checkNames('acquire option', options, ACQUIRE_NAMES);
     checkSignal(options.signal);
     const wish = this.#wish(resources, options, waitTimeOf(this.#settings, options), options.signal);
-    await this.#connected(wish.signals);
-    return contend(wish, { clock: this.#clock, random: this.#random, turns: this.#turns });
+    return this.#unlessClosed(wish.resources, async () => {
+      await this.#connected(wish.signals);
+      return contend(wish, { clock: this.#clock, random: this.#random, turns: this.#turns });
+    });
   }
 
   /**
@@ -125,12 +128,14 @@ export class Redlock {
   async tryAcquire(resources: Resources, options: TryAcquireOptions = {}): Promise<Lock | null> {
     checkNames('tryAcquire option', options, TRY_ACQUIRE_NAMES);
     const wish = this.#wish(resources, options, 0, undefined);
-    await this.#connected(wish.signals);
-    const startedAtMs = this.#clock.monotonic();
-    const attempt = await wish.attempt();
-    if (attempt.outcome === 'acquired') return attempt.lock;
-    if (attempt.outcome === 'held') return null;
-    throw failureOf(attempt, wish, this.#clock.monotonic() - startedAtMs);
+    return this.#unlessClosed(wish.resources, async () => {
+      await this.#connected(wish.signals);
+      const startedAtMs = this.#clock.monotonic();
+      const attempt = await tryOnce(wish);
+      if (attempt.outcome === 'acquired') return attempt.lock;
+      if (attempt.outcome === 'held') return null;
+      throw failureOf(attempt, wish, this.#clock.monotonic() - startedAtMs);
+    });
   }
 
   /**
@@ -191,6 +196,7 @@ export class Redlock {
     this.#checkOpen([]);
     if (this.#settings.quarantine === 'off') return;
     const failures = await this.#quorum.initialize(this.#settings.connectTimeout);
+    this.#checkOpen([]);
     if (failures.length > 0) throw new InitializeError(failures);
   }
 
@@ -263,6 +269,16 @@ export class Redlock {
   #adopt(lock: Lock): void {
     if (this.#closing.signal.aborted) void lock.release();
     else this.#held.add(lock);
+  }
+
+  /** Whatever fails because of close() fails with a ClosedError that names the resources. */
+  async #unlessClosed<Result>(resources: readonly string[], work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error === this.#closing.signal.reason) throw new ClosedError({ resources });
+      throw error;
+    }
   }
 
   #checkOpen(resources: readonly string[]): void {

@@ -16,10 +16,13 @@ export class SingleFlight {
 
   async #runWhileWanted(): Promise<void> {
     this.#isRunning = true;
-    while (this.#isWantedAgain) {
-      this.#isWantedAgain = false;
-      await this.#run();
+    try {
+      while (this.#isWantedAgain) {
+        this.#isWantedAgain = false;
+        await this.#run();
+      }
+    } finally {
+      this.#isRunning = false;
     }
-    this.#isRunning = false;
   }
 }

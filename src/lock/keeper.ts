@@ -60,7 +60,8 @@ export class Keeper {
     if (this.#stopped || remainingMs <= 0) return;
     const { ttl } = this.#lock;
     const untilMaxHoldMs = this.#maxHold - elapsedMs(this.#clock, this.#since);
-    const untilLateMs = remainingMs - Math.min(ttl * GIVE_UP_AT, GIVE_UP_AT_MOST_MS);
+    const untilLateMs = this.#untilLateMs();
+    this.#next?.cancel();
     this.#givingUp?.cancel();
     this.#givingUp = this.#after(Math.min(untilLateMs, untilMaxHoldMs), () => this.#giveUp());
     // What already lasts until maxHold needs no extension.
@@ -82,8 +83,18 @@ export class Keeper {
     }
   }
 
+  #untilLateMs(): number {
+    const { ttl } = this.#lock;
+    return this.#lock.remainingValidity() - Math.min(ttl * GIVE_UP_AT, GIVE_UP_AT_MOST_MS);
+  }
+
   #giveUp(): void {
     const heldMs = elapsedMs(this.#clock, this.#since);
+    if (heldMs < this.#maxHold && this.#untilLateMs() > 0) {
+      // The routine has extended the lock itself.
+      this.#goOn();
+      return;
+    }
     const why =
       heldMs >= this.#maxHold
         ? `it was held for its maxHold of ${this.#maxHold} ms`

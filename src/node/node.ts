@@ -1,26 +1,13 @@
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import type { FailureReason, Reply } from '../base/vote.ts';
 import type { Client } from '../wire/client.ts';
 import { failed, type Operation } from '../wire/operation.ts';
 import { type AnswerListener, Mailbox, type ReplyListener } from './mailbox.ts';
 import { lookAt, MARKER_KEY, type MarkerWrite, type NodeLook } from './marker.ts';
+import { CLAMP_MS, type NodeSettings } from './node-settings.ts';
 import { type Divergence, NodeTime, type TimeReading } from './node-time.ts';
 import { OwedReleases } from './owed-releases.ts';
-
-/** What a node needs to know of its quorum. All durations in milliseconds. */
-export interface NodeSettings {
-  readonly clock: Clock;
-  readonly nodeCount: number;
-  readonly driftFactor: number;
-  readonly maxTtl: number;
-  readonly nodeTimeout: number;
-  /** How long a server has to say what it is. */
-  readonly lookTimeout: number;
-  readonly fenceRetention: number;
-  /** Whether the node's marker must let it vote. */
-  readonly usesMarker: boolean;
-}
 
 /** Decides whether a node may vote, and hears what bears on it. */
 export interface Registrar {
@@ -31,9 +18,6 @@ export interface Registrar {
 }
 
 type NodeState = 'connecting' | 'greeting' | 'voting' | 'quarantined' | 'refused' | 'down' | 'ended';
-
-/** β: how far a proposed token may be away from a node's own TIME, in milliseconds. */
-export const CLAMP_MS = 1_000;
 
 /** Pause before a server that would not be looked at is asked again. */
 const LOOK_AGAIN_MS = 250;
@@ -68,6 +52,7 @@ export class Node {
   #why = 'it is not connected yet';
   #runId = '';
   #silent = false;
+  #hasFailed = false;
   #connection = 0;
   #lookAgain: Timer | undefined;
   #clockWrongUntilMs = Number.NEGATIVE_INFINITY;
@@ -88,7 +73,9 @@ export class Node {
       timedOut: () => {
         this.#silent = true;
       },
-      isWanted: (operation) => operation.kind !== 'acquire' || !this.#owed.has(operation.value),
+      // What takes a key must not run any more once its release has been asked for.
+      isWanted: (operation) =>
+        operation.kind === 'release' || operation.kind === 'inspect' || !this.#owed.has(operation.value),
     };
     const header = {
       markerKey: settings.usesMarker && !client.isCluster ? MARKER_KEY : undefined,
@@ -101,6 +88,7 @@ export class Node {
     this.#mailbox = new Mailbox(client, settings.clock, header, answers);
     this.#stopListening = client.onStateChange(() => this.#followClient());
     this.#followClient();
+    if (this.#state === 'connecting') this.#expectConnection();
   }
 
   /** Whether the node has left an operation unanswered and not been heard of since. */
@@ -128,6 +116,11 @@ export class Node {
 
   get isDown(): boolean {
     return this.#state === 'down';
+  }
+
+  /** Whether it may turn out any moment what it is: it has not failed since it was last a member. */
+  get isExpected(): boolean {
+    return !this.isSettled && !this.#hasFailed;
   }
 
   /** What the node is known to fail with at present, if it does; known without asking it. */
@@ -225,6 +218,15 @@ export class Node {
     }
   }
 
+  /** A server may accept a connection and never say a word; then it is down until it does. */
+  #expectConnection(): void {
+    const { clock, lookTimeout } = this.#settings;
+    const tooLate = () => {
+      if (this.#state === 'connecting') this.#enter('down', `no connection within ${lookTimeout} ms`);
+    };
+    this.#lookAgain = clock.after(lookTimeout, tooLate, { keepAlive: false });
+  }
+
   #greet(): void {
     this.#connection += 1;
     this.#enter('greeting', '');
@@ -264,11 +266,13 @@ export class Node {
       case 'voting':
       case 'quarantined':
         this.#silent = false;
+        this.#hasFailed = false;
         this.#mailbox.send();
         break;
       case 'refused':
       case 'down':
       case 'ended':
+        this.#hasFailed = true;
         this.#mailbox.fail(this.#refusal());
         break;
     }
@@ -311,8 +315,8 @@ export class Node {
       return reply;
     }
     if (reply.outcome === 'failed' && reply.reason === 'quarantined') return this.#heardOfQuarantine(reply);
-    if (reply.outcome !== 'granted') return reply;
-    if (this.#state === 'quarantined') this.#enter('voting', '');
+    if (reply.outcome === 'granted' && this.#state === 'quarantined') this.#enter('voting', '');
+    if (reply.outcome !== 'granted' && reply.outcome !== 'missing') return reply;
     if (this.#clockWrongUntilMs <= this.#settings.clock.uptime()) return reply;
     return failed('clock', 'its clock went wrong, so that keys may have expired too early; see the warning');
   }

@@ -1,32 +1,22 @@
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
-import type { Random } from '../base/random.ts';
 import { SingleFlight } from '../base/single-flight.ts';
-import type { RedlockWarning } from '../base/warning.ts';
 import { currentMarker, type Marker, type NodeLook, parseMarker } from '../node/marker.ts';
 import type { Node, Registrar } from '../node/node.ts';
 import type { Divergence } from '../node/node-time.ts';
 import { foreignObstacle, replicaObstacle, twinObstacle } from './eligibility.ts';
 import { Grace } from './grace.ts';
 import { NodeWarnings } from './node-warnings.ts';
-import { type Quarantine, quarantineMs } from './quarantine.ts';
-
-/** What the membership of a quorum goes by. All durations in milliseconds. */
-export interface MembershipSettings {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly quarantine: Quarantine;
-  readonly nodeCount: number;
-  readonly maxTtl: number;
-  readonly driftFactor: number;
-  warn(warning: RedlockWarning): void;
-}
+import { type MembershipSettings, quarantineMs } from './quarantine.ts';
 
 /** A marker is written within this time of the look that it depends on, or not at all. */
 const WRITE_WINDOW_MS = 500;
 
 /** How often initialize() tries to be the last to write a node's marker. */
 const INITIALIZE_TRIES = 5;
+
+/** Pause between two looks at a node that can't be part of the quorum. */
+const REFUSED_LOOK_MS = 1_000;
 
 /** Pause before something that did not work is tried again. */
 const TRY_AGAIN_MS = 250;
@@ -144,7 +134,8 @@ export class Membership implements Registrar {
     if (this.#closed) return;
     member.timer?.cancel();
     member.look = look;
-    if (member.joining?.marker !== look.marker) member.joining = undefined;
+    if (member.joining?.marker !== look.marker || currentMarker(look) === undefined)
+      member.joining = undefined;
     if (look.marker !== '') member.blankSinceMs = undefined;
     else member.blankSinceMs ??= look.receivedAtMs;
     const marker = currentMarker(look);
@@ -153,7 +144,7 @@ export class Membership implements Registrar {
     const obstacle =
       this.#obstacleOf(member, look) ??
       (this.#isMarked(member) ? foreignObstacle(marker, this.#settings.nodeCount) : undefined);
-    if (obstacle !== undefined) member.node.refuse(obstacle);
+    if (obstacle !== undefined) this.#refuse(member, obstacle);
     else if (!this.#isMarked(member)) this.#admit(member);
     else if (marker?.state === 'joining') this.#watch(member, look, false);
     else if (marker !== undefined) this.#admitWithOurTtl(member, look, marker);
@@ -173,6 +164,12 @@ export class Membership implements Registrar {
     member.node.admit();
   }
 
+  /** What keeps it out may be mended without a new connection. */
+  #refuse(member: Member, obstacle: string): void {
+    member.node.refuse(obstacle);
+    this.#lookAgain(member, REFUSED_LOOK_MS);
+  }
+
   /** Why a node can't be part of any quorum with the others. */
   #obstacleOf(member: Member, look: NodeLook): string | undefined {
     if (member.node.isCluster) return undefined;
@@ -190,7 +187,7 @@ export class Membership implements Registrar {
     if (this.#closed || this.#settings.quarantine !== 'auto') return;
     if (!this.#members.some((member) => this.#isUndecided(member))) return;
     // A node that is being connected to tells soon; then there is another survey.
-    if (this.#members.some(({ node, look }) => look === undefined && !node.isSettled)) return;
+    if (this.#members.some(({ node, look }) => look === undefined && node.isExpected)) return;
     const looks = await Promise.allSettled(this.#members.map(({ node }) => node.look()));
     if (this.#closed) return;
     await this.#judge(looks.map((look) => (look.status === 'fulfilled' ? look.value : undefined)));
@@ -223,19 +220,21 @@ export class Membership implements Registrar {
   async #activateOrDecide(member: Member, look: NodeLook): Promise<void> {
     const obstacle = this.#obstacleOf(member, look);
     if (obstacle !== undefined) {
-      member.node.refuse(obstacle);
+      this.#refuse(member, obstacle);
       return;
     }
     try {
       const after = await this.#activate(member, look);
       if (!after.written) this.#lookAgain(member, 0);
-    } catch {
+    } catch (error) {
+      member.node.quarantine(`its marker could not be written: ${messageOf(error)}`);
       this.#lookAgain(member, TRY_AGAIN_MS);
     }
   }
 
   /** Makes a node active if it is still as it was seen, and that is not long ago. Returns what it is now. */
   async #activate(member: Member, seen: NodeLook): Promise<NodeLook> {
+    this.#learnTtl(seen);
     const after = await this.#writeMarker(member, seen, this.#marker('active', seen));
     if (!after.written) return after;
     member.timer?.cancel();
@@ -284,7 +283,8 @@ export class Membership implements Registrar {
     for (const look of others) if (look.status === 'fulfilled') this.#learnTtl(look.value);
     try {
       const look = await member.node.look();
-      const isOver = look.marker === member.joining?.marker && this.#longestTtl === waitedForTtl;
+      const isUnchanged = look.marker === member.joining?.marker && currentMarker(look) !== undefined;
+      const isOver = isUnchanged && this.#longestTtl === waitedForTtl;
       if (!isOver || this.#closed) this.#decide(member, look);
       else this.#replaceMarker(member, look, this.#marker('active', look), () => this.#admit(member));
     } catch {
@@ -308,7 +308,10 @@ export class Membership implements Registrar {
         member.look = after;
         done(after);
       },
-      () => this.#lookAgain(member, TRY_AGAIN_MS),
+      (error: unknown) => {
+        member.node.quarantine(`its marker could not be written: ${messageOf(error)}`);
+        this.#lookAgain(member, TRY_AGAIN_MS);
+      },
     );
   }
 

@@ -1,4 +1,7 @@
-import { CLAMP_MS } from '../node/node.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { RedlockWarning } from '../base/warning.ts';
+import { CLAMP_MS } from '../node/node-settings.ts';
 
 /**
  * What is done about a node that may have lost its memory. `auto`: it waits until all it may have forgotten has
@@ -6,6 +9,17 @@ import { CLAMP_MS } from '../node/node.ts';
  * `off`: nothing; a node that restarts empty may give away a lock that is still held.
  */
 export type Quarantine = 'auto' | 'strict' | 'off';
+
+/** What the membership of a quorum goes by. All durations in milliseconds. */
+export interface MembershipSettings {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly quarantine: Quarantine;
+  readonly nodeCount: number;
+  readonly maxTtl: number;
+  readonly driftFactor: number;
+  warn(warning: RedlockWarning): void;
+}
 
 /** Added to every quarantine, for what the nodes and this process do in between. */
 const MARGIN_MS = 100;

@@ -1,11 +1,13 @@
 import { type Clock, type Instant, instant } from '../base/clock.ts';
 import type { NodeVote } from '../base/vote.ts';
-import { Node, type NodeSettings } from '../node/node.ts';
+import { Node } from '../node/node.ts';
+import type { NodeSettings } from '../node/node-settings.ts';
 import type { Client } from '../wire/client.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import { type BallotResult, holdBallot } from './ballot.ts';
 import { chooseToken } from './fencing.ts';
-import { Membership, type MembershipSettings } from './membership.ts';
+import { Membership } from './membership.ts';
+import type { MembershipSettings } from './quarantine.ts';
 import { majorityOf } from './tally.ts';
 import { TokenClock } from './token-clock.ts';
 

@@ -12,7 +12,7 @@ import type { Attempt } from '../lock/attempt.ts';
 import type { Lock } from '../lock/lock.ts';
 import { tally } from '../quorum/tally.ts';
 import { interruptible } from './interruptible.ts';
-import type { EndTurn, Turns } from './turns.ts';
+import type { Turn, Turns } from './turns.ts';
 
 /** An attempt that got no lock. */
 export type LostAttempt = Exclude<Attempt, { readonly outcome: 'acquired' }>;
@@ -57,42 +57,45 @@ export async function contend(wish: Wish, arena: Arena): Promise<Lock> {
   const startedAtMs = arena.clock.monotonic();
   if (wish.waitTime === 0) return tryUntil(wish, arena, startedAtMs);
   const key = JSON.stringify(wish.resources);
-  const endTurn = await takeTurn(key, wish, arena);
+  const turn = await takeTurn(key, wish, arena);
   try {
     return await tryUntil(wish, arena, startedAtMs);
   } catch (error) {
     if (error instanceof NoQuorumError) arena.turns.dissolve(key);
     throw error;
   } finally {
-    endTurn();
+    turn.end();
   }
 }
 
 /** Waits in line, but no longer than waitTime: then the one last attempt is made without a turn. */
-async function takeTurn(key: string, wish: Wish, { clock, turns }: Arena): Promise<EndTurn> {
+async function takeTurn(key: string, wish: Wish, { clock, turns }: Arena): Promise<Turn> {
   const turn = turns.take(key);
-  if (typeof turn === 'function') return turn;
+  if (turn.begun === undefined) return turn;
   const limit = sleep(clock, wish.waitTime, wish.signals);
-  const isMine = await Promise.race([turn.then(() => true), limit.done.then(() => false)]).catch(
-    (reason: unknown) => {
-      void turn.then((endTurn) => endTurn());
-      throw reason;
-    },
-  );
-  limit.cancel();
-  if (isMine) return turn;
-  void turn.then((endTurn) => endTurn());
-  return () => {
-    // It never had one.
-  };
+  try {
+    const isMine = await Promise.race([turn.begun.then(() => true), limit.done.then(() => false)]);
+    if (!isMine) turn.end();
+    return turn;
+  } catch (reason) {
+    turn.end();
+    throw reason;
+  } finally {
+    limit.cancel();
+  }
+}
+
+/** One attempt; rejects as soon as a signal aborts, and then gives back what the attempt may still get. */
+export function tryOnce(wish: Wish): Promise<Attempt> {
+  return interruptible(wish.attempt(), wish.signals, (late) => {
+    if (late.outcome === 'acquired') void late.lock.release();
+  });
 }
 
 async function tryUntil(wish: Wish, { clock, random }: Arena, startedAtMs: number): Promise<Lock> {
   for (let tries = 1; ; tries += 1) {
     for (const signal of wish.signals) signal.throwIfAborted();
-    const attempt = await interruptible(wish.attempt(), wish.signals, (late) => {
-      if (late.outcome === 'acquired') void late.lock.release();
-    });
+    const attempt = await tryOnce(wish);
     if (attempt.outcome === 'acquired') return attempt.lock;
     const elapsedMs = clock.monotonic() - startedAtMs;
     const leftMs = wish.waitTime - elapsedMs;

@@ -6,6 +6,7 @@ import {
   connectByUrl,
   type IoredisClient,
   isIoredisClient,
+  SAFE_OPTION_NAMES,
 } from '../wire/ioredis.ts';
 
 /**
@@ -15,16 +16,20 @@ import {
 export type NodeSource = string | URL | IoredisClient | Client;
 
 /**
- * Makes a client of every source.
+ * Checks what is to become nodes, before anything is connected to.
  *
  * @throws {TypeError} a source that is none, or the same one twice
  * @throws {RangeError} no source at all
  */
-export function openNodes(sources: readonly NodeSource[]): readonly Client[] {
+export function checkNodes(sources: readonly NodeSource[]): void {
   if (!Array.isArray(sources)) throw new TypeError(`nodes must be an array: got ${describe(sources)}`);
   if (sources.length === 0) throw new RangeError('nodes must name at least one node: got []');
   sources.forEach(checkSource);
   checkDistinct(sources);
+}
+
+/** Makes a client of every source. */
+export function openNodes(sources: readonly NodeSource[]): readonly Client[] {
   return sources.map((source) => {
     if (typeof source === 'string' || source instanceof URL) return connectByUrl(String(source));
     return isClient(source) ? source : adoptIoredis(source);
@@ -33,13 +38,35 @@ export function openNodes(sources: readonly NodeSource[]): readonly Client[] {
 
 function checkSource(source: unknown, index: number): void {
   if (typeof source === 'string' || source instanceof URL) {
-    const protocol = URL.canParse(String(source)) ? new URL(source).protocol : undefined;
-    if (protocol === 'redis:' || protocol === 'rediss:') return;
-    const got = protocol === undefined ? 'something that is no URL' : `a URL with ${protocol}//`;
-    throw new TypeError(`nodes[${index}] must be a redis:// or rediss:// URL: got ${got}`);
+    checkUrl(String(source), index);
+    return;
   }
   if (!isClient(source) && !isIoredisClient(source)) {
     throw new TypeError(`nodes[${index}] must be a URL or an ioredis client: got ${describe(source)}`);
+  }
+}
+
+/** Says what is wrong with a URL without repeating it: it may hold a password. */
+function checkUrl(text: string, index: number): void {
+  const name = `nodes[${index}]`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['redis:', 'rediss:'].includes(url.protocol)) {
+    const got = url === undefined ? 'something that is no URL' : `a URL with ${url.protocol}//`;
+    throw new TypeError(`${name} must be a redis:// or rediss:// URL: got ${got}`);
+  }
+  if (!/^\/?\d*$/.test(url.pathname)) {
+    throw new TypeError(
+      `the path of ${name} must be the number of a database: got ${describe(url.pathname)}`,
+    );
+  }
+  try {
+    decodeURIComponent(url.username + url.password);
+  } catch {
+    throw new TypeError(`the user and password of ${name} must be percent-encoded: got a stray %`);
+  }
+  for (const option of url.searchParams.keys()) {
+    if (!SAFE_OPTION_NAMES.includes(option)) continue;
+    throw new TypeError(`the query of ${name} must not set ${option}: locks need the library's own setting`);
   }
 }
 

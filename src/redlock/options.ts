@@ -3,7 +3,7 @@ import { describe } from '../base/describe.ts';
 import type { Random } from '../base/random.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import { driftMs } from '../lock/validity.ts';
-import { CLAMP_MS } from '../node/node.ts';
+import { CLAMP_MS } from '../node/node-settings.ts';
 import type { Quarantine } from '../quorum/quarantine.ts';
 
 /** Settings of a Redlock. All durations are in milliseconds. */
@@ -154,6 +154,8 @@ export function resolveOptions(options: RedlockOptions): Settings {
     quarantine: choice('quarantine', given(options.quarantine, 'auto'), ['auto', 'strict', 'off']),
   };
   checkFunction('onWarning', options.onWarning);
+  checkPort('clock', options.clock, ['monotonic', 'wall', 'uptime', 'after']);
+  checkPort('random', options.random, ['fraction', 'identifier']);
   checkTtl(settings, settings.ttl);
   return settings;
 }
@@ -274,6 +276,16 @@ function choice<Value extends string>(name: string, value: unknown, values: read
 function checkFunction(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'function') {
     throw new TypeError(`${name} must be a function: got ${describe(value)}`);
+  }
+}
+
+function checkPort(name: string, value: object | null | undefined, methods: readonly string[]): void {
+  if (value === undefined) return;
+  for (const method of methods) {
+    const found: unknown = Reflect.get(Object(value), method);
+    if (typeof found !== 'function') {
+      throw new TypeError(`${name} must have a method ${method}(): got ${describe(value)}`);
+    }
   }
 }
 

@@ -6,15 +6,21 @@ import type { LockKeys } from '../wire/operation.ts';
 /** A resource or several that are locked together. */
 export type Resources = string | readonly string[];
 
+/** A lock over more would keep the servers from everybody else for too long. */
+const MOST_RESOURCES = 1_000;
+
 /**
  * The resources sorted and without duplicates, so that two locks over the same ones are the same lock.
  *
  * @throws {TypeError} not a string or a list of strings
- * @throws {RangeError} an empty list or an empty name
+ * @throws {RangeError} an empty list, one of more than 1 000, or an empty name
  */
 export function normalizeResources(resources: Resources): readonly string[] {
   const list: readonly unknown[] = Array.isArray(resources) ? resources : [resources];
   if (list.length === 0) throw new RangeError('resources must name at least one resource: got []');
+  if (list.length > MOST_RESOURCES) {
+    throw new RangeError(`resources must name at most ${MOST_RESOURCES} resources: got ${list.length}`);
+  }
   for (const [index, resource] of list.entries()) {
     const name = Array.isArray(resources) ? `resources[${index}]` : 'resource';
     if (typeof resource !== 'string')

@@ -1,5 +1,10 @@
-/** Ends a turn; the next in line gets theirs. */
-export type EndTurn = () => void;
+/** A place in line. */
+export interface Turn {
+  /** Resolves when it is the caller's turn; undefined if it is at once. */
+  readonly begun: Promise<void> | undefined;
+  /** Leaves the line, before, in or after the turn; the next one gets theirs. */
+  end(): void;
+}
 
 /**
  * First come, first served among the callers of this process: for each key one at a time has its turn. Contenders of
@@ -7,39 +12,37 @@ export type EndTurn = () => void;
  */
 export class Turns {
   /** For each key, what begins the turns that have not ended; the present one first. */
-  readonly #lines = new Map<string, (() => void)[]>();
+  readonly #lines = new Map<string, Set<() => void>>();
 
-  /**
-   * The caller's turn: at once if nobody is in line, else a promise of it. A turn that nobody waits for any more must
-   * be ended all the same.
-   */
-  take(key: string): EndTurn | Promise<EndTurn> {
+  take(key: string): Turn {
     const line = this.#lines.get(key);
     if (line === undefined) {
       const alone = () => {};
-      this.#lines.set(key, [alone]);
-      return () => this.#end(key, alone);
+      this.#lines.set(key, new Set([alone]));
+      return { begun: undefined, end: () => this.#end(key, alone) };
     }
-    return new Promise((resolve) => {
-      const begin = () => resolve(() => this.#end(key, begin));
-      line.push(begin);
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
     });
+    line.add(begin);
+    return { begun, end: () => this.#end(key, begin) };
   }
 
   /** Everybody in line has their turn at once: there is nothing to wait for each other for. */
   dissolve(key: string): void {
-    const line = this.#lines.get(key) ?? [];
+    const line = this.#lines.get(key) ?? new Set();
     this.#lines.delete(key);
     for (const begin of line) begin();
   }
 
   #end(key: string, begin: () => void): void {
     const line = this.#lines.get(key);
-    // After a dissolution there may be another line already.
-    if (line?.[0] !== begin) return;
-    line.shift();
+    const [present] = line ?? [];
+    // After a dissolution there may be another line already, and this one is not in it.
+    if (!line?.delete(begin)) return;
     const [next] = line;
     if (next === undefined) this.#lines.delete(key);
-    else next();
+    else if (present === begin) next();
   }
 }

@@ -40,6 +40,19 @@ export function warnOfNodes(
   }
 }
 
+/** A listener that throws does so on its own: it must not break whoever had something to tell. */
+export function outsideOurs(listener: (warning: RedlockWarning) => void): (warning: RedlockWarning) => void {
+  return (warning) => {
+    try {
+      listener(warning);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  };
+}
+
 /** Warns as Node does; `--trace-warnings` and `process.on('warning')` work. */
 export function emitWarning({ code, message }: RedlockWarning): void {
   process.emitWarning(message, { type: 'QuorlockWarning', code });

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { messageOf } from '../base/describe.ts';
 import { slotOf } from '../base/hash-slot.ts';
 import type { Client, ConnectionState } from './client.ts';
 
@@ -49,6 +50,9 @@ const SAFE_OPTIONS = {
   connectionName: 'quorlock',
 };
 
+/** What a URL must not set in its query: the driver would prefer it. */
+export const SAFE_OPTION_NAMES: readonly string[] = Object.keys(SAFE_OPTIONS);
+
 /** Connects to one node with safe driver options. */
 export function connectByUrl(url: string): Client {
   const redis = new Redis(url, SAFE_OPTIONS);
@@ -68,9 +72,10 @@ interface KnownOptions {
   readonly host?: string;
   readonly port?: number;
   readonly path?: string;
-  readonly sentinels?: readonly unknown[] | null;
+  readonly sentinels?: readonly KnownOptions[] | null;
   readonly name?: string;
   readonly keyPrefix?: string;
+  readonly db?: number;
   readonly enableOfflineQueue?: boolean;
   readonly autoResendUnfulfilledCommands?: boolean;
   readonly redisOptions?: KnownOptions;
@@ -80,7 +85,7 @@ interface KnownOptions {
 export function addressOf(client: IoredisClient): string {
   const { path, host, port, sentinels, name } = client.options as KnownOptions;
   if (client.isCluster) return `cluster ${firstStartupNode(client)}`;
-  if (sentinels) return `sentinel ${name}`;
+  if (sentinels) return `sentinel ${name} of ${hostAndPort(sentinels[0]?.host, sentinels[0]?.port)}`;
   return path ?? hostAndPort(host, port);
 }
 
@@ -108,8 +113,12 @@ class IoredisAdapter implements Client {
   readonly #client: IoredisClient;
   readonly #disconnect: (() => void) | undefined;
   readonly #keyPrefix: string;
+  readonly #listeners = new Set<() => void>();
+  readonly #following: readonly [event: string, listener: () => void][];
   #everFailed = false;
   #lastError: string | undefined;
+  /** Why the client is not in the database that it should be in. */
+  #selectError: string | undefined;
 
   /** @param disconnect how to end the connection; undefined for a client that belongs to the caller */
   constructor(client: IoredisClient, disconnect: (() => void) | undefined) {
@@ -120,15 +129,22 @@ class IoredisAdapter implements Client {
     const options = client.options as KnownOptions;
     this.#keyPrefix = options.keyPrefix ?? '';
     this.unsafeSettings = disconnect === undefined ? unsafeSettingsOf(options) : [];
-    client.on('close', () => {
-      this.#everFailed = true;
-    });
+    const tell = () => {
+      for (const listener of this.#listeners) listener();
+    };
+    this.#following = [
+      ['close', () => this.#lost()],
+      ['ready', () => this.#select(options.db ?? 0, tell)],
+      ...STATUS_EVENTS.map((event): [string, () => void] => [event, tell]),
+    ];
+    for (const [event, listener] of this.#following) client.on(event, listener);
+    if (client.status === 'ready') this.#select(options.db ?? 0, tell);
   }
 
   get state(): ConnectionState {
     switch (this.#client.status) {
       case 'ready':
-        return 'ready';
+        return this.#selectError === undefined ? 'ready' : 'down';
       case 'end':
         return 'ended';
       case 'wait':
@@ -143,6 +159,7 @@ class IoredisAdapter implements Client {
   }
 
   get stateReason(): string {
+    if (this.#selectError !== undefined) return `its database could not be selected: ${this.#selectError}`;
     const status = `client status: ${this.#client.status}`;
     return this.#lastError === undefined ? status : `${this.#lastError} (${status})`;
   }
@@ -152,10 +169,8 @@ class IoredisAdapter implements Client {
   }
 
   onStateChange(listener: () => void): () => void {
-    for (const event of STATUS_EVENTS) this.#client.on(event, listener);
-    return () => {
-      for (const event of STATUS_EVENTS) this.#client.off(event, listener);
-    };
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
@@ -171,7 +186,27 @@ class IoredisAdapter implements Client {
   }
 
   close(): void {
+    for (const [event, listener] of this.#following) this.#client.off(event, listener);
     this.#disconnect?.();
+  }
+
+  #lost(): void {
+    this.#everFailed = true;
+    this.#selectError = undefined;
+  }
+
+  /**
+   * Selects the client's database once more on every connection: when the driver's own SELECT fails it only emits an
+   * error, and goes on in database 0, where nobody else's lock is seen.
+   */
+  #select(db: number, changed: () => void): void {
+    const { select } = this.#client as { select?(db: number): Promise<unknown> };
+    if (db === 0 || select === undefined) return;
+    select.call(this.#client, db).catch((error: unknown) => {
+      if (this.#client.status !== 'ready') return;
+      this.#selectError = messageOf(error);
+      changed();
+    });
   }
 }
 

@@ -6,7 +6,7 @@ import type { Reply } from '../../src/base/vote.ts';
 import { NoQuorumError, QuorlockError, Redlock } from '../../src/index.ts';
 import { Mailbox } from '../../src/node/mailbox.ts';
 import { MARKER_KEY } from '../../src/node/marker.ts';
-import { CLAMP_MS } from '../../src/node/node.ts';
+import { CLAMP_MS } from '../../src/node/node-settings.ts';
 import { fenceKeyOf } from '../../src/quorum/fencing.ts';
 import { adoptIoredis } from '../../src/wire/ioredis.ts';
 import type { Operation } from '../../src/wire/operation.ts';

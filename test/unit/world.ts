@@ -1,4 +1,5 @@
-import { Node, type NodeSettings } from '../../src/node/node.ts';
+import { Node } from '../../src/node/node.ts';
+import type { NodeSettings } from '../../src/node/node-settings.ts';
 import type { RedlockOptions } from '../../src/redlock/options.ts';
 import { Redlock } from '../../src/redlock.ts';
 import type { NetworkRules } from '../../src/testing/connection.ts';

@@ -9,7 +9,7 @@
 -- {MISSING}          a key is not there any more
 -- {HELD, remaining}  a key is somebody else's
 -- {SUPERSEDED, c}    a counter is higher: a later attempt was granted since
--- {FOREIGN, type} {QUARANTINED}
+-- {FOREIGN, type} {QUARANTINED} {FAILED, message}
 
 local function confirm(first, n, value, _, number)
   if not voting() then return { QUARANTINED } end

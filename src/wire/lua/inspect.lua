@@ -9,6 +9,7 @@
 -- {MISSING, c}                  nobody holds it here
 -- {QUARANTINED}                 nobody holds it here, as far as this node can remember
 -- {FOREIGN, type}               the key is no lock
+-- {FAILED, message}             a command failed
 
 local function inspect(first, _, _, _, number)
   local owner, foreign = owner_of(KEYS[first])

@@ -19,7 +19,10 @@ end
 
 local run_id = info('server', 'run_id')
 local marker = redis.pcall('GET', KEYS[1]) or ''
-if type(marker) == 'table' then marker = 'not a string' end
+if type(marker) == 'table' then
+  if not string.find(marker.err, 'WRONGTYPE', 1, true) then return marker end
+  marker = 'not a string'
+end
 local written = 0
 if ARGV[1] ~= '' and run_id == ARGV[2] and marker == ARGV[3] and now <= tonumber(ARGV[4]) then
   redis.call('SET', KEYS[1], ARGV[1])

@@ -52,10 +52,12 @@ local GRANTED, HELD, MISSING, FOREIGN, SUPERSEDED, LATE, QUARANTINED, FAILED = 1
 -- the key is no lock.
 local function owner_of(key)
   local owner = redis.pcall('GET', key)
-  if error_of(owner) then
+  local failure = error_of(owner)
+  if not failure then return owner or nil end
+  if string.find(failure, 'WRONGTYPE', 1, true) then
     return nil, { FOREIGN, redis.call('TYPE', key).ok }
   end
-  return owner or nil
+  return nil, { FAILED, failure }
 end
 
 -- The reply for a key that somebody else owns. A key without expiry never was a lock.

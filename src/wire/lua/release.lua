@@ -8,7 +8,7 @@
 -- {GRANTED, n}       n keys were `value`'s and are gone now
 -- {MISSING}          no key was there any more
 -- {HELD, remaining}  none was `value`'s, and somebody else holds one
--- {FOREIGN, type}
+-- {FOREIGN, type} {FAILED, message}
 
 local function release(first, n, value)
   local freed = 0
