@@ -1,0 +1,101 @@
+import { Redis } from 'ioredis';
+import { describe, expect, it } from 'vitest';
+import { ClosedError, NoQuorumError, Redlock } from '../../../src/index.ts';
+import { Fleet } from '../fleet.ts';
+import { eventually } from '../processes.ts';
+
+/** Short, so that a quarantine ends within a test. */
+const BRIEF = { ttl: 800, maxTtl: 1_000 };
+
+async function canLock(redlock: Redlock): Promise<boolean> {
+  try {
+    await (await redlock.acquire('wanted', { waitTime: 0 })).release();
+    return true;
+  } catch (error) {
+    expect(error).toBeInstanceOf(NoQuorumError);
+    return false;
+  }
+}
+
+describe('a database that can not be selected', () => {
+  it('is not replaced by database 0', async () => {
+    await using fleet = await Fleet.start(1);
+    await using redlock = new Redlock([`${fleet.urls[0]}/99`]);
+    const error = await redlock.acquire('wanted').catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(NoQuorumError);
+    expect(String(error)).toContain('database could not be selected');
+    expect(await fleet.nodes[0]?.command('DBSIZE')).toBe(0);
+  });
+
+  it('nor is it by a client that was handed in', async () => {
+    await using fleet = await Fleet.start(1);
+    const [node] = fleet.nodes;
+    const client = new Redis({ port: node?.port ?? 0, db: 99 });
+    client.on('error', () => {
+      // The owner of a client hears of its errors; this one expects them.
+    });
+    await using redlock = new Redlock([client], { onWarning: () => {} });
+    expect(await canLock(redlock)).toBe(false);
+    expect(await node?.command('DBSIZE')).toBe(0);
+    client.disconnect();
+  });
+
+  it.each([
+    ['redis://127.0.0.1/abc', /path of nodes\[0\]/],
+    ['redis://:100%@127.0.0.1', /percent-encoded/],
+    ['redis://127.0.0.1?enableOfflineQueue=true', /must not set enableOfflineQueue/],
+    ['http://127.0.0.1', /redis:\/\//],
+  ])('and a URL that is wrong is refused before anything is connected to: %s', (url, message) => {
+    expect(() => new Redlock([url])).toThrow(TypeError);
+    expect(() => new Redlock([url])).toThrow(message);
+  });
+});
+
+describe('a server that accepts connections and never answers', () => {
+  it('does not keep the others of a new deployment from starting, after their quarantine', async () => {
+    await using fleet = await Fleet.start(3);
+    fleet.nodes[0]?.pause();
+    await using redlock = new Redlock(fleet.urls, BRIEF);
+    await eventually('the other two vote', () => canLock(redlock));
+  });
+});
+
+describe('a node that was refused', () => {
+  it('is looked at again, and votes once somebody has declared the longer list', async () => {
+    await using fleet = await Fleet.start(5);
+    await using three = new Redlock(fleet.urls.slice(0, 3), BRIEF);
+    await (await three.acquire('wanted')).release();
+    await using five = new Redlock(fleet.urls, BRIEF);
+    expect(await canLock(five)).toBe(false);
+    await using operator = new Redlock(fleet.urls, BRIEF);
+    await operator.initialize();
+    await eventually('the refused program can lock', () => canLock(five));
+  });
+});
+
+describe('close()', () => {
+  it('ends an attempt that is under way with a ClosedError that names the resource', async () => {
+    await using fleet = await Fleet.start(3);
+    const redlock = new Redlock(fleet.urls);
+    await (await redlock.acquire('warm-up')).release();
+    for (const node of fleet.nodes) node.pause();
+    const trying = redlock.tryAcquire('wanted').catch((error: unknown) => error);
+    await redlock.close();
+    expect(await trying).toBeInstanceOf(ClosedError);
+    expect(await trying).toMatchObject({ resources: ['wanted'] });
+  });
+
+  it('leaves no listener on a client that was handed in', async () => {
+    await using fleet = await Fleet.start(1);
+    const client = new Redis(fleet.urls[0] ?? '');
+    const listeners = () => client.eventNames().map((name) => client.listenerCount(name));
+    const before = listeners();
+    for (let i = 0; i < 20; i += 1) {
+      const redlock = new Redlock([client], { onWarning: () => {} });
+      await (await redlock.acquire('wanted')).release();
+      await redlock.close();
+    }
+    expect(listeners()).toEqual(before);
+    client.disconnect();
+  });
+});
