@@ -81,6 +81,22 @@ describe('a lock that is being used', () => {
     expect(valid).toBeLessThan(102 + 500 + 5);
   });
 
+  it('is not given up while an extension that its routine made itself lasts', async () => {
+    const world = new World(3);
+    const redlock = world.redlock();
+    const heldForMs = await world.clock.runUntil(
+      redlock.using('r', { ttl: 2_000 }, async (lock) => {
+        await lock.extend(20_000);
+        hangAll(world);
+        const extendedAtMs = world.clock.monotonic();
+        await sleep(world, 60_000, lock.signal);
+        return world.clock.monotonic() - extendedAtMs;
+      }),
+    );
+    expect(heldForMs).toBeGreaterThan(19_000);
+    expect(heldForMs).toBeLessThan(20_000);
+  });
+
   it('names in the reason what each node said last', async () => {
     const world = new World(3);
     const redlock = world.redlock();
