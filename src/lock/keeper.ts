@@ -89,14 +89,14 @@ export class Keeper {
   }
 
   #giveUp(): void {
-    const heldMs = elapsedMs(this.#clock, this.#since);
-    if (heldMs < this.#maxHold && this.#untilLateMs() > 0) {
+    const leftToHoldMs = this.#maxHold - elapsedMs(this.#clock, this.#since);
+    if (Math.min(this.#untilLateMs(), leftToHoldMs) > SHORTEST_REST_MS) {
       // The routine has extended the lock itself.
       this.#goOn();
       return;
     }
     const why =
-      heldMs >= this.#maxHold
+      leftToHoldMs <= SHORTEST_REST_MS
         ? `it was held for its maxHold of ${this.#maxHold} ms`
         : 'no majority extended it in time';
     this.stop();
