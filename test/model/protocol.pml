@@ -16,7 +16,7 @@
  * -DN=nodes (3 to 5), -DA=attempts (2 or 3). -DREDUCE and -DMERGE make the search smaller
  * without losing a violation: see there. Weakened rules, each of which breaks a property:
  * NO_CONFIRM, NO_OWNER_CHECK, NO_CONFIRM_COUNTER_CHECK, NO_COUNTER_CHECK, OWNER_ONLY_EXTEND,
- * HANDOFF_KEEPS_COUNTER, and the weakened assumption NODE_FORGETS.
+ * OLD_ANSWERS, HANDOFF_KEEPS_COUNTER, and the weakened assumption NODE_FORGETS.
  */
 #ifndef N
 #define N 3
@@ -81,6 +81,9 @@ byte i, count;
  * number of times that a message is executed.
  */
 #ifdef REDUCE
+#ifdef ACQUIRE_ONCE
+#error "REDUCE relies on repeated messages"
+#endif
 byte top;
 
 /* 2r is the token of rank r, 2r + 1 a number above it and below the next, as low as can be.
@@ -292,7 +295,9 @@ inline tally(a) {
 inline send_extension(a) {
   printf("%c sends an extension\n", NAME(a));
   at[a].phase = EXTENDING;
+#ifndef OLD_ANSWERS
   forget_answers(a);
+#endif
   at[a].outrun = false;
   for (i : 1 .. A) { if :: at[i].phase >= WON && at[i].token > at[a].token -> at[a].outrun = true :: else fi }
 }
@@ -341,7 +346,7 @@ inline extended(a) {
 inline own(a, n) {
   if
   :: node[n].owner != 0 && node[n].owner != a ->
-    printf("node %d: %c's key expires\n", n + 1, NAME(node[n].owner))
+    printf("  node %d: %c's key expires\n", n + 1, NAME(node[n].owner))
   :: else
   fi
   node[n].owner = a
@@ -351,7 +356,7 @@ inline own(a, n) {
    time: max(c + 1, clamp(p)) may be any number above c. */
 inline grant(a, n, q) {
 #ifdef MERGE
-  if :: at[a].phase == IDLE -> start(a) :: else fi
+  if :: at[a].phase == IDLE -> printf("  "); start(a) :: else fi
 #endif
 #ifdef ACQUIRE_ONCE
   node[n].asked[a] = true;
