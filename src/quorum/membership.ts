@@ -15,8 +15,8 @@ const WRITE_WINDOW_MS = 500;
 /** How often initialize() tries to be the last to write a node's marker. */
 const INITIALIZE_TRIES = 5;
 
-/** Pause between two looks at a node that can't be part of the quorum. */
-const REFUSED_LOOK_MS = 1_000;
+/** Pause between two looks at a node that does not vote. */
+const WATCH_MS = 500;
 
 /** Pause before something that did not work is tried again. */
 const TRY_AGAIN_MS = 250;
@@ -167,7 +167,7 @@ export class Membership implements Registrar {
   /** What keeps it out may be mended without a new connection. */
   #refuse(member: Member, obstacle: string): void {
     member.node.refuse(obstacle);
-    this.#lookAgain(member, REFUSED_LOOK_MS);
+    this.#lookAgain(member, WATCH_MS);
   }
 
   /** Why a node can't be part of any quorum with the others. */
@@ -273,7 +273,8 @@ export class Membership implements Registrar {
         'found: then every lock that it may have forgotten has expired. For a new deployment call initialize()',
     );
     const courtesyMs = joining.isOurs ? 0 : random.fraction() * LONGEST_COURTESY_MS;
-    this.#lookAgain(member, leftMs + courtesyMs);
+    // A node that forgets once more meanwhile has to begin again, the sooner the better.
+    this.#lookAgain(member, Math.min(leftMs + courtesyMs, WATCH_MS));
   }
 
   /** Somebody may have come meanwhile who uses longer ttls; the markers of the others tell. */

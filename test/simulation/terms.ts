@@ -35,9 +35,13 @@ export interface Terms {
 const QUARANTINE_EXTRA_MS = 2_100;
 
 /**
- * What `noticedMs` is unless a test asks for less. A client takes a deployment for new when every node has told it
- * that it has no marker. It asks all of them at once, and makes a node active within half a second of that node's
- * answer; the answers may lie as far apart as messages are late, which is less than half a second here.
+ * What `noticedMs` is unless a test asks for less. A program takes a deployment for new when every node has told it
+ * that it has no marker. It asks all of them at once and makes each active within half a second of its answer, but the
+ * answers may lie as far apart as messages are late, which is half a second here. A majority that loses its memory in
+ * between is made active as well. So somebody must have had a marker before the program asked, and for a second.
+ *
+ * By experiment, of 250 runs each: with 0 ms, 35 had overlapping validities, all within a second of the deployment's
+ * start; with 250 ms, 15; with 500 and with 1 100 ms, none. With 0 ms and no loss in the first 1.2 s, none of 1 500.
  */
 const NOTICED_MS = 1_100;
 
