@@ -9,7 +9,7 @@ import { brokenPromises, describeVerdict, judge, Totals, type Verdict } from './
  * Nodes lose their memory while programs lock, all of it simulated: the library itself runs unchanged on virtual time.
  *
  * - `strict` lets no two holders overlap, whatever is lost.
- * - `auto` is as safe, as long as not all nodes are without a marker at the same time; see {@link Losses} for what
+ * - `auto` is as safe, as long as losses are far enough apart to be noticed, NOTICED_MS; see {@link Losses} for what
  *   that takes. It does not matter how many lose their memory, nor how fast, nor whether a node that remembers can be
  *   reached: a marker that says "joining", or is of an earlier process, or is on a node that is down, will do.
  * - `auto` does let holders overlap where all nodes lose their memory at once, and the test sees it. It sees it with
