@@ -1,5 +1,7 @@
 import { expect, vi } from 'vitest';
+import type { Lock } from '../../src/index.ts';
 import type { Fleet, FleetNode } from '../fleet/fleet.ts';
+import { eventually } from '../fleet/processes.ts';
 
 /**
  * A ttl that outlives every poll of these tests by far, so that keys which are found gone were given back and
@@ -31,6 +33,19 @@ export async function expectNoKeys(fleet: Fleet, pattern = 'lock:*'): Promise<vo
 /** What every node has under a key; a node that is not up counts as having nothing. */
 export function valuesOf(fleet: Fleet, key: string): Promise<unknown[]> {
   return Promise.all(fleet.nodes.map((node) => (node.state === 'up' ? node.command('GET', key) : null)));
+}
+
+/**
+ * Passes when every node has the lock: a majority is enough to be granted one, and a node that was late for that has
+ * it after an extension.
+ */
+export async function expectHeldOnAll(fleet: Fleet, lock: Lock): Promise<void> {
+  await eventually('every node has the lock', async () => {
+    const values = await Promise.all(lock.resources.map((resource) => valuesOf(fleet, `lock:${resource}`)));
+    if (values.flat().every((value) => value === lock.value)) return true;
+    await lock.extend();
+    return false;
+  });
 }
 
 /** Takes a key as any other Redlock would, for as long as no test runs. */

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { ExtendFailedError, LockReleasedError, Redlock } from '../../../src/index.ts';
 import { BRISK, nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
-import { expectNoKeys, LONG_TTL_MS, valuesOf } from '../../support/lock-keys.ts';
+import { expectHeldOnAll, expectNoKeys, LONG_TTL_MS, valuesOf } from '../../support/lock-keys.ts';
 import { eventually } from '../processes.ts';
 
 it('11. an extension repairs the nodes that had lost the key', async () => {
@@ -47,6 +47,7 @@ it('11. the minority that a failed extension reached is given back with a lock t
   await using fleet = await startDeployment(5);
   await using redlock = new Redlock(fleet.urls, BRISK);
   const lock = await redlock.acquire('lost', { ttl: 2_000 });
+  await expectHeldOnAll(fleet, lock);
   const hung = [0, 1, 2].map((index) => nodeAt(fleet, index));
   for (const node of hung) node.pause();
   await expect(lock.extend(LONG_TTL_MS)).rejects.toThrow(ExtendFailedError);
@@ -64,9 +65,7 @@ it('12. a failed extension does not unlock the lock', async () => {
   await using redlock = new Redlock(fleet.urls, BRISK);
   await using other = new Redlock(fleet.urls, BRISK);
   await using lock = await redlock.acquire('kept', { ttl: LONG_TTL_MS });
-  await eventually('every node has the key', async () => {
-    return (await valuesOf(fleet, 'lock:kept')).every((value) => value === lock.value);
-  });
+  await expectHeldOnAll(fleet, lock);
   expect(await other.tryAcquire('kept')).toBeNull();
   const hung = [0, 1, 2].map((index) => nodeAt(fleet, index));
   for (const node of hung) node.pause();

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { NoQuorumError, Redlock } from '../../../src/index.ts';
 import { BRISK, nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
-import { expectNoKeys, LONG_TTL_MS, valuesOf } from '../../support/lock-keys.ts';
+import { expectHeldOnAll, expectNoKeys, LONG_TTL_MS, valuesOf } from '../../support/lock-keys.ts';
 import { scriptCalls, scriptCallsDuring } from '../../support/server-calls.ts';
 import type { Fleet } from '../fleet.ts';
 import { eventually } from '../processes.ts';
@@ -138,9 +138,7 @@ describe('16. a node that timed out is cleaned up', () => {
   it('when it could not be reached at the time of the release', async () => {
     await using redlock = new Redlock(proxyUrls(), BRISK);
     const lock = await redlock.acquire('unreachable', { ttl: LONG_TTL_MS });
-    await eventually('all nodes have granted it', async () => {
-      return (await valuesOf(fleet, 'lock:unreachable')).every((value) => value === lock.value);
-    });
+    await expectHeldOnAll(fleet, lock);
     await proxyAt(0).refuse(true);
     proxyAt(0).resetAll();
 
@@ -165,9 +163,7 @@ describe('16. a node that timed out is cleaned up', () => {
     try {
       await using redlock = new Redlock(clients, BRISK);
       const lock = await redlock.acquire('greeted', { ttl: LONG_TTL_MS });
-      await eventually('all nodes have granted it', async () => {
-        return (await valuesOf(fleet, 'lock:greeted')).every((value) => value === lock.value);
-      });
+      await expectHeldOnAll(fleet, lock);
       const reconnected = new Promise<void>((resolve) => {
         clients[0]?.once('ready', () => {
           proxyAt(0).cut('both');

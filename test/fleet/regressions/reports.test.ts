@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { LockHeldError, NoQuorumError, Redlock, WaitTimeoutError } from '../../../src/index.ts';
 import { BRISK, PATIENT, startDeployment } from '../../support/deployment.ts';
-import { LONG_TTL_MS } from '../../support/lock-keys.ts';
+import { expectHeldOnAll, LONG_TTL_MS } from '../../support/lock-keys.ts';
 
 describe('19. contention and failure are told apart', () => {
   it('contention is an outcome and no error event anywhere', async () => {
@@ -48,7 +48,8 @@ describe('19. contention and failure are told apart', () => {
     await using fleet = await startDeployment(3);
     await using holder = new Redlock(fleet.urls, BRISK);
     await using redlock = new Redlock(fleet.urls, BRISK);
-    await using _lock = await holder.acquire('contended', { ttl: LONG_TTL_MS });
+    await using lock = await holder.acquire('contended', { ttl: LONG_TTL_MS });
+    await expectHeldOnAll(fleet, lock);
     expect(await redlock.tryAcquire('contended')).toBeNull();
     await fleet.nodes[0]?.kill();
     fleet.nodes[1]?.pause();
