@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { isSeed } from '../../test/fleet/safety/seeds.ts';
 import { MODES, type Mode } from '../../test/fleet/safety/terms.ts';
+import { isSeed } from '../../test/support/seeds.ts';
 
 const DEFAULT_MINUTES = 10;
 

@@ -1,8 +1,8 @@
 import { run, STAFF_SIZE } from '../../test/fleet/safety/run.ts';
-import { seedAfter } from '../../test/fleet/safety/seeds.ts';
 import { Staff } from '../../test/fleet/safety/staff.ts';
 import { describeTerms, drawTerms, type Mode } from '../../test/fleet/safety/terms.ts';
 import { describeFailure, describeVerdict } from '../../test/fleet/safety/verdict.ts';
+import { seedAfter } from '../../test/support/seeds.ts';
 import type { SoakArguments } from './arguments.ts';
 import { Display } from './display.ts';
 import { Totals } from './totals.ts';

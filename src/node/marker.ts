@@ -12,8 +12,11 @@ export const MARKER_KEY = 'quorlock:node';
  * the process that is running: one that lost its memory has no marker, or that of an earlier process.
  */
 export interface Marker {
-  /** `joining`: the node waits until everything it may have forgotten has expired. */
-  readonly state: 'active' | 'joining';
+  /**
+   * `joining`: the node waits until everything it may have forgotten has expired. `starting`: somebody found it
+   * without a marker and means to make it active together with all others; it remembers no more than one without.
+   */
+  readonly state: 'active' | 'joining' | 'starting';
   /** The server process that the marker was written for. */
   readonly runId: string;
   /** Makes every marker different from all others. */
@@ -32,8 +35,8 @@ function formatMarker({ state, runId, nonce, nodeCount, maxTtl }: Marker): strin
 /** A marker from what a node keeps; undefined for anything else. */
 export function parseMarker(text: string): Marker | undefined {
   const [, state, runId = '', nonce = '', nodeCount, maxTtl] =
-    /^(active|joining) ([0-9a-f]+) (\S+) (\d+) (\d+)$/.exec(text) ?? [];
-  if (state !== 'active' && state !== 'joining') return undefined;
+    /^(active|joining|starting) ([0-9a-f]+) (\S+) (\d+) (\d+)$/.exec(text) ?? [];
+  if (state !== 'active' && state !== 'joining' && state !== 'starting') return undefined;
   return { state, runId, nonce, nodeCount: Number(nodeCount), maxTtl: Number(maxTtl) };
 }
 
@@ -55,6 +58,11 @@ export interface NodeLook extends TimeReading {
 export function currentMarker(look: Pick<NodeLook, 'marker' | 'runId'>): Marker | undefined {
   const marker = parseMarker(look.marker);
   return marker?.runId === look.runId ? marker : undefined;
+}
+
+/** Whether a node remembers nothing of a deployment: it has no marker, or one that only claims it for a start. */
+export function isFresh(look: Pick<NodeLook, 'marker' | 'runId'>): boolean {
+  return look.marker === '' || currentMarker(look)?.state === 'starting';
 }
 
 /** A marker to write, on condition that the server and its marker are still those that were seen. */

@@ -22,9 +22,9 @@ export function twinObstacle(
   return `it is the same server as ${twin.node.address}, under another address. Give every master once`;
 }
 
-/** Two majorities of differently long lists need not meet. */
+/** Two majorities of differently long lists need not meet. A start that somebody began and gave up binds nobody. */
 export function foreignObstacle(marker: Marker | undefined, nodeCount: number): Obstacle {
-  if (marker === undefined || marker.nodeCount === nodeCount) return undefined;
+  if (marker === undefined || marker.state === 'starting' || marker.nodeCount === nodeCount) return undefined;
   return (
     `it is one of a quorum of ${marker.nodeCount}, and here are ${nodeCount}. Give all programs the same list of ` +
     'nodes; if the list has changed and no lock is held, call initialize()'

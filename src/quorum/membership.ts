@@ -1,13 +1,14 @@
-import type { Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import { SingleFlight } from '../base/single-flight.ts';
-import { currentMarker, type Marker, type NodeLook, parseMarker } from '../node/marker.ts';
+import { currentMarker, isFresh, type Marker, type NodeLook, parseMarker } from '../node/marker.ts';
 import type { Node, Registrar } from '../node/node.ts';
 import type { Divergence } from '../node/node-time.ts';
+import { claimAll, type Fresh } from './claim.ts';
 import { foreignObstacle, replicaObstacle, twinObstacle } from './eligibility.ts';
 import { Grace } from './grace.ts';
+import { isBeingStarted, isUndecided, type Member, newMember, noteClaim, noteOwnClaim } from './member.ts';
 import { NodeWarnings } from './node-warnings.ts';
-import { type MembershipSettings, quarantineMs } from './quarantine.ts';
+import { type MembershipSettings, quarantineMs, reasonToAskAll, reasonToWait } from './quarantine.ts';
 
 /** A marker is written within this time of the look that it depends on, or not at all. */
 const WRITE_WINDOW_MS = 500;
@@ -21,25 +22,17 @@ const WATCH_MS = 500;
 /** Pause before something that did not work is tried again. */
 const TRY_AGAIN_MS = 250;
 
+/** Pause between two looks at a deployment that somebody is starting. */
+const CLAIM_WATCH_MS = 50;
+
 /** A client that only watches a node join leaves the one that began it this much of a lead, at the most. */
 const LONGEST_COURTESY_MS = 500;
-
-/** What is known of one node. */
-interface Member {
-  readonly node: Node;
-  look: NodeLook | undefined;
-  /** The joining marker that we watch, and since when, by our own clock, it has been there. */
-  joining: { readonly marker: string; readonly sinceMs: number; readonly isOurs: boolean } | undefined;
-  /** Since when, by our own clock, we have seen it without a marker. */
-  blankSinceMs: number | undefined;
-  timer: Timer | undefined;
-}
 
 /**
  * Decides which nodes may vote. By its marker a node is *active*, *joining*, *stale* (of an earlier process) or
  * *blank*. Active ones vote. A stale one, and a blank one among others that are not, gets a joining marker, and
  * whoever has watched that marker unchanged for a whole quarantine makes it active. Where a survey of all nodes
- * finds all of them blank, the deployment is new and becomes active as a whole. Every write depends on the server
+ * finds all of them blank, the deployment is new: it is *claimed*, and active as a whole if the claims hold. Every write depends on the server
  * process and the marker that were seen just before.
  */
 export class Membership implements Registrar {
@@ -61,13 +54,7 @@ export class Membership implements Registrar {
 
   /** The nodes whose membership this is, before any of them was looked at. */
   enroll(nodes: readonly Node[]): void {
-    this.#members = nodes.map((node) => ({
-      node,
-      look: undefined,
-      joining: undefined,
-      blankSinceMs: undefined,
-      timer: undefined,
-    }));
+    this.#members = nodes.map(newMember);
     for (const member of this.#members) {
       member.node.onStateChange(() => {
         if (!member.node.isDown) return;
@@ -136,8 +123,7 @@ export class Membership implements Registrar {
     member.look = look;
     if (member.joining?.marker !== look.marker || currentMarker(look) === undefined)
       member.joining = undefined;
-    if (look.marker !== '') member.blankSinceMs = undefined;
-    else member.blankSinceMs ??= look.receivedAtMs;
+    noteClaim(member, look);
     const marker = currentMarker(look);
     this.#learnTtl(look);
     if (!member.node.isCluster) this.#warnings.looked(member.node.address, look);
@@ -147,8 +133,8 @@ export class Membership implements Registrar {
     if (obstacle !== undefined) this.#refuse(member, obstacle);
     else if (!this.#isMarked(member)) this.#admit(member);
     else if (marker?.state === 'joining') this.#watch(member, look, false);
-    else if (marker !== undefined) this.#admitWithOurTtl(member, look, marker);
-    else if (look.marker === '' && this.#settings.quarantine === 'auto') this.#survey.request();
+    else if (marker?.state === 'active') this.#admitWithOurTtl(member, look, marker);
+    else if (isFresh(look) && this.#settings.quarantine === 'auto') this.#survey.request();
     else this.#join(member, look);
   }
 
@@ -177,15 +163,10 @@ export class Membership implements Registrar {
     return replicaObstacle(look) ?? twinObstacle(look, others);
   }
 
-  /** Blank, and neither quarantined nor part of a new deployment yet. */
-  #isUndecided({ node, look, joining }: Member): boolean {
-    return look?.marker === '' && joining === undefined && !node.isVoting && !node.isRefused;
-  }
-
   /** Looks at all nodes at once to tell a new deployment from nodes that lost their memory. */
   async #surveyAll(): Promise<void> {
     if (this.#closed || this.#settings.quarantine !== 'auto') return;
-    if (!this.#members.some((member) => this.#isUndecided(member))) return;
+    if (!this.#members.some(isUndecided)) return;
     // A node that is being connected to tells soon; then there is another survey.
     if (this.#members.some(({ node, look }) => look === undefined && node.isExpected)) return;
     const looks = await Promise.allSettled(this.#members.map(({ node }) => node.look()));
@@ -194,42 +175,76 @@ export class Membership implements Registrar {
   }
 
   async #judge(looks: readonly (NodeLook | undefined)[]): Promise<void> {
-    const blank: { member: Member; look: NodeLook }[] = [];
+    const fresh: Fresh<Member>[] = [];
     const silent: string[] = [];
     this.#members.forEach((member, index) => {
       const look = looks[index];
       if (look === undefined) silent.push(member.node.address);
-      else if (look.marker !== '' || !this.#isMarked(member)) this.#decide(member, look);
-      else blank.push({ member, look });
+      else if (!isFresh(look) || !this.#isMarked(member)) this.#decide(member, look);
+      else fresh.push({ member, look });
     });
-    const someRemember = looks.some((look) => look !== undefined && look.marker !== '');
+    for (const { member, look } of fresh) noteClaim(member, look);
+    const someRemember = looks.some((look) => look !== undefined && !isFresh(look));
     if (!someRemember && silent.length === 0) {
-      await Promise.all(blank.map(({ member, look }) => this.#activateOrDecide(member, look)));
+      await this.#start(fresh);
     } else if (someRemember || !this.#grace.isLeft()) {
-      for (const { member, look } of blank) this.#joinUnlessStarting(member, look);
-    } else {
-      for (const { member } of blank) {
-        member.node.quarantine(
-          `it is new, and so may all nodes be, but ${silent.join(', ')} can't be asked. Start what is missing, ` +
-            'or call initialize()',
-        );
+      for (const { member, look } of fresh) {
+        if (isBeingStarted(member, this.#settings.clock.uptime())) this.#lookAgain(member, CLAIM_WATCH_MS);
+        else this.#join(member, look);
       }
+    } else {
+      for (const { member } of fresh) member.node.quarantine(reasonToAskAll(silent));
     }
   }
 
-  async #activateOrDecide(member: Member, look: NodeLook): Promise<void> {
-    const obstacle = this.#obstacleOf(member, look);
-    if (obstacle !== undefined) {
-      this.#refuse(member, obstacle);
+  /** Makes all nodes of a new deployment active, unless somebody else is doing so. */
+  async #start(all: readonly Fresh<Member>[]): Promise<void> {
+    const fresh: Fresh<Member>[] = [];
+    for (const one of all) {
+      const twins = fresh.map(({ member: { node }, look }) => ({ node, look }));
+      const obstacle = this.#obstacleOf(one.member, one.look) ?? twinObstacle(one.look, twins);
+      if (obstacle === undefined) fresh.push(one);
+      else this.#refuse(one.member, obstacle);
+    }
+    const { clock, random } = this.#settings;
+    if (fresh.some(({ member }) => isBeingStarted(member, clock.uptime()))) {
+      for (const { member } of fresh) this.#lookAgain(member, CLAIM_WATCH_MS);
       return;
     }
+    try {
+      const claimed = await claimAll(
+        fresh,
+        (one) => this.#claim(one),
+        ({ node }) => node.look(),
+      );
+      if (claimed !== undefined) {
+        await Promise.all(claimed.map((one) => this.#activateOrDecide(one)));
+        return;
+      }
+      for (const { member } of fresh) this.#lookAgain(member, random.fraction() * CLAIM_WATCH_MS);
+    } catch (error) {
+      for (const { member } of fresh) this.#couldNotWrite(member, error);
+    }
+  }
+
+  async #claim({ member, look }: Fresh<Member>): Promise<NodeLook> {
+    const after = await this.#writeMarker(member, look, this.#marker('starting', look));
+    if (after.written) noteOwnClaim(member, after);
+    return after;
+  }
+
+  async #activateOrDecide({ member, look }: Fresh<Member>): Promise<void> {
     try {
       const after = await this.#activate(member, look);
       if (!after.written) this.#lookAgain(member, 0);
     } catch (error) {
-      member.node.quarantine(`its marker could not be written: ${messageOf(error)}`);
-      this.#lookAgain(member, TRY_AGAIN_MS);
+      this.#couldNotWrite(member, error);
     }
+  }
+
+  #couldNotWrite(member: Member, error: unknown): void {
+    member.node.quarantine(`its marker could not be written: ${messageOf(error)}`);
+    this.#lookAgain(member, TRY_AGAIN_MS);
   }
 
   /** Makes a node active if it is still as it was seen, and that is not long ago. Returns what it is now. */
@@ -243,13 +258,6 @@ export class Membership implements Registrar {
     return after;
   }
 
-  /** Among others that are not, a blank node may be one that somebody is about to start a new deployment with. */
-  #joinUnlessStarting(member: Member, seen: NodeLook): void {
-    const blankForMs = seen.receivedAtMs - (member.blankSinceMs ?? seen.receivedAtMs);
-    if (blankForMs > WRITE_WINDOW_MS) this.#join(member, seen);
-    else this.#lookAgain(member, WRITE_WINDOW_MS);
-  }
-
   /** Writes the marker from which a node's quarantine counts. */
   #join(member: Member, seen: NodeLook): void {
     const marker = this.#marker('joining', seen);
@@ -260,18 +268,12 @@ export class Membership implements Registrar {
   /** Waits, by our own clock, until what the node may have forgotten has expired; then makes it active. */
   #watch(member: Member, look: NodeLook, isOurs: boolean): void {
     const { clock, random, driftFactor } = this.#settings;
-    const joining = member.joining ?? { marker: look.marker, sinceMs: look.receivedAtMs, isOurs };
+    const known = member.joining?.marker === look.marker ? member.joining : undefined;
+    const joining = known ?? { marker: look.marker, sinceMs: look.receivedAtMs, isOurs };
     member.joining = joining;
     const leftMs = joining.sinceMs + quarantineMs(this.#longestTtl, driftFactor) - clock.uptime();
-    if (leftMs <= 0) {
-      void this.#endQuarantine(member);
-      return;
-    }
-    const until = new Date(clock.wall() + leftMs).toISOString();
-    member.node.quarantine(
-      `it is new, restarted or was emptied, and votes again at ${until}, ${Math.ceil(leftMs)} ms after this was ` +
-        'found: then every lock that it may have forgotten has expired. For a new deployment call initialize()',
-    );
+    if (leftMs <= 0) return void this.#endQuarantine(member);
+    member.node.quarantine(reasonToWait(leftMs, clock.wall()));
     const courtesyMs = joining.isOurs ? 0 : random.fraction() * LONGEST_COURTESY_MS;
     // A node that forgets once more meanwhile has to begin again, the sooner the better.
     this.#lookAgain(member, Math.min(leftMs + courtesyMs, WATCH_MS));
@@ -279,12 +281,14 @@ export class Membership implements Registrar {
 
   /** Somebody may have come meanwhile who uses longer ttls; the markers of the others tell. */
   async #endQuarantine(member: Member): Promise<void> {
+    // While they are read, the node may forget again, and we may begin to watch another marker.
+    const waitedFor = member.joining;
     const waitedForTtl = this.#longestTtl;
     const others = await Promise.allSettled(this.#members.map(({ node }) => node.look()));
     for (const look of others) if (look.status === 'fulfilled') this.#learnTtl(look.value);
     try {
       const look = await member.node.look();
-      const isUnchanged = look.marker === member.joining?.marker && currentMarker(look) !== undefined;
+      const isUnchanged = look.marker === waitedFor?.marker && currentMarker(look) !== undefined;
       const isOver = isUnchanged && this.#longestTtl === waitedForTtl;
       if (!isOver || this.#closed) this.#decide(member, look);
       else this.#replaceMarker(member, look, this.#marker('active', look), () => this.#admit(member));
@@ -309,10 +313,7 @@ export class Membership implements Registrar {
         member.look = after;
         done(after);
       },
-      (error: unknown) => {
-        member.node.quarantine(`its marker could not be written: ${messageOf(error)}`);
-        this.#lookAgain(member, TRY_AGAIN_MS);
-      },
+      (error: unknown) => this.#couldNotWrite(member, error),
     );
   }
 

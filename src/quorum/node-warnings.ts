@@ -1,6 +1,10 @@
 import type { Clock } from '../base/clock.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { NodeLook } from '../node/marker.ts';
+import type { TimeReading } from '../node/node-time.ts';
+
+/** Two readings of clocks are compared only if they were taken within this time: later a clock may have been set. */
+const SAME_TIME_MS = 1_000;
 
 export interface NodeWarningSettings {
   readonly clock: Clock;
@@ -15,8 +19,8 @@ export class NodeWarnings {
   readonly #evicting = new Set<string>();
   /** For each node until when its wrong clock has been told of, by our own clock. */
   readonly #clockToldUntilMs = new Map<string, number>();
-  /** How far each node's clock is ahead of ours, in milliseconds. */
-  readonly #aheadMs = new Map<string, number>();
+  /** The last reading of each node's clock. */
+  readonly #readings = new Map<string, TimeReading>();
   #isToldApart = false;
 
   constructor(settings: NodeWarningSettings) {
@@ -34,8 +38,8 @@ export class NodeWarnings {
           'maxmemory-policy to noeviction',
       });
     }
-    this.#aheadMs.set(address, look.timeUs / 1_000 - (look.sentAtMs + look.receivedAtMs) / 2);
-    this.#compareClocks();
+    this.#readings.set(address, look);
+    this.#compareClocks(look);
   }
 
   /** A node's clock went wrong by so many milliseconds: positive ahead, negative behind. */
@@ -54,16 +58,31 @@ export class NodeWarnings {
   }
 
   /** Tokens outlive a node's memory because they follow the nodes' time; for that it must be about the same. */
-  #compareClocks(): void {
+  #compareClocks(reading: TimeReading): void {
     const { maxTtl, warn } = this.#settings;
-    const apartMs = Math.max(...this.#aheadMs.values()) - Math.min(...this.#aheadMs.values());
+    const apartMs = Math.max(...[...this.#readings.values()].map((other) => leastApartMs(other, reading)));
     if (this.#isToldApart || apartMs <= maxTtl) return;
     this.#isToldApart = true;
     warn({
       code: 'QUORLOCK_CLOCKS_APART',
       message:
-        `the nodes' clocks are ${Math.round(apartMs)} ms apart, more than maxTtl (${maxTtl} ms). If a node loses its ` +
+        `the nodes' clocks are at least ${Math.round(apartMs)} ms apart, more than maxTtl (${maxTtl} ms). If a node loses its ` +
         'memory, a later fencing token may be lower than an earlier one. Set the clocks of all nodes',
     });
   }
+}
+
+/** How far two nodes' clocks are apart at the least, in milliseconds; 0 for readings of different times. */
+function leastApartMs(a: TimeReading, b: TimeReading): number {
+  if (Math.abs(a.receivedAtMs - b.receivedAtMs) > SAME_TIME_MS) return 0;
+  return Math.max(leastAheadMs(a) - mostAheadMs(b), leastAheadMs(b) - mostAheadMs(a));
+}
+
+/** A node's clock was read after the question was sent, and before the answer came. */
+function mostAheadMs({ timeUs, sentAtMs }: TimeReading): number {
+  return timeUs / 1_000 - sentAtMs;
+}
+
+function leastAheadMs({ timeUs, receivedAtMs }: TimeReading): number {
+  return timeUs / 1_000 - receivedAtMs;
 }

@@ -31,3 +31,20 @@ const MARGIN_MS = 100;
 export function quarantineMs(longestTtl: number, driftFactor: number): number {
   return longestTtl * (1 + driftFactor) + 2 * CLAMP_MS + MARGIN_MS;
 }
+
+/** Why a node in quarantine does not vote, with `leftMs` to go at `wallMs`. */
+export function reasonToWait(leftMs: number, wallMs: number): string {
+  const until = new Date(wallMs + leftMs).toISOString();
+  return (
+    `it is new, restarted or was emptied, and votes again at ${until}, ${Math.ceil(leftMs)} ms after this was ` +
+    'found: then every lock that it may have forgotten has expired. For a new deployment call initialize()'
+  );
+}
+
+/** Why a node without memory does not vote while the nodes at the `silent` addresses may remember something. */
+export function reasonToAskAll(silent: readonly string[]): string {
+  return (
+    `it is new, and so may all nodes be, but ${silent.join(', ')} can't be asked. Start what is missing, ` +
+    'or call initialize()'
+  );
+}

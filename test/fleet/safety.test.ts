@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { chooseSeed, seedAfter } from '../support/seeds.ts';
 import { run, STAFF_SIZE } from './safety/run.ts';
-import { chooseSeed, REGRESSIONS, seedAfter } from './safety/seeds.ts';
 import { Staff } from './safety/staff.ts';
 import { describeTerms, drawTerms, type Mode, type Terms } from './safety/terms.ts';
 import { describeFailure, describeVerdict, type Verdict } from './safety/verdict.ts';
@@ -29,19 +29,17 @@ let seedsUsed = 0;
 const terms = Object.entries(RUNS_OF).flatMap(([mode, count]) =>
   Array.from({ length: count }, () => drawTerms(mode as Mode, seedAfter(seed, seedsUsed++))),
 );
-const regressions = REGRESSIONS.map((each) => ({ ...each, terms: drawTerms(each.mode, each.seed) }));
-const all = [...regressions.map((each) => each.terms), ...terms];
 
 let lanes: readonly Promise<void>[] = [];
 
 beforeAll(() => {
   if (!isLinux) return;
   console.log(
-    [`The same seeds again: QUORLOCK_SEED=${seed}`, ...all.map((each) => `  ${describeTerms(each)}`)].join(
+    [`The same seeds again: QUORLOCK_SEED=${seed}`, ...terms.map((each) => `  ${describeTerms(each)}`)].join(
       '\n',
     ),
   );
-  const results = all.map((each) => {
+  const results = terms.map((each) => {
     const { promise, resolve, reject } = deferred<Verdict>();
     verdicts.set(each, promise);
     // Its own test hears of it.
@@ -90,10 +88,6 @@ async function expectOverlapsAmong(runs: readonly Terms[]): Promise<void> {
   }
   expect(overlaps).toBeGreaterThan(0);
 }
-
-describe.runIf(isLinux && regressions.length > 0)('seeds that once showed something', () => {
-  test.each(regressions)('$mode, seed $seed: $showed', (each) => expectToHold(each.terms));
-});
 
 onLinux(
   'nodes lose their memory, clocks inside the allowance: no overlaps, tokens unique and growing',

@@ -1,5 +1,5 @@
 import { type Lock, QuorlockError } from '../../src/index.ts';
-import type { Dice } from '../fleet/safety/dice.ts';
+import type { Dice } from '../../src/testing/dice.ts';
 import type { Machine } from './machine.ts';
 import type { Terms } from './terms.ts';
 

@@ -1,8 +1,8 @@
-import { MARKER_KEY, parseMarker } from '../../src/node/marker.ts';
+import { MARKER_KEY, type Marker, parseMarker } from '../../src/node/marker.ts';
+import type { Dice } from '../../src/testing/dice.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { SimulatedServer } from '../../src/testing/simulated-node.ts';
 import type { Timeline } from '../../src/testing/timeline.ts';
-import type { Dice } from '../fleet/safety/dice.ts';
 import type { Terms } from './terms.ts';
 
 /** How a node loses its memory. */
@@ -13,30 +13,20 @@ export type Loss =
   /** What it had on disk was older than all locks, but not than its marker. */
   | 'restarted with an old snapshot';
 
-/** A server that knows since when it has had a marker. */
+/** A server whose marker can be asked about. */
 class MarkedServer extends SimulatedServer {
-  readonly #timeline: Timeline;
-  /** Infinity while it has none. */
-  markedSinceMs = Number.POSITIVE_INFINITY;
-
-  constructor(timeline: Timeline, ...rest: readonly [SeededRandom, { address: string; wallMs: number }]) {
-    super(timeline, ...rest);
-    this.#timeline = timeline;
-  }
-
   /** Whether its marker says that it may vote. */
   get isActive(): boolean {
-    return parseMarker(this.store.get(MARKER_KEY) ?? '')?.state === 'active';
+    return this.#state === 'active';
   }
 
-  override evalsha(...call: Parameters<SimulatedServer['evalsha']>): ReturnType<SimulatedServer['evalsha']> {
-    try {
-      return super.evalsha(...call);
-    } finally {
-      if (this.markedSinceMs === Number.POSITIVE_INFINITY && this.store.get(MARKER_KEY) !== undefined) {
-        this.markedSinceMs = this.#timeline.nowMs;
-      }
-    }
+  /** Whether its marker says that there is a deployment; one that only claims it for a new one does not. */
+  get remembers(): boolean {
+    return this.#state === 'active' || this.#state === 'joining';
+  }
+
+  get #state(): Marker['state'] | undefined {
+    return parseMarker(this.store.get(MARKER_KEY) ?? '')?.state;
   }
 
   forget(loss: Loss): void {
@@ -47,8 +37,6 @@ class MarkedServer extends SimulatedServer {
     if (loss === 'restarted with an old snapshot') {
       if (marker !== undefined) this.store.set(MARKER_KEY, marker);
       this.restart({ keepMemory: true });
-    } else {
-      this.markedSinceMs = Number.POSITIVE_INFINITY;
     }
   }
 }
@@ -56,17 +44,12 @@ class MarkedServer extends SimulatedServer {
 /** The nodes, and what they must not lose. */
 export class Deployment {
   readonly servers: readonly MarkedServer[];
-  readonly #timeline: Timeline;
-  readonly #noticedMs: number;
   /** Whether nodes have markers at all. */
   readonly #isMarked: boolean;
-  readonly #lostAtMs: number[];
   readonly #log: (what: string) => void;
   losses = 0;
 
   constructor(timeline: Timeline, terms: Terms, dice: Dice, isMarked: boolean, log: (what: string) => void) {
-    this.#timeline = timeline;
-    this.#noticedMs = terms.noticedMs;
     this.#isMarked = isMarked;
     this.#log = log;
     this.servers = Array.from({ length: terms.nodes }, (_, index) => {
@@ -78,7 +61,6 @@ export class Deployment {
       if (dice.chance(0.5)) server.wall.rate = 1 + terms.driftFactor * dice.between(-0.5, 0.5);
       return server;
     });
-    this.#lostAtMs = this.servers.map(() => timeline.nowMs);
   }
 
   server(index: number): MarkedServer {
@@ -87,16 +69,12 @@ export class Deployment {
     return server;
   }
 
-  /** Takes a node's memory unless no other node has had a marker for long enough. Returns whether it did. */
+  /** Takes a node's memory unless no other node would remember anything then. Returns whether it did. */
   loseMemory(index: number, loss: Loss): boolean {
-    const { nowMs } = this.#timeline;
     const isAllowed =
+      !this.#isMarked ||
       loss === 'restarted with an old snapshot' ||
-      this.servers.some(
-        (server, other) =>
-          other !== index &&
-          (this.#isMarked ? server.markedSinceMs : (this.#lostAtMs[other] ?? 0)) <= nowMs - this.#noticedMs,
-      );
+      this.servers.some((server, other) => other !== index && server.remembers);
     if (isAllowed) this.#forget(index, loss);
     return isAllowed;
   }
@@ -107,7 +85,6 @@ export class Deployment {
   }
 
   #forget(index: number, loss: Loss): void {
-    this.#lostAtMs[index] = this.#timeline.nowMs;
     this.losses += 1;
     this.#log(`node ${index + 1} ${loss}`);
     this.server(index).forget(loss);

@@ -1,5 +1,5 @@
+import type { Dice } from '../../src/testing/dice.ts';
 import { type Timeline, Turn } from '../../src/testing/timeline.ts';
-import type { Dice } from '../fleet/safety/dice.ts';
 import type { Deployment, Loss } from './deployment.ts';
 import type { Machine, MarkerMessage, Pest } from './machine.ts';
 import { quarantineMs, type Terms } from './terms.ts';
@@ -187,7 +187,7 @@ export class Faults implements Pest {
     }
   }
 
-  /** As soon as another node has a marker for long enough, if that is soon. */
+  /** As soon as another node has a marker, if that is soon. */
   async #lose(node: number, dice: Dice): Promise<void> {
     const { deployment, timeline } = this.#stage;
     const loss = dice.weighted<Loss>([

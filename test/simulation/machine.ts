@@ -1,16 +1,16 @@
 import { type Quarantine, Redlock, type RedlockWarning } from '../../src/index.ts';
 import { parseMarker } from '../../src/node/marker.ts';
+import type { Dice } from '../../src/testing/dice.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { SimulatedClient } from '../../src/testing/simulated-client.ts';
 import type { Timeline } from '../../src/testing/timeline.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 import { markerScript } from '../../src/wire/scripts.ts';
-import type { Dice } from '../fleet/safety/dice.ts';
 import type { Deployment } from './deployment.ts';
 import type { Terms } from './terms.ts';
 
 /** A look at a marker, or the state of one that is written. */
-export type MarkerMessage = 'look' | 'joining' | 'active';
+export type MarkerMessage = 'look' | 'starting' | 'joining' | 'active';
 
 /** What happens around the messages that decide which nodes may vote. */
 export interface Pest {

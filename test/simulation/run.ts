@@ -1,6 +1,6 @@
 import { type Quarantine, QuorlockError } from '../../src/index.ts';
+import { Dice } from '../../src/testing/dice.ts';
 import { Timeline } from '../../src/testing/timeline.ts';
-import { Dice } from '../fleet/safety/dice.ts';
 import { Caller, type Section } from './caller.ts';
 import { Deployment } from './deployment.ts';
 import { Faults, type Stage } from './faults.ts';
@@ -107,10 +107,7 @@ export async function run(terms: Terms, quarantine: Quarantine): Promise<Finding
   for (const machine of running) stage.end(machine, 'closed');
   const recoveredAfterMs = Math.max(...(await timeline.runUntil(recoveries, CLOSING_MS)));
   for (const { name, warnings } of machines) {
-    for (const { code, message } of warnings) {
-      // Where messages are late, nobody can tell how far clocks are apart.
-      if (code !== 'QUORLOCK_CLOCKS_APART') problems.push(`${name} warned: ${code}: ${message}`);
-    }
+    for (const { code, message } of warnings) problems.push(`${name} warned: ${code}: ${message}`);
   }
   const { losses } = deployment;
   return { terms, quarantine, sections, incidents, losses, failures, problems, recoveredAfterMs };

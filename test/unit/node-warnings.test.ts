@@ -39,6 +39,16 @@ describe('clocks of nodes', () => {
     expect(codes).toEqual(['QUORLOCK_CLOCKS_APART']);
   });
 
+  it('whose readings say so only because an answer was late, or because one is old, are nothing to tell of', async () => {
+    const { clock, codes, warnings, look } = scene();
+    warnings.looked('a', look(0));
+    const late = look(MAX_TTL_MS);
+    warnings.looked('b', { ...late, timeUs: late.timeUs + 400_000, receivedAtMs: late.receivedAtMs + 500 });
+    await clock.advance(2_000);
+    warnings.looked('b', look(-MAX_TTL_MS - 1));
+    expect(codes).toEqual([]);
+  });
+
   it('that run wrong are told of once an episode, however often that shows', async () => {
     const { clock, codes, warnings } = scene();
     for (let i = 0; i < 1_000; i += 1) warnings.clockDiverged('a', 5);

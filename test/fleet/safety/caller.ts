@@ -1,5 +1,5 @@
 import { type Lock, NoQuorumError, QuorlockError, type Redlock } from '../../../src/index.ts';
-import type { Dice } from './dice.ts';
+import type { Dice } from '../../../src/testing/dice.ts';
 import type { Section } from './messages.ts';
 import { nap, now } from './time.ts';
 

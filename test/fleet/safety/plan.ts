@@ -1,4 +1,4 @@
-import { Dice } from './dice.ts';
+import { Dice } from '../../../src/testing/dice.ts';
 import { FAR_OFF_MS, farthestPromised, type Mode, quarantineMs, type Terms } from './terms.ts';
 
 /** Something that is done to nodes, or to the process of a holder, at a moment of the run. */

@@ -1,6 +1,6 @@
 import type { Quarantine } from '../../../src/index.ts';
+import { Dice } from '../../../src/testing/dice.ts';
 import type { WallClockSetting } from '../wall-clock.ts';
-import { Dice } from './dice.ts';
 
 /**
  * What a run does to the nodes, and what it is to show. In every mode but the last two, holders' processes are stopped

@@ -2,8 +2,8 @@
 // ends by itself when the test has gone.
 import { inspect } from 'node:util';
 import { Redlock } from '../../../src/index.ts';
+import { Dice } from '../../../src/testing/dice.ts';
 import { Caller } from './caller.ts';
-import { Dice } from './dice.ts';
 import type { Assignment, FromWorker, Report, Section, ToWorker } from './messages.ts';
 
 let finishing = new AbortController();

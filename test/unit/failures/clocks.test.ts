@@ -49,7 +49,7 @@ describe("a node's clock that steps back", () => {
     world.server(0).wall.step(-MINUTE_MS);
     expect(await scene.attempt()).toBeNull();
     expect(warned(scene)).toHaveLength(1);
-    await world.clock.advance(10_000);
+    await world.clock.advance(10_010);
     expect(world.valuesOf('lock:r')).toEqual([lock.value, undefined, undefined]);
     const next = await scene.attempt();
     next?.assertHeld();

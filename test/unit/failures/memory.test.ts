@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RedlockOptions } from '../../../src/redlock/options.ts';
-import { QUARANTINE_MS, RECONNECT_MS, Scene, snapshotOf } from './scene.ts';
+import { delay, QUARANTINE_MS, RECONNECT_MS, Scene, snapshotOf, statesOf } from './scene.ts';
 
 /** Ways to lose what a node had granted. The first node of the majority loses its own. */
 const losses: Readonly<Record<string, (scene: Scene) => void>> = {
@@ -61,6 +61,34 @@ describe('a quarantine', () => {
     await scene.world.clock.advance(6_000);
     scene.world.server(1).crash();
     expect(await scene.refusals()).toMatchObject(['quarantined', 'disconnected', expect.anything()]);
+  });
+
+  it('begins anew when the node is emptied again, if another node is what makes that noticed', async () => {
+    const { scene } = await afterLoss('a FLUSHALL');
+    const { world } = scene;
+    await scene.attempt();
+    await world.clock.advance(30_000 * 1.01 + 2_100);
+    for (const index of [0, 1]) world.server(index).flushAll();
+    await scene.refusals();
+    await world.clock.advance(2_000);
+    for (const index of [0, 1]) expect(world.server(index).store.get('quorlock:node')).toMatch(/^joining /);
+  });
+
+  it("begins anew when the node restarts while the others' markers are read before its end", async () => {
+    const scene = await Scene.open(3, { quarantine: 'strict' });
+    const { world } = scene;
+    const machine = world.machine();
+    const watcher = scene.newcomer(machine);
+    await world.clock.runUntil(watcher.acquire('first'));
+    world.server(0).flushAll();
+    await world.clock.runUntil(watcher.acquire('second'));
+    await world.clock.advance(10);
+    expect(statesOf(world)).toEqual(['joining', 'active', 'active']);
+    delay(machine, [1, 2], 'look', 400);
+    await world.clock.advance(30_000 * 1.01 + 2_100 + 50);
+    world.server(0).restart({ keepMemory: false });
+    await world.clock.advance(2_000);
+    expect(statesOf(world)).toEqual(['joining', 'active', 'active']);
   });
 
   it('does not keep an extension from healing the other nodes', async () => {

@@ -1,8 +1,10 @@
 import type { RedlockWarning } from '../../../src/base/warning.ts';
 import type { Lock } from '../../../src/lock/lock.ts';
+import { parseMarker } from '../../../src/node/marker.ts';
 import type { RedlockOptions } from '../../../src/redlock/options.ts';
 import type { Redlock } from '../../../src/redlock.ts';
 import type { SimulatedServer } from '../../../src/testing/simulated-node.ts';
+import { markerScript } from '../../../src/wire/scripts.ts';
 import { type Machine, World } from '../world.ts';
 
 /** Time for a broken connection to be made again, and for a look at the node behind it. */
@@ -85,5 +87,40 @@ export function snapshotOf(server: SimulatedServer): () => void {
   return () => {
     server.store.clear();
     if (marker !== undefined) server.store.set('quorlock:node', marker);
+  };
+}
+
+/** A message about a node's marker: a look at it, or the state that is to be written. */
+type Message = 'look' | 'starting' | 'joining' | 'active';
+
+/** What the nodes' markers say. */
+export function statesOf({ servers }: World): readonly (string | undefined)[] {
+  return servers.map(({ store }) => parseMarker(store.get('quorlock:node') ?? '')?.state);
+}
+
+/** Has the next messages of one kind to these nodes take so long. Returns how to stop that. */
+export function delay(
+  { clients }: Machine,
+  nodes: readonly number[],
+  kind: Message,
+  delayMs: number,
+): () => void {
+  let isOver = false;
+  for (const node of nodes) {
+    const client = clients[node];
+    if (client === undefined) throw new RangeError(`there is no node ${node}`);
+    const send = client.evalsha.bind(client);
+    client.evalsha = (sha1, keys, args) => {
+      const written = parseMarker(String(args[0]))?.state ?? 'look';
+      if (isOver || sha1 !== markerScript.sha1 || written !== kind) return send(sha1, keys, args);
+      const { latency } = client.rules;
+      client.rules.latency = { least: delayMs, most: delayMs };
+      const answer = send(sha1, keys, args);
+      client.rules.latency = latency;
+      return answer;
+    };
+  }
+  return () => {
+    isOver = true;
   };
 }

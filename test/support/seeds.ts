@@ -1,9 +1,4 @@
 import { randomInt } from 'node:crypto';
-import type { Mode } from './terms.ts';
-
-/** Runs that once showed something, done again every time. */
-export const REGRESSIONS: readonly { readonly mode: Mode; readonly seed: number; readonly showed: string }[] =
-  [];
 
 /** How far the seeds of neighbouring runs are apart; odd, so that they do not repeat. */
 const STRIDE = 0x9e3779b1;

@@ -1,4 +1,4 @@
-import { SeededRandom } from '../../../src/testing/seeded-random.ts';
+import { SeededRandom } from './seeded-random.ts';
 
 /** What a run draws from its seed. */
 export class Dice {

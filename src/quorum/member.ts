@@ -1,0 +1,46 @@
+import type { Timer } from '../base/clock.ts';
+import { currentMarker, isFresh, type NodeLook } from '../node/marker.ts';
+import type { Node } from '../node/node.ts';
+
+/** Whoever starts a new deployment has this long before somebody else may start it. */
+const CLAIM_MS = 2_000;
+
+/** What a membership knows of one node. */
+export interface Member {
+  readonly node: Node;
+  look: NodeLook | undefined;
+  /** The joining marker that we watch, and since when, by our own clock, it has been there. */
+  joining: { readonly marker: string; readonly sinceMs: number; readonly isOurs: boolean } | undefined;
+  /** The claim on it that was seen, and until when, by our own clock, it keeps others from starting the node. */
+  claim: { readonly marker: string; readonly untilMs: number } | undefined;
+  timer: Timer | undefined;
+}
+
+/** A node that was not looked at yet. */
+export function newMember(node: Node): Member {
+  return { node, look: undefined, joining: undefined, claim: undefined, timer: undefined };
+}
+
+/** Without memory, and neither quarantined nor part of a new deployment yet. */
+export function isUndecided({ node, look, joining }: Member): boolean {
+  return look !== undefined && isFresh(look) && joining === undefined && !node.isVoting && !node.isRefused;
+}
+
+/** Takes note of somebody's claim on a node, or that there is none. */
+export function noteClaim(member: Member, look: NodeLook): void {
+  const isClaimed = currentMarker(look)?.state === 'starting';
+  if (!isClaimed) member.claim = undefined;
+  else if (member.claim?.marker !== look.marker) {
+    member.claim = { marker: look.marker, untilMs: look.receivedAtMs + CLAIM_MS };
+  }
+}
+
+/** Takes note of a claim of our own, which does not keep us from claiming the node again. */
+export function noteOwnClaim(member: Member, { marker }: NodeLook): void {
+  member.claim = { marker, untilMs: Number.NEGATIVE_INFINITY };
+}
+
+/** Whether somebody else claimed a node so recently that they may be about to make it active. */
+export function isBeingStarted({ claim }: Member, nowMs: number): boolean {
+  return claim !== undefined && nowMs < claim.untilMs;
+}
