@@ -258,7 +258,7 @@ export class Redlock {
   }
 
   async #attemptOnce(terms: Omit<LockTerms, 'value'>): Promise<Attempt> {
-    const trying = attempt(this.#surroundings, { ...terms, value: this.#values.next() });
+    const trying = attempt(this.#surroundings, { value: this.#values.next(), ...terms });
     this.#track(trying);
     const result = await trying;
     if (result.outcome === 'acquired') this.#adopt(result.lock);

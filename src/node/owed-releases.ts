@@ -47,12 +47,8 @@ export class OwedReleases {
       const [oldest] = this.#debts.keys();
       if (oldest !== undefined) this.confirmed(oldest);
     }
-    this.#debts.set(release.value, {
-      ...release,
-      untilMs,
-      inFlight: true,
-      triesLeft: MOST_TRIES - 1,
-    });
+    const { keys, value } = release;
+    this.#debts.set(value, { keys, value, untilMs, inFlight: true, triesLeft: MOST_TRIES - 1 });
   }
 
   /** The node has done the release. */

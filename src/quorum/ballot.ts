@@ -48,7 +48,7 @@ export function holdBallot(
 
     const count = (index: number, node: Node, reply: Reply, latencyMs: number) => {
       if (over) return;
-      votes[index] = { ...reply, node: node.address, latencyMs };
+      votes[index] = { node: node.address, latencyMs, ...reply };
       if (reply.outcome === 'granted') granted += 1;
       else refused += 1;
       const decision = tally(nodes.length, granted, refused);
@@ -58,7 +58,7 @@ export function holdBallot(
       nodes.forEach((pending, at) => {
         const obstacle = pending.obstacle;
         if (votes[at]?.outcome !== 'pending' || already.has(at) || obstacle === undefined) return;
-        votes[at] = { ...obstacle, node: pending.address, latencyMs: undefined };
+        votes[at] = { node: pending.address, latencyMs: undefined, ...obstacle };
       });
       resolve({ decision: decision === 'won' ? 'won' : 'lost', votes });
     };

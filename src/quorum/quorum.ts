@@ -56,11 +56,13 @@ export class Quorum {
       'outcome',
     );
     const granted = ballot.decision === 'won';
-    if (!granted || target.fences.length === 0) return { ...ballot, granted, startedAt, token: 0 };
+    if (!granted || target.fences.length === 0) {
+      return { granted, votes: ballot.votes, startedAt, token: 0 };
+    }
     const { token, confirmed } = chooseToken(ballot.votes);
-    if (confirmed >= majorityOf(this.size)) return { ...ballot, granted, startedAt, token };
+    if (confirmed >= majorityOf(this.size)) return { granted, votes: ballot.votes, startedAt, token };
     const confirmation = await this.#confirm(target, value, token, timeoutMs, ballot);
-    return { ...confirmation, granted: confirmation.decision === 'won', startedAt, token };
+    return { granted: confirmation.decision === 'won', votes: confirmation.votes, startedAt, token };
   }
 
   /** Lets a lock live `ttl` from now. `token` is 0 without fencing. */
@@ -78,7 +80,7 @@ export class Quorum {
       timeoutMs,
       'outcome',
     );
-    return { ...ballot, granted: ballot.decision === 'won', startedAt, token };
+    return { granted: ballot.decision === 'won', votes: ballot.votes, startedAt, token };
   }
 
   /** Gives a value's keys back on every node; nodes that do not confirm it are asked again in the background. */
@@ -150,7 +152,7 @@ export class Quorum {
     const votes = result.votes.map((vote, index) =>
       confirmed.has(index) ? (ballot.votes[index] ?? vote) : vote,
     );
-    return { ...result, votes };
+    return { decision: result.decision, votes };
   }
 
   /** Resolves as soon as the nodes' states make a condition true, or with false after `timeoutMs`. */

@@ -12,37 +12,38 @@ export interface Turn {
  */
 export class Turns {
   /** For each key, what begins the turns that have not ended; the present one first. */
-  readonly #lines = new Map<string, Set<() => void>>();
+  readonly #lines = new Map<string, (() => void)[]>();
 
   take(key: string): Turn {
     const line = this.#lines.get(key);
     if (line === undefined) {
       const alone = () => {};
-      this.#lines.set(key, new Set([alone]));
+      this.#lines.set(key, [alone]);
       return { begun: undefined, end: () => this.#end(key, alone) };
     }
     let begin = () => {};
     const begun = new Promise<void>((resolve) => {
       begin = resolve;
     });
-    line.add(begin);
+    line.push(begin);
     return { begun, end: () => this.#end(key, begin) };
   }
 
   /** Everybody in line has their turn at once: there is nothing to wait for each other for. */
   dissolve(key: string): void {
-    const line = this.#lines.get(key) ?? new Set();
+    const line = this.#lines.get(key) ?? [];
     this.#lines.delete(key);
     for (const begin of line) begin();
   }
 
   #end(key: string, begin: () => void): void {
-    const line = this.#lines.get(key);
-    const [present] = line ?? [];
     // After a dissolution there may be another line already, and this one is not in it.
-    if (!line?.delete(begin)) return;
+    const line = this.#lines.get(key) ?? [];
+    const place = line.indexOf(begin);
+    if (place === -1) return;
+    line.splice(place, 1);
     const [next] = line;
     if (next === undefined) this.#lines.delete(key);
-    else if (present === begin) next();
+    else if (place === 0) next();
   }
 }

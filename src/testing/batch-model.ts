@@ -1,4 +1,4 @@
-import { type KeyStore, RedisError } from './key-store.ts';
+import { type Argument, type KeyStore, RedisError } from './key-store.ts';
 import { digits, failureOf, type ScriptReply, toNumber } from './lua-values.ts';
 
 /** What the batch script can see of its server. */
@@ -30,7 +30,7 @@ interface Request {
   /** The fence counters that belong to the keys; empty if it is plain. */
   readonly fences: readonly string[];
   readonly value: string;
-  readonly ttl: string;
+  readonly ttl: Argument;
   /** Undefined if it is plain. */
   readonly number: number | undefined;
 }
@@ -43,23 +43,23 @@ const OPERATION_LENGTH = 5;
 export function runBatch(
   server: BatchServer,
   keys: readonly string[],
-  args: readonly string[],
+  args: readonly Argument[],
 ): readonly ScriptReply[] {
   const batch = new Batch(server, keys, args);
   const replies: ScriptReply[] = [server.timeUs];
   let key = args[1] === '' ? 0 : 1;
   for (let at = HEADER_LENGTH; at < args.length; at += OPERATION_LENGTH) {
-    const [name = '', n = '', value = '', ttl = '', number = ''] = args.slice(at, at + OPERATION_LENGTH);
-    const count = Number(n);
+    const count = Number(args[at + 1]);
+    const number = args[at + 4] ?? '';
     const fenced = number !== '';
     const request: Request = {
       keys: keys.slice(key, key + count),
       fences: fenced ? keys.slice(key + count, key + 2 * count) : [],
-      value,
-      ttl,
+      value: String(args[at + 2] ?? ''),
+      ttl: args[at + 3] ?? '',
       number: fenced ? Number(number) : undefined,
     };
-    replies.push(batch.run(name, request));
+    replies.push(batch.run(String(args[at] ?? ''), request));
     key += fenced ? 2 * count : count;
   }
   return replies;
@@ -73,17 +73,17 @@ class Batch {
   readonly #nodeCount: string;
   readonly #maxTtl: number;
   readonly #clampUs: number;
-  readonly #retention: string;
+  readonly #retention: Argument;
   readonly #isLate: boolean;
   #mayVote: boolean | undefined;
 
-  constructor(server: BatchServer, keys: readonly string[], args: readonly string[]) {
+  constructor(server: BatchServer, keys: readonly string[], args: readonly Argument[]) {
     const [deadline, nodeCount = '', maxTtl, clamp, retention = ''] = args;
     this.#store = server.store;
     this.#runId = server.runId;
     this.#timeUs = server.timeUs;
     this.#markerKey = keys[0] ?? '';
-    this.#nodeCount = nodeCount;
+    this.#nodeCount = String(nodeCount);
     this.#maxTtl = Number(maxTtl);
     this.#clampUs = Number(clamp);
     this.#retention = retention;
@@ -149,7 +149,7 @@ class Batch {
   }
 
   /** SET NX looks and takes in one call. */
-  #takeOne([key = '']: readonly string[], value: string, ttl: string, taken: string[]): Reply | undefined {
+  #takeOne([key = '']: readonly string[], value: string, ttl: Argument, taken: string[]): Reply | undefined {
     let isTaken = false;
     const failure = failureOf(() => {
       isTaken = this.#store.setIfMissing(key, value, ttl);

@@ -49,7 +49,7 @@ export class Connection implements ServerConnection {
   readonly #user: ConnectionUser;
   readonly #requests: Lane;
   readonly #replies: Lane;
-  readonly #unanswered = new Set<Command>();
+  readonly #unanswered: Command[] = [];
 
   constructor(
     server: SimulatedServer,
@@ -64,7 +64,7 @@ export class Connection implements ServerConnection {
     this.#random = random;
     this.#rules = rules;
     this.#user = user;
-    this.#requests = new Lane(timeline, (delayMs, happen) => timeline.in(delayMs, Turn.input, happen));
+    this.#requests = new Lane(timeline, (delayMs, happen) => timeline.in(delayMs, Turn.outside, happen));
     this.#replies = new Lane(timeline, (delayMs, happen) => clock.arrive(delayMs, happen));
   }
 
@@ -79,7 +79,7 @@ export class Connection implements ServerConnection {
   }
 
   ask(command: Command): void {
-    this.#unanswered.add(command);
+    this.#unanswered.push(command);
     this.#request(() => {
       this.#server.receive(() => this.#answer(command));
       if (this.#random.fraction() < this.#rules.doubling) this.#double(command);
@@ -101,9 +101,7 @@ export class Connection implements ServerConnection {
     this.#server.hangUp(this);
     this.#replies.close();
     if (!requestsArrive) this.#requests.close();
-    const unanswered = [...this.#unanswered];
-    this.#unanswered.clear();
-    return unanswered;
+    return this.#unanswered.splice(0);
   }
 
   /** The server's kernel says so behind the last reply. */
@@ -113,22 +111,24 @@ export class Connection implements ServerConnection {
   }
 
   #answer(command: Command): void {
-    let settle: () => void;
+    let reply: readonly ScriptReply[];
     try {
-      const reply = command.run(this.#server);
-      settle = () => command.resolve(reply);
+      reply = command.run(this.#server);
     } catch (error) {
-      settle = () => command.reject(error);
+      this.#reply(() => this.#answered(command)?.reject(error));
+      return;
     }
-    this.#reply(() => {
-      this.#unanswered.delete(command);
-      settle();
-    });
+    this.#reply(() => this.#answered(command)?.resolve(reply));
+  }
+
+  #answered(command: Command): Command | undefined {
+    const index = this.#unanswered.indexOf(command);
+    return index === -1 ? undefined : this.#unanswered.splice(index, 1)[0];
   }
 
   #double({ run }: Command): void {
     const delayMs = drawLatency(this.#rules.doublingDelay, this.#random);
-    this.#clock.timeline.in(delayMs, Turn.input, () => {
+    this.#clock.timeline.in(delayMs, Turn.outside, () => {
       this.#server.receive(() => {
         try {
           run(this.#server);

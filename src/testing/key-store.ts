@@ -1,3 +1,6 @@
+/** An argument of a command: text, as it travels; a number stands for its digits. */
+export type Argument = string | number;
+
 /** A command's error reply; the message begins with Redis's own code word. */
 export class RedisError extends Error {
   override readonly name = 'RedisError';
@@ -42,14 +45,14 @@ export class KeyStore {
   }
 
   /** SET, with PX if there is a ttl. */
-  set(key: string, value: string, ttl?: string): void {
+  set(key: string, value: string, ttl?: Argument): void {
     const ttlMs = ttl === undefined ? undefined : expiryOf(ttl);
     this.#checkWritable();
     this.#put(key, { type: 'string', value, expiresAtMs: this.#after(ttlMs) });
   }
 
   /** SET NX PX: whether it was set. */
-  setIfMissing(key: string, value: string, ttl: string): boolean {
+  setIfMissing(key: string, value: string, ttl: Argument): boolean {
     expiryOf(ttl);
     this.#checkWritable();
     if (this.#live(key) !== undefined) return false;
@@ -58,7 +61,7 @@ export class KeyStore {
   }
 
   /** SET PX GET: the value there was. */
-  exchange(key: string, value: string, ttl: string): string | undefined {
+  exchange(key: string, value: string, ttl: Argument): string | undefined {
     expiryOf(ttl);
     this.#checkWritable();
     const before = this.get(key);
@@ -82,7 +85,7 @@ export class KeyStore {
   }
 
   /** PEXPIRE, which deletes a key whose time would be over. */
-  expire(key: string, ttl: string): void {
+  expire(key: string, ttl: Argument): void {
     this.#checkWritable();
     const ttlMs = integerOf(ttl);
     const entry = this.#live(key);
@@ -140,13 +143,14 @@ export class KeyStore {
   }
 }
 
-function integerOf(text: string): number {
-  if (!/^-?\d+$/.test(text)) throw new RedisError('ERR value is not an integer or out of range');
+function integerOf(text: Argument): number {
+  if (typeof text === 'number' ? !Number.isSafeInteger(text) : !/^-?\d+$/.test(text))
+    throw new RedisError('ERR value is not an integer or out of range');
   return Number(text);
 }
 
 /** PX's argument. */
-function expiryOf(ttl: string): number {
+function expiryOf(ttl: Argument): number {
   const ttlMs = integerOf(ttl);
   if (ttlMs <= 0) throw new RedisError("ERR invalid expire time in 'set' command");
   return ttlMs;

@@ -1,4 +1,5 @@
 import type { BatchServer } from './batch-model.ts';
+import type { Argument } from './key-store.ts';
 import type { ScriptReply } from './lua-values.ts';
 
 /** What the marker script can see of its server. */
@@ -12,15 +13,15 @@ export interface MarkerServer extends BatchServer {
 export function runMarker(
   server: MarkerServer,
   [key = '']: readonly string[],
-  [next = '', seenRunId, seenMarker, deadline]: readonly string[],
+  [next = '', seenRunId, seenMarker, deadline]: readonly Argument[],
 ): readonly ScriptReply[] {
   const { store, runId, timeUs } = server;
   const type = store.typeOf(key);
   let marker = type === 'string' || type === 'none' ? (store.get(key) ?? '') : 'not a string';
   let written = 0;
   if (next !== '' && runId === seenRunId && marker === seenMarker && timeUs <= Number(deadline)) {
-    store.set(key, next);
-    marker = next;
+    marker = String(next);
+    store.set(key, marker);
     written = 1;
   }
   return [timeUs, runId, server.role, marker, written, String(server.maxmemory), server.maxmemoryPolicy];

@@ -3,7 +3,7 @@ import type { Random } from '../base/random.ts';
 import { batchScript, markerScript } from '../wire/scripts.ts';
 import { runBatch } from './batch-model.ts';
 import { Dial } from './dial.ts';
-import { KeyStore, RedisError } from './key-store.ts';
+import { type Argument, KeyStore, RedisError } from './key-store.ts';
 import type { ScriptReply } from './lua-values.ts';
 import { type MarkerServer, runMarker } from './marker-model.ts';
 import type { Timeline } from './timeline.ts';
@@ -12,7 +12,7 @@ import type { Timeline } from './timeline.ts';
 type Model = (
   server: MarkerServer,
   keys: readonly string[],
-  args: readonly string[],
+  args: readonly Argument[],
 ) => readonly ScriptReply[];
 
 const MODELS: ReadonlyMap<string, Model> = new Map([
@@ -90,7 +90,7 @@ export class SimulatedServer implements MarkerServer {
   evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): readonly ScriptReply[] {
     this.#commands += 1;
     if (!this.#scripts.has(sha1)) throw new RedisError('NOSCRIPT No matching script. Please use EVAL.');
-    return modelOf(sha1)(this, keys, args.map(String));
+    return modelOf(sha1)(this, keys, args);
   }
 
   /** EVAL, at once. */

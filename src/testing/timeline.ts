@@ -5,22 +5,46 @@ export interface Event {
 
 /** What comes first of what happens at the same moment. */
 export const Turn = {
+  /** What happens outside of all programs, on the network and in servers. It must not run any of their code. */
+  outside: 0,
   /** What comes in from outside: a process handles its sockets before it looks at its timers. */
-  input: 0,
-  timer: 1,
+  input: 1,
+  timer: 2,
 } as const;
 export type Turn = (typeof Turn)[keyof typeof Turn];
 
-interface Entry extends Event {
+class Entry implements Event {
   readonly atMs: number;
   readonly turn: Turn;
   readonly order: number;
-  readonly happen: () => void;
-  isOver: boolean;
+  readonly #cancelled: () => void;
+  /** Undefined once it has happened or was taken back: it may stay in the queue, but holds on to nothing. */
+  happen: (() => void) | undefined;
+
+  constructor(atMs: number, turn: Turn, order: number, happen: () => void, cancelled: () => void) {
+    this.atMs = atMs;
+    this.turn = turn;
+    this.order = order;
+    this.happen = happen;
+    this.#cancelled = cancelled;
+  }
+
+  get isOver(): boolean {
+    return this.happen === undefined;
+  }
+
+  cancel(): void {
+    if (this.isOver) return;
+    this.happen = undefined;
+    this.#cancelled();
+  }
 }
 
 /** Far more than any test needs; a wait beyond it is one that never ends. */
 const LONGEST_RUN_MS = 24 * 3_600_000;
+
+/** So many turns of Node's event loop are asked for at once: each alone costs a look at all sockets. */
+const LOOP_TURNS = 64;
 
 /** Cancelled events may wait in the queue for their moment, but not more of them than this beside the live ones. */
 const CANCELLED_AT_MOST = 256;
@@ -45,24 +69,17 @@ export class Timeline {
 
   /** Has something happen `delayMs` from now, in true time. An infinite delay never ends. */
   in(delayMs: number, turn: Turn, happen: () => void): Event {
-    const entry: Entry = {
-      atMs: this.#nowMs + Math.max(0, delayMs),
-      turn,
-      order: this.#made,
-      happen,
-      isOver: false,
-      cancel: () => this.#cancel(entry),
-    };
+    const atMs = this.#nowMs + Math.max(0, delayMs);
+    const entry = new Entry(atMs, turn, this.#made, happen, this.#noteCancelled);
     this.#made += 1;
-    if (entry.atMs === Number.POSITIVE_INFINITY) entry.isOver = true;
-    else push(this.#queue, entry);
+    if (atMs !== Number.POSITIVE_INFINITY) push(this.#queue, entry);
     return entry;
   }
 
   /** Lets this much time pass, and everything happen that is due in it. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms;
-    await this.#run(() => this.#nextMs() > untilMs);
+    await this.#run(untilMs);
     this.#nowMs = untilMs;
   }
 
@@ -78,7 +95,7 @@ export class Timeline {
       isSettled = true;
     };
     promise.then(settle, settle);
-    await this.#run(() => isSettled || this.#nextMs() > untilMs);
+    await this.#run(untilMs, () => isSettled);
     if (!isSettled) {
       const why =
         this.#nextMs() === Number.POSITIVE_INFINITY ? 'nothing is left to happen' : `${withinMs} ms passed`;
@@ -94,34 +111,64 @@ export class Timeline {
    */
   async runAll(withinMs = LONGEST_RUN_MS): Promise<void> {
     const untilMs = this.#nowMs + withinMs;
-    await this.#run(() => this.#nextMs() > untilMs);
+    await this.#run(untilMs);
     if (this.#nextMs() !== Number.POSITIVE_INFINITY) {
       throw new Error(`something is still going to happen after ${withinMs} ms`);
     }
   }
 
-  async #run(isOver: () => boolean): Promise<void> {
+  /**
+   * Has one thing happen after the other, up to a moment or until it is over. Node runs every promise callback, those included that the
+   * callbacks ask for, before the next immediate, however many there are; so each immediate is one step.
+   */
+  #run(untilMs: number, isOver = () => false): Promise<void> {
     if (this.#isRunning) throw new Error('time passes already: await the call that lets it');
     this.#isRunning = true;
-    try {
-      await promiseCallbacks();
-      while (!isOver()) {
-        const entry = pop(this.#queue);
-        if (entry === undefined) return;
-        entry.isOver = true;
-        this.#nowMs = entry.atMs;
-        entry.happen();
-        await promiseCallbacks();
-      }
-    } finally {
-      this.#isRunning = false;
+    return new Promise((resolve, reject) => {
+      let turns: NodeJS.Immediate[] = [];
+      const finish = (settle: () => void) => {
+        for (const turn of turns) clearImmediate(turn);
+        this.#isRunning = false;
+        settle();
+      };
+      const ask = () => {
+        turns = Array.from({ length: LOOP_TURNS }, (_, index) =>
+          laterTurn(index === LOOP_TURNS - 1 ? lastStep : step),
+        );
+      };
+      const step = () => {
+        try {
+          if (isOver() || !this.#step(untilMs)) finish(resolve);
+        } catch (error) {
+          finish(() => reject(error));
+        }
+      };
+      const lastStep = () => {
+        step();
+        if (this.#isRunning) ask();
+      };
+      ask();
+    });
+  }
+
+  /** Whatever is next, up to the first thing that runs code of a program. False: nothing is left to happen by then. */
+  #step(untilMs: number): boolean {
+    while (this.#nextMs() <= untilMs) {
+      const entry = pop(this.#queue);
+      if (entry === undefined) return false;
+      const { happen } = entry;
+      entry.happen = undefined;
+      this.#nowMs = entry.atMs;
+      happen?.();
+      if (entry.turn !== Turn.outside) return true;
     }
+    return false;
   }
 
   /** When the next thing happens; Infinity if nothing does. */
   #nextMs(): number {
     for (;;) {
-      const [first] = this.#queue;
+      const first = this.#queue[0];
       if (first === undefined) return Number.POSITIVE_INFINITY;
       if (!first.isOver) return first.atMs;
       pop(this.#queue);
@@ -129,28 +176,16 @@ export class Timeline {
     }
   }
 
-  #cancel(entry: Entry): void {
-    if (entry.isOver) return;
-    entry.isOver = true;
+  readonly #noteCancelled = (): void => {
     this.#cancelled += 1;
     if (this.#cancelled <= this.#queue.length / 2 + CANCELLED_AT_MOST) return;
     // An array in ascending order is a heap.
     this.#queue = this.#queue.filter(({ isOver }) => !isOver).sort((a, b) => (isBefore(a, b) ? -1 : 1));
     this.#cancelled = 0;
-  }
+  };
 }
 
 const laterTurn = setImmediate;
-
-/**
- * Resolves when every promise callback has run, those included that the callbacks ask for: Node does not start an
- * immediate before that, however many there are.
- */
-function promiseCallbacks(): Promise<void> {
-  return new Promise((resolve) => {
-    laterTurn(resolve);
-  });
-}
 
 function isBefore(a: Entry, b: Entry): boolean {
   if (a.atMs !== b.atMs) return a.atMs < b.atMs;
@@ -173,7 +208,7 @@ function push(heap: Entry[], entry: Entry): void {
 
 /** Takes the first entry out of a binary heap. */
 function pop(heap: Entry[]): Entry | undefined {
-  const [first] = heap;
+  const first = heap[0];
   const last = heap.pop();
   if (last === undefined || heap.length === 0) return first;
   let index = 0;
@@ -181,9 +216,13 @@ function pop(heap: Entry[]): Entry | undefined {
     const leftIndex = 2 * index + 1;
     const left = heap[leftIndex];
     if (left === undefined) break;
+    let child = left;
+    let childIndex = leftIndex;
     const right = heap[leftIndex + 1];
-    const [child, childIndex] =
-      right !== undefined && isBefore(right, left) ? [right, leftIndex + 1] : [left, leftIndex];
+    if (right !== undefined && isBefore(right, left)) {
+      child = right;
+      childIndex = leftIndex + 1;
+    }
     if (isBefore(last, child)) break;
     heap[index] = child;
     index = childIndex;

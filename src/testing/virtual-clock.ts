@@ -21,7 +21,7 @@ export class VirtualClock implements Clock {
   readonly #monotonic: Dial;
   readonly #uptime: Dial;
   readonly #wall: Dial;
-  readonly #timers = new Set<VirtualTimer>();
+  #pendingTimers = 0;
   #missed: { readonly turn: Turn; readonly happen: () => void }[] | undefined;
 
   /** @param timeline shared by all machines of one world */
@@ -46,21 +46,13 @@ export class VirtualClock implements Clock {
   }
 
   after(delayMs: number, callback: () => void): Timer {
-    const dueMs = this.monotonic() + Math.max(0, delayMs);
-    const timer = new VirtualTimer(() => this.#timers.delete(timer));
-    this.#timers.add(timer);
-    const wait = () => {
-      timer.event = this.#happenIn(dueMs - this.monotonic(), Turn.timer, look);
-    };
-    const look = () => {
-      if (timer.isOver) return;
-      // The machine slept, and its monotonic clock with it.
-      if (dueMs - this.monotonic() > ROUNDING_MS) return wait();
-      timer.cancel();
-      callback();
-    };
-    wait();
-    return timer;
+    this.#pendingTimers += 1;
+    return new VirtualTimer(this, this.monotonic() + Math.max(0, delayMs), callback, this.#timerIsOver);
+  }
+
+  /** Has a timer fall due, `delayMs` of true time from now. */
+  fallDue(delayMs: number, happen: () => void): Event {
+    return this.#happenIn(delayMs, Turn.timer, happen);
   }
 
   /** Has something come in from outside, `delayMs` of true time from now. */
@@ -70,7 +62,7 @@ export class VirtualClock implements Clock {
 
   /** How many timers are pending, those with an infinite delay included. */
   get pendingTimers(): number {
-    return this.#timers.size;
+    return this.#pendingTimers;
   }
 
   /** Lets this much time pass, and everything happen that is due in it. */
@@ -122,6 +114,10 @@ export class VirtualClock implements Clock {
     for (const { turn, happen } of missed) this.#happenIn(0, turn, happen);
   }
 
+  readonly #timerIsOver = (): void => {
+    this.#pendingTimers -= 1;
+  };
+
   #happenIn(delayMs: number, turn: Turn, happen: () => void): Event {
     return this.timeline.in(delayMs, turn, () => {
       if (this.#missed === undefined) happen();
@@ -131,17 +127,41 @@ export class VirtualClock implements Clock {
 }
 
 class VirtualTimer implements Timer {
+  readonly #clock: VirtualClock;
+  readonly #dueMs: number;
   readonly #over: () => void;
-  event: Event | undefined;
-  isOver = false;
+  /** Undefined once it has run or was cancelled. */
+  #callback: (() => void) | undefined;
+  #event: Event;
 
-  constructor(over: () => void) {
+  constructor(clock: VirtualClock, dueMs: number, callback: () => void, over: () => void) {
+    this.#clock = clock;
+    this.#dueMs = dueMs;
+    this.#callback = callback;
     this.#over = over;
+    this.#event = this.#wait();
   }
 
   cancel(): void {
-    this.isOver = true;
-    this.event?.cancel();
+    if (this.#callback === undefined) return;
+    this.#callback = undefined;
+    this.#event.cancel();
     this.#over();
+  }
+
+  #wait(): Event {
+    return this.#clock.fallDue(this.#dueMs - this.#clock.monotonic(), () => this.#look());
+  }
+
+  #look(): void {
+    const callback = this.#callback;
+    if (callback === undefined) return;
+    if (this.#dueMs - this.#clock.monotonic() > ROUNDING_MS) {
+      // The machine slept, and its monotonic clock with it.
+      this.#event = this.#wait();
+      return;
+    }
+    this.cancel();
+    callback();
   }
 }
