@@ -1,4 +1,4 @@
-import type { Interval } from '../../test/checkers/overlaps.ts';
+import type { Interval } from '../../src/testing/checkers/overlaps.ts';
 import type { WorkerEvent } from './events.ts';
 
 /** One caller's time under the lock: from the grant to its last write. */

@@ -1,5 +1,5 @@
-import { findOverlaps, type Overlap } from '../../test/checkers/overlaps.ts';
-import { findTokenFaults, type TokenFault } from '../../test/checkers/tokens.ts';
+import { findOverlaps, type Overlap } from '../../src/testing/checkers/overlaps.ts';
+import { findTokenFaults, type TokenFault } from '../../src/testing/checkers/tokens.ts';
 import type { Ledger, Section } from './ledger.ts';
 
 /** What came of a run. */

@@ -1,5 +1,6 @@
 import type { Random } from '../base/random.ts';
-import { drawLatency, Lane, type Latency } from './lane.ts';
+import { Lane } from './lane.ts';
+import { drawLatency, type Latency } from './latency.ts';
 import type { ScriptReply } from './lua-values.ts';
 import type { ServerConnection, SimulatedServer } from './simulated-node.ts';
 import { Turn } from './timeline.ts';
@@ -9,6 +10,10 @@ import type { VirtualClock } from './virtual-clock.ts';
 export interface NetworkRules {
   /** One way, for each message. Default 0.1 to 0.5 ms. */
   latency: Latency;
+  /** How many of all messages never arrive, from 0 to 1, while the connection stands. Default 0. */
+  loss: number;
+  /** How many of all messages may overtake earlier ones, from 0 to 1, as if there were several connections. Default 0. */
+  overtaking: number;
   /** How many of all commands the server does a second time, from 0 to 1. Default 0. */
   doubling: number;
   /** How much later the second time is. Default 1 to 10 ms. */
@@ -21,6 +26,8 @@ export interface NetworkRules {
 
 /** A command on its way: what the server does, and who hears the reply. */
 export interface Command {
+  /** Hears what the server made of it. */
+  readonly done?: ((reply: readonly ScriptReply[] | undefined) => void) | undefined;
   readonly run: (server: SimulatedServer) => readonly ScriptReply[];
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -69,18 +76,18 @@ export class Connection implements ServerConnection {
   }
 
   open(): void {
-    this.#request(() => {
+    this.#carry(this.#requests, () => {
       if (!this.#server.accept(this)) {
-        this.#reply(() => this.#user.lost('the connection was refused'));
+        this.#carry(this.#replies, () => this.#user.lost('the connection was refused'));
         return;
       }
-      this.#server.receive(() => this.#reply(() => this.#user.ready()));
+      this.#server.receive(() => this.#carry(this.#replies, () => this.#user.ready()));
     });
   }
 
   ask(command: Command): void {
     this.#unanswered.push(command);
-    this.#request(() => {
+    this.#send(this.#requests, () => {
       this.#server.receive(() => this.#answer(command));
       if (this.#random.fraction() < this.#rules.doubling) this.#double(command);
     });
@@ -107,18 +114,20 @@ export class Connection implements ServerConnection {
   /** The server's kernel says so behind the last reply. */
   broken(): void {
     this.#requests.close();
-    this.#reply(() => this.#user.lost('the server closed the connection'));
+    this.#carry(this.#replies, () => this.#user.lost('the server closed the connection'));
   }
 
   #answer(command: Command): void {
     let reply: readonly ScriptReply[];
     try {
       reply = command.run(this.#server);
+      command.done?.(reply);
     } catch (error) {
-      this.#reply(() => this.#answered(command)?.reject(error));
+      command.done?.(undefined);
+      this.#send(this.#replies, () => this.#answered(command)?.reject(error));
       return;
     }
-    this.#reply(() => this.#answered(command)?.resolve(reply));
+    this.#send(this.#replies, () => this.#answered(command)?.resolve(reply));
   }
 
   #answered(command: Command): Command | undefined {
@@ -139,11 +148,16 @@ export class Connection implements ServerConnection {
     });
   }
 
-  #request(arrive: () => void): void {
-    this.#requests.send(drawLatency(this.#rules.latency, this.#random), arrive);
+  /** What the network itself sees to: it arrives. */
+  #carry(lane: Lane, arrive: () => void): void {
+    lane.send(drawLatency(this.#rules.latency, this.#random), arrive);
   }
 
-  #reply(arrive: () => void): void {
-    this.#replies.send(drawLatency(this.#rules.latency, this.#random), arrive);
+  /** A command or its answer. Nothing is drawn for a rule that is off, so that it changes no run. */
+  #send(lane: Lane, arrive: () => void): void {
+    const { latency, loss, overtaking } = this.#rules;
+    if (loss > 0 && this.#random.fraction() < loss) return;
+    const overtakes = overtaking > 0 && this.#random.fraction() < overtaking;
+    lane.send(drawLatency(latency, this.#random), arrive, overtakes);
   }
 }

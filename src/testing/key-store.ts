@@ -110,6 +110,24 @@ export class KeyStore {
     this.#entries.clear();
   }
 
+  /** The same keys with the same expiries, on the same clock. */
+  copy(): KeyStore {
+    const copy = new KeyStore(this.#nowMs);
+    copy.replaceBy(this);
+    return copy;
+  }
+
+  /** Forgets everything and takes over what another one has. */
+  replaceBy(other: KeyStore): void {
+    this.#entries.clear();
+    for (const [key, entry] of other.#entries) this.#entries.set(key, { ...entry });
+  }
+
+  /** The keys that have not expired. */
+  keys(): readonly string[] {
+    return [...this.#entries.keys()].filter((key) => this.#live(key) !== undefined);
+  }
+
   /** Takes a key away, as maxmemory does with an evicting policy. */
   evict(key: string): void {
     this.#entries.delete(key);

@@ -1,22 +1,11 @@
-import type { Random } from '../base/random.ts';
 import type { Timeline } from './timeline.ts';
-
-/** How long what is sent takes: drawn evenly from this range, in milliseconds. */
-export interface Latency {
-  readonly least: number;
-  readonly most: number;
-}
-
-export function drawLatency({ least, most }: Latency, random: Random): number {
-  return least + (most - least) * random.fraction();
-}
 
 /** Has something happen after a delay in true time; the far end may have its own idea of when it gets to it. */
 export type Carrier = (delayMs: number, happen: () => void) => void;
 
 /**
- * One direction of one connection. What is sent arrives in the order it was sent, as TCP has it. A cut lane *holds*
- * what is on the way until it is mended; a closed one loses it.
+ * One direction of one connection. What is sent arrives in the order it was sent, as TCP has it, unless it may
+ * overtake. A cut lane *holds* what is on the way until it is mended; a closed one loses it.
  */
 export class Lane {
   readonly #carry: Carrier;
@@ -30,10 +19,11 @@ export class Lane {
     this.#carry = carry;
   }
 
-  send(latencyMs: number, arrive: () => void): void {
+  /** @param overtakes whether it may arrive before what was sent earlier */
+  send(latencyMs: number, arrive: () => void, overtakes = false): void {
     const { nowMs } = this.#timeline;
-    const arrivalMs = Math.max(nowMs + latencyMs, this.#lastArrivalMs);
-    this.#lastArrivalMs = arrivalMs;
+    const arrivalMs = overtakes ? nowMs + latencyMs : Math.max(nowMs + latencyMs, this.#lastArrivalMs);
+    this.#lastArrivalMs = Math.max(arrivalMs, this.#lastArrivalMs);
     this.#carry(arrivalMs - nowMs, () => this.#arrived(arrive));
   }
 

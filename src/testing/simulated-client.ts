@@ -1,17 +1,26 @@
 import type { Random } from '../base/random.ts';
 import type { Client, ConnectionState } from '../wire/client.ts';
 import { type Command, Connection, type NetworkRules } from './connection.ts';
-import type { SimulatedServer } from './simulated-node.ts';
+import { type SimulatedServer, sha1Of } from './simulated-node.ts';
 import type { Event } from './timeline.ts';
+import { describeCall, type Trace } from './trace.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 const DEFAULT_RULES: Readonly<NetworkRules> = {
   latency: { least: 0.1, most: 0.5 },
+  loss: 0,
+  overtaking: 0,
   doubling: 0,
   doublingDelay: { least: 1, most: 10 },
   reconnectDelay: 50,
   resends: false,
 };
+
+/** Where a client writes down what becomes of its commands, and in whose name. */
+export interface ClientTrace {
+  readonly from: string;
+  readonly to: Trace;
+}
 
 /**
  * A Redis client on a simulated machine, connected to a simulated server over a simulated network. Like a driver
@@ -22,6 +31,7 @@ export class SimulatedClient implements Client {
   readonly isCluster: boolean = false;
   readonly unsafeSettings: readonly string[] = [];
   readonly rules: NetworkRules;
+  readonly #trace: ClientTrace | undefined;
   readonly #server: SimulatedServer;
   readonly #clock: VirtualClock;
   readonly #random: Random;
@@ -38,9 +48,11 @@ export class SimulatedClient implements Client {
     clock: VirtualClock,
     random: Random,
     rules: Partial<NetworkRules> = {},
+    trace?: ClientTrace,
   ) {
     this.address = server.address;
     this.rules = { ...DEFAULT_RULES, ...rules };
+    this.#trace = trace;
     this.#server = server;
     this.#clock = clock;
     this.#random = random;
@@ -61,11 +73,14 @@ export class SimulatedClient implements Client {
   }
 
   evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#send((server) => server.evalsha(sha1, keys, args));
+    return this.#send((server) => server.evalsha(sha1, keys, args), this.#tracer(sha1, keys, args));
   }
 
   eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#send((server) => server.eval(source, keys, args));
+    return this.#send(
+      (server) => server.eval(source, keys, args),
+      this.#tracer(this.#trace === undefined ? '' : sha1Of(source), keys, args),
+    );
   }
 
   slotOf(_key: string): number {
@@ -102,11 +117,20 @@ export class SimulatedClient implements Client {
     this.#connection?.mend();
   }
 
-  #send(run: Command['run']): Promise<unknown> {
+  #send(run: Command['run'], done: Command['done']): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.#state === 'ready') this.#connection?.ask({ run, resolve, reject });
+      if (this.#state === 'ready') this.#connection?.ask({ run, done, resolve, reject });
       else reject(new Error(`there is no connection to ${this.address}: ${this.#stateReason}`));
     });
+  }
+
+  #tracer(sha1: string, keys: readonly string[], args: readonly (string | number)[]): Command['done'] {
+    const trace = this.#trace;
+    if (trace === undefined) return undefined;
+    return (reply) => {
+      const what = reply === undefined ? 'a call that fails' : describeCall(sha1, keys, args, reply);
+      trace.to.note(this.address, `for ${trace.from}: ${what}`);
+    };
   }
 
   #connect(): void {

@@ -7,6 +7,7 @@ import { type Argument, KeyStore, RedisError } from './key-store.ts';
 import type { ScriptReply } from './lua-values.ts';
 import { type MarkerServer, runMarker } from './marker-model.ts';
 import type { Timeline } from './timeline.ts';
+import type { Trace } from './trace.ts';
 
 /** A script in TypeScript, by the hash of the Lua it stands for. */
 type Model = (
@@ -32,6 +33,17 @@ export interface SimulatedServerOptions {
   readonly runId?: string;
   /** What its wall clock shows at the beginning, in milliseconds since the epoch. Default: the year 2030. */
   readonly wallMs?: number;
+  /** Hears of what becomes of it. */
+  readonly trace?: Trace | undefined;
+}
+
+/** The memory of a server as it was at a moment: what a replica has that is that far behind. */
+export class Snapshot {
+  readonly store: KeyStore;
+
+  constructor(store: KeyStore) {
+    this.store = store;
+  }
 }
 
 /**
@@ -54,12 +66,14 @@ export class SimulatedServer implements MarkerServer {
   #runId: string;
   #role: 'master' | 'slave' = 'master';
   #commands = 0;
+  readonly #trace: Trace | undefined;
 
   constructor(timeline: Timeline, random: Random, options: SimulatedServerOptions) {
     this.address = options.address;
     this.wall = new Dial(timeline, options.wallMs ?? Date.UTC(2030, 0, 1));
     this.store = new KeyStore(() => Math.floor(this.timeUs / 1_000));
     this.#random = random;
+    this.#trace = options.trace;
     this.#runId = options.runId ?? this.#drawRunId();
   }
 
@@ -100,7 +114,7 @@ export class SimulatedServer implements MarkerServer {
 
   /** SCRIPT LOAD. */
   load(source: string): string {
-    const sha1 = createHash('sha1').update(source).digest('hex');
+    const sha1 = sha1Of(source);
     modelOf(sha1);
     this.#scripts.add(sha1);
     return sha1;
@@ -126,18 +140,22 @@ export class SimulatedServer implements MarkerServer {
 
   /** SIGSTOP: connections stand, and nothing is answered. */
   pause(): void {
-    if (this.#state === 'up') this.#state = 'paused';
+    if (this.#state !== 'up') return;
+    this.#note('hangs');
+    this.#state = 'paused';
   }
 
   /** SIGCONT: what came in meanwhile is done now. */
   resume(): void {
     if (this.#state !== 'paused') return;
+    this.#note('goes on');
     this.#state = 'up';
     for (const handle of this.#inbox.splice(0)) handle();
   }
 
   /** SIGKILL: connections break, and what was not done yet is lost. Memory is what {@link restart} makes of it. */
   crash(): void {
+    this.#note('crashes');
     this.#state = 'down';
     this.#inbox.length = 0;
     this.#scripts.clear();
@@ -151,10 +169,31 @@ export class SimulatedServer implements MarkerServer {
     if (!keepMemory) this.store.clear();
     this.#runId = this.#drawRunId();
     this.#state = 'up';
+    this.#note(keepMemory ? 'is started with what it had' : 'is started empty');
+  }
+
+  /** What a replica has at this moment, for a later {@link failOver}. */
+  snapshot(): Snapshot {
+    return new Snapshot(this.store.copy());
+  }
+
+  /** A replica takes over the address: another process, with the memory it had got by then. */
+  failOver(replica: Snapshot): void {
+    if (this.#state !== 'down') this.crash();
+    this.store.replaceBy(replica.store);
+    this.#note('is replaced by a replica');
+    this.restart({ keepMemory: true });
+  }
+
+  /** Takes a key away, as maxmemory does with an evicting policy. */
+  evict(key: string): void {
+    this.#note(`evicts ${key}`);
+    this.store.evict(key);
   }
 
   /** FLUSHALL. */
   flushAll(): void {
+    this.#note('is flushed');
     this.store.clear();
   }
 
@@ -175,6 +214,10 @@ export class SimulatedServer implements MarkerServer {
     this.store.writeError = undefined;
   }
 
+  #note(what: string): void {
+    this.#trace?.note(this.address, what);
+  }
+
   #drawRunId(): string {
     const digits = Array.from({ length: 40 }, () => Math.floor(this.#random.fraction() * 16).toString(16));
     return digits.join('');
@@ -185,4 +228,9 @@ function modelOf(sha1: string): Model {
   const model = MODELS.get(sha1);
   if (model === undefined) throw new RedisError("ERR a simulated server runs the library's scripts only");
   return model;
+}
+
+/** By what EVALSHA names a script. */
+export function sha1Of(source: string): string {
+  return createHash('sha1').update(source).digest('hex');
 }

@@ -7,6 +7,14 @@ const FIRST_MONOTONIC_MS = 5_000;
 const FIRST_UPTIME_MS = 900_000;
 const FIRST_WALL_MS = Date.UTC(2030, 0, 1);
 
+/** What is wrong with a machine's clocks. */
+export interface ClockErrors {
+  /** How fast all of them run, above 0; 1 (the default) is true. The wall clock may be given another rate later. */
+  readonly rate?: number;
+  /** How far the wall clock is ahead at the beginning, in milliseconds. Default 0. */
+  readonly wallOffsetMs?: number;
+}
+
 /** A timer that was due by its due time is not put off for what a double can't hold. */
 const ROUNDING_MS = 1e-6;
 
@@ -18,6 +26,7 @@ const ROUNDING_MS = 1e-6;
  */
 export class VirtualClock implements Clock {
   readonly timeline: Timeline;
+  readonly #rate: number;
   readonly #monotonic: Dial;
   readonly #uptime: Dial;
   readonly #wall: Dial;
@@ -25,11 +34,12 @@ export class VirtualClock implements Clock {
   #missed: { readonly turn: Turn; readonly happen: () => void }[] | undefined;
 
   /** @param timeline shared by all machines of one world */
-  constructor(timeline: Timeline = new Timeline()) {
+  constructor(timeline: Timeline = new Timeline(), { rate = 1, wallOffsetMs = 0 }: ClockErrors = {}) {
     this.timeline = timeline;
-    this.#monotonic = new Dial(timeline, FIRST_MONOTONIC_MS);
-    this.#uptime = new Dial(timeline, FIRST_UPTIME_MS);
-    this.#wall = new Dial(timeline, FIRST_WALL_MS);
+    this.#rate = rate;
+    this.#monotonic = new Dial(timeline, FIRST_MONOTONIC_MS, rate);
+    this.#uptime = new Dial(timeline, FIRST_UPTIME_MS, rate);
+    this.#wall = new Dial(timeline, FIRST_WALL_MS + wallOffsetMs, rate);
   }
 
   monotonic(): number {
@@ -50,9 +60,9 @@ export class VirtualClock implements Clock {
     return new VirtualTimer(this, this.monotonic() + Math.max(0, delayMs), callback, this.#timerIsOver);
   }
 
-  /** Has a timer fall due, `delayMs` of true time from now. */
+  /** Has a timer fall due, `delayMs` from now by the clocks of this machine. */
   fallDue(delayMs: number, happen: () => void): Event {
-    return this.#happenIn(delayMs, Turn.timer, happen);
+    return this.#happenIn(delayMs / this.#rate, Turn.timer, happen);
   }
 
   /** Has something come in from outside, `delayMs` of true time from now. */
@@ -85,6 +95,15 @@ export class VirtualClock implements Clock {
     this.#wall.step(ms);
   }
 
+  /** How fast the wall clock runs; 0 stands still. */
+  get wallRate(): number {
+    return this.#wall.rate;
+  }
+
+  set wallRate(rate: number) {
+    this.#wall.rate = rate;
+  }
+
   /**
    * Stops the process for this long: its clocks go on, and the rest of the world too. On return nothing has happened
    * here yet, so that a test sees what the first line after the pause would see.
@@ -97,9 +116,20 @@ export class VirtualClock implements Clock {
 
   /** As {@link pause}, of the whole host: its monotonic clock stands still, wall clock and uptime go on. */
   async suspend(ms: number): Promise<void> {
+    this.fallAsleep();
+    await this.advance(ms);
+    this.wakeUp();
+  }
+
+  /** The host is suspended: nothing happens on it, and its monotonic clock stands still. */
+  fallAsleep(): void {
     this.#monotonic.rate = 0;
-    await this.pause(ms);
-    this.#monotonic.rate = 1;
+    this.freeze();
+  }
+
+  wakeUp(): void {
+    this.#monotonic.rate = this.#rate;
+    this.thaw();
   }
 
   /** From now on nothing happens on this machine. */

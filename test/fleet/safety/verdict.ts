@@ -1,5 +1,5 @@
-import { findOverlaps, type Interval, type Overlap } from '../../checkers/overlaps.ts';
-import { findTokenFaults, type Grant, type TokenFault } from '../../checkers/tokens.ts';
+import { findOverlaps, type Interval, type Overlap } from '../../../src/testing/checkers/overlaps.ts';
+import { findTokenFaults, type Grant, type TokenFault } from '../../../src/testing/checkers/tokens.ts';
 import type { Incident } from './faults.ts';
 import type { Report, Section } from './messages.ts';
 import { describeTerms, type Mode, replayOf, type Terms } from './terms.ts';

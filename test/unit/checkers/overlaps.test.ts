@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { findOverlaps, type Interval } from '../../checkers/overlaps.ts';
+import { findOverlaps, type Interval } from '../../../src/testing/checkers/overlaps.ts';
 
 function interval(holder: string, from: number, to: number): Interval {
   return { holder, from, to };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { findTokenFaults, type Grant } from '../../checkers/tokens.ts';
+import { findTokenFaults, type Grant } from '../../../src/testing/checkers/tokens.ts';
 
 function grant(holder: string, token: number, requestedAt: number, grantedAt: number): Grant {
   return { holder, token, requestedAt, grantedAt };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LockLostError, LockReleasedError } from '../../../src/base/errors.ts';
 import type { Lock } from '../../../src/lock/lock.ts';
-import type { Latency } from '../../../src/testing/lane.ts';
+import type { Latency } from '../../../src/testing/latency.ts';
 import type { SimulatedClient } from '../../../src/testing/simulated-client.ts';
 import { World } from '../world.ts';
 

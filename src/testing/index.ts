@@ -1,0 +1,12 @@
+export { findOverlaps, type Interval, type Overlap } from './checkers/overlaps.ts';
+export { findTokenFaults, type Grant, type TokenFault } from './checkers/tokens.ts';
+export type { NetworkRules } from './connection.ts';
+export { Dial } from './dial.ts';
+export type { ForeignType, KeyStore } from './key-store.ts';
+export type { Latency } from './latency.ts';
+export { Machine, type MachineOptions } from './machine.ts';
+export { SeededRandom } from './seeded-random.ts';
+export { SimulatedClient } from './simulated-client.ts';
+export { SimulatedServer, Snapshot } from './simulated-node.ts';
+export { Simulation, type SimulationOptions } from './simulation.ts';
+export { type ClockErrors, VirtualClock } from './virtual-clock.ts';

@@ -1,0 +1,46 @@
+import type { Random } from '../base/random.ts';
+
+/** How long a message takes one way, in milliseconds. */
+export type Latency =
+  /** Anything between two bounds, all of it as likely. */
+  | { readonly least: number; readonly most: number }
+  /** At least `least` (default 0), and beyond that exponential: on average `mean` in all. */
+  | { readonly least?: number; readonly mean: number }
+  /** Log-normal, as measured networks are: half of all messages take longer than the median, one in 100 than p99. */
+  | { readonly median: number; readonly p99: number };
+
+/** The 99th percentile of the standard normal distribution. */
+const NORMAL_P99 = 2.3263478740408408;
+
+export function drawLatency(latency: Latency, random: Random): number {
+  if ('most' in latency) return latency.least + (latency.most - latency.least) * random.fraction();
+  if ('mean' in latency) {
+    const least = latency.least ?? 0;
+    return least - (latency.mean - least) * Math.log(1 - random.fraction());
+  }
+  const spread = Math.log(latency.p99 / latency.median) / NORMAL_P99;
+  return latency.median * Math.exp(spread * drawNormal(random));
+}
+
+/**
+ * @throws {RangeError} a latency that is negative, not a number, or whose parts contradict each other
+ */
+export function checkLatency(name: string, latency: Latency): void {
+  const numbers = Object.values(latency).filter((value) => value !== undefined);
+  const isOrdered =
+    'most' in latency
+      ? latency.least <= latency.most
+      : 'mean' in latency
+        ? (latency.least ?? 0) <= latency.mean
+        : latency.median > 0 && latency.median <= latency.p99;
+  if (numbers.every((value) => Number.isFinite(value) && value >= 0) && isOrdered) return;
+  throw new RangeError(
+    `${name} must be made of milliseconds that do not contradict: got ${JSON.stringify(latency)}`,
+  );
+}
+
+/** Box and Muller's transform: "A note on the generation of random normal deviates", 1958. */
+function drawNormal(random: Random): number {
+  const radius = Math.sqrt(-2 * Math.log(1 - random.fraction()));
+  return radius * Math.cos(2 * Math.PI * random.fraction());
+}

@@ -1,0 +1,133 @@
+import type { RedlockWarning } from '../base/warning.ts';
+import type { RedlockOptions } from '../redlock/options.ts';
+import { Redlock } from '../redlock.ts';
+import type { NetworkRules } from './connection.ts';
+import { checkLatency } from './latency.ts';
+import type { SeededRandom } from './seeded-random.ts';
+import { SimulatedClient } from './simulated-client.ts';
+import type { SimulatedServer } from './simulated-node.ts';
+import { Turn } from './timeline.ts';
+import type { Trace } from './trace.ts';
+import type { ClockErrors, VirtualClock } from './virtual-clock.ts';
+
+/** What is special about one machine. */
+export interface MachineOptions {
+  /** For traces. Default: `machine 1` and so on. */
+  readonly name?: string;
+  /** What is wrong with its clocks. Default: nothing. */
+  readonly clocks?: ClockErrors;
+  /** How the ways from it to the nodes behave. Default: those of the simulation. */
+  readonly network?: Partial<NetworkRules>;
+}
+
+/** What a machine is part of. */
+export interface Surroundings {
+  readonly name: string;
+  readonly nodes: readonly SimulatedServer[];
+  readonly clock: VirtualClock;
+  readonly random: SeededRandom;
+  readonly network: Partial<NetworkRules>;
+  readonly trace: Trace | undefined;
+}
+
+/**
+ * One simulated host and the process that runs on it, with clocks and connections of its own. It is *running*,
+ * *paused* (nothing happens on it, while its clocks and the rest of the world go on), or *dead*.
+ */
+export class Machine {
+  readonly name: string;
+  readonly clock: VirtualClock;
+  /** Its connections, one to each node. */
+  readonly clients: readonly SimulatedClient[];
+  /** What the Redlocks of this machine warned of. */
+  readonly warnings: RedlockWarning[] = [];
+  readonly #random: SeededRandom;
+  readonly #trace: Trace | undefined;
+  #state: 'running' | 'paused' | 'dead' = 'running';
+
+  /** Made by {@link Simulation.machine}. */
+  constructor({ name, nodes, clock, random, network, trace }: Surroundings) {
+    if (network.latency !== undefined) checkLatency('network.latency', network.latency);
+    this.name = name;
+    this.clock = clock;
+    this.#random = random;
+    this.#trace = trace;
+    this.clients = nodes.map(
+      (node) =>
+        new SimulatedClient(
+          node,
+          clock,
+          random.fork(),
+          network,
+          trace === undefined ? undefined : { from: name, to: trace },
+        ),
+    );
+  }
+
+  get state(): 'running' | 'paused' | 'dead' {
+    return this.#state;
+  }
+
+  /**
+   * A Redlock on this machine, over all nodes of the simulation. It is the library itself; only its clock, its chance
+   * and its connections are simulated. Warnings are collected in {@link warnings} unless you hear them yourself.
+   */
+  redlock(options: RedlockOptions = {}): Redlock {
+    return new Redlock(this.clients, {
+      onWarning: (warning) => this.warnings.push(warning),
+      clock: this.clock,
+      random: this.#random.fork(),
+      ...options,
+    });
+  }
+
+  /** Resolves when this much time has passed by the clocks of this machine, and it runs. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.clock.after(ms, resolve);
+    });
+  }
+
+  /**
+   * Stops the process for so much true time, as SIGSTOP or a long garbage collection would: its clocks go on. When it
+   * goes on, what came in meanwhile is handled before timers that fell due. Does nothing unless it is running.
+   */
+  pause(ms: number): void {
+    if (this.#state !== 'running') return;
+    this.#halt(`is paused for ${ms} ms`, ms, () => this.clock.freeze());
+  }
+
+  /** As {@link pause}, of the whole host: its monotonic clock stands still meanwhile, as on Linux. */
+  suspend(ms: number): void {
+    if (this.#state !== 'running') return;
+    this.#halt(`is suspended for ${ms} ms`, ms, () => this.clock.fallAsleep());
+  }
+
+  /** Ends a pause early. */
+  resume(): void {
+    if (this.#state !== 'paused') return;
+    this.#note('goes on');
+    this.#state = 'running';
+    this.clock.wakeUp();
+  }
+
+  /** The process dies: nothing ever happens on it again, its connections break, and its locks stay as they are. */
+  kill(): void {
+    if (this.#state === 'dead') return;
+    this.#note('is killed');
+    this.#state = 'dead';
+    this.clock.freeze();
+    for (const client of this.clients) client.disconnect({ requestsArrive: true });
+  }
+
+  #halt(what: string, ms: number, stop: () => void): void {
+    this.#note(what);
+    this.#state = 'paused';
+    stop();
+    this.clock.timeline.in(ms, Turn.outside, () => this.resume());
+  }
+
+  #note(what: string): void {
+    this.#trace?.note(this.name, what);
+  }
+}
