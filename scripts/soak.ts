@@ -1,7 +1,8 @@
 // The randomised safety test for as long as it is given, see scripts/soak/arguments.ts.
 import { constants } from 'node:os';
-import { HELP, parseArguments, UsageError } from './soak/arguments.ts';
+import { HELP, parseArguments } from './soak/arguments.ts';
 import { soak } from './soak/soak.ts';
+import { UsageError } from './support/arguments.ts';
 
 try {
   const soakArguments = parseArguments(process.argv.slice(2));

@@ -1,7 +1,6 @@
-import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { MODES, type Mode } from '../../test/fleet/safety/terms.ts';
-import { isSeed } from '../../test/support/seeds.ts';
+import { positive, seedOf, UsageError } from '../support/arguments.ts';
 
 const DEFAULT_MINUTES = 10;
 
@@ -31,11 +30,6 @@ export interface SoakArguments {
   /** They take turns. */
   readonly modes: readonly Mode[];
   readonly help: boolean;
-}
-
-/** Arguments that make no sense; the message says which and why. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
 }
 
 /** @throws {UsageError} */
@@ -68,23 +62,6 @@ function parse(args: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
   }
-}
-
-function positive(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
-  const value = Number(text);
-  if (text.trim() === '' || !(value > 0))
-    throw new UsageError(`${name} must be a number above 0: got "${text}"`);
-  return value;
-}
-
-function seedOf(text: string | undefined): number {
-  if (text === undefined) return randomInt(2 ** 32);
-  const seed = Number(text);
-  if (text.trim() === '' || !isSeed(seed)) {
-    throw new UsageError(`--seed must be an integer from 0 to 2^32 - 1: got "${text}"`);
-  }
-  return seed;
 }
 
 function modesOf(text: string | undefined): readonly Mode[] {

@@ -26,7 +26,8 @@ const ROUNDING_MS = 1e-6;
  */
 export class VirtualClock implements Clock {
   readonly timeline: Timeline;
-  readonly #rate: number;
+  /** How fast its clocks run; 1 is true. */
+  readonly rate: number;
   readonly #monotonic: Dial;
   readonly #uptime: Dial;
   readonly #wall: Dial;
@@ -36,7 +37,7 @@ export class VirtualClock implements Clock {
   /** @param timeline shared by all machines of one world */
   constructor(timeline: Timeline = new Timeline(), { rate = 1, wallOffsetMs = 0 }: ClockErrors = {}) {
     this.timeline = timeline;
-    this.#rate = rate;
+    this.rate = rate;
     this.#monotonic = new Dial(timeline, FIRST_MONOTONIC_MS, rate);
     this.#uptime = new Dial(timeline, FIRST_UPTIME_MS, rate);
     this.#wall = new Dial(timeline, FIRST_WALL_MS + wallOffsetMs, rate);
@@ -62,7 +63,7 @@ export class VirtualClock implements Clock {
 
   /** Has a timer fall due, `delayMs` from now by the clocks of this machine. */
   fallDue(delayMs: number, happen: () => void): Event {
-    return this.#happenIn(delayMs / this.#rate, Turn.timer, happen);
+    return this.#happenIn(delayMs / this.rate, Turn.timer, happen);
   }
 
   /** Has something come in from outside, `delayMs` of true time from now. */
@@ -128,7 +129,7 @@ export class VirtualClock implements Clock {
   }
 
   wakeUp(): void {
-    this.#monotonic.rate = this.#rate;
+    this.#monotonic.rate = this.rate;
     this.thaw();
   }
 

@@ -34,15 +34,15 @@ afterAll(() => rm(project, { recursive: true, force: true }));
 
 describe('the package as it is published', () => {
   it('is imported and required', async () => {
-    const list = 'console.log(typeof quorlock.Redlock, typeof fencing.redisGuard)';
-    const asModule = `import * as quorlock from 'quorlock'; import * as fencing from 'quorlock/fencing'; ${list}`;
-    const asScript = `const quorlock = require('quorlock'), fencing = require('quorlock/fencing'); ${list}`;
+    const list = 'console.log(typeof quorlock.Redlock, typeof fencing.redisGuard, typeof testing.Simulation)';
+    const asModule = `import * as quorlock from 'quorlock'; import * as fencing from 'quorlock/fencing'; import * as testing from 'quorlock/testing'; ${list}`;
+    const asScript = `const quorlock = require('quorlock'), fencing = require('quorlock/fencing'), testing = require('quorlock/testing'); ${list}`;
     for (const args of [
       ['--input-type=module', '--eval', asModule],
       ['--input-type=commonjs', '--eval', asScript],
     ]) {
       const { stdout } = await run(process.execPath, args, { cwd: project });
-      expect(stdout.trim()).toBe('function function');
+      expect(stdout.trim()).toBe('function function function');
     }
   });
 
@@ -78,7 +78,7 @@ describe('the package as it is published', () => {
     const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root });
     const [{ files }] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [{ files: { path: string }[] }];
     const paths = files.map(({ path }) => path);
-    expect(paths.filter((path) => /test|\.tsbuildinfo|scripts\//.test(path))).toEqual([]);
+    expect(paths.filter((path) => /^(test|scripts)\/|\.test\.|\.tsbuildinfo/.test(path))).toEqual([]);
     expect(paths.filter((path) => path.endsWith('.lua'))).toHaveLength(9);
     const { dependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
     expect(dependencies ?? {}).toEqual({});

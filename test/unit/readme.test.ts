@@ -13,17 +13,20 @@ beforeAll(async () => {
 });
 
 describe('README.md', () => {
-  it('shows the snippets that are run in test/fleet/readme.test.ts, letter by letter', async () => {
+  it('shows the snippets that are run, here and in test/fleet/readme.test.ts, letter by letter', async () => {
     const run = await snippetsIn(new URL('./readme/snippets/', import.meta.url));
     expect(shownOn(page).toSorted()).toEqual(run.toSorted());
   });
 
-  it.each(['src/index.ts', 'src/fencing/index.ts'])('names every export of %s', async (index) => {
-    const named = new Set(codeIn(page).flatMap((code) => code.split(/\W+/)));
-    const exported = exportsOf(await read(index));
-    expect(exported.length).toBeGreaterThan(10);
-    expect(exported.filter((name) => !named.has(name))).toEqual([]);
-  });
+  it.each(['src/index.ts', 'src/fencing/index.ts', 'src/testing/index.ts'])(
+    'names every export of %s',
+    async (index) => {
+      const named = new Set(codeIn(page).flatMap((code) => code.split(/\W+/)));
+      const exported = exportsOf(await read(index));
+      expect(exported.length).toBeGreaterThan(10);
+      expect(exported.filter((name) => !named.has(name))).toEqual([]);
+    },
+  );
 
   it('says what is not promised before it says how to install', () => {
     const headings = [...page.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading);

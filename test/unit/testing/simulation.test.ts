@@ -34,6 +34,10 @@ describe('a simulation', () => {
     expect(once.join('\n')).toContain('acquire lock:page (value ');
   });
 
+  it('tests a program as the README shows it', async () => {
+    await import('../readme/snippets/testing.ts');
+  });
+
   it('takes no real time', async () => {
     const simulation = new Simulation();
     const redlock = simulation.machine().redlock();

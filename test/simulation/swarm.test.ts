@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'vitest';
+import { chooseSeed } from '../support/seeds.ts';
+import { ASSUMPTIONS, type Broken, drawMix } from './swarm/mix.ts';
+import { run } from './swarm/run.ts';
+import { swarm } from './swarm/swarm.ts';
+import { describeFailure, type Violation, violationsOf } from './swarm/verdict.ts';
+
+/**
+ * The whole library under virtual time, on topologies and with mixes of faults that are drawn from a seed. Inside the
+ * assumptions nothing that is promised breaks. Each assumption broken alone breaks the promise that rests on it, and the
+ * same checkers see it; or they would see nothing elsewhere.
+ */
+const LONGEST_TEST_MS = 1_800_000;
+
+/** Within so many locks a broken assumption must show. */
+const CYCLES_TO_FIND = 10_000;
+
+const { QUORLOCK_CYCLES: chosenCycles = '1000000' } = process.env;
+
+const seed = chooseSeed();
+
+describe('inside the assumptions', () => {
+  test(`${chosenCycles} locks through random faults break no promise`, {
+    timeout: LONGEST_TEST_MS,
+  }, async () => {
+    const { failures, runs, locks, overtaken } = await swarm({
+      seed,
+      broken: 'none',
+      cyclesPerRun: 1_000,
+      cycles: Number(chosenCycles),
+      isEnough: ({ length }) => length >= 2,
+    });
+    const first = failures[0];
+    console.log(
+      `${locks} locks in ${runs} runs, QUORLOCK_SEED=${seed}; ${((100 * overtaken) / locks).toFixed(1)} % of them ` +
+        'to somebody who had asked later than another one',
+    );
+    expect(failures, first && describeFailure(first.findings, first.violations)).toEqual([]);
+  });
+});
+
+describe(`each assumption broken alone is found within ${CYCLES_TO_FIND} locks`, () => {
+  const promises: Readonly<Record<Exclude<Broken, 'none'>, Violation['promise']>> = {
+    drift: 'exclusion',
+    step: 'exclusion',
+    memory: 'exclusion',
+    wall: 'exclusion',
+    'no confirm': 'token order',
+    'owner-only extend': 'extension order',
+  };
+  test.each(Object.entries(promises))(
+    '%s breaks %s',
+    { timeout: LONGEST_TEST_MS },
+    async (broken, promise) => {
+      const isFound = ({ violations }: { readonly violations: readonly Violation[] }) =>
+        violations.some((violation) => violation.promise === promise);
+      let locks = 0;
+      const isBroken = await (async () => {
+        const { failures } = await swarm({
+          seed,
+          broken: broken as Broken,
+          cyclesPerRun: 500,
+          cycles: CYCLES_TO_FIND,
+          isEnough: (found) => found.some(isFound),
+          progress: (soFar) => {
+            locks = soFar.locks;
+          },
+        });
+        return failures.some(isFound);
+      })();
+      console.log(
+        `${ASSUMPTIONS[broken as Broken]}: ${isBroken ? `found after ${locks} locks` : 'not found'}`,
+      );
+      expect(isBroken, `QUORLOCK_SEED=${seed}`).toBe(true);
+    },
+  );
+
+  test.each(['no confirm', 'owner-only extend'] as const)(
+    '%s: with the rule in force the same faults break no order',
+    { timeout: LONGEST_TEST_MS },
+    async (broken) => {
+      for (let runs = 0; runs < 10; runs += 1) {
+        const findings = await run({ ...drawMix((seed + runs) >>> 0, broken, 500), isRuleKept: true });
+        const orders = violationsOf(findings).filter(({ promise }) => promise.endsWith('order'));
+        expect(orders, describeFailure(findings, orders)).toEqual([]);
+      }
+    },
+  );
+});
+
+describe('the same seed', () => {
+  test('tells the same story, on every machine and with every Node.js', async () => {
+    const lines: string[] = [];
+    await run(drawMix(42, 'none', 30), (line) => lines.push(line));
+    const again: string[] = [];
+    await run(drawMix(42, 'none', 30), (line) => again.push(line));
+    expect(again).toEqual(lines);
+    expect(lines.length).toBeGreaterThan(100);
+  });
+});

@@ -1,0 +1,147 @@
+import { InitializeError, type Redlock } from '../../../src/index.ts';
+import { Dice } from '../../../src/testing/dice.ts';
+import type { Machine } from '../../../src/testing/machine.ts';
+import { Simulation } from '../../../src/testing/simulation.ts';
+import { wallClockOf, weaken } from './breaking.ts';
+import { contend, type Held, type Ledger } from './caller.ts';
+import { Faults, type Stage } from './faults.ts';
+import type { Mix } from './mix.ts';
+
+/** Everything that a run left. */
+export interface Findings {
+  readonly mix: Mix;
+  readonly locks: readonly Held[];
+  readonly failures: ReadonlyMap<string, number>;
+  /** Calls that never ended. */
+  readonly stuck: number;
+  /** Lock keys that were still there when all had been given back or had expired. */
+  readonly orphans: readonly string[];
+  /** Timers of machines that were still pending after everything was closed. */
+  readonly timers: number;
+  /** The most keys that a node had at the end, and how many it may have. */
+  readonly keys: { readonly most: number; readonly allowed: number };
+  /** Programs that could not get a lock of their own when the faults were over. */
+  readonly left: number;
+}
+
+/** However rarely locks are granted, a run ends after this much virtual time. */
+const LONGEST_RUN_MS = 600_000;
+
+/** However much is contended for, a run ends after so many calls for every lock that is wanted. */
+const CALLS_PER_CYCLE = 4;
+
+/** β, twice, a margin, and the time to notice: what a quarantine has beside the ttl. */
+const QUARANTINE_EXTRA_MS = 4_000;
+
+/** Within this time a Redlock closes, whatever its nodes do. */
+const CLOSING_MS = 5_000;
+
+/** @param trace hears what happens, a line each */
+export async function run(mix: Mix, trace?: (line: string) => void): Promise<Findings> {
+  const dice = Dice.ofSeed(mix.seed ^ 0x5eed);
+  const { latency, loss, doubling, overtaking } = mix;
+  const simulation = new Simulation({
+    nodes: mix.nodes,
+    seed: dice.integer(0, 2 ** 32 - 1),
+    network: {
+      latency,
+      loss,
+      doubling,
+      overtaking,
+      doublingDelay: { least: 0, most: mix.nodeTimeout },
+      reconnectDelay: dice.between(1, 50),
+    },
+    ...(trace === undefined ? {} : { trace }),
+  });
+  for (const node of simulation.nodes) {
+    node.wall.step(dice.between(0, mix.apart));
+    node.wall.rate = 1 + mix.rateError * (mix.broken === 'drift' ? 1 : dice.between(-1, 1));
+  }
+  const ledger: Ledger = {
+    locks: [],
+    waiting: 0,
+    failures: new Map(),
+    calls: 0,
+    isOver: () =>
+      ledger.locks.length >= mix.cycles ||
+      ledger.calls >= CALLS_PER_CYCLE * mix.cycles ||
+      simulation.nowMs > LONGEST_RUN_MS,
+  };
+  const machines: Machine[] = [];
+  const programs: { readonly machine: Machine; readonly redlock: Redlock }[] = [];
+  const crashed: unknown[] = [];
+  const launch = () => {
+    const machine = simulation.machine({
+      clocks: { rate: 1 + (mix.broken === 'drift' ? 0 : mix.rateError * dice.between(-1, 1)) },
+    });
+    if (!mix.isRuleKept) weaken(machine, mix.broken);
+    const redlock = machine.redlock({
+      ttl: mix.ttl,
+      maxTtl: mix.maxTtl,
+      nodeTimeout: mix.nodeTimeout,
+      driftFactor: mix.driftFactor,
+      quarantine: mix.broken === 'memory' ? 'off' : 'strict',
+      ...(mix.broken === 'wall' ? { clock: wallClockOf(machine) } : {}),
+    });
+    machines.push(machine);
+    programs.push({ machine, redlock });
+    for (let index = 1; index <= mix.callers; index += 1) {
+      const name = `${machine.name}, caller ${index}`;
+      contend(name, machine, redlock, mix, dice.fork(), ledger).catch((error: unknown) =>
+        crashed.push(error),
+      );
+    }
+  };
+  launch();
+  for (const { redlock } of programs) await simulation.until(initialize(redlock), LONGEST_RUN_MS);
+  while (machines.length < mix.machines) launch();
+
+  const stage: Stage = { simulation, mix, machines, launch };
+  const faults = new Faults(stage, dice.fork());
+  const stepMs = mix.maxTtl;
+  while (!ledger.isOver()) await simulation.advance(stepMs);
+  faults.stop();
+  simulation.note('the last fault is over', 'run');
+
+  const alive = programs.filter(({ machine }) => machine.state === 'running');
+  await simulation.advance(mix.maxTtl * (1 + mix.driftFactor) + QUARANTINE_EXTRA_MS);
+  let left = 0;
+  for (const { machine, redlock } of alive) {
+    const own = redlock.acquire(`of ${machine.name} alone`, { ttl: mix.ttl });
+    await simulation.until(own, LONGEST_RUN_MS).catch(() => {
+      left += 1;
+    });
+  }
+  await simulation.until(Promise.all(alive.map(({ redlock }) => redlock.close())), CLOSING_MS);
+  await simulation.advance(mix.maxTtl * 2);
+  if (crashed.length > 0) throw crashed[0];
+
+  const keysOf = simulation.nodes.map(({ store }) => store.keys());
+  const deadWaits = machines.length - alive.length;
+  return {
+    mix,
+    locks: ledger.locks,
+    failures: ledger.failures,
+    stuck: Math.max(0, ledger.waiting - deadWaits * mix.callers),
+    orphans: keysOf.flatMap((keys) => keys.filter((key) => key.startsWith('lock:'))),
+    timers: alive.reduce((sum, { machine }) => sum + machine.clock.pendingTimers, 0),
+    keys: {
+      most: Math.max(...keysOf.map(({ length }) => length)),
+      // A counter for every resource, those that the machines locked at the end included, and the marker.
+      allowed: mix.resources + machines.length + 1,
+    },
+    left,
+  };
+}
+
+/** Messages may get lost. */
+async function initialize(redlock: Redlock): Promise<void> {
+  for (;;) {
+    try {
+      await redlock.initialize();
+      return;
+    } catch (error) {
+      if (!(error instanceof InitializeError)) throw error;
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import { seedAfter } from '../../support/seeds.ts';
+import { type Broken, drawMix } from './mix.ts';
+import { type Findings, run } from './run.ts';
+import { overtakenOf, type Violation, violationsOf } from './verdict.ts';
+
+/** A run that broke a promise. */
+export interface Failure {
+  readonly findings: Findings;
+  readonly violations: readonly Violation[];
+}
+
+/** What many runs came to. */
+export interface Swarm {
+  readonly runs: number;
+  readonly locks: number;
+  /** Locks that were given to somebody who had asked after another one that got it later. */
+  readonly overtaken: number;
+  readonly failures: readonly Failure[];
+}
+
+export interface SwarmTerms {
+  /** Of the first run; the others follow from it. */
+  readonly seed: number;
+  readonly broken: Broken;
+  /** How many locks each run grants. */
+  readonly cyclesPerRun: number;
+  /** How many locks all runs grant at the least, and how many runs there are at the most. Default: no bound. */
+  readonly cycles?: number;
+  readonly runs?: number;
+  /** Whether it has been seen enough. Default: never, so that all cycles are run. */
+  readonly isEnough?: (failures: readonly Failure[]) => boolean;
+  /** Hears of every run. */
+  readonly progress?: (soFar: Omit<Swarm, 'failures'>) => void;
+}
+
+/** Keeps so many failures; more say nothing new. */
+const MOST_FAILURES = 10;
+
+/** Runs one random mix after the other. */
+export async function swarm(terms: SwarmTerms): Promise<Swarm> {
+  const { seed, broken, cyclesPerRun, isEnough = () => false, progress } = terms;
+  const { cycles = Number.POSITIVE_INFINITY, runs: mostRuns = Number.POSITIVE_INFINITY } = terms;
+  const failures: Failure[] = [];
+  let runs = 0;
+  let locks = 0;
+  let overtaken = 0;
+  while (locks < cycles && runs < mostRuns && failures.length < MOST_FAILURES && !isEnough(failures)) {
+    const findings = await run(drawMix(seedAfter(seed, runs), broken, cyclesPerRun));
+    const violations = violationsOf(findings);
+    if (violations.length > 0) failures.push({ findings, violations });
+    runs += 1;
+    locks += findings.locks.length;
+    overtaken += overtakenOf(findings);
+    progress?.({ runs, locks, overtaken });
+  }
+  return { runs, locks, overtaken, failures };
+}
