@@ -14,6 +14,8 @@ import type { ClockErrors, VirtualClock } from './virtual-clock.ts';
 export interface MachineOptions {
   /** For traces. Default: `machine 1` and so on. */
   readonly name?: string;
+  /** The nodes that it is connected to. Default: all of the simulation. */
+  readonly nodes?: readonly SimulatedServer[];
   /** What is wrong with its clocks. Default: nothing. */
   readonly clocks?: ClockErrors;
   /** How the ways from it to the nodes behave. Default: those of the simulation. */
@@ -37,7 +39,8 @@ export interface Surroundings {
 export class Machine {
   readonly name: string;
   readonly clock: VirtualClock;
-  /** Its connections, one to each node. */
+  readonly nodes: readonly SimulatedServer[];
+  /** Its connections, one to each of its nodes, in their order. */
   readonly clients: readonly SimulatedClient[];
   /** What the Redlocks of this machine warned of. */
   readonly warnings: RedlockWarning[] = [];
@@ -49,6 +52,7 @@ export class Machine {
   constructor({ name, nodes, clock, random, network, trace }: Surroundings) {
     if (network.latency !== undefined) checkLatency('network.latency', network.latency);
     this.name = name;
+    this.nodes = nodes;
     this.clock = clock;
     this.#random = random;
     this.#trace = trace;
@@ -69,7 +73,7 @@ export class Machine {
   }
 
   /**
-   * A Redlock on this machine, over all nodes of the simulation. It is the library itself; only its clock, its chance
+   * A Redlock on this machine, over all its nodes. It is the library itself; only its clock, its chance
    * and its connections are simulated. Warnings are collected in {@link warnings} unless you hear them yourself.
    */
   redlock(options: RedlockOptions = {}): Redlock {

@@ -58,11 +58,11 @@ export class Simulation {
     return this.timeline.nowMs;
   }
 
-  /** Another machine, connected to all nodes. */
-  machine({ name, clocks, network }: MachineOptions = {}): Machine {
+  /** Another machine, with connections of its own. */
+  machine({ name, nodes = this.nodes, clocks, network }: MachineOptions = {}): Machine {
     const machine = new Machine({
       name: name ?? `machine ${this.#machines.length + 1}`,
-      nodes: this.nodes,
+      nodes,
       clock: new VirtualClock(this.timeline, clocks),
       random: this.#random.fork(),
       network: { ...this.#network, ...network },
@@ -97,7 +97,7 @@ export class Simulation {
     const groupOf = (member: Machine | SimulatedServer) =>
       groups.findIndex((group) => group.includes(member));
     for (const machine of this.#machines) {
-      this.nodes.forEach((node, index) => {
+      machine.nodes.forEach((node, index) => {
         if (groupOf(machine) !== groupOf(node)) machine.clients[index]?.cut('both');
       });
     }

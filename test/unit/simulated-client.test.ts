@@ -46,7 +46,7 @@ describe('a simulated client', () => {
 
   it('refuses commands while there is no connection', async () => {
     const world = new World(1);
-    await expect(acquire(world, 'v')).rejects.toThrow('there is no connection to node-0:6379');
+    await expect(acquire(world, 'v')).rejects.toThrow('there is no connection to node-1:6379');
   });
 
   it('fails what was not answered when the server crashes, and connects to the next process', async () => {

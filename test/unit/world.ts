@@ -1,53 +1,48 @@
 import { Node } from '../../src/node/node.ts';
 import type { NodeSettings } from '../../src/node/node-settings.ts';
 import type { RedlockOptions } from '../../src/redlock/options.ts';
-import { Redlock } from '../../src/redlock.ts';
+import type { Redlock } from '../../src/redlock.ts';
 import type { NetworkRules } from '../../src/testing/connection.ts';
+import type { Machine, MachineOptions } from '../../src/testing/machine.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
-import { SimulatedClient } from '../../src/testing/simulated-client.ts';
-import { SimulatedServer } from '../../src/testing/simulated-node.ts';
-import { VirtualClock } from '../../src/testing/virtual-clock.ts';
+import type { SimulatedClient } from '../../src/testing/simulated-client.ts';
+import type { SimulatedServer } from '../../src/testing/simulated-node.ts';
+import { Simulation } from '../../src/testing/simulation.ts';
+import type { VirtualClock } from '../../src/testing/virtual-clock.ts';
 
-/** One simulated machine, connected to all servers of a world. */
-export interface Machine {
-  readonly clock: VirtualClock;
-  readonly clients: readonly SimulatedClient[];
-}
-
-/** Simulated servers and the machines that use them. The first machine is the world itself. */
-export class World implements Machine {
+/** A simulation, seen from its first machine: most tests need no other one. */
+export class World {
   readonly random: SeededRandom;
-  readonly clock = new VirtualClock();
-  readonly servers: readonly SimulatedServer[];
-  readonly clients: readonly SimulatedClient[];
-  readonly #rules: Partial<NetworkRules>;
+  readonly #simulation: Simulation;
+  /** The machine that the tests are on. */
+  readonly here: Machine;
 
-  constructor(nodeCount: number, rules: Partial<NetworkRules> = {}, seed = 1) {
+  constructor(nodeCount: number, network: Partial<NetworkRules> = {}, seed = 1) {
     this.random = new SeededRandom(seed);
-    this.#rules = rules;
-    this.servers = Array.from(
-      { length: nodeCount },
-      (_, index) =>
-        new SimulatedServer(this.clock.timeline, this.random.fork(), { address: `node-${index}:6379` }),
-    );
-    this.clients = this.#connect(this.clock);
+    this.#simulation = new Simulation({ nodes: nodeCount, network, seed });
+    this.here = this.machine();
+  }
+
+  get servers(): readonly SimulatedServer[] {
+    return this.#simulation.nodes;
+  }
+
+  get clock(): VirtualClock {
+    return this.here.clock;
+  }
+
+  get clients(): readonly SimulatedClient[] {
+    return this.here.clients;
   }
 
   /** Another machine in the same world. */
-  machine(): Machine {
-    const clock = new VirtualClock(this.clock.timeline);
-    return { clock, clients: this.#connect(clock) };
+  machine(options?: MachineOptions): Machine {
+    return this.#simulation.machine(options);
   }
 
   /** A Redlock without quarantine: these tests are about locks, on nodes that may vote. */
-  redlock(options: RedlockOptions = {}, { clock, clients }: Machine = this): Redlock {
-    return new Redlock(clients, {
-      quarantine: 'off',
-      onWarning: () => undefined,
-      clock,
-      random: this.random.fork(),
-      ...options,
-    });
+  redlock(options: RedlockOptions = {}, machine: Machine = this.here): Redlock {
+    return machine.redlock({ quarantine: 'off', onWarning: () => undefined, ...options });
   }
 
   /** Nodes that are up and vote, with nothing above them. */
@@ -95,10 +90,6 @@ export class World implements Machine {
   /** How many script calls each server has done. */
   get commands(): readonly number[] {
     return this.servers.map(({ commands }) => commands);
-  }
-
-  #connect(clock: VirtualClock): readonly SimulatedClient[] {
-    return this.servers.map((server) => new SimulatedClient(server, clock, this.random.fork(), this.#rules));
   }
 }
 

@@ -88,7 +88,7 @@ describe('the clocks of all nodes', () => {
       expect(second === null || lock.remainingValidity() === 0).toBe(true);
     }
     expect(new Set(warned(scene).map(({ message }) => message.split(' is ')[0]))).toEqual(
-      new Set(['the clock of node-0:6379', 'the clock of node-1:6379', 'the clock of node-2:6379']),
+      new Set(['the clock of node-1:6379', 'the clock of node-2:6379', 'the clock of node-3:6379']),
     );
     const votes = await scene.refusals();
     expect(votes.filter((vote) => vote === 'granted')).toEqual([]);

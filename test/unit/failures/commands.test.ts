@@ -137,7 +137,7 @@ describe('a split vote', () => {
     ['three contenders, one of three nodes each', 3, 3],
   ])('of %s, is lost by all of them, and all are served in the end', async (_, nodeCount, contenders) => {
     const world = new World(nodeCount);
-    const machines = [world, ...Array.from({ length: contenders - 1 }, () => world.machine())];
+    const machines = [world.here, ...Array.from({ length: contenders - 1 }, () => world.machine())];
     machines.forEach(({ clients }, who) => {
       bringNear(clients, (index) => index % contenders === who);
     });

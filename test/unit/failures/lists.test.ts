@@ -7,9 +7,8 @@ import { QUARANTINE_MS } from './scene.ts';
 
 /** A Redlock on a machine of its own, over the servers with these indexes. */
 function over(world: World, indexes: readonly number[], options: RedlockOptions = {}): Redlock {
-  const { clock, clients } = world.machine();
-  const some = clients.filter((_, index) => indexes.includes(index));
-  return world.redlock({ quarantine: 'auto', ...options }, { clock, clients: some });
+  const nodes = world.servers.filter((_, index) => indexes.includes(index));
+  return world.redlock({ quarantine: 'auto', ...options }, world.machine({ nodes }));
 }
 
 const acquire = (world: World, redlock: Redlock) =>

@@ -3,9 +3,10 @@ import type { Lock } from '../../../src/lock/lock.ts';
 import { parseMarker } from '../../../src/node/marker.ts';
 import type { RedlockOptions } from '../../../src/redlock/options.ts';
 import type { Redlock } from '../../../src/redlock.ts';
+import type { Machine } from '../../../src/testing/machine.ts';
 import type { SimulatedServer } from '../../../src/testing/simulated-node.ts';
 import { markerScript } from '../../../src/wire/scripts.ts';
-import { type Machine, World } from '../world.ts';
+import { World } from '../world.ts';
 
 /** Time for a broken connection to be made again, and for a look at the node behind it. */
 export const RECONNECT_MS = 200;
