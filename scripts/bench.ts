@@ -4,11 +4,13 @@ import { parseArgs } from 'node:util';
 import { degraded } from './bench/degraded.ts';
 import { fenceMemory } from './bench/fence-memory.ts';
 import { roundTrips } from './bench/round-trips.ts';
+import { simulator } from './bench/simulator.ts';
 
 const scenarios: Readonly<Record<string, () => Promise<void>>> = {
   degraded,
   'round-trips': roundTrips,
   'fence-memory': fenceMemory,
+  simulator,
 };
 
 const { positionals } = parseArgs({ allowPositionals: true });

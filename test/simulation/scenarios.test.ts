@@ -72,7 +72,7 @@ describe('three nodes, a program that can send and not hear, and another one', (
 });
 
 describe('three nodes, a holder that is suspended for a day, and an heir', () => {
-  it('tells the holder at its first look, and refuses its token behind that of the heir', async () => {
+  it('tells the holder at its first look, and gives the heir a higher token', async () => {
     const simulation = new Simulation({ nodes: 3 });
     const [holder, heir] = [await program(simulation), await program(simulation)];
     const lock = await simulation.until(holder.redlock.acquire('page'));

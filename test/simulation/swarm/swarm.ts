@@ -22,6 +22,8 @@ export interface SwarmTerms {
   /** Of the first run; the others follow from it. */
   readonly seed: number;
   readonly broken: Broken;
+  /** Which of so many threads this is; they take runs in turn. Default: the only one. */
+  readonly thread?: { readonly index: number; readonly count: number };
   /** How many locks each run grants. */
   readonly cyclesPerRun: number;
   /** How many locks all runs grant at the least, and how many runs there are at the most. Default: no bound. */
@@ -38,14 +40,17 @@ const MOST_FAILURES = 10;
 
 /** Runs one random mix after the other. */
 export async function swarm(terms: SwarmTerms): Promise<Swarm> {
-  const { seed, broken, cyclesPerRun, isEnough = () => false, progress } = terms;
+  const { seed, thread = { index: 0, count: 1 }, broken, cyclesPerRun, progress } = terms;
+  const { isEnough = () => false } = terms;
   const { cycles = Number.POSITIVE_INFINITY, runs: mostRuns = Number.POSITIVE_INFINITY } = terms;
   const failures: Failure[] = [];
   let runs = 0;
   let locks = 0;
   let overtaken = 0;
   while (locks < cycles && runs < mostRuns && failures.length < MOST_FAILURES && !isEnough(failures)) {
-    const findings = await run(drawMix(seedAfter(seed, runs), broken, cyclesPerRun));
+    const findings = await run(
+      drawMix(seedAfter(seed, thread.index + runs * thread.count), broken, cyclesPerRun),
+    );
     const violations = violationsOf(findings);
     if (violations.length > 0) failures.push({ findings, violations });
     runs += 1;
