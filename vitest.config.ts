@@ -14,6 +14,7 @@ export default defineConfig({
       project('conformance', ['test/conformance/**/*.test.ts'], 300_000),
       project('simulation', ['test/simulation/**/*.test.ts'], 300_000),
       project('package', ['test/package/**/*.test.ts'], 120_000),
+      project('browser', ['test/browser/**/*.test.ts'], 60_000),
       project('fleet', ['test/fleet/**/*.test.ts'], 120_000),
     ],
   },

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { LockLostError } from '../../src/base/errors.ts';
+import { LockLostError, LockReleasedError } from '../../src/base/errors.ts';
+import { Keeper } from '../../src/lock/keeper.ts';
 import type { Lock } from '../../src/lock/lock.ts';
 import type { UsingOptions } from '../../src/redlock/options.ts';
 import type { Redlock } from '../../src/redlock.ts';
 import type { SimulatedServer } from '../../src/testing/simulated-node.ts';
 import { Turn } from '../../src/testing/timeline.ts';
+import { ProcessClock } from './process-clock.ts';
 import { World } from './world.ts';
 
 const LONGEST_TTL = 31_536_000_000;
@@ -276,5 +278,111 @@ describe('after using() nothing is left behind', () => {
     // What nodes did not answer times out.
     await world.clock.advance(50);
     expect(world.clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('a keeper', () => {
+  const forEver = { maxHold: Number.POSITIVE_INFINITY };
+
+  /** A lock that nobody keeps yet, on nodes whose answers take 2 ms. */
+  async function lockIn(world: World, ttl = 1_000): Promise<Lock> {
+    const redlock = world.redlock();
+    await world.clock.runUntil(redlock.inspect('other'));
+    const lock = await world.clock.runUntil(redlock.acquire('r', { ttl }));
+    await world.clock.advance(50 - (world.clock.monotonic() % 50));
+    return lock;
+  }
+
+  const slowWorld = () => new World(3, { latency: { least: 1, most: 1 } });
+
+  it('that is stopped while it extends goes on with nothing, though the extension succeeds', async () => {
+    const world = slowWorld();
+    const lock = await lockIn(world);
+    const keeper = new Keeper(lock, world.clock, forEver);
+    await world.clock.advance(lock.remainingValidity() - 500 + 1);
+    keeper.stop();
+    await world.clock.advance(10);
+    expect(lock.remainingValidity()).toBeGreaterThan(900);
+    expect(world.clock.pendingTimers).toBe(0);
+  });
+
+  it('that is stopped while an extension fails does not try again', async () => {
+    const world = slowWorld();
+    const lock = await lockIn(world);
+    const keeper = new Keeper(lock, world.clock, forEver);
+    hangAll(world);
+    await world.clock.advance(lock.remainingValidity() - 500 + 1);
+    keeper.stop();
+    await world.clock.advance(100);
+    expect(lock.remainingValidity()).toBeGreaterThan(300);
+    expect(world.clock.pendingTimers).toBe(0);
+  });
+
+  it('of a lock that is over does nothing, and can be stopped', async () => {
+    const world = slowWorld();
+    const lock = await lockIn(world);
+    await world.clock.runUntil(lock.release());
+    const keeper = new Keeper(lock, world.clock, forEver);
+    expect(world.clock.pendingTimers).toBe(0);
+    expect(() => keeper.stop()).not.toThrow();
+  });
+
+  it('does not try to extend a lock that an extension has shown to be lost', async () => {
+    const world = slowWorld();
+    const lock = await lockIn(world);
+    new Keeper(lock, world.clock, forEver);
+    for (const { store } of world.servers) store.delete('lock:r');
+    for (const { store } of world.servers) store.set('lock:r', 'somebody else', '3000');
+    await world.clock.advance(lock.remainingValidity() - 500 + 10);
+    expect(lock.signal.aborted).toBe(true);
+    // What is left is the moment at which it would have given up.
+    expect(world.clock.pendingTimers).toBe(1);
+    await world.clock.advance(500);
+    expect(world.clock.pendingTimers).toBe(0);
+  });
+
+  it('leaves the lock that its routine has released as it is, released', async () => {
+    const world = slowWorld();
+    const lock = await lockIn(world);
+    new Keeper(lock, world.clock, forEver);
+    await world.clock.runUntil(lock.release());
+    await world.clock.advance(2_000);
+    expect(() => lock.assertHeld()).toThrow(LockReleasedError);
+  });
+
+  it('makes no extension of a lock that lasts just until maxHold', async () => {
+    const world = slowWorld();
+    const lock = await lockIn(world);
+    const keeper = new Keeper(lock, world.clock, { maxHold: lock.remainingValidity() - 50 });
+    expect(world.clock.pendingTimers).toBe(1);
+    keeper.stop();
+  });
+
+  it('makes one of a lock that ends a millisecond before', async () => {
+    const world = slowWorld();
+    const lock = await lockIn(world);
+    const keeper = new Keeper(lock, world.clock, { maxHold: lock.remainingValidity() - 49 });
+    expect(world.clock.pendingTimers).toBe(2);
+    keeper.stop();
+  });
+
+  it('that ends a lock with its maxHold has nothing to tell of nodes, which have agreed to all', async () => {
+    const world = slowWorld();
+    const lock = await lockIn(world);
+    new Keeper(lock, world.clock, { maxHold: 2_000 });
+    await world.clock.advance(3_000);
+    expect(lock.signal.reason).toMatchObject({
+      message: expect.stringContaining('its maxHold of 2000 ms'),
+      votes: [],
+    });
+  });
+
+  it('keeps no process alive', async () => {
+    const world = slowWorld();
+    const lock = await lockIn(world);
+    const clock = new ProcessClock(world.clock.timeline);
+    new Keeper(lock, clock, forEver);
+    expect(clock.pendingTimers).toBe(2);
+    expect(clock.isKeptAlive).toBe(false);
   });
 });

@@ -18,6 +18,12 @@ describe('lock values', () => {
     expect(new LockValues(random).next()).not.toBe(new LockValues(random).next());
   });
 
+  it('end with a count of the attempts of their process', () => {
+    const values = new LockValues(new SeededRandom(7));
+    const counts = Array.from({ length: 36 }, () => values.next().split('.')[1]);
+    expect([...counts.slice(0, 3), ...counts.slice(-2)]).toEqual(['1', '2', '3', 'z', '10']);
+  });
+
   it('begin with 128 bits that nobody can guess', () => {
     const [prefix = ''] = new LockValues(new SystemRandom()).next().split('.');
     expect(Buffer.from(prefix, 'base64url')).toHaveLength(16);

@@ -8,7 +8,15 @@ const MAX_TTL_MS = 30_000;
 function scene() {
   const clock = new VirtualClock();
   const codes: string[] = [];
-  const warnings = new NodeWarnings({ clock, maxTtl: MAX_TTL_MS, warn: ({ code }) => codes.push(code) });
+  const messages: string[] = [];
+  const warnings = new NodeWarnings({
+    clock,
+    maxTtl: MAX_TTL_MS,
+    warn: ({ code, message }) => {
+      codes.push(code);
+      messages.push(message);
+    },
+  });
   const look = (aheadMs: number): NodeLook => ({
     timeUs: (clock.uptime() + aheadMs) * 1_000,
     sentAtMs: clock.uptime(),
@@ -20,7 +28,7 @@ function scene() {
     evicts: false,
     evictionPolicy: 'noeviction',
   });
-  return { clock, codes, warnings, look };
+  return { clock, codes, messages, warnings, look };
 }
 
 describe('clocks of nodes', () => {
@@ -36,6 +44,22 @@ describe('clocks of nodes', () => {
     warnings.looked('a', look(0));
     warnings.looked('b', look(-MAX_TTL_MS - 1));
     warnings.looked('c', look(2 * MAX_TTL_MS));
+    expect(codes).toEqual(['QUORLOCK_CLOCKS_APART']);
+  });
+
+  it('are told of with how far they are apart, and what to do', () => {
+    const { messages, warnings, look } = scene();
+    warnings.looked('a', look(0));
+    warnings.looked('b', look(45_000));
+    expect(messages[0]).toContain('at least 45000 ms apart, more than maxTtl (30000 ms)');
+    expect(messages[0]).toContain('Set the clocks of all nodes');
+  });
+
+  it('are compared if they were read within a second', async () => {
+    const { clock, codes, warnings, look } = scene();
+    warnings.looked('a', look(0));
+    await clock.advance(1_000);
+    warnings.looked('b', look(MAX_TTL_MS + 1));
     expect(codes).toEqual(['QUORLOCK_CLOCKS_APART']);
   });
 
@@ -55,8 +79,37 @@ describe('clocks of nodes', () => {
     expect(codes).toEqual(['QUORLOCK_CLOCK']);
     warnings.clockDiverged('b', -5);
     expect(codes).toHaveLength(2);
-    await clock.advance(MAX_TTL_MS + 1);
+    await clock.advance(MAX_TTL_MS);
     warnings.clockDiverged('a', 5);
     expect(codes).toHaveLength(3);
+  });
+
+  it.each([
+    [4_999.6, '5000 ms ahead of'],
+    [-4_999.6, '5000 ms behind'],
+  ])('by %f ms are told of with that, and what to do', (byMs, how) => {
+    const { messages, warnings } = scene();
+    warnings.clockDiverged('a', byMs);
+    expect(messages[0]).toContain(`the clock of a is ${how} what it should be`);
+    expect(messages[0]).toContain('do not count for 30000 ms. Have its clock slewed');
+  });
+});
+
+describe('a node that may evict keys', () => {
+  it('is told of once, with its policy and what to do', () => {
+    const { codes, messages, warnings, look } = scene();
+    const evicting = { ...look(0), evicts: true, evictionPolicy: 'allkeys-lru' };
+    for (let looks = 0; looks < 3; looks += 1) warnings.looked('a', evicting);
+    expect(codes).toEqual(['QUORLOCK_EVICTION']);
+    expect(messages[0]).toMatch(/^a may evict locks .*allkeys-lru.* maxmemory-policy to noeviction$/);
+  });
+
+  it('is told of for each such node', () => {
+    const { codes, messages, warnings, look } = scene();
+    const evicting = { ...look(0), evicts: true, evictionPolicy: 'allkeys-lru' };
+    for (const address of ['a', 'b']) warnings.looked(address, evicting);
+    warnings.looked('c', look(0));
+    expect(codes).toEqual(['QUORLOCK_EVICTION', 'QUORLOCK_EVICTION']);
+    expect(messages[1]).toMatch(/^b may evict/);
   });
 });

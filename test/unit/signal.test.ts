@@ -134,6 +134,15 @@ describe('a signal', () => {
     expect(any.aborted).toBe(true);
     expect(any.reason).toBeInstanceOf(LockLostError);
   });
+
+  it.each(['aborted', 'reason', 'throwIfAborted'] as const)(
+    'can have its %s instrumented, as that of any signal',
+    async (name) => {
+      const { signal } = await lockIn(new World(3));
+      Object.defineProperty(signal, name, { value: 'instrumented' });
+      expect(signal[name]).toBe('instrumented');
+    },
+  );
 });
 
 function thrownBy(action: () => unknown): unknown {
