@@ -28,6 +28,7 @@ try {
   checkNode();
   const installedModules = ensureModules();
   const installedServer = ensureServer();
+  if (process.argv.includes('--browser')) ensureBrowser();
   const asked = process.env.npm_lifecycle_event === 'setup';
   if (asked && !installedModules && !installedServer) say(`nothing to do (server: ${findServer()})`);
 } catch (error) {
@@ -152,6 +153,20 @@ function isExecutable(path) {
   } catch {
     return false;
   }
+}
+
+/** Only the tests of the drift report need one, and without it they are skipped. */
+function ensureBrowser() {
+  const directories = [...(process.env.PATH ?? '').split(delimiter), ...EXTRA_DIRECTORIES];
+  const names = ['chromium', 'chromium-browser', 'google-chrome'];
+  if (names.some((name) => directories.some((directory) => isExecutable(join(directory, name))))) return;
+  const isPossible = hasApt() && process.getuid?.() === 0;
+  if (isPossible) {
+    say('no Chromium found: installing the chromium package, for the tests of the drift report');
+    apt('update');
+    if (apt('install', '-y', '--no-install-recommends', 'chromium')) return;
+  }
+  say('no Chromium: the tests of the drift report are skipped. Install the chromium package to run them');
 }
 
 /**

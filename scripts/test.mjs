@@ -56,6 +56,7 @@ try {
     tests('package'),
     tests('conformance'),
     tests('simulation'),
+    tests('browser'),
     // One file after the other: nodes that wait for a core look like nodes that hang.
     tests('fleet', '--no-file-parallelism'),
   ];

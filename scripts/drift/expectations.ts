@@ -6,7 +6,7 @@ import { kolmogorovLimit, meanAcquisition } from './theory/order-statistics.ts';
 import { nodesToMislead, safeError, validityOf } from './theory/thresholds.ts';
 
 /** What theory says of one number that was measured. */
-export interface Expectation {
+interface Expectation {
   readonly predicted: number;
   /** The measured number agrees if it lies between these, both included. */
   readonly least: number;

@@ -10,10 +10,10 @@ export type Extent = 'default' | 'quick';
 /** The drift factors that curves are drawn for; the first is the library's default. */
 export const DRIFT_FACTORS = [0.01, 0.05, 0.1] as const;
 
-export const NODE_COUNTS = [1, 3, 5, 7] as const;
+const NODE_COUNTS = [1, 3, 5, 7] as const;
 
 /** Messages that take a millisecond on average, one way. */
-export const ONE_WAYS: readonly OneWay[] = [
+const ONE_WAYS: readonly OneWay[] = [
   { kind: 'exponential', mean: 1 },
   { kind: 'uniform', most: 2 },
 ];

@@ -32,7 +32,7 @@ export interface AvailabilityPoint {
   readonly trials: number;
 }
 
-export interface LatencyPoint {
+interface LatencyPoint {
   readonly kind: 'latency';
   readonly nodes: number;
   readonly oneWay: OneWay;

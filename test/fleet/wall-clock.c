@@ -13,8 +13,10 @@
  * The line in force is an immutable record; a change publishes a new one with a compare-and-swap.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -125,4 +127,17 @@ time_t time(time_t *out) {
   time_t seconds = shown_now() / NS_PER_S;
   if (out != NULL) *out = seconds;
   return seconds;
+}
+
+/*
+ * Valkey 9 asks for the wall clock only once a millisecond, and counts the processor's ticks in between if this
+ * file says that they are regular. If it can't read the file, it asks every time.
+ */
+FILE *fopen64(const char *restrict path, const char *restrict mode) {
+  if (control_file[0] != '\0' && strcmp(path, "/proc/cpuinfo") == 0) {
+    errno = ENOENT;
+    return NULL;
+  }
+  /* The same function; servers call it by the name above. */
+  return fopen(path, mode);
 }

@@ -69,6 +69,12 @@ export class Deployment {
     return server;
   }
 
+  /** How far the nodes' clocks are apart. */
+  get apartMs(): number {
+    const walls = this.servers.map(({ wall }) => wall.read());
+    return Math.max(...walls) - Math.min(...walls);
+  }
+
   /** Takes a node's memory unless no other node would remember anything then. Returns whether it did. */
   loseMemory(index: number, loss: Loss): boolean {
     const isAllowed =

@@ -1,5 +1,5 @@
 /** How the clocks of a trial run. */
-export type ClockErrors =
+type ClockErrors =
   /**
    * The worst that a relative error allows: every node's clock is fast and the holder's is slow, each by the same
    * amount, so that a node's clock gains `relativeError` on the holder's (0.1: it shows 11 s while that shows 10 s).

@@ -9,7 +9,7 @@ import { type Check, Holder } from './holder.ts';
 import type { LateWrites } from './resource.ts';
 
 /** What one way for the holder to judge its lock came to. */
-export interface Outcome {
+interface Outcome {
   /** The rival had the lock, checked, while the holder's own check still said that it held it. */
   readonly overlaps: boolean;
   readonly late: LateWrites;

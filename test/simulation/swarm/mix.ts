@@ -14,7 +14,7 @@ export const ASSUMPTIONS = {
 export type Broken = keyof typeof ASSUMPTIONS;
 
 /** Something that goes wrong now and then. */
-export const FAULTS = [
+const FAULTS = [
   'pause',
   'suspend',
   'kill',

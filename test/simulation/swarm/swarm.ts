@@ -4,7 +4,7 @@ import { type Findings, run } from './run.ts';
 import { overtakenOf, type Violation, violationsOf } from './verdict.ts';
 
 /** A run that broke a promise. */
-export interface Failure {
+interface Failure {
   readonly findings: Findings;
   readonly violations: readonly Violation[];
 }
