@@ -54,6 +54,17 @@ describe('a new deployment', () => {
     lock.assertHeld();
   });
 
+  it('is used by a program whose own start came too late', async () => {
+    const world = await unusedWorld(3);
+    const slow = world.machine();
+    delay(slow, [0, 1, 2], 'active', 400);
+    const overtaken = world.redlock({ quarantine: 'auto' }, slow);
+    await world.clock.advance(50);
+    await world.clock.runUntil(world.redlock({ quarantine: 'auto' }, world.machine()).initialize());
+    await world.clock.advance(1_000);
+    (await world.clock.runUntil(overtaken.acquire('r', { waitTime: 0 }))).assertHeld();
+  });
+
   it('is none if a node has got a marker of its own while the others were being claimed', async () => {
     const world = await unusedWorld(3);
     const [first, ...others] = [0, 1, 2].toSorted((a, b) =>
