@@ -65,6 +65,11 @@ export function isFresh(look: Pick<NodeLook, 'marker' | 'runId'>): boolean {
   return look.marker === '' || currentMarker(look)?.state === 'starting';
 }
 
+/** Whether a node has been looked at, or changed, since: who asks several nodes waits for the slowest. */
+export function isOlder(look: NodeLook, known: NodeLook | undefined): boolean {
+  return known !== undefined && look.receivedAtMs < known.receivedAtMs;
+}
+
 /** A marker to write, on condition that the server and its marker are still those that were seen. */
 export interface MarkerWrite {
   readonly seen: Pick<NodeLook, 'runId' | 'marker'>;

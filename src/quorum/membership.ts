@@ -1,6 +1,6 @@
 import { messageOf } from '../base/describe.ts';
 import { SingleFlight } from '../base/single-flight.ts';
-import { currentMarker, isFresh, type Marker, type NodeLook, parseMarker } from '../node/marker.ts';
+import { currentMarker, isFresh, isOlder, type Marker, type NodeLook, parseMarker } from '../node/marker.ts';
 import type { Node, Registrar } from '../node/node.ts';
 import type { Divergence } from '../node/node-time.ts';
 import { claimAll, type Fresh } from './claim.ts';
@@ -118,7 +118,7 @@ export class Membership implements Registrar {
   }
 
   #decide(member: Member, look: NodeLook): void {
-    if (this.#closed) return;
+    if (this.#closed || isOlder(look, member.look)) return;
     member.timer?.cancel();
     member.look = look;
     if (member.joining?.marker !== look.marker || currentMarker(look) === undefined)

@@ -33,6 +33,18 @@ describe('programs that do not agree', () => {
     expect(String(error)).toContain('call initialize()');
   });
 
+  it('on the number of nodes: a look from before initialize() does not refuse a node after it', async () => {
+    const world = new World(4);
+    await use(world, over(world, [0, 1, 2]));
+    const machine = world.machine();
+    const changed = world.redlock({ quarantine: 'auto' }, machine);
+    // A survey waits for the slowest node, while the others are initialized.
+    const [, , , slow] = machine.clients;
+    if (slow !== undefined) slow.rules.latency = { least: 5, most: 5 };
+    await world.clock.runUntil(changed.initialize());
+    (await acquire(world, changed)).assertHeld();
+  });
+
   it('on the nodes, in lists of the same length, can both hold a lock, and nobody notices', async () => {
     const world = new World(5);
     const one = over(world, [0, 1, 2]);
