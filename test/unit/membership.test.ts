@@ -480,7 +480,9 @@ describe('a quarantine', () => {
 
   it('is ended by whoever began it: the others leave it the lead', async () => {
     const world = await inUse();
-    const machines = [world.machine(), world.machine()];
+    // Both notice at the same moment, and would end it at the same moment.
+    const network = { latency: { least: 1, most: 1 } };
+    const machines = [world.machine({ network }), world.machine({ network })];
     const random = { fraction: () => 0.9, identifier: () => world.random.identifier() };
     const programs = machines.map((machine) => program(world, { random }, machine));
     await afterFlush(programs, world);
