@@ -1,10 +1,13 @@
 // `npm test`: everything that must hold, one step after the other, and one closing line: N passed, N failed.
-// Steps go on after a failure, so that one run tells everything.
+// Steps go on after a failure, so that one run tells everything; what failed is said again at the end, where it is read.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+/** Of each failure so many characters are repeated: its name, its message and the beginning of its stack. */
+const LONGEST_FAILURE = 1_500;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const directory = mkdtempSync(join(tmpdir(), 'quorlock-test-'));
@@ -15,9 +18,26 @@ function run(program, ...args) {
   return spawnSync(program, args, { cwd: root, stdio: 'inherit' }).status === 0;
 }
 
+/** What failed, in words. */
+const failures = [];
+
 /** One script of package.json that is passed or failed as a whole. */
 function check(script) {
-  return run('npm', 'run', '--silent', script) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  if (run('npm', 'run', '--silent', script)) return { passed: 1, failed: 0 };
+  failures.push(`npm run ${script}`);
+  return { passed: 0, failed: 1 };
+}
+
+/** The names of a report's failed tests, each with the beginning of its message. */
+function failuresOf({ testResults }) {
+  return testResults.flatMap(({ name, message, assertionResults }) => {
+    const file = relative(root, name);
+    const failed = assertionResults.filter(({ status }) => status === 'failed');
+    if (failed.length === 0) return message ? [`${file}: ${message}`] : [];
+    return failed.map(
+      ({ fullName, failureMessages }) => `${file}: ${fullName}\n${failureMessages.join('\n')}`,
+    );
+  });
 }
 
 /** A project of tests, counted test by test. What fails outside of a test counts as one more failure. */
@@ -35,12 +55,15 @@ function tests(project, ...options) {
   );
   let counts = { passed: 0, failed: 0, skipped: 0 };
   try {
-    const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'));
+    const results = JSON.parse(readFileSync(report, 'utf8'));
+    const { numPassedTests, numFailedTests, numPendingTests } = results;
     counts = { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests };
+    failures.push(...failuresOf(results));
   } catch {
     // The runner ended before it could report; that is a failure of its own.
   }
   const unaccounted = !succeeded && counts.failed === 0 ? 1 : 0;
+  if (unaccounted > 0) failures.push(`the runner of the project '${project}'`);
   return { ...counts, failed: counts.failed + unaccounted };
 }
 
@@ -62,6 +85,7 @@ try {
   ];
   const sum = (name) => results.reduce((total, result) => total + (result[name] ?? 0), 0);
   const skipped = sum('skipped');
+  for (const failure of failures) console.log(`\nFailed: ${failure.slice(0, LONGEST_FAILURE)}`);
   console.log(
     `\n${sum('passed')} passed, ${sum('failed')} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
   );

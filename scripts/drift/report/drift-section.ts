@@ -155,8 +155,8 @@ function thresholdTable(measured: readonly Measured[]): TextTable {
       'promised',
       'predicted',
       'measured',
-      'error of each clock: ½ driftFactor',
-      'measured',
+      'each clock: promised',
+      'each clock: measured',
     ],
     rows: ofKind(measured, 'threshold').map(({ point, result }) => {
       const isPlain = point.check === 'plain';

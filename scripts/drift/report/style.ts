@@ -36,7 +36,7 @@ figure { margin: 28px 0 36px; }
 .table { overflow-x: auto; margin: 0 0 32px; }
 table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 18px 4px 0; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--edge); }
-th { font-weight: 600; color: var(--quiet); vertical-align: bottom; }
+th { font-weight: 600; color: var(--quiet); vertical-align: bottom; white-space: normal; }
 .text, th:first-child, td:first-child { text-align: left; }
 .agrees { border-left: 4px solid var(--series-3); padding-left: 12px; }
 .differs { border-left: 4px solid var(--series-2); padding-left: 12px; }

@@ -4,11 +4,12 @@ import { integrate } from './integral.ts';
 import { majorityOf } from './majority.ts';
 
 /**
- * What lies between the end of a key's ttl and the rival's lock, in milliseconds, at the least, on average and at the
- * most: the request that set the key takes 0.1 to 0.5, Redis keeps the key to the end of a whole millisecond, and the
- * rival's round trip to a majority takes 0.2 to 1.
+ * What lies between the end of a key's ttl and the rival's lock, and between the holder's last check and the end of
+ * its validity, in milliseconds, at the least, on average and at the most: the request that set the key takes 0.1 to
+ * 0.5, Redis keeps the key to the end of a whole millisecond, the rival's round trip to a majority takes 0.2 to 1,
+ * and the holder's wall clock, which shows whole milliseconds, may be ahead of its monotonic one by up to 1.
  */
-export const SLACK_MS = { least: 0.3, typical: 1.5, most: 2.5 } as const;
+export const SLACK_MS = { least: 0.3, typical: 2, most: 3.5 } as const;
 
 /** A lock whose nodes' clocks are all drawn by themselves. */
 interface RandomClocks {
