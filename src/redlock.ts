@@ -2,13 +2,13 @@ import { type Clock, SystemClock } from './base/clock.ts';
 import { describe } from './base/describe.ts';
 import { ClosedError, InitializeError } from './base/errors.ts';
 import { type Random, SystemRandom } from './base/random.ts';
-import { type Attempt, attempt } from './lock/attempt.ts';
 import { Keeper } from './lock/keeper.ts';
-import type { Lock, LockSurroundings, LockTerms } from './lock/lock.ts';
+import type { Lock, LockSurroundings } from './lock/lock.ts';
 import { LockValues } from './lock/lock-values.ts';
 import { Quorum } from './quorum/quorum.ts';
-import { contend, failureOf, tryOnce, type Wish } from './redlock/contender.ts';
-import { HeldLocks } from './redlock/held-locks.ts';
+import { Attempts } from './redlock/attempts.ts';
+import { Background } from './redlock/background.ts';
+import { Contenders } from './redlock/contenders.ts';
 import { type Inspection, inspectionOf } from './redlock/inspection.ts';
 import { interruptible } from './redlock/interruptible.ts';
 import { checkNodes, type NodeSource, openNodes } from './redlock/nodes.ts';
@@ -30,10 +30,18 @@ import {
   type UsingOptions,
   waitTimeOf,
 } from './redlock/options.ts';
-import { checkSlots, keysFor, normalizeResources, type Resources } from './redlock/resources.ts';
-import { Turns } from './redlock/turns.ts';
+import { type Queue, queueOf } from './redlock/queue.ts';
+import {
+  checkResource,
+  checkSlots,
+  keysFor,
+  normalizeResources,
+  type Resources,
+} from './redlock/resources.ts';
 import { emitWarning, outsideOurs, warnOfNodes } from './redlock/warnings.ts';
+import { failureOf, type Wish } from './redlock/wish.ts';
 import type { Client } from './wire/client.ts';
+import type { LockKeys } from './wire/operation.ts';
 
 /**
  * Locks over N independent Redis masters: a lock is held when a majority of them granted it, for as long as its
@@ -47,11 +55,11 @@ export class Redlock {
   readonly #random: Random;
   readonly #clients: readonly Client[];
   readonly #quorum: Quorum;
-  readonly #values: LockValues;
-  readonly #surroundings: LockSurroundings;
-  readonly #turns = new Turns();
-  readonly #held = new HeldLocks();
-  readonly #background = new Set<Promise<unknown>>();
+  readonly #process: string;
+  readonly #releaseTimeout: number;
+  readonly #attempts: Attempts;
+  readonly #contenders: Contenders;
+  readonly #background = new Background();
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
 
@@ -73,7 +81,8 @@ export class Redlock {
     const warn = outsideOurs(options.onWarning ?? emitWarning);
     const usesMarker = settings.quarantine !== 'off';
     warnOfNodes(this.#clients, nodes, usesMarker, warn);
-    this.#values = new LockValues(this.#random);
+    const values = new LockValues(this.#random);
+    this.#process = values.process;
     this.#quorum = new Quorum(this.#clients, {
       ...settings,
       clock: this.#clock,
@@ -84,16 +93,31 @@ export class Redlock {
       usesMarker,
       warn,
     });
-    this.#surroundings = {
+    this.#releaseTimeout = nodeTimeoutFor(settings, settings.ttl);
+    this.#contenders = new Contenders({
+      quorum: this.#quorum,
+      clock: this.#clock,
+      random: this.#random,
+      process: this.#process,
+      releaseTimeout: this.#releaseTimeout,
+      background: this.#background.add,
+    });
+    const surroundings: LockSurroundings = {
       quorum: this.#quorum,
       clock: this.#clock,
       driftFactor: settings.driftFactor,
       checkTtl: (ttl) => checkTtl(settings, ttl),
       nodeTimeoutFor: (ttl) => nodeTimeoutFor(settings, ttl),
-      releaseTimeout: nodeTimeoutFor(settings, settings.ttl),
-      background: (work) => this.#track(work),
-      ended: (lock) => this.#held.delete(lock),
+      releaseTimeout: this.#releaseTimeout,
+      giveBack: (lock, target) => this.#contenders.giveBack(lock, target),
+      background: this.#background.add,
+      ended: (lock) => {
+        this.#attempts.held.delete(lock);
+        this.#contenders.ended(lock);
+      },
     };
+    const { connectTimeout } = settings;
+    this.#attempts = new Attempts({ surroundings, values, connectTimeout, closing: this.#closing.signal });
   }
 
   /**
@@ -112,10 +136,16 @@ export class Redlock {
   async acquire(resources: Resources, options: AcquireOptions = {}): Promise<Lock> {
     checkNames('acquire option', options, ACQUIRE_NAMES);
     checkSignal(options.signal);
-    const wish = this.#wish(resources, options, waitTimeOf(this.#settings, options), options.signal);
+    const waitTime = waitTimeOf(this.#settings, options);
+    const { wish, target } = this.#wish(resources, options, waitTime, options.signal);
     return this.#unlessClosed(wish.resources, async () => {
-      await this.#connected(wish.signals);
-      return contend(wish, { clock: this.#clock, random: this.#random, turns: this.#turns });
+      await this.#connected(wish.signal);
+      this.#checkOpen(wish.resources);
+      options.signal?.throwIfAborted();
+      if (waitTime > 0) return this.#contenders.acquire(wish, target);
+      return this.#tryOnce(wish, (failure) => {
+        throw failure;
+      });
     });
   }
 
@@ -127,14 +157,10 @@ export class Redlock {
    */
   async tryAcquire(resources: Resources, options: TryAcquireOptions = {}): Promise<Lock | null> {
     checkNames('tryAcquire option', options, TRY_ACQUIRE_NAMES);
-    const wish = this.#wish(resources, options, 0, undefined);
+    const { wish } = this.#wish(resources, options, 0, undefined);
     return this.#unlessClosed(wish.resources, async () => {
-      await this.#connected(wish.signals);
-      const startedAtMs = this.#clock.monotonic();
-      const attempt = await tryOnce(wish);
-      if (attempt.outcome === 'acquired') return attempt.lock;
-      if (attempt.outcome === 'held') return null;
-      throw failureOf(attempt, wish, this.#clock.monotonic() - startedAtMs);
+      await this.#connected(undefined);
+      return this.#tryOnce(wish, () => null);
     });
   }
 
@@ -174,14 +200,25 @@ export class Redlock {
    * @throws {ClosedError} the Redlock was closed
    */
   async inspect(resource: string): Promise<Inspection> {
-    if (typeof resource !== 'string') {
-      throw new TypeError(`resource must be a string: got ${describe(resource)}`);
-    }
-    const { target, resources } = this.#target(resource);
-    this.#checkOpen(resources);
-    await this.#connected([this.#closing.signal]);
-    const votes = await this.#quorum.inspect(target, nodeTimeoutFor(this.#settings, this.#settings.ttl));
+    const { target } = await this.#askable(resource);
+    const votes = await this.#quorum.inspect(target, this.#releaseTimeout);
     return inspectionOf(resource, target.keys[0] ?? '', votes);
+  }
+
+  /**
+   * Tells who waits for a resource, first come first, in this process and in others. Changes nothing. It was true when
+   * the nodes were asked, and is a hint: who waits decides nothing about who holds a lock.
+   *
+   * @throws {TypeError | RangeError} a bad resource
+   * @throws {ClosedError} the Redlock was closed
+   */
+  async waiting(resource: string): Promise<Queue> {
+    const { target, resources } = await this.#askable(resource);
+    const votes = await this.#quorum.waiting(target, this.#releaseTimeout);
+    return queueOf(resource, votes, {
+      process: this.#process,
+      callers: this.#contenders.waiting(resources),
+    });
   }
 
   /**
@@ -217,9 +254,20 @@ export class Redlock {
 
   async #close(): Promise<void> {
     this.#closing.abort(new ClosedError({ resources: [] }));
-    for (const lock of this.#held.all()) void lock.release();
-    while (this.#background.size > 0) await Promise.all(this.#background);
+    this.#contenders.endWaits(this.#closing.signal.reason);
+    for (const lock of this.#attempts.held.all()) void lock.release();
+    await this.#background.done();
+    await this.#quorum.flush();
+    this.#contenders.close();
     this.#quorum.close();
+  }
+
+  /** A resource that nodes are to be asked about, once they can be. */
+  async #askable(resource: unknown) {
+    const found = this.#target(checkResource(resource));
+    this.#checkOpen(found.resources);
+    await this.#connected(undefined);
+    return found;
   }
 
   #target(resources: Resources) {
@@ -234,41 +282,37 @@ export class Redlock {
     options: TryAcquireOptions,
     waitTime: number,
     signal: AbortSignal | undefined,
-  ): Wish {
+  ): { readonly wish: Wish; readonly target: LockKeys } {
     const ttl = ttlOf(this.#settings, options);
     const { resources: normalized, target } = this.#target(resources);
     signal?.throwIfAborted();
     this.#checkOpen(normalized);
-    return {
+    const terms = { resources: normalized, target, ttl };
+    const wish: Wish = {
       resources: normalized,
       ttl,
       waitTime,
-      signals: signal === undefined ? [this.#closing.signal] : [signal, this.#closing.signal],
-      attempt: () => this.#attempt({ resources: normalized, target, ttl }),
+      signal,
+      attempt: (contention) => this.#attempts.make(terms, contention),
       nodesAnswer: (withinMs) => this.#quorum.answers(withinMs),
     };
+    return { wish, target };
   }
 
-  async #attempt(terms: Omit<LockTerms, 'value'>): Promise<Attempt> {
-    const result = await this.#attemptOnce(terms);
-    if (result.outcome !== 'no-quorum' || this.#quorum.isConnected) return result;
-    // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment.
-    await this.#quorum.connected(this.#settings.connectTimeout);
-    return this.#attemptOnce(terms);
+  /** One attempt. If it is cancelled it rejects at once, and gives back what it may still get. */
+  async #tryOnce<Held>(wish: Wish, held: (failure: Error) => Held): Promise<Lock | Held> {
+    const startedAtMs = this.#clock.monotonic();
+    const attempt = await interruptible(wish.attempt(), this.#signals(wish.signal), (late) => {
+      if (late.outcome === 'acquired') void late.lock.release();
+    });
+    if (attempt.outcome === 'acquired') return attempt.lock;
+    const failure = failureOf(attempt, wish, this.#clock.monotonic() - startedAtMs);
+    if (attempt.outcome === 'held') return held(failure);
+    throw failure;
   }
 
-  async #attemptOnce(terms: Omit<LockTerms, 'value'>): Promise<Attempt> {
-    const trying = attempt(this.#surroundings, { value: this.#values.next(), ...terms });
-    this.#track(trying);
-    const result = await trying;
-    if (result.outcome === 'acquired') this.#adopt(result.lock);
-    return result;
-  }
-
-  /** A lock that was granted while the Redlock closed is given back. */
-  #adopt(lock: Lock): void {
-    if (this.#closing.signal.aborted) void lock.release();
-    else this.#held.add(lock);
+  #signals(signal: AbortSignal | undefined): readonly AbortSignal[] {
+    return signal === undefined ? [this.#closing.signal] : [signal, this.#closing.signal];
   }
 
   /** Whatever fails because of close() fails with a ClosedError that names the resources. */
@@ -285,18 +329,11 @@ export class Redlock {
     if (this.#closing.signal.aborted) throw new ClosedError({ resources });
   }
 
-  async #connected(signals: readonly AbortSignal[]): Promise<void> {
+  async #connected(signal: AbortSignal | undefined): Promise<void> {
     if (this.#quorum.isConnected) return;
-    await interruptible(this.#quorum.connected(this.#settings.connectTimeout), signals, () => {
+    const connected = this.#quorum.connected(this.#settings.connectTimeout);
+    await interruptible(connected, this.#signals(signal), () => {
       // A connection is nobody's to give back.
     });
-  }
-
-  #track(work: Promise<unknown>): void {
-    const done = (): void => {
-      this.#background.delete(tracked);
-    };
-    const tracked: Promise<void> = work.then(done, done);
-    this.#background.add(tracked);
   }
 }

@@ -21,8 +21,17 @@ export type FailureReason =
 
 /** What one node says to one operation. Durations in milliseconds. */
 export type Reply =
-  /** Done as asked. `counter`: the fence counter, 0 without fencing; for a release, how many keys went. */
-  | { readonly outcome: 'granted'; readonly counter: number }
+  /**
+   * Done as asked. `counter`: the fence counter, 0 without fencing; for a release, how many keys went. `called`: a
+   * release handed the lock on to somebody who waits for it. `waiters`: who waits, the first one first, if that was
+   * asked.
+   */
+  | {
+      readonly outcome: 'granted';
+      readonly counter: number;
+      readonly called?: boolean;
+      readonly waiters?: readonly { readonly member: string; readonly since: number }[];
+    }
   /** Somebody else owns a key, for `remainingTtl` more milliseconds. */
   | {
       readonly outcome: 'held';
@@ -31,7 +40,7 @@ export type Reply =
       readonly counter?: number;
     }
   /** The key is not there. */
-  | { readonly outcome: 'missing'; readonly counter?: number }
+  | { readonly outcome: 'missing'; readonly counter?: number; readonly called?: boolean }
   /** The key exists and is no lock: of another type, or without an expiry. */
   | { readonly outcome: 'foreign'; readonly type: string }
   /** A later attempt got a higher fencing token. */

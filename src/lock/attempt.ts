@@ -1,11 +1,12 @@
 import type { NodeVote } from '../base/vote.ts';
+import type { Contention } from '../quorum/quorum.ts';
 import { type Defeat, defeatOf } from '../quorum/tally.ts';
 import { Lock, type LockSurroundings, type LockTerms } from './lock.ts';
 import { Validity } from './validity.ts';
 
 /** What one attempt to get a lock came to. */
 export type Attempt =
-  | { readonly outcome: 'acquired'; readonly lock: Lock }
+  | { readonly outcome: 'acquired'; readonly lock: Lock; readonly votes: readonly NodeVote[] }
   | {
       /** `expired`: granted, but nothing was left of the validity. */
       readonly outcome: Defeat | 'expired';
@@ -16,17 +17,23 @@ export type Attempt =
  * Tries once to get a lock. Whatever keeps it from a valid lock, its value is given back on every node, also on
  * those that answered nothing; that is not waited for.
  */
-export async function attempt(surroundings: LockSurroundings, terms: LockTerms): Promise<Attempt> {
+export async function attempt(
+  surroundings: LockSurroundings,
+  terms: LockTerms,
+  contention?: Contention,
+): Promise<Attempt> {
   const { quorum, clock, driftFactor, nodeTimeoutFor, releaseTimeout } = surroundings;
   const { target, value, ttl } = terms;
-  const grant = await quorum.acquire(target, value, ttl, nodeTimeoutFor(ttl));
+  const grant = await quorum.acquire(target, value, ttl, nodeTimeoutFor(ttl), contention);
   if (grant.granted) {
     const validity = new Validity(clock, grant.startedAt, ttl, driftFactor);
     if (validity.remainingMs() > 0) {
-      return { outcome: 'acquired', lock: new Lock(surroundings, terms, grant, validity) };
+      const lock = new Lock(surroundings, terms, grant, validity);
+      return { outcome: 'acquired', lock, votes: grant.votes };
     }
   }
-  surroundings.background(quorum.release(target.keys, value, releaseTimeout));
   const { votes } = grant;
+  const waiter = contention?.waiter;
+  surroundings.background(quorum.abandon(target, value, { votes, waiter }, releaseTimeout));
   return { outcome: grant.granted ? 'expired' : defeatOf(votes), votes };
 }

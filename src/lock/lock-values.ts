@@ -2,15 +2,16 @@ import type { Random } from '../base/random.ts';
 
 /** Makes lock values: strings that no other attempt, of this process or another, ever uses. */
 export class LockValues {
-  readonly #prefix: string;
+  /** What all of them begin with: the name of this Redlock, which no other has. */
+  readonly process: string;
   #count = 0;
 
   constructor(random: Random) {
-    this.#prefix = random.identifier();
+    this.process = random.identifier();
   }
 
   next(): string {
     this.#count += 1;
-    return `${this.#prefix}.${this.#count.toString(36)}`;
+    return `${this.process}.${this.#count.toString(36)}`;
   }
 }

@@ -1,6 +1,7 @@
 import { type Clock, elapsedMs, type Timer } from '../base/clock.ts';
 import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';
 import type { NodeVote } from '../base/vote.ts';
+import type { BallotResult } from '../quorum/ballot.ts';
 import type { Grant, Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/tally.ts';
 import type { LockKeys } from '../wire/operation.ts';
@@ -29,6 +30,8 @@ export interface LockSurroundings {
   nodeTimeoutFor(ttl: number): number;
   /** The time a node has to answer a release, in milliseconds. */
   readonly releaseTimeout: number;
+  /** Gives a lock's keys back on every node. It is held no more; whoever waits in this process may take it over. */
+  giveBack(lock: Lock, target: LockKeys): Promise<BallotResult>;
   /** Takes note of work that nobody waits for, but that close() has to. */
   background(work: Promise<unknown>): void;
   /** Hears of a lock that is held no more. */
@@ -182,8 +185,8 @@ export class Lock {
   }
 
   async #giveBack(): Promise<ReleaseReport> {
-    const { quorum, releaseTimeout } = this.#surroundings;
-    const { votes } = await quorum.release(this.#target.keys, this.value, releaseTimeout);
+    const { quorum, giveBack } = this.#surroundings;
+    const { votes } = await giveBack(this, this.#target);
     const gone = votes.filter(({ outcome }) => outcome === 'granted' || isDenial(outcome)).length;
     return { freed: gone >= majorityOf(quorum.size), votes };
   }

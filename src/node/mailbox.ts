@@ -18,6 +18,10 @@ export interface BatchHeader {
   readonly maxTtl: number;
   readonly clampUs: number;
   readonly fenceRetentionMs: number;
+  /** Milliseconds that a free key is kept for a waiter who has been called. */
+  readonly graceMs: number;
+  /** Whether a waiter of this process would hear the node's calls. */
+  isHeard(): boolean;
   /** The node's TIME, in microseconds, after which nothing of the call may be granted. */
   deadlineUs(nowMs: number, withinMs: number): number;
 }
@@ -175,7 +179,8 @@ export class Mailbox {
   }
 
   async #call(batch: Batch, entries: readonly Entry[], command: 'evalsha' | 'eval'): Promise<void> {
-    const { markerKey, nodeCount, maxTtl, clampUs, fenceRetentionMs } = this.#header;
+    const { markerKey, nodeCount, maxTtl, clampUs, fenceRetentionMs, graceMs } = this.#header;
+    const isHeard = this.#header.isHeard();
     const sentAtMs = this.#clock.uptime();
     const remainingMs = batch.openedAtMs + batch.timeoutMs - sentAtMs;
     const keys = markerKey === undefined ? [] : [markerKey];
@@ -185,10 +190,11 @@ export class Mailbox {
       maxTtl,
       clampUs,
       fenceRetentionMs,
+      graceMs,
     ];
     for (const { operation } of entries) {
       keys.push(...keysOf(operation));
-      args.push(...encode(operation));
+      args.push(...encode(operation, isHeard));
     }
     const answer =
       command === 'evalsha'

@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import type { Client } from '../wire/client.ts';
 import { runScript } from '../wire/run.ts';
 import { markerScript } from '../wire/scripts.ts';
@@ -78,8 +78,25 @@ export interface MarkerWrite {
   readonly deadlineUs: number;
 }
 
-/** Asks a server what it is, and writes its marker if asked to. */
-export async function lookAt(client: Client, clock: Clock, write?: MarkerWrite): Promise<NodeLook> {
+/** Asks a server what it is, and writes its marker if asked to. Rejects if it has not answered after `timeoutMs`. */
+export async function lookAt(
+  client: Client,
+  clock: Clock,
+  timeoutMs: number,
+  write?: MarkerWrite,
+): Promise<NodeLook> {
+  let timer: Timer | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = clock.after(timeoutMs, () => reject(new Error(`no answer within ${timeoutMs} ms`)));
+  });
+  try {
+    return await Promise.race([ask(client, clock, write), tooLate]);
+  } finally {
+    timer?.cancel();
+  }
+}
+
+async function ask(client: Client, clock: Clock, write: MarkerWrite | undefined): Promise<NodeLook> {
   const sentAtMs = clock.uptime();
   const args =
     write === undefined

@@ -2,12 +2,13 @@ import type { Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import type { FailureReason, Reply } from '../base/vote.ts';
 import type { Client } from '../wire/client.ts';
-import { failed, type Operation } from '../wire/operation.ts';
+import { failed, isVote, type Leave, type Operation, type Release } from '../wire/operation.ts';
+import { Ear } from './ear.ts';
 import { type AnswerListener, Mailbox, type ReplyListener } from './mailbox.ts';
 import { lookAt, MARKER_KEY, type MarkerWrite, type NodeLook } from './marker.ts';
 import { CLAMP_MS, type NodeSettings } from './node-settings.ts';
 import { type Divergence, NodeTime, type TimeReading } from './node-time.ts';
-import { OwedReleases } from './owed-releases.ts';
+import { Releases } from './releases.ts';
 
 /** Decides whether a node may vote, and hears what bears on it. */
 export interface Registrar {
@@ -38,13 +39,15 @@ export class Node {
   readonly address: string;
   /** Whether it is a Redis Cluster, whose servers have no marker in common. */
   readonly isCluster: boolean;
+  /** Hears the node call those who wait. */
+  readonly ear: Ear;
   /** The node's wall clock, as far as it is known. */
   readonly time: NodeTime;
   readonly #client: Client;
   readonly #settings: NodeSettings;
   readonly #registrar: Registrar;
   readonly #mailbox: Mailbox;
-  readonly #owed = new OwedReleases();
+  readonly #releases: Releases;
   readonly #stopListening: () => void;
   readonly #stateListeners = new Set<() => void>();
   #state: NodeState = 'connecting';
@@ -61,6 +64,7 @@ export class Node {
     this.address = client.address;
     this.isCluster = client.isCluster;
     this.time = new NodeTime(settings.driftFactor, settings.maxTtl);
+    this.ear = new Ear(client);
     this.#client = client;
     this.#settings = settings;
     this.#registrar = registrar;
@@ -68,14 +72,12 @@ export class Node {
       answered: (reading) => this.#answered(reading),
       done: (operation, reply) => this.#done(operation, reply),
       undone: (operation) => {
-        if (operation.kind === 'release') this.#owed.failed(operation.value);
+        if (operation.kind === 'release') this.#releases.failed(operation);
       },
       timedOut: () => {
         this.#silent = true;
       },
-      // What takes a key must not run any more once its release has been asked for.
-      isWanted: (operation) =>
-        operation.kind === 'release' || operation.kind === 'inspect' || !this.#owed.has(operation.value),
+      isWanted: (operation) => this.#releases.allows(operation),
     };
     const header = {
       markerKey: settings.usesMarker && !client.isCluster ? MARKER_KEY : undefined,
@@ -83,9 +85,16 @@ export class Node {
       maxTtl: settings.maxTtl,
       clampUs: CLAMP_MS * 1_000,
       fenceRetentionMs: settings.fenceRetention,
+      graceMs: settings.nodeTimeout,
+      isHeard: () => this.ear.isOpen,
       deadlineUs: (nowMs: number, withinMs: number) => this.#deadlineUs(nowMs, withinMs),
     };
     this.#mailbox = new Mailbox(client, settings.clock, header, answers);
+    const post = (operation: Release | Leave) =>
+      new Promise<void>((resolve) => {
+        this.#mailbox.post(operation, settings.nodeTimeout, () => resolve());
+      });
+    this.#releases = new Releases(settings, post);
     this.#stopListening = client.onStateChange(() => this.#followClient());
     this.#followClient();
     if (this.#state === 'connecting') this.#expectConnection();
@@ -138,14 +147,25 @@ export class Node {
 
   /** Has the node do an operation. `listener` hears the one reply, within `timeoutMs`, after this has returned. */
   submit(operation: Operation, timeoutMs: number, listener: ReplyListener): void {
-    if (operation.kind === 'release') this.#owe(operation);
+    if (operation.kind === 'release') this.#releases.sent(operation);
     if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'refused') {
-      if (operation.kind === 'release') this.#owed.failed(operation.value);
+      if (operation.kind === 'release') this.#releases.failed(operation);
       const reply = this.#refusal();
       queueMicrotask(() => listener(reply, 0));
       return;
     }
+    void this.#releases.sendLater();
     this.#mailbox.post(operation, timeoutMs, listener);
+  }
+
+  /** Has the node do something some time soon. Nobody hears the reply. */
+  submitLater(operation: Release | Leave): void {
+    if (this.#state !== 'ended') this.#releases.later(operation);
+  }
+
+  /** Sends what was put off. Resolves when it was answered, or never will be. */
+  async flush(): Promise<void> {
+    if (this.isCounted) await this.#releases.sendLater();
   }
 
   /** Looks at the server, and writes its marker if asked to. Rejects if the server does not answer in time. */
@@ -153,23 +173,15 @@ export class Node {
     if (this.#client.state !== 'ready') throw new Error(this.#client.stateReason);
     const { clock, lookTimeout } = this.#settings;
     const connection = this.#connection;
-    let timer: Timer | undefined;
-    const tooLate = new Promise<never>((_, reject) => {
-      timer = clock.after(lookTimeout, () => reject(new Error(`no answer within ${lookTimeout} ms`)));
-    });
-    try {
-      const look = await Promise.race([lookAt(this.#client, clock, write), tooLate]);
-      if (connection !== this.#connection || this.#state === 'ended') {
-        throw new Error('the connection it was asked on has been lost');
-      }
-      // Another process may be on another machine; the same one has the same clock on every connection.
-      if (look.runId !== this.#runId) this.time.reset();
-      this.#runId = look.runId;
-      this.#note(look);
-      return look;
-    } finally {
-      timer?.cancel();
+    const look = await lookAt(this.#client, clock, lookTimeout, write);
+    if (connection !== this.#connection || this.#state === 'ended') {
+      throw new Error('the connection it was asked on has been lost');
     }
+    // Another process may be on another machine; the same one has the same clock on every connection.
+    if (look.runId !== this.#runId) this.time.reset();
+    this.#runId = look.runId;
+    this.#note(look);
+    return look;
   }
 
   /** The registrar's word: the node votes, as far as its marker lets it. */
@@ -197,7 +209,7 @@ export class Node {
     if (this.#state === 'ended') return;
     this.#stopListening();
     this.#enter('ended', 'this Redlock is closed');
-    this.#owed.clear();
+    this.#releases.close();
     this.#client.close();
   }
 
@@ -252,7 +264,7 @@ export class Node {
   #decide(state: 'voting' | 'quarantined' | 'refused', why: string): void {
     if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'connecting') return;
     this.#enter(state, why);
-    if (state !== 'refused' && this.#owed.hasIdle) this.#askForOwed();
+    if (state !== 'refused') this.#releases.askAgain();
   }
 
   #enter(state: Exclude<NodeState, 'connecting'>, why: string): void {
@@ -305,15 +317,16 @@ export class Node {
 
   #answered(reading: TimeReading): void {
     this.#note(reading);
-    if (this.#owed.hasIdle) this.#askForOwed();
+    this.#releases.askAgain();
   }
 
   #done(operation: Operation, reply: Reply): Reply {
     if (operation.kind === 'release') {
-      if (reply.outcome === 'failed') this.#owed.failed(operation.value);
-      else this.#owed.confirmed(operation.value);
+      if (reply.outcome === 'failed') this.#releases.failed(operation);
+      else this.#releases.confirmed(operation);
       return reply;
     }
+    if (!isVote(operation)) return reply;
     if (reply.outcome === 'failed' && reply.reason === 'quarantined') return this.#heardOfQuarantine(reply);
     if (reply.outcome === 'granted' && this.#state === 'quarantined') this.#enter('voting', '');
     if (reply.outcome !== 'granted' && reply.outcome !== 'missing') return reply;
@@ -329,20 +342,5 @@ export class Node {
       this.#introduce(this.#connection);
     }
     return reply;
-  }
-
-  #owe(release: { readonly keys: readonly string[]; readonly value: string }): void {
-    const { clock, maxTtl, driftFactor, nodeTimeout } = this.#settings;
-    const lapsesInMs = maxTtl * (1 + driftFactor) + nodeTimeout;
-    this.#owed.sent(release, clock.uptime() + lapsesInMs);
-  }
-
-  #askForOwed(): void {
-    const { clock, nodeTimeout } = this.#settings;
-    for (const { keys, value } of this.#owed.takeIdle(clock.uptime())) {
-      this.#mailbox.post({ kind: 'release', keys, value }, nodeTimeout, () => {
-        // Nobody waits for it; done() and undone() keep the account.
-      });
-    }
   }
 }

@@ -1,10 +1,8 @@
-/** A release that its node has not confirmed. */
-export interface OwedRelease {
-  readonly keys: readonly string[];
-  readonly value: string;
-}
+import type { Release } from '../wire/operation.ts';
 
-interface Debt extends OwedRelease {
+/** A release that its node has not confirmed. */
+interface Debt {
+  readonly release: Release;
   /** Monotonic milliseconds after which the keys have expired by themselves. */
   readonly untilMs: number;
   /** Sent, and neither confirmed nor failed yet. */
@@ -36,7 +34,7 @@ export class OwedReleases {
   }
 
   /** A release is being sent. `untilMs`: monotonic time after which its keys have expired for certain. */
-  sent(release: OwedRelease, untilMs: number): void {
+  sent(release: Release, untilMs: number): void {
     const known = this.#debts.get(release.value);
     if (known !== undefined) {
       if (!known.inFlight) this.#idle -= 1;
@@ -47,8 +45,7 @@ export class OwedReleases {
       const [oldest] = this.#debts.keys();
       if (oldest !== undefined) this.confirmed(oldest);
     }
-    const { keys, value } = release;
-    this.#debts.set(value, { keys, value, untilMs, inFlight: true, triesLeft: MOST_TRIES - 1 });
+    this.#debts.set(release.value, { release, untilMs, inFlight: true, triesLeft: MOST_TRIES - 1 });
   }
 
   /** The node has done the release. */
@@ -72,18 +69,18 @@ export class OwedReleases {
   }
 
   /** Takes the debts to ask for again. Those whose keys have expired by `nowMs` lapse. */
-  takeIdle(nowMs: number): readonly OwedRelease[] {
-    const idle: OwedRelease[] = [];
+  takeIdle(nowMs: number): readonly Release[] {
+    const idle: Release[] = [];
     for (const debt of this.#debts.values()) {
       if (debt.inFlight) continue;
       if (debt.untilMs <= nowMs) {
-        this.confirmed(debt.value);
+        this.confirmed(debt.release.value);
         continue;
       }
       debt.inFlight = true;
       debt.triesLeft -= 1;
       this.#idle -= 1;
-      idle.push(debt);
+      idle.push(debt.release);
     }
     return idle;
   }

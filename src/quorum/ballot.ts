@@ -14,6 +14,8 @@ export interface BallotResult {
 export type Patience =
   /** As soon as its outcome is certain. */
   | 'outcome'
+  /** As soon as it is won, or when every node has voted: whoever is going to wait may as well know all of it. */
+  | 'victory'
   /** When every node has voted. */
   | 'everybody';
 
@@ -52,7 +54,9 @@ export function holdBallot(
       if (reply.outcome === 'granted') granted += 1;
       else refused += 1;
       const decision = tally(nodes.length, granted, refused);
-      const mayEndEarly = patience === 'outcome' && decision !== 'undecided';
+      const mayEndEarly =
+        (patience === 'outcome' && decision !== 'undecided') ||
+        (patience === 'victory' && decision === 'won');
       if (!mayEndEarly && nodes.some(isAwaited)) return;
       over = true;
       nodes.forEach((pending, at) => {

@@ -9,6 +9,16 @@ export function fenceKeyOf(key: string): string {
   return companionKey(`${OWN_PREFIX}fence`, key);
 }
 
+/** The key of the queue of those who wait for a lock key, in the same hash slot of a Redis Cluster. */
+export function queueKeyOf(key: string): string {
+  return companionKey(`${OWN_PREFIX}queue`, key);
+}
+
+/** Whether the value of a lock key says that nobody owns it: it is kept for a waiter that was called. */
+export function isKept(value: string): boolean {
+  return value.startsWith('~');
+}
+
 /** The token that a won ballot is about, and who is to confirm it. */
 export interface TokenChoice {
   readonly token: number;

@@ -1,11 +1,11 @@
 import { type Clock, type Instant, instant } from '../base/clock.ts';
-import type { NodeVote } from '../base/vote.ts';
+import type { NodeVote, Reply } from '../base/vote.ts';
 import { Node } from '../node/node.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
-import type { Client } from '../wire/client.ts';
-import type { LockKeys } from '../wire/operation.ts';
+import type { Client, Subscription } from '../wire/client.ts';
+import type { LockKeys, Operation, Waiter } from '../wire/operation.ts';
 import { type BallotResult, holdBallot } from './ballot.ts';
-import { chooseToken } from './fencing.ts';
+import { chooseToken, isKept } from './fencing.ts';
 import { Membership } from './membership.ts';
 import type { MembershipSettings } from './quarantine.ts';
 import { majorityOf } from './tally.ts';
@@ -19,6 +19,14 @@ export interface Grant {
   readonly startedAt: Instant;
   /** The fencing token; 0 without fencing. */
   readonly token: number;
+}
+
+/** What an attempt of somebody who waits says beside the rest. */
+export interface Contention {
+  /** Undefined where nobody would hear it called. */
+  readonly waiter: Waiter | undefined;
+  /** A lock value of this process that is being released, and whose keys the attempt takes over. */
+  readonly previous: string | undefined;
 }
 
 /**
@@ -46,14 +54,30 @@ export class Quorum {
    * equal, and grow in real time: a token counts only once a majority has it as its counter while the value
    * still owns the key there.
    */
-  async acquire(target: LockKeys, value: string, ttl: number, timeoutMs: number): Promise<Grant> {
+  async acquire(
+    target: LockKeys,
+    value: string,
+    ttl: number,
+    timeoutMs: number,
+    contention?: Contention,
+  ): Promise<Grant> {
     const startedAt = instant(this.#clock);
     const proposal = this.#tokenClock.next(startedAt.uptime);
     const ballot = await holdBallot(
       this.#nodes,
-      { kind: 'acquire', ...target, value, ttl, proposal },
+      {
+        kind: 'acquire',
+        keys: target.keys,
+        fences: target.fences,
+        queues: target.queues,
+        value,
+        ttl,
+        proposal,
+        waiter: contention?.waiter,
+        previous: contention?.previous,
+      },
       timeoutMs,
-      'outcome',
+      contention === undefined ? 'outcome' : 'victory',
     );
     const granted = ballot.decision === 'won';
     if (!granted || target.fences.length === 0) {
@@ -83,9 +107,113 @@ export class Quorum {
     return { granted: ballot.decision === 'won', votes: ballot.votes, startedAt, token };
   }
 
-  /** Gives a value's keys back on every node; nodes that do not confirm it are asked again in the background. */
-  release(keys: readonly string[], value: string, timeoutMs: number): Promise<BallotResult> {
-    return holdBallot(this.#nodes, { kind: 'release', keys, value }, timeoutMs, 'everybody');
+  /**
+   * Gives a value's keys back on every node, which hands them on to whoever waits first; nodes that do not confirm it
+   * are asked again in the background.
+   */
+  release(target: LockKeys, value: string, timeoutMs: number): Promise<BallotResult> {
+    return holdBallot(this.#nodes, { kind: 'release', ...target, value }, timeoutMs, 'everybody');
+  }
+
+  /**
+   * Gives back what an attempt that was lost may have got. Somebody who waits enters the queue where the attempt was
+   * granted, so that all nodes go on to call the same one. Nodes that refused have nothing to give back, but for a
+   * command that was sent twice; they are asked along with the next call.
+   */
+  async abandon(
+    target: LockKeys,
+    value: string,
+    { votes, waiter }: { readonly votes: readonly NodeVote[]; readonly waiter: Waiter | undefined },
+    timeoutMs: number,
+  ): Promise<void> {
+    const release = { kind: 'release', ...target, value } as const;
+    const refused = new Set<number>();
+    votes.forEach(({ outcome }, index) => {
+      if (outcome === 'held') refused.add(index);
+    });
+    for (const index of refused) this.#nodes[index]?.submitLater(release);
+    if (refused.size === this.size) return;
+    if (waiter !== undefined) {
+      void holdBallot(this.#nodes, { kind: 'enter', ...target, waiter }, timeoutMs, 'everybody', refused);
+    }
+    await holdBallot(this.#nodes, release, timeoutMs, 'everybody', refused);
+  }
+
+  /** Waits no more: on these nodes, by their places in the list. What was kept for the waiter goes on to the next. */
+  async leave(
+    target: LockKeys,
+    member: string,
+    nodes: ReadonlySet<number>,
+    timeoutMs: number,
+  ): Promise<void> {
+    const others = new Set(this.#nodes.keys());
+    for (const index of nodes) others.delete(index);
+    if (nodes.size === 0) return;
+    await holdBallot(this.#nodes, { kind: 'leave', ...target, member }, timeoutMs, 'everybody', others);
+  }
+
+  /** As {@link leave}, of somebody who has the lock: there is no hurry. */
+  leaveLater(target: LockKeys, member: string, nodes: ReadonlySet<number>): void {
+    for (const index of nodes) this.#nodes[index]?.submitLater({ kind: 'leave', ...target, member });
+  }
+
+  /** Who waits, as every node knows it. Changes nothing. */
+  async waiting(target: LockKeys, timeoutMs: number): Promise<readonly NodeVote[]> {
+    const { votes } = await holdBallot(this.#nodes, { kind: 'waiting', ...target }, timeoutMs, 'everybody');
+    return votes;
+  }
+
+  /**
+   * Asks one node whether what was handed on has been taken: false if a key has no owner and somebody waits for it, or if
+   * the node does not say.
+   *
+   * @param fraction in [0, 1): which node
+   */
+  async isTaken(target: LockKeys, fraction: number, timeoutMs: number): Promise<boolean> {
+    const voting = this.#nodes.filter((node) => node.isVoting && !node.isSilent);
+    const node = voting[Math.floor(fraction * voting.length)];
+    if (node === undefined) return false;
+    const replies = await Promise.all(
+      target.keys.map((key, index) => {
+        const one = { keys: [key], fences: [], queues: target.queues.slice(index, index + 1) };
+        return Promise.all([
+          replyOf(node, { kind: 'inspect', ...one }, timeoutMs),
+          replyOf(node, { kind: 'waiting', ...one }, timeoutMs),
+        ]);
+      }),
+    );
+    return replies.every(
+      ([owner, queue]) =>
+        (owner.outcome === 'held' && !isKept(owner.value ?? '')) ||
+        (queue.outcome === 'granted' && queue.waiters?.length === 0),
+    );
+  }
+
+  /** Hears the nodes call on a channel. `heard` gets the index of the node and what it said. */
+  listen(channel: string, heard: (node: number, message: string) => void, changed: () => void): Subscription {
+    const subscriptions = this.#nodes.map(({ ear }, index) =>
+      ear.listen(channel, {
+        subscribed: changed,
+        heard: (message) => heard(index, message),
+        lost: changed,
+      }),
+    );
+    return {
+      close: () => {
+        for (const subscription of subscriptions) subscription?.close();
+      },
+    };
+  }
+
+  /** How many nodes would be heard if they called, and how many vote and are not heard, yet. */
+  get hearing(): { readonly heard: number; readonly unheard: number } {
+    const heard = this.#nodes.filter(({ ear }) => ear.isOpen).length;
+    return { heard, unheard: this.#nodes.filter(({ ear, isVoting }) => isVoting && !ear.isOpen).length };
+  }
+
+  /** The nodes' time at a moment of the monotonic clock, in microseconds. */
+  timeUs(nowMs: number): number {
+    return this.#tokenClock.timeUs(nowMs);
   }
 
   /** What every node says of a lock. Changes nothing. */
@@ -122,6 +250,11 @@ export class Quorum {
     const majority = majorityOf(this.size);
     const doAnswer = () => this.#nodes.filter((node) => node.isVoting && !node.isSilent).length >= majority;
     return this.#until(doAnswer, timeoutMs);
+  }
+
+  /** Sends every node what was put off. Resolves when it was answered, or never will be. */
+  async flush(): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => node.flush()));
   }
 
   /** Ends all nodes. Operations under way fail. */
@@ -171,4 +304,10 @@ export class Quorum {
       look();
     });
   }
+}
+
+function replyOf(node: Node, operation: Operation, timeoutMs: number): Promise<Reply> {
+  return new Promise((resolve) => {
+    node.submit(operation, timeoutMs, resolve);
+  });
 }

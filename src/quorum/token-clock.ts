@@ -19,14 +19,18 @@ export class TokenClock {
 
   /** The next proposal. Before any node has told its time, the nodes' own lower bound decides. */
   next(nowMs: number): number {
+    this.#last = Math.max(this.#last + 1, this.timeUs(nowMs));
+    return this.#last;
+  }
+
+  /** What the nodes' time is at a moment of the monotonic clock, in whole microseconds; 0 before any has told it. */
+  timeUs(nowMs: number): number {
     const times: number[] = [];
     for (const node of this.#nodes) {
       const time = node.estimateUs(nowMs);
       if (time !== undefined) times.push(time);
     }
     times.sort((a, b) => a - b);
-    const median = times[Math.floor(times.length / 2)] ?? 0;
-    this.#last = Math.max(this.#last + 1, Math.floor(median));
-    return this.#last;
+    return Math.floor(times[Math.floor(times.length / 2)] ?? 0);
   }
 }

@@ -1,177 +1,313 @@
-import type { Clock } from '../base/clock.ts';
-import {
-  LockExpiredError,
-  LockHeldError,
-  NoQuorumError,
-  NotALockError,
-  WaitTimeoutError,
-} from '../base/errors.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import { type FailureReason, longestRemainingTtl, type NodeVote } from '../base/vote.ts';
 import type { Attempt } from '../lock/attempt.ts';
 import type { Lock } from '../lock/lock.ts';
-import { tally } from '../quorum/tally.ts';
-import { interruptible } from './interruptible.ts';
-import type { Turn, Turns } from './turns.ts';
+import type { BallotResult } from '../quorum/ballot.ts';
+import type { Contention } from '../quorum/quorum.ts';
+import { majorityOf } from '../quorum/tally.ts';
+import { Caller } from './caller.ts';
+import { afterSilenceMs, miscallMs, pauseMs, sleepMs } from './patience.ts';
+import type { Callable, WakeUps } from './wake-ups.ts';
+import { isWorthATry, type LostAttempt, type Wish } from './wish.ts';
 
-/** An attempt that got no lock. */
-export type LostAttempt = Exclude<Attempt, { readonly outcome: 'acquired' }>;
+/** So many locks are handed on within the process in one turn, whoever asks; other processes wait for their turn. */
+const FREE_HANDOVERS = 7;
 
-/** What a caller wants and how long it is ready to wait for it. */
-export interface Wish {
-  readonly resources: readonly string[];
-  readonly ttl: number;
-  /** Milliseconds; 0: one attempt. */
-  readonly waitTime: number;
-  /** Any of them ends the wait, with its own reason. */
-  readonly signals: readonly AbortSignal[];
-  /** Tries once, with a lock value of its own. */
-  attempt(): Promise<Attempt>;
-  /** Whether, within this many milliseconds, a majority of nodes votes and owes no answer. */
-  nodesAnswer(withinMs: number): Promise<boolean>;
-}
+/** Callers that had asked when the turn began get their lock in it, but no more of them than this, … */
+const MOST_HANDOVERS = 15;
 
-/** The shortest span from which the pause between two attempts is drawn, in milliseconds. It doubles … */
-const FIRST_PAUSE_MS = 8;
+/** … and none whose lock would begin this many milliseconds after the turn. */
+const LONGEST_TURN_MS = 100;
 
-/** … with every attempt up to this. */
-const LONGEST_PAUSE_MS = 200;
-
-/** How long a majority that was too slow for nodeTimeout gets to show that it is slow, and not gone. */
-const SLOW_NODES_GRACE_MS = 40;
+type Won = Extract<Attempt, { readonly outcome: 'acquired' }>;
 
 /** What contenders of one Redlock share. */
 export interface Arena {
   readonly clock: Clock;
   readonly random: Random;
-  readonly turns: Turns;
+  readonly wakeUps: WakeUps;
+  readonly nodeCount: number;
+  /** The nodes' time at a moment of the monotonic clock, in microseconds. */
+  timeUs(nowMs: number): number;
+}
+
+/** What a contender is for. */
+export interface Matter {
+  /** Takes a waiter out of these nodes' queues, at once. */
+  leave(member: string, nodes: ReadonlySet<number>): void;
+  /** As leave, with the next call. */
+  leaveLater(member: string, nodes: ReadonlySet<number>): void;
+  /** Nobody waits here any more, and no lock is held. */
+  idle(): void;
 }
 
 /**
- * Contends for a lock until it has it, waitTime is over, or a signal aborts. Of the callers in this process who want
- * the same, one at a time contends, in the order they came. Waiting is for holders, not for nodes: when a majority
- * can't vote, and does not come round within a moment, it ends for all of them. Attempts are apart by random pauses,
- * so that contenders that split the vote do not meet again.
+ * Speaks for all callers of this process who want the same lock: they wait in line, and the first one's attempts are
+ * the only ones that are made. It is *attempting*, *asleep* (until enough nodes call, the holder's keys should have
+ * expired, or it doubts that it would be called), or *served*: a caller holds the lock, and hands it on to the next one
+ * with its release, in the same call to the nodes.
  */
-export async function contend(wish: Wish, arena: Arena): Promise<Lock> {
-  const startedAtMs = arena.clock.monotonic();
-  if (wish.waitTime === 0) return tryUntil(wish, arena, startedAtMs);
-  const key = JSON.stringify(wish.resources);
-  const turn = await takeTurn(key, wish, arena);
-  try {
-    return await tryUntil(wish, arena, startedAtMs);
-  } catch (error) {
-    if (error instanceof NoQuorumError) arena.turns.dissolve(key);
-    throw error;
-  } finally {
-    turn.end();
+export class Contender {
+  readonly #arena: Arena;
+  readonly #matter: Matter;
+  readonly #line: Caller[] = [];
+  readonly #called = new Set<number>();
+  /** Nodes at which somebody else held the lock, when last heard of. */
+  readonly #refusing = new Set<number>();
+  #isAttempting = false;
+  #holder: Lock | undefined;
+  #turn = { handovers: 0, startedAtMs: 0 };
+  #callable: Callable | undefined;
+  /** Nodes that may have it in their queue. */
+  readonly #queuedAt = new Set<number>();
+  #hasOpened = false;
+  #wake: { readonly timer: Timer; readonly atMs: number } | undefined;
+  /** Attempts since the last call or success. */
+  #tries = 0;
+  #lastLost: LostAttempt = { outcome: 'held', votes: [] };
+
+  constructor(arena: Arena, matter: Matter) {
+    this.#arena = arena;
+    this.#matter = matter;
   }
-}
 
-/** Waits in line, but no longer than waitTime: then the one last attempt is made without a turn. */
-async function takeTurn(key: string, wish: Wish, { clock, turns }: Arena): Promise<Turn> {
-  const turn = turns.take(key);
-  if (turn.begun === undefined) return turn;
-  const limit = sleep(clock, wish.waitTime, wish.signals);
-  try {
-    const isMine = await Promise.race([turn.begun.then(() => true), limit.done.then(() => false)]);
-    if (!isMine) turn.end();
-    return turn;
-  } catch (reason) {
-    turn.end();
-    throw reason;
-  } finally {
-    limit.cancel();
+  /** How many callers wait. */
+  get waiting(): number {
+    return this.#line.length;
   }
-}
 
-/** One attempt; rejects as soon as a signal aborts, and then gives back what the attempt may still get. */
-export function tryOnce(wish: Wish): Promise<Attempt> {
-  return interruptible(wish.attempt(), wish.signals, (late) => {
-    if (late.outcome === 'acquired') void late.lock.release();
-  });
-}
-
-async function tryUntil(wish: Wish, { clock, random }: Arena, startedAtMs: number): Promise<Lock> {
-  for (let tries = 1; ; tries += 1) {
-    for (const signal of wish.signals) signal.throwIfAborted();
-    const attempt = await tryOnce(wish);
-    if (attempt.outcome === 'acquired') return attempt.lock;
-    const elapsedMs = clock.monotonic() - startedAtMs;
-    const leftMs = wish.waitTime - elapsedMs;
-    if (leftMs <= 0 || !(await isWorthATry(attempt, wish))) throw failureOf(attempt, wish, elapsedMs);
-    await sleep(clock, Math.min(leftMs, pauseMs(attempt, tries, random)), wish.signals).done;
+  /** Gets a lock for a caller, who waits in line behind earlier ones. */
+  acquire(wish: Wish): Promise<Lock> {
+    const caller = new Caller(wish, this.#arena.clock, {
+      left: (left) => this.#left(left),
+      late: (late) => this.#late(late),
+    });
+    this.#line.push(caller);
+    if (this.#isAttempting || this.#line.length > 1 || this.#isServed()) {
+      caller.limit();
+      void this.#arena.wakeUps.open();
+      if (!this.#isAttempting && this.#line.length === 1) this.#rest();
+    } else {
+      this.#attempt(undefined);
+    }
+    return caller.lock;
   }
-}
 
-/** Whether another attempt may end better than this one. */
-async function isWorthATry({ outcome, votes }: LostAttempt, wish: Wish): Promise<boolean> {
-  switch (outcome) {
-    case 'held':
-    case 'expired':
-      return true;
-    case 'no-quorum':
-      if (!couldBeSlow(votes)) return false;
-      return interruptible(wish.nodesAnswer(SLOW_NODES_GRACE_MS), wish.signals, () => {
-        // An answer is nobody's to give back.
-      });
-    case 'not-a-lock':
-      return false;
+  /**
+   * A lock is given back: by `release`, and whoever is next in line here takes it over in the same call, unless it is the
+   * turn of other processes.
+   */
+  giveBack(lock: Lock, release: () => Promise<BallotResult>): Promise<BallotResult> {
+    // An older lock that was lost is nothing to hand on.
+    if (this.#holder !== undefined && this.#holder !== lock) return release();
+    this.#holder = undefined;
+    const isWanted = !this.#isAttempting && this.#line.length > 0;
+    if (isWanted && this.#isMyTurn()) {
+      this.#turn.handovers += 1;
+      this.#attempt(lock.value);
+      return release();
+    }
+    const released = release();
+    if (isWanted) this.#attempt(undefined);
+    else this.#endIfIdle();
+    return released;
   }
-}
 
-/** Whether a majority would have voted if those that were too late had been in time. */
-function couldBeSlow(votes: readonly NodeVote[]): boolean {
-  const out = votes.filter(
-    (vote) => vote.outcome === 'foreign' || (vote.outcome === 'failed' && !isLateness(vote.reason)),
-  );
-  return tally(votes.length, 0, out.length) === 'undecided';
-}
-
-function isLateness(reason: FailureReason): boolean {
-  return reason === 'timeout' || reason === 'late';
-}
-
-/** What a lost attempt means for somebody who does not go on. */
-export function failureOf(attempt: LostAttempt, wish: Wish, elapsedMs: number): Error {
-  const { resources, ttl, waitTime } = wish;
-  const details = { resources, votes: attempt.votes, elapsedMs };
-  switch (attempt.outcome) {
-    case 'held':
-      return waitTime === 0 ? new LockHeldError(details) : new WaitTimeoutError({ ...details, waitTime });
-    case 'expired':
-      return new LockExpiredError({ ...details, ttl });
-    case 'no-quorum':
-      return new NoQuorumError(details);
-    case 'not-a-lock':
-      return new NotALockError(details);
+  /** A lock is held no more, and may never be given back. */
+  ended(lock: Lock): void {
+    if (this.#holder !== lock || this.#line.length > 0) return;
+    this.#holder = undefined;
+    this.#endIfIdle();
   }
-}
 
-function pauseMs(attempt: LostAttempt, tries: number, random: Random): number {
-  const span = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(tries, 10), LONGEST_PAUSE_MS);
-  const drawn = 1 + random.fraction() * span;
-  const holderMs = longestRemainingTtl(attempt.votes);
-  return holderMs === undefined ? drawn : Math.min(drawn, holderMs + 1 + random.fraction() * FIRST_PAUSE_MS);
-}
+  /** Everybody who waits is told so. */
+  close(reason: unknown): void {
+    for (const caller of this.#line.splice(0)) caller.crash(reason);
+    this.#wake?.timer.cancel();
+    this.#wake = undefined;
+    if (!this.#isAttempting) this.#goOn();
+  }
 
-/** Sleeps; rejects as soon as one of the signals aborts. Cancelled, it ends at once. */
-function sleep(
-  clock: Clock,
-  delayMs: number,
-  signals: readonly AbortSignal[],
-): { readonly done: Promise<void>; cancel(): void } {
-  let wakeUp = () => {};
-  const slept = new Promise<void>((resolve) => {
-    wakeUp = resolve;
-  });
-  const timer = clock.after(delayMs, wakeUp);
-  const cancel = () => {
-    timer.cancel();
-    wakeUp();
-  };
-  const done = interruptible(slept, signals, () => {
-    // There is nothing to give back.
-  }).finally(cancel);
-  return { done, cancel };
+  #isServed(): boolean {
+    return this.#holder !== undefined && this.#holder.remainingValidity() > 0;
+  }
+
+  /** Whether the next in line may go before callers of other processes. */
+  #isMyTurn(): boolean {
+    const { handovers, startedAtMs } = this.#turn;
+    if (this.#arena.clock.uptime() - startedAtMs >= LONGEST_TURN_MS) return false;
+    if (handovers < FREE_HANDOVERS) return true;
+    const [next] = this.#line;
+    return handovers < MOST_HANDOVERS && next !== undefined && next.askedAtMs <= startedAtMs;
+  }
+
+  #attempt(previous: string | undefined): void {
+    const [caller] = this.#line;
+    if (caller === undefined) return;
+    this.#wake?.timer.cancel();
+    this.#wake = undefined;
+    this.#isAttempting = true;
+    this.#called.clear();
+    const contention = this.#contention(caller, previous);
+    caller.wish.attempt(contention).then(
+      (attempt) => {
+        if (attempt.outcome === 'acquired') this.#won(caller, attempt, previous !== undefined);
+        else void this.#lost(caller, attempt, contention.waiter !== undefined);
+      },
+      (error: unknown) => {
+        this.#isAttempting = false;
+        this.#drop(caller);
+        caller.crash(error);
+        this.#goOn();
+      },
+    );
+  }
+
+  #contention(caller: Caller, previous: string | undefined): Contention {
+    const { wakeUps, timeUs } = this.#arena;
+    if (!wakeUps.isOpen) return { waiter: undefined, previous };
+    this.#callable ??= wakeUps.enlist({
+      called: (node) => this.#hear(node),
+      missed: () => this.#wakeWithin(afterSilenceMs(this.#arena.random)),
+    });
+    caller.since ??= timeUs(caller.askedAtMs);
+    return { waiter: { member: this.#callable.member, since: caller.since }, previous };
+  }
+
+  #won(caller: Caller, { lock, votes }: Won, isHandedOver: boolean): void {
+    this.#isAttempting = false;
+    votes.forEach(({ outcome }, node) => {
+      if (outcome === 'granted') this.#queuedAt.delete(node);
+      else if (this.#callable !== undefined) this.#queuedAt.add(node);
+    });
+    this.#tries = 0;
+    this.#holder = lock;
+    if (!isHandedOver) this.#turn = { handovers: 0, startedAtMs: this.#arena.clock.uptime() };
+    this.#drop(caller);
+    if (!caller.grant(lock)) void lock.release();
+    else if (this.#line.length > 0) this.#rest();
+    else this.#unlist((member) => this.#matter.leaveLater(member, this.#queuedAt));
+  }
+
+  async #lost(caller: Caller, attempt: LostAttempt, isQueued: boolean): Promise<void> {
+    this.#lastLost = attempt;
+    this.#tries += 1;
+    this.#refusing.clear();
+    attempt.votes.forEach(({ outcome }, node) => {
+      if (isQueued) this.#queuedAt.add(node);
+      if (outcome === 'held' && !this.#called.has(node)) this.#refusing.add(node);
+    });
+    const isWorthIt = attempt.outcome === 'held' || (await isWorthATry(attempt, caller.wish));
+    this.#isAttempting = false;
+    if (!isWorthIt) for (const waiting of this.#line.splice(0)) waiting.fail(attempt);
+    else if (caller.isLate) caller.fail(attempt);
+    if (!caller.isWaiting) this.#drop(caller);
+    this.#goOn();
+  }
+
+  /** After an attempt or the loss of a caller. */
+  #goOn(): void {
+    const [next] = this.#line;
+    next?.limit();
+    if (next === undefined) {
+      this.#unlist((member) => this.#matter.leave(member, new Set(this.#queuedAt)));
+      this.#endIfIdle();
+    } else if (this.#isCalled() || next.isLate) {
+      this.#attempt(undefined);
+    } else {
+      this.#rest();
+    }
+  }
+
+  /** Sleeps for as long as nothing can have changed. */
+  #rest(): void {
+    const { wakeUps, random } = this.#arena;
+    const { outcome, votes } = this.#lastLost;
+    if (this.#isServed()) this.#wakeWithin((this.#holder?.remainingValidity() ?? 0) + 1);
+    else if (outcome !== 'held') this.#wakeWithin(pauseMs(votes, this.#tries, random));
+    else if (!wakeUps.isOpen && !this.#hasOpened) this.#open();
+    else if (!wakeUps.isOpen) this.#wakeWithin(pauseMs(votes, this.#tries, random));
+    else if (this.#queuedAt.size > 0) this.#wakeWithin(sleepMs(votes, this.#tries, random));
+    // The attempt was made before nodes could be heard: they do not know yet that somebody waits.
+    else this.#attempt(undefined);
+  }
+
+  /** The first wait in this process: from now on nodes can call. Then they must be told that somebody waits. */
+  #open(): void {
+    this.#hasOpened = true;
+    this.#isAttempting = true;
+    void this.#arena.wakeUps.open().then(() => {
+      this.#isAttempting = false;
+      if (this.#line.length === 0) this.#goOn();
+      else if (this.#arena.wakeUps.isOpen) this.#attempt(undefined);
+      else this.#rest();
+    });
+  }
+
+  #hear(node: number): void {
+    this.#called.add(node);
+    this.#refusing.delete(node);
+    if (this.#isAttempting || this.#line.length === 0 || this.#isServed()) return;
+    if (this.#isCalled()) {
+      this.#tries = 0;
+      this.#attempt(undefined);
+    } else if (this.#refusing.size < majorityOf(this.#arena.nodeCount)) {
+      // Nobody may have been called by a majority.
+      this.#wakeWithin(miscallMs(this.#tries, this.#arena.random));
+    }
+  }
+
+  #isCalled(): boolean {
+    return this.#called.size >= majorityOf(this.#arena.nodeCount);
+  }
+
+  #wakeWithin(delayMs: number): void {
+    if (this.#isAttempting || this.#line.length === 0) return;
+    const { clock } = this.#arena;
+    const atMs = clock.uptime() + delayMs;
+    if (this.#wake !== undefined && this.#wake.atMs <= atMs) return;
+    this.#wake?.timer.cancel();
+    const timer = clock.after(delayMs, () => {
+      this.#wake = undefined;
+      if (this.#isServed()) this.#rest();
+      else this.#attempt(undefined);
+    });
+    this.#wake = { timer, atMs };
+  }
+
+  #left(caller: Caller): void {
+    this.#drop(caller);
+    if (this.#isAttempting || this.#line.length > 0) return;
+    this.#wake?.timer.cancel();
+    this.#wake = undefined;
+    this.#goOn();
+  }
+
+  /** The first in line tries once more, to be sure of what it says; for the others that was said a moment ago. */
+  #late(caller: Caller): void {
+    if (caller === this.#line[0]) {
+      if (!this.#isAttempting) this.#attempt(undefined);
+      return;
+    }
+    this.#drop(caller);
+    caller.fail({ outcome: 'held', votes: this.#lastLost.votes });
+  }
+
+  #drop(caller: Caller): void {
+    const place = this.#line.indexOf(caller);
+    if (place !== -1) this.#line.splice(place, 1);
+  }
+
+  #unlist(leave: (member: string) => void): void {
+    if (this.#callable !== undefined && this.#queuedAt.size > 0) leave(this.#callable.member);
+    this.#queuedAt.clear();
+    this.#callable?.end();
+    this.#callable = undefined;
+  }
+
+  #endIfIdle(): void {
+    if (this.#line.length > 0 || this.#isAttempting || this.#isServed()) return;
+    this.#wake?.timer.cancel();
+    this.#matter.idle();
+  }
 }

@@ -1,4 +1,5 @@
 import type { FailureReason, NodeVote } from '../base/vote.ts';
+import { isKept } from '../quorum/fencing.ts';
 import { majorityOf } from '../quorum/tally.ts';
 
 /** What one node knows of a lock. Durations in milliseconds. */
@@ -11,6 +12,8 @@ export type NodeInspection = { readonly node: string } & (
       readonly counter: number;
     }
   | { readonly state: 'free' }
+  /** Nobody has it, and for `remainingTtl` more it is kept for somebody who waits: `for` is its name in the queue. */
+  | { readonly state: 'kept'; readonly for: string; readonly remainingTtl: number }
   /** The key exists and is no lock. */
   | { readonly state: 'not-a-lock'; readonly type: string }
   /** The node could not be asked: it may hold the key or not. */
@@ -24,7 +27,7 @@ export interface Inspection {
   readonly key: string;
   /**
    * `held`: a majority has it under one value. `free`: a majority has nothing. `contended`: nobody has a majority,
-   * several have some. `unknown`: too few nodes answered to tell, so do not take it for free.
+   * several have or are to have some. `unknown`: too few nodes answered to tell, so do not take it for free.
    */
   readonly state: 'held' | 'free' | 'contended' | 'unknown';
   /** The value that holds a majority; undefined unless `held`. */
@@ -61,6 +64,9 @@ function inspectNode(vote: NodeVote): NodeInspection {
   const { node } = vote;
   switch (vote.outcome) {
     case 'held':
+      if (vote.value !== undefined && isKept(vote.value)) {
+        return { node, state: 'kept', for: vote.value.slice(1), remainingTtl: vote.remainingTtl };
+      }
       return {
         node,
         state: 'held',

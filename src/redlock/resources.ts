@@ -1,5 +1,5 @@
 import { describe } from '../base/describe.ts';
-import { fenceKeyOf, OWN_PREFIX } from '../quorum/fencing.ts';
+import { fenceKeyOf, OWN_PREFIX, queueKeyOf } from '../quorum/fencing.ts';
 import type { Client } from '../wire/client.ts';
 import type { LockKeys } from '../wire/operation.ts';
 
@@ -30,6 +30,12 @@ export function normalizeResources(resources: Resources): readonly string[] {
   return [...new Set(list as readonly string[])].sort();
 }
 
+/** @throws {TypeError} not a string */
+export function checkResource(resource: unknown): string {
+  if (typeof resource === 'string') return resource;
+  throw new TypeError(`resource must be a string: got ${describe(resource)}`);
+}
+
 /**
  * The keys of a lock over these resources.
  *
@@ -44,7 +50,7 @@ export function keysFor(resources: readonly string[], keyPrefix: string, fencing
       );
     }
   }
-  return { keys, fences: fencing ? keys.map(fenceKeyOf) : [] };
+  return { keys, fences: fencing ? keys.map(fenceKeyOf) : [], queues: keys.map(queueKeyOf) };
 }
 
 /**

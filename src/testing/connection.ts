@@ -3,6 +3,7 @@ import { Lane } from './lane.ts';
 import { drawLatency, type Latency } from './latency.ts';
 import type { ScriptReply } from './lua-values.ts';
 import type { ServerConnection, SimulatedServer } from './simulated-node.ts';
+import type { SubscribingConnection } from './subscriptions.ts';
 import { Turn } from './timeline.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -14,7 +15,10 @@ export interface NetworkRules {
   loss: number;
   /** How many of all messages may overtake earlier ones, from 0 to 1, as if there were several connections. Default 0. */
   overtaking: number;
-  /** How many of all commands the server does a second time, from 0 to 1. Default 0. */
+  /**
+   * How many of all commands the server does a second time, and how many of all published messages it sends a second
+   * time, from 0 to 1. Default 0.
+   */
   doubling: number;
   /** How much later the second time is. Default 1 to 10 ms. */
   doublingDelay: Latency;
@@ -37,6 +41,8 @@ export interface Command {
 export interface ConnectionUser {
   /** The server has answered the first time. */
   ready(): void;
+  /** Something was published on a channel it has subscribed to. */
+  heard(channel: string, message: string): void;
   /** There was no connection to be had, or it is no more. */
   lost(why: string): void;
 }
@@ -47,8 +53,11 @@ export interface Cut {
   readonly replies: boolean;
 }
 
-/** One connection between a simulated machine and a simulated server, from the first packet to the last. */
-export class Connection implements ServerConnection {
+/**
+ * One connection between a simulated machine and a simulated server, from the first packet to the last. As in RESP3,
+ * what is published comes on the connection that commands and replies use.
+ */
+export class Connection implements ServerConnection, SubscribingConnection {
   readonly #server: SimulatedServer;
   readonly #clock: VirtualClock;
   readonly #random: Random;
@@ -91,6 +100,28 @@ export class Connection implements ServerConnection {
       this.#server.receive(() => this.#answer(command));
       if (this.#random.fraction() < this.#rules.doubling) this.#double(command);
     });
+  }
+
+  subscribe(channel: string, acknowledged: () => void): void {
+    this.#carry(this.#requests, () => {
+      this.#server.receive(() => {
+        if (this.#server.subscribe(this, channel)) this.#carry(this.#replies, acknowledged);
+      });
+    });
+  }
+
+  unsubscribe(channel: string): void {
+    this.#carry(this.#requests, () => {
+      this.#server.receive(() => this.#server.unsubscribe(this, channel));
+    });
+  }
+
+  push(channel: string, message: string): void {
+    const send = () => this.#send(this.#replies, () => this.#user.heard(channel, message));
+    send();
+    const { doubling, doublingDelay } = this.#rules;
+    if (doubling === 0 || this.#random.fraction() >= doubling) return;
+    this.#clock.timeline.in(drawLatency(doublingDelay, this.#random), Turn.outside, send);
   }
 
   cut({ requests, replies }: Cut): void {
@@ -148,12 +179,12 @@ export class Connection implements ServerConnection {
     });
   }
 
-  /** What the network itself sees to: it arrives. */
+  /** What a connection can't do without: it arrives, and in order. */
   #carry(lane: Lane, arrive: () => void): void {
     lane.send(drawLatency(this.#rules.latency, this.#random), arrive);
   }
 
-  /** A command or its answer. Nothing is drawn for a rule that is off, so that it changes no run. */
+  /** A command, its answer, or what was published. Nothing is drawn for a rule that is off, so that it changes no run. */
   #send(lane: Lane, arrive: () => void): void {
     const { latency, loss, overtaking } = this.#rules;
     if (loss > 0 && this.#random.fraction() < loss) return;

@@ -1,3 +1,5 @@
+import { type Scored, SortedSet } from './sorted-set.ts';
+
 /** An argument of a command: text, as it travels; a number stands for its digits. */
 export type Argument = string | number;
 
@@ -6,18 +8,22 @@ export class RedisError extends Error {
   override readonly name = 'RedisError';
 }
 
-/** The types of Redis values that are no strings. What they hold plays no part. */
+/** The types of Redis values that are no strings. Of these, only what a sorted set holds plays a part. */
 export type ForeignType = 'list' | 'hash' | 'set' | 'zset' | 'stream';
 
 interface Entry {
   readonly type: 'string' | ForeignType;
   readonly value: string;
+  /** What a sorted set holds; undefined for any other type. */
+  readonly members: SortedSet | undefined;
   /** Milliseconds of the server's wall clock after which it is gone; undefined for a key without expiry. */
   expiresAtMs: number | undefined;
 }
 
 /** Below this many keys it is not worth looking for expired ones. */
 const SMALLEST_SWEEP = 1_024;
+
+const NO_MEMBERS: readonly Scored[] = [];
 
 const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value';
 
@@ -29,7 +35,13 @@ export class KeyStore {
   readonly #nowMs: () => number;
   readonly #entries = new Map<string, Entry>();
   #sweepAt = SMALLEST_SWEEP;
-  /** The error of every command that writes; undefined if they work. */
+  /** Whether the script that is running, if there is one, has written. Known only while there is a writeError. */
+  #hasWritten = false;
+  #isInScript = false;
+  /**
+   * The error of commands that write; undefined if they work. As in Redis, one that begins with `OOM` is only for those
+   * that may need more memory (DEL works), and a script that has written already is not stopped by it any more.
+   */
   writeError: string | undefined;
 
   /** @param nowMs the server's wall clock in whole milliseconds, as Redis keeps expiries */
@@ -46,26 +58,25 @@ export class KeyStore {
 
   /** SET, with PX if there is a ttl. */
   set(key: string, value: string, ttl?: Argument): void {
-    const ttlMs = ttl === undefined ? undefined : expiryOf(ttl);
-    this.#checkWritable();
-    this.#put(key, { type: 'string', value, expiresAtMs: this.#after(ttlMs) });
+    this.#checkMemory();
+    this.#putString(key, value, ttl === undefined ? undefined : expiryOf(ttl));
   }
 
   /** SET NX PX: whether it was set. */
   setIfMissing(key: string, value: string, ttl: Argument): boolean {
-    expiryOf(ttl);
-    this.#checkWritable();
+    this.#checkMemory();
+    const ttlMs = expiryOf(ttl);
     if (this.#live(key) !== undefined) return false;
-    this.set(key, value, ttl);
+    this.#putString(key, value, ttlMs);
     return true;
   }
 
   /** SET PX GET: the value there was. */
   exchange(key: string, value: string, ttl: Argument): string | undefined {
-    expiryOf(ttl);
-    this.#checkWritable();
+    this.#checkMemory();
+    const ttlMs = expiryOf(ttl);
     const before = this.get(key);
-    this.set(key, value, ttl);
+    this.#putString(key, value, ttlMs);
     return before;
   }
 
@@ -75,6 +86,40 @@ export class KeyStore {
     const existed = this.#live(key) !== undefined;
     this.#entries.delete(key);
     return existed ? 1 : 0;
+  }
+
+  /** ZADD: how many members are new. */
+  addMember(key: string, score: Argument, member: string): number {
+    this.#checkMemory();
+    const known = this.#membersOf(key);
+    const members = known ?? new SortedSet();
+    if (known === undefined) this.#put(key, { type: 'zset', value: '', members, expiresAtMs: undefined });
+    const before = members.size;
+    members.add(member, Number(score));
+    return members.size - before;
+  }
+
+  /** ZREM: how many members went. */
+  removeMember(key: string, member: string): number {
+    this.#checkWritable();
+    const members = this.#membersOf(key);
+    if (members?.remove(member) !== true) return 0;
+    if (members.size === 0) this.#entries.delete(key);
+    return 1;
+  }
+
+  /** ZPOPMIN. */
+  popFirstMember(key: string): Scored | undefined {
+    this.#checkWritable();
+    const members = this.#membersOf(key);
+    const popped = members?.popFirst();
+    if (members?.size === 0) this.#entries.delete(key);
+    return popped;
+  }
+
+  /** ZRANGE WITHSCORES: no more than so many, from the first on. */
+  firstMembers(key: string, count: number): readonly Scored[] {
+    return this.#membersOf(key)?.first(count) ?? NO_MEMBERS;
   }
 
   /** PTTL: -1 for a key without expiry, -2 for none. */
@@ -90,7 +135,7 @@ export class KeyStore {
     const ttlMs = integerOf(ttl);
     const entry = this.#live(key);
     if (entry === undefined) return;
-    if (ttlMs > 0) entry.expiresAtMs = this.#after(ttlMs);
+    if (ttlMs > 0) entry.expiresAtMs = this.#nowMs() + ttlMs;
     else this.#entries.delete(key);
   }
 
@@ -99,10 +144,24 @@ export class KeyStore {
     return this.#live(key)?.type ?? 'none';
   }
 
-  /** Puts a value of another type there, as LPUSH or SADD would. */
+  /** Puts a value of another type there, as LPUSH or SADD would: one element, `member` with a score of 1 in a zset. */
   putForeign(key: string, type: ForeignType): void {
-    this.#checkWritable();
-    this.#put(key, { type, value: '', expiresAtMs: undefined });
+    this.#checkMemory();
+    const members = type === 'zset' ? new SortedSet() : undefined;
+    members?.add('member', 1);
+    this.#put(key, { type, value: '', members, expiresAtMs: undefined });
+  }
+
+  /** Has a script use the commands; see {@link writeError}. */
+  runScript<Result>(script: () => Result): Result {
+    this.#isInScript = true;
+    this.#hasWritten = false;
+    try {
+      return script();
+    } finally {
+      this.#isInScript = false;
+      this.#hasWritten = false;
+    }
   }
 
   /** FLUSHALL, and what becomes of memory in a crash. */
@@ -120,7 +179,8 @@ export class KeyStore {
   /** Forgets everything and takes over what another one has. */
   replaceBy(other: KeyStore): void {
     this.#entries.clear();
-    for (const [key, entry] of other.#entries) this.#entries.set(key, { ...entry });
+    for (const [key, entry] of other.#entries)
+      this.#entries.set(key, { ...entry, members: entry.members?.copy() });
   }
 
   /** The keys that have not expired. */
@@ -138,6 +198,17 @@ export class KeyStore {
     return this.#entries.size;
   }
 
+  #membersOf(key: string): SortedSet | undefined {
+    const entry = this.#live(key);
+    if (entry !== undefined && entry.members === undefined) throw new RedisError(WRONG_TYPE);
+    return entry?.members;
+  }
+
+  #putString(key: string, value: string, ttlMs: number | undefined): void {
+    const expiresAtMs = ttlMs === undefined ? undefined : this.#nowMs() + ttlMs;
+    this.#put(key, { type: 'string', value, members: undefined, expiresAtMs });
+  }
+
   #put(key: string, entry: Entry): void {
     this.#entries.set(key, entry);
     if (this.#entries.size < this.#sweepAt) return;
@@ -152,13 +223,24 @@ export class KeyStore {
     return undefined;
   }
 
-  #after(ttlMs: number | undefined): number | undefined {
-    return ttlMs === undefined ? undefined : this.#nowMs() + ttlMs;
+  /** Before a command that writes. */
+  #checkWritable(): void {
+    const error = this.writeError;
+    if (error === undefined) return;
+    if (!isForWantOfMemory(error)) throw new RedisError(error);
+    this.#hasWritten = this.#isInScript;
   }
 
-  #checkWritable(): void {
-    if (this.writeError !== undefined) throw new RedisError(this.writeError);
+  /** Before a command that writes and may need more memory. */
+  #checkMemory(): void {
+    const error = this.writeError;
+    if (error !== undefined && isForWantOfMemory(error) && !this.#hasWritten) throw new RedisError(error);
+    this.#checkWritable();
   }
+}
+
+function isForWantOfMemory(error: string): boolean {
+  return error.startsWith('OOM');
 }
 
 function integerOf(text: Argument): number {

@@ -15,13 +15,23 @@ export function digits(number: number): string {
   return number.toFixed(0);
 }
 
-/** redis.pcall(): the message of the command's error, or undefined. */
+/** redis.pcall() where only the error's message matters: undefined if there was none. */
 export function failureOf(command: () => void): string | undefined {
   try {
     command();
     return undefined;
   } catch (error) {
     if (error instanceof RedisError) return error.message;
+    throw error;
+  }
+}
+
+/** redis.pcall() where the error does not matter: then it is undefined. */
+export function attempt<Result>(command: () => Result): Result | undefined {
+  try {
+    return command();
+  } catch (error) {
+    if (error instanceof RedisError) return undefined;
     throw error;
   }
 }

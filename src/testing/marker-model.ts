@@ -1,4 +1,4 @@
-import type { BatchServer } from './batch-model.ts';
+import type { BatchServer } from './call-model.ts';
 import type { Argument } from './key-store.ts';
 import type { ScriptReply } from './lua-values.ts';
 

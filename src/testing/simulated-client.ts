@@ -1,7 +1,8 @@
 import type { Random } from '../base/random.ts';
-import type { Client, ConnectionState } from '../wire/client.ts';
+import type { Client, ConnectionState, Subscription, SubscriptionEvents } from '../wire/client.ts';
 import { type Command, Connection, type NetworkRules } from './connection.ts';
 import { type SimulatedServer, sha1Of } from './simulated-node.ts';
+import { Subscriptions } from './subscriptions.ts';
 import type { Event } from './timeline.ts';
 import { describeCall, type Trace } from './trace.ts';
 import type { VirtualClock } from './virtual-clock.ts';
@@ -36,6 +37,7 @@ export class SimulatedClient implements Client {
   readonly #clock: VirtualClock;
   readonly #random: Random;
   readonly #listeners = new Set<() => void>();
+  readonly #subscriptions = new Subscriptions();
   #state: ConnectionState = 'connecting';
   #stateReason = 'it is connecting for the first time';
   #connection: Connection | undefined;
@@ -83,6 +85,10 @@ export class SimulatedClient implements Client {
     );
   }
 
+  subscribe(channel: string, events: SubscriptionEvents): Subscription {
+    return this.#subscriptions.add(channel, events);
+  }
+
   slotOf(_key: string): number {
     return 0;
   }
@@ -94,6 +100,7 @@ export class SimulatedClient implements Client {
     for (const { reject } of [...unanswered, ...this.#unsent.splice(0)]) {
       reject(new Error('the client was closed before the answer came'));
     }
+    this.#subscriptions.lost();
   }
 
   /**
@@ -138,7 +145,9 @@ export class SimulatedClient implements Client {
       ready: () => {
         this.#enter('ready', '');
         for (const command of this.#unsent.splice(0)) connection.ask(command);
+        if (this.#connection === connection) this.#subscriptions.connected(connection);
       },
+      heard: (channel, message) => this.#subscriptions.heard(channel, message),
       lost: (why) => this.#lose(why, false),
     });
     this.#connection = connection;
@@ -149,6 +158,7 @@ export class SimulatedClient implements Client {
   #lose(why: string, requestsArrive: boolean): void {
     const unanswered = this.#endConnection({ requestsArrive });
     this.#enter('down', why);
+    this.#subscriptions.lost();
     this.#reconnect = this.#clock.arrive(this.rules.reconnectDelay, () => {
       if (this.#state === 'down') this.#connect();
     });

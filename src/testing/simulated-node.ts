@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Random } from '../base/random.ts';
 import { batchScript, markerScript } from '../wire/scripts.ts';
 import { runBatch } from './batch-model.ts';
+import { Channels, type Receiver } from './channels.ts';
 import { Dial } from './dial.ts';
 import { type Argument, KeyStore, RedisError } from './key-store.ts';
 import type { ScriptReply } from './lua-values.ts';
@@ -22,7 +23,7 @@ const MODELS: ReadonlyMap<string, Model> = new Map([
 ]);
 
 /** The server's end of a connection. */
-export interface ServerConnection {
+export interface ServerConnection extends Receiver {
   /** The server has crashed: everything on the way is lost. */
   broken(): void;
 }
@@ -60,6 +61,7 @@ export class SimulatedServer implements MarkerServer {
   maxmemoryPolicy = 'noeviction';
   readonly #random: Random;
   readonly #connections = new Set<ServerConnection>();
+  readonly #channels = new Channels();
   readonly #scripts = new Set<string>();
   readonly #inbox: (() => void)[] = [];
   #state: 'up' | 'paused' | 'down' = 'up';
@@ -104,7 +106,8 @@ export class SimulatedServer implements MarkerServer {
   evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): readonly ScriptReply[] {
     this.#commands += 1;
     if (!this.#scripts.has(sha1)) throw new RedisError('NOSCRIPT No matching script. Please use EVAL.');
-    return modelOf(sha1)(this, keys, args);
+    const model = modelOf(sha1);
+    return this.store.runScript(() => model(this, keys, args));
   }
 
   /** EVAL, at once. */
@@ -118,6 +121,34 @@ export class SimulatedServer implements MarkerServer {
     modelOf(sha1);
     this.#scripts.add(sha1);
     return sha1;
+  }
+
+  /**
+   * PUBLISH, at once, by whomever: how many connections it was sent to. A server that is down sends nothing, and one
+   * that is paused sends it all the same.
+   */
+  publish(channel: string, message: string): number {
+    const count = this.#channels.publish(channel, message);
+    this.#trace?.note(this.address, `publish ${JSON.stringify(message)} on ${channel}: sent to ${count}`);
+    return count;
+  }
+
+  /** How many subscriptions it has, of all connections. */
+  get subscriptions(): number {
+    return this.#channels.size;
+  }
+
+  /** SUBSCRIBE on a connection. False: the connection is no more. */
+  subscribe(connection: ServerConnection, channel: string): boolean {
+    if (!this.#connections.has(connection)) return false;
+    this.#channels.subscribe(channel, connection);
+    this.#trace?.note(this.address, `subscribe ${channel}`);
+    return true;
+  }
+
+  /** UNSUBSCRIBE on a connection. */
+  unsubscribe(connection: ServerConnection, channel: string): void {
+    this.#channels.unsubscribe(channel, connection);
   }
 
   /** Has the server do something when it gets to it: at once, after a pause, or never. */
@@ -136,6 +167,7 @@ export class SimulatedServer implements MarkerServer {
   /** A connection is closed by the client. */
   hangUp(connection: ServerConnection): void {
     this.#connections.delete(connection);
+    this.#channels.forget(connection);
   }
 
   /** SIGSTOP: connections stand, and nothing is answered. */
@@ -161,6 +193,7 @@ export class SimulatedServer implements MarkerServer {
     this.#scripts.clear();
     for (const connection of this.#connections) connection.broken();
     this.#connections.clear();
+    this.#channels.clear();
   }
 
   /** A new process on the same address, after a crash if there was none yet. */

@@ -1,11 +1,9 @@
+import type { Reply } from '../base/vote.ts';
 import { decode } from '../wire/operation.ts';
 import { batchScript, markerScript } from '../wire/scripts.ts';
+import { type Request, requestsOf } from './batch-request.ts';
 import type { ScriptReply } from './lua-values.ts';
 import type { Timeline } from './timeline.ts';
-
-/** Where the operations of a batch begin among its arguments, and how many arguments each has; see `lua/batch.lua`. */
-const HEADER_LENGTH = 5;
-const OPERATION_LENGTH = 5;
 
 /** What happens in a simulation, a line each, for a person to read: when, where, what. */
 export class Trace {
@@ -31,23 +29,42 @@ export function describeCall(
 ): string {
   if (sha1 === markerScript.sha1) return describeMarkerCall(args, reply);
   if (sha1 !== batchScript.sha1) return `script ${sha1}`;
-  const operations: string[] = [];
-  let key = args[1] === '' ? 0 : 1;
-  for (let at = HEADER_LENGTH; at < args.length; at += OPERATION_LENGTH) {
-    const [kind, count, value, ttl, number] = args.slice(at, at + OPERATION_LENGTH);
-    const resources = keys.slice(key, key + Number(count)).join(' + ');
-    key += Number(count) * (number === '' ? 1 : 2);
-    const answer = decode(reply[operations.length + 1]);
-    const { outcome, ...details } = answer;
-    const terms = [
-      value === '' ? '' : `value ${String(value).slice(-6)}`,
-      Number(ttl) > 0 ? `ttl ${ttl}` : '',
-      number === '' || number === 0 ? '' : `number ${number}`,
-    ].filter((term) => term !== '');
-    const facts = Object.entries(details).map(([name, fact]) => `${name} ${fact}`);
-    operations.push(`${kind} ${resources} (${terms.join(', ')}): ${[outcome, ...facts].join(', ')}`);
-  }
-  return operations.join('; ');
+  return requestsOf(keys, args)
+    .map((request, index) => `${describeRequest(request)}: ${describeReply(decode(reply[index + 1]))}`)
+    .join('; ');
+}
+
+function describeRequest(request: Request): string {
+  const terms = termsOf(request).filter((term) => term !== '');
+  const what = `${request.name} ${request.keys.join(' + ')}`;
+  return terms.length === 0 ? what : `${what} (${terms.join(', ')})`;
+}
+
+function termsOf({ name, value, ttl, number, member, score, previous }: Request): readonly string[] {
+  if (name === 'enter') return [`waiter ${nameOf(value)} since ${ttl}`];
+  if (name === 'leave') return [`waiter ${nameOf(value)}`];
+  return [
+    value === '' ? '' : `value ${nameOf(value)}`,
+    Number(ttl) > 0 ? `ttl ${ttl}` : '',
+    number === undefined || number === 0 ? '' : `number ${number}`,
+    member === '' ? '' : `waiter ${nameOf(member)} since ${score}`,
+    previous === '' ? '' : `after ${nameOf(previous)}`,
+  ];
+}
+
+function describeReply(reply: Reply): string {
+  const { outcome, ...details } = reply;
+  const facts = Object.entries(details).map(([name, fact]) => `${name} ${describeFact(fact)}`);
+  return [outcome, ...facts].join(', ');
+}
+
+function describeFact(fact: string | number | boolean | readonly { readonly member: string }[]): string {
+  return typeof fact === 'object' ? fact.map(({ member }) => nameOf(member)).join(' < ') : String(fact);
+}
+
+/** Lock values and waiters are `<process>.<count>`: the end tells them apart. */
+function nameOf(value: string): string {
+  return value.slice(-6);
 }
 
 /** Lua answers with a table: time, run id, role, marker, whether it was written, and settings. */

@@ -9,6 +9,22 @@ export type ConnectionState =
   /** The client was ended and will not connect again. */
   | 'ended';
 
+/** What becomes of a subscription. */
+export interface SubscriptionEvents {
+  /** The server has it: what is published from now on is heard. Again after every loss. */
+  subscribed(): void;
+  /** Something was published. */
+  heard(message: string): void;
+  /** What is published from now on is not heard, until it is subscribed again. */
+  lost(): void;
+}
+
+/** Hears what is published on one channel, as long as there is a connection; made anew on every new one. */
+export interface Subscription {
+  /** Ends it; no event comes after that. Does not wait. */
+  close(): void;
+}
+
 /**
  * The port a Redis client fills: all that the library needs of one. Adapters for drivers implement it, and so
  * does a simulated node.
@@ -29,6 +45,11 @@ export interface Client {
   evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
   /** EVAL, for a server that does not have the script yet. */
   eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
+  /**
+   * SUBSCRIBE, on this connection where the protocol allows it (RESP3) and else on one of its own. Undefined where what
+   * is published can't be heard reliably: in a Redis Cluster.
+   */
+  subscribe(channel: string, events: SubscriptionEvents): Subscription | undefined;
   /** Whether the node is a Redis Cluster: several servers, each with some of the keys and its own TIME. */
   readonly isCluster: boolean;
   /** The hash slot of a key in a Redis Cluster; the keys of one call must share it. 0 for a single server. */

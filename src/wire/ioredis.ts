@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis';
 import { messageOf } from '../base/describe.ts';
 import { slotOf } from '../base/hash-slot.ts';
-import type { Client, ConnectionState } from './client.ts';
+import type { Client, ConnectionState, Subscription, SubscriptionEvents } from './client.ts';
+import { IoredisSubscription, type Subscribable } from './ioredis-subscription.ts';
 
 /** What an ioredis client, version 5 or 6, `Redis` or `Cluster`, has in common as far as it is used here. */
 export interface IoredisClient {
@@ -35,6 +36,10 @@ export function isIoredisClient(candidate: unknown): candidate is IoredisClient 
 /** Longest pause between two attempts to connect again. */
 const LONGEST_RECONNECT_MS = 500;
 
+function retryStrategy(attempt: number): number {
+  return Math.min(25 * 2 ** Math.min(attempt, 10), LONGEST_RECONNECT_MS);
+}
+
 /**
  * The driver options a lock needs: a command is sent now or fails now. Nothing is queued for later, nothing is
  * sent twice, and a connection that was lost is made anew for ever, soon.
@@ -44,7 +49,7 @@ const SAFE_OPTIONS = {
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
   autoResubscribe: false,
-  retryStrategy: (attempt: number) => Math.min(25 * 2 ** Math.min(attempt, 10), LONGEST_RECONNECT_MS),
+  retryStrategy,
   connectTimeout: 2_000,
   disconnectTimeout: 100,
   connectionName: 'quorlock',
@@ -179,6 +184,14 @@ class IoredisAdapter implements Client {
 
   eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     return this.#client.eval(source, keys.length, ...keys, ...args);
+  }
+
+  subscribe(channel: string, events: SubscriptionEvents): Subscription | undefined {
+    // PUBLISH does not tell how many in all of a Cluster have heard it.
+    if (this.isCluster) return undefined;
+    return new IoredisSubscription(this.#client as IoredisClient & Subscribable, channel, events, {
+      retryStrategy,
+    });
   }
 
   slotOf(key: string): number {

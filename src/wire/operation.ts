@@ -5,6 +5,16 @@ export interface LockKeys {
   readonly keys: readonly string[];
   /** The fence counters that belong to `keys`, in the same order; empty for a lock without fencing. */
   readonly fences: readonly string[];
+  /** The queues of those who wait for `keys`, in the same order. They exist only while somebody waits. */
+  readonly queues: readonly string[];
+}
+
+/** Somebody who waits for a lock, as the nodes know them. */
+export interface Waiter {
+  /** `<process>.<contender>`, see `lua/queue.lua`. */
+  readonly member: string;
+  /** When it asked: microseconds of the nodes' time. Who asked first is called first. */
+  readonly since: number;
 }
 
 interface Acquire extends LockKeys {
@@ -13,6 +23,10 @@ interface Acquire extends LockKeys {
   readonly ttl: number;
   /** The proposed token, microseconds. */
   readonly proposal: number;
+  /** Who waits if this is refused; undefined: nobody does. A node whose calls are not heard is not told. */
+  readonly waiter?: Waiter | undefined;
+  /** A lock value of this process that is being released, and whose keys this attempt takes over. */
+  readonly previous?: string | undefined;
 }
 
 interface Confirm extends LockKeys {
@@ -28,9 +42,8 @@ interface Extend extends LockKeys {
   readonly token: number;
 }
 
-interface Release {
+export interface Release extends LockKeys {
   readonly kind: 'release';
-  readonly keys: readonly string[];
   readonly value: string;
 }
 
@@ -38,8 +51,27 @@ interface Inspect extends LockKeys {
   readonly kind: 'inspect';
 }
 
+interface Enter extends LockKeys {
+  readonly kind: 'enter';
+  readonly waiter: Waiter;
+}
+
+export interface Leave extends LockKeys {
+  readonly kind: 'leave';
+  readonly member: string;
+}
+
+interface Waiting extends LockKeys {
+  readonly kind: 'waiting';
+}
+
 /** What a quorum asks of one node. */
-export type Operation = Acquire | Confirm | Extend | Release | Inspect;
+export type Operation = Acquire | Confirm | Extend | Release | Inspect | Enter | Leave | Waiting;
+
+/** Whether a node's marker has a say in it. */
+export function isVote({ kind }: Operation): boolean {
+  return kind === 'acquire' || kind === 'confirm' || kind === 'extend' || kind === 'inspect';
+}
 
 export function failed(reason: FailureReason, message: string): Reply {
   return { outcome: 'failed', reason, message };
@@ -47,17 +79,39 @@ export function failed(reason: FailureReason, message: string): Reply {
 
 /** All keys an operation touches, in the order the script reads them. */
 export function keysOf(operation: Operation): readonly string[] {
-  return 'fences' in operation && operation.fences.length > 0
-    ? [...operation.keys, ...operation.fences]
-    : operation.keys;
-}
-
-/** The five arguments of one operation, see `lua/batch.lua`. */
-export function encode(operation: Operation): readonly (string | number)[] {
-  const { kind, keys } = operation;
+  const { kind, keys, fences, queues } = operation;
   switch (kind) {
     case 'acquire':
-      return [kind, keys.length, operation.value, operation.ttl, ifFenced(operation, operation.proposal)];
+      return fences.length > 0 ? [...keys, ...fences, ...queues] : [...keys, ...queues];
+    case 'confirm':
+    case 'extend':
+    case 'inspect':
+      return fences.length > 0 ? [...keys, ...fences] : keys;
+    case 'release':
+    case 'enter':
+    case 'leave':
+    case 'waiting':
+      return [...keys, ...queues];
+  }
+}
+
+/**
+ * The arguments of one operation, see `lua/batch.lua`.
+ *
+ * @param isHeard whether a waiter would hear this node's calls; if not, it must not be called
+ */
+export function encode(operation: Operation, isHeard: boolean): readonly (string | number)[] {
+  const { kind, keys } = operation;
+  switch (kind) {
+    case 'acquire': {
+      const { value, ttl, waiter, previous } = operation;
+      const number = ifFenced(operation, operation.proposal);
+      if (previous === undefined && (waiter === undefined || !isHeard)) {
+        return [kind, keys.length, value, ttl, number];
+      }
+      const { member, since } = isHeard && waiter !== undefined ? waiter : NOBODY;
+      return ['contend', keys.length, value, ttl, number, member, since, previous ?? ''];
+    }
     case 'extend':
       return [kind, keys.length, operation.value, operation.ttl, ifFenced(operation, operation.token)];
     case 'confirm':
@@ -66,8 +120,16 @@ export function encode(operation: Operation): readonly (string | number)[] {
       return [kind, keys.length, operation.value, 0, ''];
     case 'inspect':
       return [kind, keys.length, '', 0, ifFenced(operation, 0)];
+    case 'enter':
+      return [kind, keys.length, operation.waiter.member, operation.waiter.since, ''];
+    case 'leave':
+      return [kind, keys.length, operation.member, 0, ''];
+    case 'waiting':
+      return [kind, keys.length, '', 0, ''];
   }
 }
+
+const NOBODY = { member: '', since: '' } as const;
 
 function ifFenced(operation: LockKeys, number: number): number | '' {
   return operation.fences.length > 0 ? number : '';
@@ -75,7 +137,10 @@ function ifFenced(operation: LockKeys, number: number): number | '' {
 
 /** The table that turns the script's answers into replies; `lua/prelude.lua` names the codes. */
 const decoders: Readonly<Record<number, (fields: readonly unknown[]) => Reply>> = {
-  1: ([, counter]) => ({ outcome: 'granted', counter: Number(counter) }),
+  1: ([, counter, called]) =>
+    called === undefined
+      ? { outcome: 'granted', counter: Number(counter) }
+      : { outcome: 'granted', counter: Number(counter), called: true },
   2: ([, remaining, value, counter]) =>
     value === undefined
       ? { outcome: 'held', remainingTtl: Number(remaining) }
@@ -85,14 +150,26 @@ const decoders: Readonly<Record<number, (fields: readonly unknown[]) => Reply>> 
           value: String(value),
           counter: Number(counter),
         },
-  3: ([, counter]) =>
-    counter === undefined ? { outcome: 'missing' } : { outcome: 'missing', counter: Number(counter) },
+  3: ([, counter, called]) => {
+    if (counter === undefined) return { outcome: 'missing' };
+    if (called === undefined) return { outcome: 'missing', counter: Number(counter) };
+    return { outcome: 'missing', called: true };
+  },
   4: ([, type]) => ({ outcome: 'foreign', type: String(type) }),
   5: ([, counter]) => ({ outcome: 'superseded', counter: Number(counter) }),
   6: () => failed('late', 'the operation arrived after its deadline'),
   7: () => failed('quarantined', 'the node may not vote: its marker is missing, not active, or another one'),
   8: ([, message]) => failed('error', String(message)),
+  9: ([, ...pairs]) => ({ outcome: 'granted', counter: pairs.length / 2, waiters: waitersIn(pairs) }),
 };
+
+function waitersIn(pairs: readonly unknown[]): readonly Waiter[] {
+  const waiters: Waiter[] = [];
+  for (let at = 0; at + 1 < pairs.length; at += 2) {
+    waiters.push({ member: String(pairs[at]), since: Number(pairs[at + 1]) });
+  }
+  return waiters;
+}
 
 /** Turns one element of the script's answer into a reply. Anything unexpected is a failed vote, not a throw. */
 export function decode(answer: unknown): Reply {

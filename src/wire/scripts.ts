@@ -7,23 +7,43 @@ export interface Script {
   readonly sha1: string;
 }
 
-function load(...names: readonly string[]): Script {
-  const source = names
-    .map((name) => readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8'))
-    .join('\n');
+function read(name: string): string {
+  return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+}
+
+function script(source: string): Script {
   return { source, sha1: createHash('sha1').update(source).digest('hex') };
 }
 
+/** The names of operations in a call, and the file and the function that do them. */
+const OPERATIONS: readonly (readonly [name: string, file: string, run?: string])[] = [
+  ['acquire', 'acquire'],
+  ['contend', 'acquire'],
+  ['release', 'release'],
+  ['confirm', 'confirm'],
+  ['extend', 'extend'],
+  ['inspect', 'inspect'],
+  ['enter', 'waiting', 'enter'],
+  ['leave', 'waiting', 'leave'],
+  ['waiting', 'waiting'],
+];
+
+/**
+ * Has a function of Lua make those of the operations when they are asked for: a call makes every function that it comes
+ * by anew, which would cost more than what most calls are about.
+ */
+function dispatch(): string {
+  const several = `if n > 1 and (name == 'acquire' or name == 'contend') then\n${read('acquire-all')}\nreturn acquire_all\nend`;
+  const branches = OPERATIONS.map(
+    ([name, file, run = file]) => `if name == '${name}' then\n${read(file)}\nreturn ${run}\nend`,
+  );
+  return `local function operation(name, n)\n${[several, ...branches].join('\n')}\nend`;
+}
+
 /** Carries the operations of one tick to one node, see `lua/batch.lua`. */
-export const batchScript: Script = load(
-  'prelude',
-  'acquire',
-  'confirm',
-  'extend',
-  'release',
-  'inspect',
-  'batch',
+export const batchScript: Script = script(
+  [read('prelude'), read('queue'), read('counter'), dispatch(), read('batch')].join('\n'),
 );
 
 /** Looks at one server and writes its marker, see `lua/marker.lua`. */
-export const markerScript: Script = load('marker');
+export const markerScript: Script = script(read('marker'));

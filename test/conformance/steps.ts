@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { fenceKeyOf } from '../../src/quorum/fencing.ts';
+import { fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing.ts';
 import type { ForeignType } from '../../src/testing/key-store.ts';
 import { FOREIGN_TYPES } from './subject.ts';
 
@@ -11,7 +11,8 @@ import { FOREIGN_TYPES } from './subject.ts';
 export const MARKER_KEY = 'quorlock:node';
 const LOCK_KEYS = ['lock:a', 'lock:b', '{lock}:c'];
 const FENCE_KEYS = LOCK_KEYS.map(fenceKeyOf);
-export const ALL_KEYS: readonly string[] = [MARKER_KEY, ...LOCK_KEYS, ...FENCE_KEYS];
+export const QUEUE_KEYS: readonly string[] = LOCK_KEYS.map(queueKeyOf);
+export const ALL_KEYS: readonly string[] = [MARKER_KEY, ...LOCK_KEYS, ...FENCE_KEYS, ...QUEUE_KEYS];
 
 /** A number of microseconds, counted from the server's TIME or from the highest counter of the keys involved. */
 export interface Moment {
@@ -20,12 +21,26 @@ export interface Moment {
 }
 
 export interface OperationStep {
-  readonly kind: 'acquire' | 'confirm' | 'extend' | 'release' | 'inspect';
+  readonly kind:
+    | 'acquire'
+    | 'contend'
+    | 'confirm'
+    | 'extend'
+    | 'release'
+    | 'inspect'
+    | 'enter'
+    | 'leave'
+    | 'waiting';
   readonly keys: readonly string[];
   readonly fenced: boolean;
   readonly value: string;
   readonly ttl: number;
   readonly number: Moment;
+  /** Who waits; empty if nobody does. */
+  readonly member: string;
+  readonly since: Moment;
+  /** The lock value that CONTEND takes over; empty if there is none. */
+  readonly previous: string;
 }
 
 export interface MarkerText {
@@ -43,6 +58,7 @@ export type Step =
       readonly maxTtl: number;
       readonly clampUs: number;
       readonly retention: number;
+      readonly grace: number;
       readonly operations: readonly OperationStep[];
     }
   | {
@@ -62,10 +78,30 @@ export type Step =
   | { readonly do: 'set counter'; readonly key: string; readonly counter: Moment | string }
   | { readonly do: 'set foreign'; readonly key: string; readonly type: ForeignType }
   | { readonly do: 'delete'; readonly key: string }
+  /** So many waiters that nobody hears, with the same score, and one of another name behind them. */
+  | {
+      readonly do: 'fill queue';
+      readonly key: string;
+      readonly deaf: number;
+      readonly score: number;
+      readonly last: string;
+    }
+  | { readonly do: 'subscribe' | 'unsubscribe'; readonly process: string }
+  /** From now on the server refuses what needs memory, or whatever writes, or nothing. */
+  | { readonly do: 'refuse'; readonly what: 'for want of memory' | 'as a replica' | 'nothing' }
   | { readonly do: 'flush memory' | 'flush scripts' }
   | { readonly do: 'pass'; readonly ms: number };
 
+const PROCESSES = ['p1', 'p2'];
+/** The processes of some are never there to hear, and the name of one has no process in it. */
+const MEMBERS = ['p1.1', 'p1.2', 'p2.1', 'p1.1.', '.', 'p3.1', 'p1x'];
+const members = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom(...MEMBERS.slice(0, 3)) },
+  { weight: 1, arbitrary: fc.constantFrom(...MEMBERS) },
+);
 const values = fc.constantFrom('v0', 'v1', 'v2', 'ü "\\\r\n');
+/** What others, or a call of another waiter, may have left in a lock key. */
+const foundValues = fc.oneof(values, fc.constantFrom('', '~', '~p1.1', '~p2.1', '~p1x'));
 const lockKeys = fc.constantFrom(...LOCK_KEYS);
 /** One that is no ttl is refused by SET; keys are then left as they were. */
 const ttls = fc.oneof(
@@ -83,7 +119,10 @@ const moments: fc.Arbitrary<Moment> = fc.oneof(
 );
 
 const operations: fc.Arbitrary<OperationStep> = fc.record({
-  kind: fc.constantFrom('acquire', 'acquire', 'confirm', 'extend', 'release', 'inspect'),
+  kind: fc.constantFrom(
+    ...(['acquire', 'acquire', 'contend', 'contend', 'contend', 'confirm', 'extend', 'release'] as const),
+    ...(['release', 'release', 'inspect', 'enter', 'leave', 'waiting'] as const),
+  ),
   keys: fc.oneof(
     { weight: 2, arbitrary: lockKeys.map((key) => [key]) },
     { weight: 1, arbitrary: fc.shuffledSubarray(LOCK_KEYS, { minLength: 2 }) },
@@ -92,6 +131,12 @@ const operations: fc.Arbitrary<OperationStep> = fc.record({
   value: values,
   ttl: ttls,
   number: moments,
+  member: fc.oneof({ weight: 6, arbitrary: members }, { weight: 1, arbitrary: fc.constant('') }),
+  since: fc.record({
+    from: fc.constantFrom('time', 'time', 'zero'),
+    offset: fc.constantFrom(-1_000_000, -1_000, -1, 0, 0, 1, 1_000),
+  }),
+  previous: fc.oneof({ weight: 2, arbitrary: fc.constant('') }, { weight: 1, arbitrary: values }),
 });
 
 const markerTexts: fc.Arbitrary<MarkerText> = fc.record({
@@ -120,6 +165,7 @@ const calls: fc.Arbitrary<Step> = fc.record({
   maxTtl: fc.constantFrom(30_000, 30_000, 1_000, 30_001),
   clampUs: clamps,
   retention: fc.constantFrom(3_600_000, 3_600_000, 3_600_000, 1_000, 0),
+  grace: fc.constantFrom(100, 100, 100, 1, 1_000, 0),
   operations: listsOf(operations, 4),
 });
 
@@ -135,7 +181,7 @@ const maybeTtls = fc.option(fc.constantFrom(1, 1_000, 30_000), { nil: undefined 
 
 const surroundings: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('set marker'), text: markerTexts, ttl: maybeTtls }),
-  fc.record({ do: fc.constant('set lock'), key: lockKeys, value: values, ttl: maybeTtls }),
+  fc.record({ do: fc.constant('set lock'), key: lockKeys, value: foundValues, ttl: maybeTtls }),
   fc.record({
     do: fc.constant('set counter'),
     key: lockKeys,
@@ -147,8 +193,25 @@ const surroundings: fc.Arbitrary<Step> = fc.oneof(
     type: fc.constantFrom(...FOREIGN_TYPES),
   }),
   fc.record({ do: fc.constant('delete'), key: fc.constantFrom(...ALL_KEYS) }),
+  fc.record({
+    do: fc.constant('fill queue'),
+    key: fc.constantFrom(...QUEUE_KEYS),
+    deaf: fc.constantFrom(0, 1, 11, 63, 64, 101),
+    score: fc.constantFrom(0, 1, 1_893_456_000_000_000),
+    last: members,
+  }),
   fc.record({ do: fc.constantFrom('flush memory', 'flush scripts') }),
 );
+
+const listening: fc.Arbitrary<Step> = fc.record({
+  do: fc.constantFrom('subscribe', 'subscribe', 'unsubscribe'),
+  process: fc.constantFrom(...PROCESSES),
+});
+
+const refusals: fc.Arbitrary<Step> = fc.record({
+  do: fc.constant('refuse'),
+  what: fc.constantFrom('for want of memory', 'as a replica', 'nothing', 'nothing'),
+});
 
 const passes: fc.Arbitrary<Step> = fc.record({
   do: fc.constant('pass'),
@@ -160,11 +223,13 @@ const steps = fc.oneof(
   { weight: 2, arbitrary: marks },
   { weight: 3, arbitrary: surroundings },
   { weight: 3, arbitrary: passes },
+  { weight: 3, arbitrary: listening },
+  { weight: 1, arbitrary: refusals },
 );
 
 /** Keys that others left behind, and then what the library and others do. */
 export const sequences: fc.Arbitrary<readonly Step[]> = fc
-  .tuple(fc.array(surroundings, { maxLength: 4 }), listsOf(steps, 12))
+  .tuple(fc.array(fc.oneof(surroundings, listening), { maxLength: 4 }), listsOf(steps, 12))
   .map(([before, then]) => [...before, ...then]);
 
 /** Lists of at least one. With a `minLength` instead, fast-check can't drop what comes last from a failing list. */

@@ -7,7 +7,7 @@ import { NoQuorumError, QuorlockError, Redlock } from '../../src/index.ts';
 import { Mailbox } from '../../src/node/mailbox.ts';
 import { MARKER_KEY } from '../../src/node/marker.ts';
 import { CLAMP_MS } from '../../src/node/node-settings.ts';
-import { fenceKeyOf } from '../../src/quorum/fencing.ts';
+import { fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing.ts';
 import { findOverlaps, type Interval } from '../../src/testing/checkers/overlaps.ts';
 import { findTokenFaults, type Grant } from '../../src/testing/checkers/tokens.ts';
 import { Dice } from '../../src/testing/dice.ts';
@@ -60,6 +60,8 @@ class Wire {
       maxTtl: MAX_TTL_MS,
       clampUs: CLAMP_MS * 1_000,
       fenceRetentionMs: 3_600_000,
+      graceMs: 50,
+      isHeard: () => true,
       deadlineUs: () => deadlineUs,
     };
     this.#mailbox = new Mailbox(adoptIoredis(client), new SystemClock(), header, {
@@ -88,7 +90,7 @@ async function doneTwice(
 ): Promise<Reply> {
   const proxy = proxyAt(0);
   const wire = new Wire(deadlineUs);
-  await wire.ask({ kind: 'release', keys: ['lock:nobody has this'], value: 'nobody' });
+  await wire.ask({ kind: 'release', ...freshLock().keys, value: 'nobody' });
   let reply: Promise<Reply> | undefined;
   const [calls] = await scriptCallsDuring(fleet, async () => {
     await proxy.refuse(true);
@@ -125,7 +127,7 @@ let resources = 0;
 function freshLock({ ttl = LONG_TTL_MS } = {}) {
   resources += 1;
   const key = `lock:resource ${resources}`;
-  const keys = { keys: [key], fences: [fenceKeyOf(key)] };
+  const keys = { keys: [key], fences: [fenceKeyOf(key)], queues: [queueKeyOf(key)] };
   const proposal = Date.now() * 1_000;
   const acquire: Operation = { kind: 'acquire', ...keys, value: 'first', ttl, proposal };
   return { key, fence: fenceKeyOf(key), keys, acquire };
@@ -196,7 +198,7 @@ describe('a command that the driver sends twice', () => {
     const { key, keys, acquire } = freshLock();
     await new Wire(FAR_FUTURE_US).ask(acquire);
 
-    const reply = await doneTwice({ kind: 'release', keys: keys.keys, value: 'first' }, async () => {
+    const reply = await doneTwice({ kind: 'release', ...keys, value: 'first' }, async () => {
       expect(await onFirstNode('EXISTS', key)).toBe(0);
       await onFirstNode('SET', key, 'next', 'PX', LONG_TTL_MS);
     });

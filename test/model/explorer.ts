@@ -1,9 +1,9 @@
 import type { NodeVote, Reply } from '../../src/base/vote.ts';
-import { chooseToken, fenceKeyOf } from '../../src/quorum/fencing.ts';
+import { chooseToken, fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing.ts';
 import { majorityOf, tally } from '../../src/quorum/tally.ts';
 import { runBatch } from '../../src/testing/batch-model.ts';
 import { KeyStore } from '../../src/testing/key-store.ts';
-import { decode, encode, keysOf, type Operation } from '../../src/wire/operation.ts';
+import { decode, encode, keysOf, type LockKeys, type Operation } from '../../src/wire/operation.ts';
 
 /** A rule of the protocol that can be taken out, to see that the explorer misses it. */
 type Weakening =
@@ -75,6 +75,8 @@ interface Step {
 
 const KEY = 'lock:k';
 const FENCE = fenceKeyOf(KEY);
+/** The lock that all attempts are about. Nobody waits for it. */
+const LOCK: LockKeys = { keys: [KEY], fences: [FENCE], queues: [queueKeyOf(KEY)] };
 /** The nodes' time stands still: keys expire by a step of their own, at any moment. */
 const NOW_US = 1_000_000_000;
 const CLAMP_US = 1_000_000;
@@ -182,9 +184,8 @@ export class Explorer {
     const { phase, token } = attempt;
     for (const [n, column] of attempt.columns.entries()) {
       const acquire: Operation = {
+        ...LOCK,
         kind: 'acquire',
-        keys: [KEY],
-        fences: [FENCE],
         value,
         ttl: 1_000,
         proposal: NOW_US + attempt.proposal,
@@ -201,9 +202,8 @@ export class Explorer {
       }
       if (phase !== 'acquire' && token > 0) {
         const confirm: Operation = {
+          ...LOCK,
           kind: 'confirm',
-          keys: [KEY],
-          fences: [FENCE],
           value,
           token: NOW_US + token,
         };
@@ -213,9 +213,8 @@ export class Explorer {
       }
       if (phase === 'extend' || phase === 'extended') {
         const extend: Operation = {
+          ...LOCK,
           kind: 'extend',
-          keys: [KEY],
-          fences: [FENCE],
           value,
           ttl: 1_000,
           token: NOW_US + token,
@@ -225,7 +224,7 @@ export class Explorer {
         );
       }
       if (phase === 'over') {
-        const release: Operation = { kind: 'release', keys: [KEY], value };
+        const release: Operation = { ...LOCK, kind: 'release', value };
         yield* this.#arrival(state, index, n, release, name, column, () => column);
       }
     }
@@ -339,9 +338,10 @@ export class Explorer {
     const hidesCounter =
       this.#exploration.weakening === 'extend without counter check' && operation.kind === 'extend';
     if (node.counter > 0 && !hidesCounter) store.set(FENCE, String(NOW_US + node.counter), '3600000');
-    const header = [NOW_US + CLAMP_US, '', 1_000, CLAMP_US, 3_600_000];
-    const args = [...header, ...encode(operation)].map(String);
-    const [, answer] = runBatch({ store, runId: 'r', timeUs: NOW_US }, [...keysOf(operation)], args);
+    const header = [NOW_US + CLAMP_US, '', 1_000, CLAMP_US, 3_600_000, 50];
+    const args = [...header, ...encode(operation, false)].map(String);
+    const server = { store, runId: 'r', timeUs: NOW_US, publish: () => 0 };
+    const [, answer] = runBatch(server, keysOf(operation), args);
     const owner = Number(store.get(KEY)?.slice(1) ?? 0);
     const counter = Number(store.get(FENCE) ?? NOW_US) - NOW_US;
     const after = {

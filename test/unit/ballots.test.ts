@@ -7,7 +7,15 @@ import { World } from './world.ts';
 const TIMEOUT_MS = 50;
 
 function acquire(value: string): Operation {
-  return { kind: 'acquire', keys: ['lock:r'], fences: [], value, ttl: 10_000, proposal: 0 };
+  return {
+    kind: 'acquire',
+    keys: ['lock:r'],
+    fences: [],
+    queues: ['queue'],
+    value,
+    ttl: 10_000,
+    proposal: 0,
+  };
 }
 
 /** Holds a ballot to its end. Returns how long it took, too. */

@@ -7,7 +7,7 @@ import type { Client, ConnectionState } from '../../src/wire/client.ts';
 import type { Operation } from '../../src/wire/operation.ts';
 
 const TIMEOUT_MS = 50;
-const HEADER_LENGTH = 5;
+const HEADER_LENGTH = 6;
 const OPERATION_LENGTH = 5;
 
 interface Call {
@@ -40,6 +40,8 @@ class HandClient implements Client {
   eval(_: string, __: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     return this.#call('eval', args);
   }
+
+  subscribe(): undefined {}
 
   close(): void {}
 
@@ -76,6 +78,8 @@ class Setup {
       maxTtl: 30_000,
       clampUs: 1_000_000,
       fenceRetentionMs: 3_600_000,
+      graceMs: 50,
+      isHeard: () => false,
       deadlineUs: (_: number, withinMs: number) => withinMs,
     };
     this.mailbox = new Mailbox(this.client, this.clock, header, {
@@ -94,10 +98,14 @@ class Setup {
   }
 
   post(value: string, timeoutMs = TIMEOUT_MS, key = 'key'): void {
-    this.mailbox.post({ kind: 'release', keys: [key], value }, timeoutMs, (reply) => {
-      expect(this.replies.has(value)).toBe(false);
-      this.replies.set(value, reply);
-    });
+    this.mailbox.post(
+      { kind: 'release', keys: [key], fences: [], queues: ['queue'], value },
+      timeoutMs,
+      (reply) => {
+        expect(this.replies.has(value)).toBe(false);
+        this.replies.set(value, reply);
+      },
+    );
   }
 }
 

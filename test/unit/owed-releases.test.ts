@@ -1,9 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { OwedReleases } from '../../src/node/owed-releases.ts';
 import type { SimulatedServer } from '../../src/testing/simulated-node.ts';
+import type { Release } from '../../src/wire/operation.ts';
 import { World } from './world.ts';
 
-const release = (value: string) => ({ keys: ['lock:r'], value });
+const release = (value: string): Release => ({
+  kind: 'release',
+  keys: ['lock:r'],
+  fences: [],
+  queues: ['queue'],
+  value,
+});
 
 describe('the account of owed releases', () => {
   it('asks four times at the most', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fenceKeyOf } from '../../src/quorum/fencing.ts';
+import { fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing.ts';
 import { Quorum } from '../../src/quorum/quorum.ts';
 import type { Latency } from '../../src/testing/latency.ts';
 import { World } from './world.ts';
@@ -7,7 +7,7 @@ import { World } from './world.ts';
 const TIMEOUT_MS = 50;
 const TTL = 10_000;
 const FENCE = fenceKeyOf('lock:r');
-const target = { keys: ['lock:r'], fences: [FENCE] };
+const target = { keys: ['lock:r'], fences: [FENCE], queues: [queueKeyOf('lock:r')] };
 
 const oneWay = (ms: number): Latency => ({ least: ms, most: ms });
 
@@ -230,7 +230,7 @@ describe('a closed quorum', () => {
 describe('a lock without fencing', () => {
   it('has the token 0, and no node has a counter for it', async () => {
     const { world, quorum } = await connected();
-    const bare = { keys: ['lock:r'], fences: [] };
+    const bare = { ...target, fences: [] };
     const grant = await world.clock.runUntil(quorum.acquire(bare, 'v', TTL, TIMEOUT_MS));
     expect(grant).toMatchObject({ granted: true, token: 0 });
     await world.clock.advance(10);

@@ -1,6 +1,7 @@
 import clusterSlot from 'cluster-key-slot';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { queueKeyOf } from '../../src/quorum/fencing.ts';
 import { checkSlots, keysFor, normalizeResources, type Resources } from '../../src/redlock/resources.ts';
 import { SimulatedClient } from '../../src/testing/simulated-client.ts';
 import { World } from './world.ts';
@@ -49,7 +50,11 @@ describe('the fence counter of a key', () => {
   });
 
   it('does not exist without fencing', () => {
-    expect(keysFor(['a', 'b'], 'lock:', false)).toEqual({ keys: ['lock:a', 'lock:b'], fences: [] });
+    expect(keysFor(['a', 'b'], 'lock:', false)).toEqual({
+      keys: ['lock:a', 'lock:b'],
+      fences: [],
+      queues: [queueKeyOf('lock:a'), queueKeyOf('lock:b')],
+    });
   });
 });
 

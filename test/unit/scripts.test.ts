@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { encode, type Operation } from '../../src/wire/operation.ts';
+import * as modelCodes from '../../src/testing/reply-codes.ts';
+import { decode, encode, keysOf, type Operation } from '../../src/wire/operation.ts';
 import { batchScript, markerScript } from '../../src/wire/scripts.ts';
 
 const LUA = new URL('../../src/wire/lua/', import.meta.url);
@@ -26,7 +27,25 @@ function lua(name: string): LuaFile {
 
 const prelude = lua('prelude');
 const batch = lua('batch');
-const operationSource = read(new URL('../../src/wire/operation.ts', import.meta.url));
+const luaFiles = readdirSync(LUA).map((name) => name.replace('.lua', ''));
+
+/** Where the contract of each operation stands. */
+const FILES_BY_OPERATION: Readonly<Record<string, string>> = {
+  acquire: 'acquire',
+  contend: 'acquire',
+  confirm: 'confirm',
+  extend: 'extend',
+  release: 'release',
+  inspect: 'inspect',
+  enter: 'waiting',
+  leave: 'waiting',
+  waiting: 'waiting',
+};
+const names = Object.keys(FILES_BY_OPERATION);
+const contracts = [...new Set(Object.values(FILES_BY_OPERATION))];
+
+/** Files that have code for operations without a contract of their own. */
+const HELPERS = ['prelude', 'queue', 'counter', 'acquire-all', 'batch'];
 
 /** Reply codes by name, as the scripts have them. */
 function codesOfPrelude(): Readonly<Record<string, number>> {
@@ -37,21 +56,33 @@ function codesOfPrelude(): Readonly<Record<string, number>> {
 
 const codes = codesOfPrelude();
 
-/** Operations by kind: of every member of the union, or the compiler says which is missing. */
-const samples: { readonly [Kind in Operation['kind']]: Operation & { readonly kind: Kind } } = {
-  acquire: { kind: 'acquire', keys: ['k'], fences: ['f'], value: 'v', ttl: 1, proposal: 2 },
-  confirm: { kind: 'confirm', keys: ['k'], fences: ['f'], value: 'v', token: 2 },
-  extend: { kind: 'extend', keys: ['k'], fences: ['f'], value: 'v', ttl: 1, token: 2 },
-  release: { kind: 'release', keys: ['k'], value: 'v' },
-  inspect: { kind: 'inspect', keys: ['k'], fences: ['f'] },
-};
-const kinds = Object.keys(samples);
+const LOCK = { keys: ['k'], fences: ['f'], queues: ['q'] } as const;
+const WAITER = { member: 'p.1', since: 3 } as const;
 
-/** What a function of the prelude may answer with, for whoever calls it. */
-const repliesOf: Readonly<Record<string, readonly string[]>> = {
-  owner_of: repliesIn(functionIn(prelude.body, 'owner_of')),
-  refusal: repliesIn(functionIn(prelude.body, 'refusal')),
+/** Operations by kind: of every member of the union, or the compiler says which is missing. */
+const samplesByKind: { readonly [Kind in Operation['kind']]: Operation & { readonly kind: Kind } } = {
+  acquire: { ...LOCK, kind: 'acquire', value: 'v', ttl: 1, proposal: 2 },
+  confirm: { ...LOCK, kind: 'confirm', value: 'v', token: 2 },
+  extend: { ...LOCK, kind: 'extend', value: 'v', ttl: 1, token: 2 },
+  release: { ...LOCK, kind: 'release', value: 'v' },
+  inspect: { ...LOCK, kind: 'inspect' },
+  enter: { ...LOCK, kind: 'enter', waiter: WAITER },
+  leave: { ...LOCK, kind: 'leave', member: 'p.1' },
+  waiting: { ...LOCK, kind: 'waiting' },
 };
+const contend: Operation = { ...samplesByKind.acquire, waiter: WAITER, previous: 'u' };
+const samples: readonly Operation[] = [...Object.values(samplesByKind), contend];
+
+function nameOf(operation: Operation): string {
+  return String(encode(operation, true)[0]);
+}
+
+/** What a function of the prelude may answer with, for whoever makes use of its second result, or of its only one. */
+const repliesOf: readonly (readonly [use: string, replies: readonly string[]])[] = [
+  ['foreign = owner_of(', repliesIn(functionIn(prelude.body, 'owner_of'))],
+  [' refusal(', repliesIn(functionIn(prelude.body, 'refusal'))],
+  ['(refusal(', repliesIn(functionIn(prelude.body, 'refusal'))],
+];
 
 function functionIn(body: string, name: string): string {
   const [source = ''] = new RegExp(`^local function ${name}\\b[\\s\\S]*?^end$`, 'm').exec(body) ?? [];
@@ -60,41 +91,60 @@ function functionIn(body: string, name: string): string {
 
 /** The reply codes that stand in a piece of code, at the head of a table. */
 function repliesIn(code: string): readonly string[] {
-  return [...code.matchAll(/\{ ([A-Z]+)\b/g)].map(([, name = '']) => name);
+  return [...code.matchAll(/(?:\{ |, 1, )([A-Z]+)\b/g)].map(([, name = '']) => name);
+}
+
+/** All replies that a file gives, be it by functions of the prelude. */
+function repliesGivenBy(body: string): readonly string[] {
+  const borrowed = repliesOf.flatMap(([use, replies]) => (body.includes(use) ? replies : []));
+  return sorted([...repliesIn(body), ...borrowed]);
 }
 
 function repliesOfHeader(header: string): readonly string[] {
-  return [...header.matchAll(/\{([A-Z]+)\b/g)].map(([, name = '']) => name);
+  return sorted([...header.matchAll(/\{([A-Z]+)\b/g)].map(([, name = '']) => name));
 }
 
 function sorted(names: Iterable<string>): readonly string[] {
   return [...new Set(names)].sort();
 }
 
-describe.each(kinds)('the contract of %s.lua', (kind) => {
-  const { header, body } = lua(kind);
+describe.each(contracts)('the contract of %s.lua', (file) => {
+  const { header, body } = lua(file);
 
   it('names every reply that the code gives, and no other', () => {
-    const given = [...repliesIn(body)];
-    for (const [name, replies] of Object.entries(repliesOf))
-      if (body.includes(`${name}(`)) given.push(...replies);
-    expect(sorted(repliesOfHeader(header))).toEqual(sorted(given));
+    expect(repliesOfHeader(header)).toEqual(repliesGivenBy(body));
   });
 
-  it('begins with the name of the operation, and describes its four arguments', () => {
-    expect(header).toMatch(new RegExp(`^ ${kind.toUpperCase()}: `));
+  it('begins with the name of an operation, names them all, and describes their four arguments', () => {
+    const operations = names.filter((name) => FILES_BY_OPERATION[name] === file);
+    expect(header).toMatch(new RegExp(`^ ${operations[0]?.toUpperCase()}\\b`));
+    for (const name of operations) expect(header).toMatch(new RegExp(`^ ${name.toUpperCase()}\\b`, 'm'));
     for (const argument of ['keys', 'value', 'ttl', 'number']) {
       expect(header).toMatch(new RegExp(`^ ${argument} {2,}\\S`, 'm'));
     }
   });
 
   it('says of arguments that they are unused where the code does not use them', () => {
-    const [, parameters = ''] = new RegExp(`^local function ${kind}\\(([^)]*)\\)`, 'm').exec(body) ?? [];
-    const [, , value, ttl, number] = parameters.split(', ');
+    const [, parameters] = new RegExp(`^local function ${file}\\(([^)]*)\\)`, 'm').exec(body) ?? [];
+    expect(parameters).toBeDefined();
+    if (names.filter((name) => FILES_BY_OPERATION[name] === file).length > 2) return;
+    const [, , value, ttl, number] = parameters?.split(', ') ?? [];
     for (const [name, parameter] of Object.entries({ value, ttl, number })) {
       const isUnused = new RegExp(`^ ${name} +unused$`, 'm').test(header);
       expect({ name, isUnused }).toEqual({ name, isUnused: parameter === undefined || parameter === '_' });
     }
+  });
+});
+
+describe('the contract of acquire.lua', () => {
+  it('holds for several keys too', () => {
+    expect(repliesGivenBy(lua('acquire-all').body)).toEqual(repliesOfHeader(lua('acquire').header));
+  });
+
+  it('describes the three further arguments of CONTEND, in their order', () => {
+    const described = [...lua('acquire').header.matchAll(/^ (\w+) {2,}\S/gm)].map(([, name]) => name);
+    expect(described.slice(4)).toEqual(['member', 'score', 'previous']);
+    expect(encode(contend, true).slice(5)).toEqual([WAITER.member, WAITER.since, 'u']);
   });
 });
 
@@ -103,66 +153,77 @@ describe('reply codes', () => {
     expect(Object.values(codes)).toEqual(Object.keys(codes).map((_, index) => index + 1));
   });
 
-  it('are those of the decoder in operation.ts, each under its own outcome', () => {
-    const [, table = ''] = /const decoders[\s\S]*?= \{\n([\s\S]*?)\n\};/.exec(operationSource) ?? [];
-    const decoders = table.split(/^ {2}(?=\d+:)/m).filter((entry) => entry !== '');
-    const outcomes = decoders.map((entry) => {
-      const [, code, outcome, reason] =
-        /^(\d+):[\s\S]*?(?:outcome: '(\w+)'|failed\('(\w+)')/.exec(entry) ?? [];
-      return [outcome?.toUpperCase() ?? reason?.toUpperCase(), Number(code)];
+  it('are those of the decoder, each under its own outcome', () => {
+    const outcomeOf = (code: number) => {
+      const reply = decode([code, 1]);
+      return reply.outcome === 'failed' ? reply.reason : reply.outcome;
+    };
+    // A command that failed is a failed vote for the reason 'error'; a queue is a vote like any other, with more to it.
+    const otherwise: Readonly<Record<string, string>> = { FAILED: 'error', QUEUE: 'granted' };
+    for (const [name, code] of Object.entries(codes)) {
+      expect(outcomeOf(code)).toBe(otherwise[name] ?? name.toLowerCase());
+    }
+    const { QUEUE } = codes;
+    expect(decode([QUEUE, 'p.1', '3', 'p.2', '4'])).toMatchObject({
+      waiters: [
+        { member: 'p.1', since: 3 },
+        { member: 'p.2', since: 4 },
+      ],
     });
-    // A command that failed is a failed vote for the reason 'error'.
-    expect(Object.fromEntries(outcomes)).toEqual(
-      Object.fromEntries(
-        Object.entries(codes).map(([name, code]) => [name === 'FAILED' ? 'ERROR' : name, code]),
-      ),
-    );
+    const unknown = [Object.keys(codes).length + 1, 1];
+    expect(decode(unknown)).toMatchObject({ outcome: 'failed', message: expect.stringContaining('[10,1]') });
   });
 
   it('are those of the simulated server', () => {
-    const model = read(new URL('../../src/testing/batch-model.ts', import.meta.url));
-    const constants = [...model.matchAll(/^const ([A-Z]+) = (\d+);$/gm)].map(([, name, code]) => [
-      name,
-      Number(code),
-    ]);
-    expect(Object.fromEntries(constants)).toMatchObject(codes);
+    expect({ ...modelCodes }).toEqual(codes);
   });
 });
 
 describe('operations', () => {
-  it('are the same in batch.lua, in its contract, in operation.ts and as files', () => {
-    const table = [...batch.body.matchAll(/^ {2}(\w+) = (\w+),$/gm)];
-    for (const [, name, implementation] of table) expect(implementation).toBe(name);
-    expect(sorted(table.map(([, name = '']) => name))).toEqual(sorted(kinds));
+  it('are the same in the contract of batch.lua, in operation.ts and in the script', () => {
+    expect(sorted(samples.map(nameOf))).toEqual(sorted(names));
     const [, named = ''] = /^ +name +(.*)$/m.exec(batch.header) ?? [];
-    expect(sorted(named.split(' | '))).toEqual(sorted(kinds));
-    const files = readdirSync(LUA).map((name) => name.replace('.lua', ''));
-    expect(sorted(files)).toEqual(sorted([...kinds, 'prelude', 'batch', 'marker']));
+    expect(sorted(named.split(' | '))).toEqual(sorted(names));
+    for (const name of names) expect(batchScript.source).toContain(`'${name}'`);
   });
 
   it('are encoded as the arguments that batch.lua takes', () => {
-    const [, first, step] = /^for i = (\d+), #ARGV, (\d+) do$/m.exec(batch.body) ?? [];
-    const described = batch.header.match(/^ {3,}\w+ {2,}\S/gm);
-    expect(described).toHaveLength(Number(step));
-    for (const operation of Object.values(samples)) expect(encode(operation)).toHaveLength(Number(step));
+    const [, first] = /^local i = (\d+)$/m.exec(batch.body) ?? [];
     expect(prelude.header).toContain(`ARGV[${first}..]`);
+    const [, long, short] = /i = i \+ \(name == 'contend' and (\d+) or (\d+)\)/.exec(batch.body) ?? [];
+    expect(batch.header.match(/^ {3,}\w+ {2,}\S/gm)).toHaveLength(Number(short));
+    for (const operation of samples) {
+      const length = nameOf(operation) === 'contend' ? long : short;
+      expect(encode(operation, true)).toHaveLength(Number(length));
+    }
   });
 
-  it.each(Object.entries(samples))(
-    '%s carries a number just where it carries fence counters',
-    (_, operation) => {
-      const number = encode(operation)[4];
-      expect(number === '').toBe(!('fences' in operation));
-      if ('fences' in operation && operation.kind !== 'confirm') {
-        expect(encode({ ...operation, fences: [] })[4]).toBe('');
+  it.each(samples.map((operation) => [nameOf(operation), operation] as const))(
+    '%s has as many keys as batch.lua takes for its number',
+    (name, operation) => {
+      const [, withoutQueues = ''] = /local groups = (.*)$/m.exec(batch.body) ?? [];
+      for (const lock of [operation, { ...operation, fences: [] }]) {
+        // A plain lock has no token to be confirmed.
+        if (name === 'confirm' && lock !== operation) continue;
+        const groups = ['keys'];
+        if (encode(lock, true)[4] !== '') groups.push('fences');
+        if (!withoutQueues.includes(`'${name}'`)) groups.push('queues');
+        const keys: Readonly<Record<string, string>> = { keys: 'k', fences: 'f', queues: 'q' };
+        expect(keysOf(lock)).toEqual(groups.map((group) => keys[group]));
       }
     },
   );
+
+  it('name nobody to a node whose calls are not heard', () => {
+    const { previous, ...waiting } = { ...samplesByKind.acquire, waiter: WAITER, previous: 'u' };
+    expect(encode(waiting, false)).toEqual(encode(samplesByKind.acquire, true));
+    expect(encode({ ...waiting, previous }, false).slice(5)).toEqual(['', '', 'u']);
+  });
 });
 
 describe('the arguments of a script', () => {
   it.each([
-    ['prelude', prelude.header, `${prelude.body}${batch.body}`],
+    ['prelude', prelude.header, HELPERS.map((name) => lua(name).body).join('\n')],
     ['marker', lua('marker').header, lua('marker').body],
   ])('that %s.lua describes are those that are used', (_, header, body) => {
     const mentioned = (text: string) =>
@@ -180,7 +241,8 @@ describe('the arguments of a script', () => {
 
 describe('the scripts as they are sent', () => {
   it('consist of all files, each under the hash of its text', () => {
-    for (const name of ['prelude', ...kinds, 'batch']) {
+    expect(sorted(luaFiles)).toEqual(sorted([...contracts, ...HELPERS, 'marker']));
+    for (const name of [...contracts, ...HELPERS]) {
       expect(batchScript.source).toContain(read(new URL(`${name}.lua`, LUA)));
     }
     expect(batchScript.sha1).toMatch(/^[0-9a-f]{40}$/);
@@ -188,7 +250,7 @@ describe('the scripts as they are sent', () => {
   });
 
   it('set no global variable, which Redis forbids', () => {
-    for (const name of ['prelude', ...kinds, 'batch', 'marker']) {
+    for (const name of luaFiles) {
       const { body } = lua(name);
       const locals = [...body.matchAll(/\blocal (?:function )?([\w, ]+?)(?: =|\(|$)/gm)].flatMap(
         ([, names = '']) => names.split(', '),
@@ -198,10 +260,14 @@ describe('the scripts as they are sent', () => {
       );
       const loops = [...body.matchAll(/\bfor (\w+) =/g)].map(([, variable = '']) => variable);
       const known = new Set([...locals, ...parameters, ...loops]);
-      for (const [, assigned = ''] of body.matchAll(/^\s*([a-z_]\w*) = /gm)) {
-        // Fields of a table constructor look like assignments; they end with a comma.
-        const isField = new RegExp(`^\\s*${assigned} = \\w+,$`, 'm').test(body);
-        expect({ name, assigned, isKnown: known.has(assigned) || isField }).toMatchObject({ isKnown: true });
+      for (const [, list = ''] of body.matchAll(/^\s*([a-z_]\w*(?:, [a-z_]\w*)*) = /gm)) {
+        for (const assigned of list.split(', ')) {
+          // Fields of a table constructor look like assignments; they end with a comma.
+          const isField = new RegExp(`^\\s*${assigned} = \\w+,$`, 'm').test(body);
+          expect({ name, assigned, isKnown: known.has(assigned) || isField }).toMatchObject({
+            isKnown: true,
+          });
+        }
       }
     }
   });

@@ -3,10 +3,15 @@ import { runScript } from '../../src/wire/run.ts';
 import { batchScript } from '../../src/wire/scripts.ts';
 import { World } from './world.ts';
 
-const HEADER = [Number.MAX_SAFE_INTEGER, '', 30_000, 1_000_000, 3_600_000];
+const HEADER = [Number.MAX_SAFE_INTEGER, '', 30_000, 1_000_000, 3_600_000, 100];
 
 function acquire(world: World, value: string): Promise<unknown> {
-  return runScript(world.client(0), batchScript, ['key'], [...HEADER, 'acquire', 1, value, 10_000, '']);
+  return runScript(
+    world.client(0),
+    batchScript,
+    ['key', 'queue'],
+    [...HEADER, 'acquire', 1, value, 10_000, ''],
+  );
 }
 
 async function connectedWorld(rules: ConstructorParameters<typeof World>[1] = {}): Promise<World> {

@@ -1,98 +1,71 @@
--- ACQUIRE: take all keys of one lock, or none.
+-- ACQUIRE of one key; acquire-all.lua has several.
 --
--- keys      n lock keys; if fenced, their n fence counters
+-- keys      a lock key; if fenced, its fence counter; its queue
 -- value     the lock value of this attempt, never used before
 -- ttl       milliseconds
 -- number    fenced: the proposed token, microseconds; plain: empty
 --
+-- CONTEND has three more, any of them empty if there is none:
+-- member    who waits, see queue.lua; refused because of a held key, it enters that key's queue
+-- score     since when
+-- previous  a lock value of the same process whose keys this attempt may take over: it is being released
+--
 -- {GRANTED, c}           the owner is `value`; c is the counter, 0 if plain. Asked again, it answers the same
 --                        and leaves the expiry alone: a driver may send a command twice.
--- {HELD, remaining}      somebody else holds a key for that many milliseconds
+-- {HELD, remaining}      somebody else holds a key, or goes first, for that many milliseconds
 -- {FOREIGN, type}        a key is no lock
 -- {LATE} {QUARANTINED}   the deadline has passed; this node may not vote
 -- {FAILED, message}      a command failed; nothing is left behind
 
--- Raises a fence counter above all it ever answered, at least to `floor`. One call in the ordinary case.
-local function raise_counter(fence, floor)
-  local reply = redis.pcall('SET', fence, digits(floor), 'PX', retention, 'GET')
-  local failure = error_of(reply)
-  if failure then
-    return nil, failure
-  end
-  local before = tonumber(reply or nil)
-  if before and before >= floor then
-    floor = before + 1
-    redis.call('SET', fence, digits(floor), 'PX', retention)
-  end
-  return floor
-end
-
-local function acquire(first, n, value, ttl, number)
+local function acquire(first, _, value, ttl, number, member, score, previous)
   if late then return { LATE } end
   if not voting() then return { QUARANTINED } end
 
-  -- One key, the ordinary case: SET NX looks and takes in one call.
-  local taken = {}
-  local function undo(message)
-    for i = 1, #taken do redis.call('DEL', taken[i]) end
-    return { FAILED, message }
+  local key = KEYS[first]
+  local queue = KEYS[first + (number == '' and 1 or 2)]
+  local function refuse(reply)
+    if member and member ~= '' and reply[1] == HELD then
+      local _, wait_in = queue_functions()
+      wait_in(queue, member, score)
+    end
+    return reply
   end
 
-  if n == 1 then
-    local key = KEYS[first]
-    local set = redis.pcall('SET', key, value, 'NX', 'PX', ttl)
-    local failure = error_of(set)
-    if set and not failure then
-      taken[1] = key
-    else
-      local owner, foreign = owner_of(key)
-      if foreign then return foreign end
-      if owner ~= nil and owner ~= value then return refusal(key) end
-      if failure then return { FAILED, failure } end
-    end
-  else
-    local free = {}
-    local held
-    for i = first, first + n - 1 do
-      local owner, foreign = owner_of(KEYS[i])
-      if foreign then return foreign end
-      if owner == nil then
-        free[#free + 1] = KEYS[i]
-      elseif owner ~= value then
-        local reply = refusal(KEYS[i])
-        if reply[1] == FOREIGN then return reply end
-        if not held or reply[2] > held[2] then held = reply end
+  -- The ordinary case: SET NX looks and takes in one call.
+  local is_taken = false
+  local set = redis.pcall('SET', key, value, 'NX', 'PX', ttl)
+  local failure = error_of(set)
+  if set and not failure then
+    if has_queue(queue) then
+      local hand_to_first, _, is_behind = queue_functions()
+      if is_behind(queue, member or '', score) and hand_to_first(key, queue) then
+        return refuse({ HELD, tonumber(grace) })
       end
     end
-    if held then return held end
-    for i = 1, #free do
-      local failure = error_of(redis.pcall('SET', free[i], value, 'PX', ttl))
-      if failure then return undo(failure) end
-      taken[#taken + 1] = free[i]
+    is_taken = true
+  else
+    local owner, foreign = owner_of(key)
+    if foreign then return foreign end
+    if owner == nil and failure then return { FAILED, failure } end
+    if owner ~= value then
+      local may_take = member and (owner == previous or (member ~= '' and owner == CALLED .. member))
+      if not may_take then return refuse(refusal(key)) end
+      failure = error_of(redis.pcall('SET', key, value, 'PX', ttl))
+      if failure then return { FAILED, failure } end
+      is_taken = true
     end
   end
+  if member and member ~= '' then redis.pcall('ZREM', queue, member) end
 
   if number == '' then return { GRANTED, 0 } end
-
-  local token = 0
-  if #taken == 0 then
-    for i = first + n, first + 2 * n - 1 do
-      token = math.max(token, tonumber(redis.call('GET', KEYS[i]) or nil) or 0)
-    end
-    if token > 0 then return { GRANTED, token } end
+  local fence = KEYS[first + 1]
+  if not is_taken then
+    local token = tonumber(redis.call('GET', fence) or nil)
+    if token and token > 0 then return { GRANTED, token } end
   end
-  local floor = clamp(tonumber(number))
-  if n == 1 then
-    local counter, failure = raise_counter(KEYS[first + 1], floor)
-    if failure then return undo(failure) end
-    return { GRANTED, counter }
-  end
-  -- One number above every counter involved, and the same in each of them.
-  for i = first + n, first + 2 * n - 1 do
-    local counter, failure = raise_counter(KEYS[i], floor)
-    if failure then return undo(failure) end
-    token = math.max(token, counter)
-  end
-  set_counters(first, n, token)
-  return { GRANTED, token }
+  local counter
+  counter, failure = raise_counter(fence, clamp(tonumber(number)))
+  if not failure then return { GRANTED, counter } end
+  if is_taken then redis.call('DEL', key) end
+  return { FAILED, failure }
 end

@@ -1,7 +1,7 @@
 -- The start of the batch script: what every operation of one call shares.
 --
 -- One call carries any number of operations, so that TIME, the deadline and the node's marker are read once.
--- scripts.ts joins prelude, one file an operation, and batch.lua into one script.
+-- scripts.ts joins prelude, the files of the operations, and batch.lua into one script.
 --
 -- KEYS[1]   the node's marker, only if ARGV[2] is not empty; the operations' keys follow
 -- ARGV[1]   deadline: microseconds of this node's TIME after which nothing may be granted any more
@@ -9,12 +9,14 @@
 -- ARGV[3]   maxTtl: milliseconds, the longest ttl that the caller uses
 -- ARGV[4]   beta: microseconds a proposed token may be away from this node's TIME
 -- ARGV[5]   milliseconds a fence counter outlives its last use
--- ARGV[6..] five arguments an operation, see batch.lua
+-- ARGV[6]   milliseconds a free key is kept for a waiter who has been called
+-- ARGV[7..] the operations, see batch.lua
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local beta = tonumber(ARGV[4])
 local retention = ARGV[5]
+local grace = ARGV[6]
 local late = now > tonumber(ARGV[1])
 
 -- Numbers are doubles here, and tostring() keeps only 14 digits of them.
@@ -46,7 +48,7 @@ local function voting()
 end
 
 -- Replies of an operation; wire/operation.ts has the same table.
-local GRANTED, HELD, MISSING, FOREIGN, SUPERSEDED, LATE, QUARANTINED, FAILED = 1, 2, 3, 4, 5, 6, 7, 8
+local GRANTED, HELD, MISSING, FOREIGN, SUPERSEDED, LATE, QUARANTINED, FAILED, QUEUE = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 -- Who owns the lock key: nothing at all, or one value. Second result: the reply that refuses to go on, because
 -- the key is no lock.

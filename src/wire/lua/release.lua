@@ -1,28 +1,43 @@
--- RELEASE: give the keys back, those that are still the caller's. Harmless late, twice, or without a marker.
+-- RELEASE: give the keys back, those that are still the caller's, and hand them to whoever waits first. Harmless late,
+-- twice, or without a marker: a key that nobody owns by now is handed on too, and no other is touched.
 --
--- keys      n lock keys
+-- keys      n lock keys, their n queues
 -- value     the lock value of the attempt
 -- ttl       unused
 -- number    unused
 --
--- {GRANTED, n}       n keys were `value`'s and are gone now
+-- {GRANTED, n}       n keys were `value`'s and are not any more
 -- {MISSING}          no key was there any more
 -- {HELD, remaining}  none was `value`'s, and somebody else holds one
 -- {FOREIGN, type} {FAILED, message}
+-- The first two end with one more element, 1, if a waiter was called; after MISSING there is a 0 between.
 
 local function release(first, n, value)
+  local function hand_on(i)
+    local queue = KEYS[i + n]
+    return has_queue(queue) and queue_functions()(KEYS[i], queue)
+  end
   local freed = 0
+  local called
   local other
   for i = first, first + n - 1 do
     local owner, foreign = owner_of(KEYS[i])
     if foreign then
       other = other or foreign
     elseif owner == value then
-      freed = freed + redis.call('DEL', KEYS[i])
+      freed = freed + 1
+      if hand_on(i) then
+        called = 1
+      else
+        redis.call('DEL', KEYS[i])
+      end
     elseif owner ~= nil then
       other = other or refusal(KEYS[i])
+    elseif hand_on(i) then
+      called = 1
     end
   end
-  if freed > 0 then return { GRANTED, freed } end
-  return other or { MISSING }
+  if freed > 0 then return { GRANTED, freed, called } end
+  if other then return other end
+  return called and { MISSING, 0, called } or { MISSING }
 end

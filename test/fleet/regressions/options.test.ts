@@ -109,7 +109,7 @@ it('15. a setting that is undefined has its default, and one that is 0 is heeded
 
   const calls = await scriptCallsDuring(fleet, async () => {
     await expect(defaults.acquire('defaults', { waitTime: 0 })).rejects.toThrow(LockHeldError);
-    // Close waits for the release of the attempt.
+    // Close sees to the release of the attempt.
     await defaults.close();
   });
 

@@ -5,7 +5,7 @@ import { batchScript } from '../../../src/wire/scripts.ts';
 import type { Broken } from './mix.ts';
 
 /** Where the operations of a batch begin among its arguments, how many arguments each has, and where its number is. */
-const HEADER_LENGTH = 5;
+const HEADER_LENGTH = 6;
 const OPERATION_LENGTH = 5;
 const NUMBER_AT = 4;
 

@@ -50,8 +50,7 @@ export async function contend(
         ? await redlock.acquire(resource, { ttl: mix.ttl, waitTime: dice.between(0, 4 * mix.ttl) })
         : await redlock.tryAcquire(resource, { ttl: mix.ttl });
       if (lock !== null) {
-        const { extending } = mix;
-        await hold(lock, { name, machine, dice, ledger, resource, requestedAt, extending, now });
+        await hold(lock, { name, machine, dice, ledger, resource, requestedAt, mix, now });
       }
     } catch (error) {
       if (!(error instanceof QuorlockError)) throw error;
@@ -73,13 +72,12 @@ interface Situation {
   readonly ledger: Ledger;
   readonly resource: string;
   readonly requestedAt: number;
-  /** How many of all locks are extended, from 0 to 1. */
-  readonly extending: number;
+  readonly mix: Mix;
   now(): number;
 }
 
 async function hold(lock: Lock, situation: Situation): Promise<void> {
-  const { name, machine, dice, ledger, resource, requestedAt, extending, now } = situation;
+  const { name, machine, dice, ledger, resource, requestedAt, mix, now } = situation;
   const held: Held = {
     holder: name,
     resource,
@@ -95,11 +93,11 @@ async function hold(lock: Lock, situation: Situation): Promise<void> {
     const leftMs = remainingMs(lock, machine);
     if (leftMs > 0) held.validUntil = Math.max(held.validUntil, now() + leftMs);
   };
-  const style = dice.chance(extending)
+  const style = dice.chance(mix.extending)
     ? 'extended'
     : dice.weighted([
         [12, 'brief'],
-        [1, 'used up'],
+        [mix.usedUp, 'used up'],
         [1, 'abandoned'],
       ]);
   if (style === 'abandoned') return;

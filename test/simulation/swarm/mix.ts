@@ -55,6 +55,8 @@ export interface Mix {
   readonly faults: readonly Fault[];
   /** How many of all locks are extended once, from 0 to 1. */
   readonly extending: number;
+  /** How many locks are held to their last moment, for every twelve that are held briefly. */
+  readonly usedUp: number;
   /** On average, between two faults. */
   readonly faultEvery: number;
   /** Whether a library's rule stays in force that breaking the assumption would take away: for comparison. */
@@ -95,6 +97,7 @@ export function drawMix(seed: number, broken: Broken = 'none', cycles = 1_000): 
     apart: dice.pick([0, maxTtl / 2, maxTtl]),
     faults: FAULTS.filter(() => dice.chance(often)),
     extending: dice.pick([0, 0.1, 0.3]),
+    usedUp: 1,
     faultEvery: maxTtl * dice.between(0.3, 5),
     isRuleKept: false,
     cycles,
@@ -102,13 +105,20 @@ export function drawMix(seed: number, broken: Broken = 'none', cycles = 1_000): 
   return { ...mix, ...OVERRIDES[broken](mix) };
 }
 
+/** Who holds a lock to the last, and others who want it then, see first whether it is theirs alone. */
+const TO_THE_LAST = { hot: 0.8, usedUp: 12 };
+
 /** What it takes for a broken assumption to show soon. */
 const OVERRIDES: Readonly<Record<Broken, (mix: Mix) => Partial<Mix>>> = {
   none: () => ({}),
-  drift: ({ driftFactor }) => ({ rateError: Math.max(0.2, 4 * driftFactor), faults: ['kill'], hot: 0.5 }),
-  step: () => ({ faults: ['kill'], hot: 0.5 }),
-  memory: () => ({ faults: ['forget', 'pause'], hot: 0.5 }),
-  wall: () => ({ faults: ['wall step', 'pause'], hot: 0.5 }),
+  drift: ({ driftFactor }) => ({
+    ...TO_THE_LAST,
+    rateError: Math.max(0.2, 4 * driftFactor),
+    faults: ['kill'],
+  }),
+  step: () => ({ ...TO_THE_LAST, faults: ['kill'] }),
+  memory: () => ({ ...TO_THE_LAST, faults: ['forget', 'pause'] }),
+  wall: () => ({ ...TO_THE_LAST, faults: ['wall step', 'pause'] }),
   'no confirm': () => ({ extending: 0.3, apart: 10_000, loss: 0.05, faults: [], nodes: 3 }),
   'owner-only extend': ({ ttl }) => ({
     machines: 2,

@@ -14,7 +14,7 @@ export interface Findings {
   readonly failures: ReadonlyMap<string, number>;
   /** Calls that never ended. */
   readonly stuck: number;
-  /** Lock keys that were still there when all had been given back or had expired. */
+  /** Lock keys and queues that were still there when all had been given back or had expired. */
   readonly orphans: readonly string[];
   /** Timers of machines that were still pending after everything was closed. */
   readonly timers: number;
@@ -119,7 +119,8 @@ export async function run(mix: Mix, trace?: (line: string) => void): Promise<Fin
   const recoveries = alive.map((program) => recovers(program, simulation.nowMs + calmForMs));
   const left = (await simulation.until(Promise.all(recoveries), LONGEST_RUN_MS)).filter((is) => !is).length;
   await simulation.until(Promise.all(alive.map(({ redlock }) => redlock.close())), CLOSING_MS);
-  await simulation.advance(mix.maxTtl * 2);
+  // A queue outlives whoever was the last to enter it by two of the longest ttls.
+  await simulation.advance(mix.maxTtl * 4);
   if (crashed.length > 0) throw crashed[0];
 
   const keysOf = simulation.nodes.map(({ store }) => store.keys());
@@ -129,7 +130,7 @@ export async function run(mix: Mix, trace?: (line: string) => void): Promise<Fin
     locks: ledger.locks,
     failures: ledger.failures,
     stuck: Math.max(0, ledger.waiting - deadWaits * mix.callers),
-    orphans: keysOf.flatMap((keys) => keys.filter((key) => key.startsWith('lock:'))),
+    orphans: keysOf.flatMap((keys) => keys.filter((key) => /^(lock|quorlock:queue):/.test(key))),
     timers: alive.reduce((sum, { machine }) => sum + machine.clock.pendingTimers, 0),
     keys: {
       most: Math.max(...keysOf.map(({ length }) => length)),

@@ -1,0 +1,99 @@
+import type { Timer } from '../base/clock.ts';
+import type { Leave, Operation, Release } from '../wire/operation.ts';
+import type { NodeSettings } from './node-settings.ts';
+import { OwedReleases } from './owed-releases.ts';
+
+/** What can wait for other business with its node goes by itself after this many milliseconds, … */
+const LATER_MS = 250;
+
+/** … or when so many have come together. */
+const MOST_LATER = 32;
+
+const NOTHING_TO_SEND = Promise.resolve();
+
+/** What is given back at one node: at once, along with the next call, or again because the node owes it. */
+export class Releases {
+  readonly #settings: NodeSettings;
+  readonly #post: (operation: Release | Leave) => Promise<void>;
+  readonly #owed = new OwedReleases();
+  readonly #later: (Release | Leave)[] = [];
+  #timer: Timer | undefined;
+
+  /** @param post has the node do something; resolves when that has been answered, or never will be */
+  constructor(settings: NodeSettings, post: (operation: Release | Leave) => Promise<void>) {
+    this.#settings = settings;
+    this.#post = post;
+  }
+
+  /** A release is being sent. It is owed until the node confirms it or its keys have expired. */
+  sent(release: Release): void {
+    const { clock, maxTtl, driftFactor, nodeTimeout } = this.#settings;
+    const lapsesInMs = maxTtl * (1 + driftFactor) + nodeTimeout;
+    this.#owed.sent(release, clock.uptime() + lapsesInMs);
+  }
+
+  /** The node has done it. */
+  confirmed(release: Release): void {
+    this.#owed.confirmed(release.value);
+  }
+
+  /** The node has not done it, as far as is known. */
+  failed(release: Release): void {
+    this.#owed.failed(release.value);
+  }
+
+  /**
+   * What there is no hurry for goes along with the next call, or by itself within a quarter of a second: the release of
+   * what the node has just said it did not grant (only a command that a driver sent twice could have taken the key
+   * since), or the end of a wait for what is held.
+   */
+  later(operation: Release | Leave): void {
+    this.#later.push(operation);
+    if (this.#later.length >= MOST_LATER) {
+      void this.sendLater();
+      return;
+    }
+    const { clock } = this.#settings;
+    this.#timer ??= clock.after(LATER_MS, () => void this.sendLater(), { keepAlive: false });
+  }
+
+  /** Posts what was put off. Resolves when all of it has been answered, or never will be. */
+  sendLater(): Promise<unknown> {
+    if (this.#later.length === 0) return NOTHING_TO_SEND;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const posted = this.#later.splice(0).map((operation) => {
+      if (operation.kind === 'release') this.sent(operation);
+      return this.#post(operation);
+    });
+    return Promise.all(posted);
+  }
+
+  /** Posts again what the node owes and is not being asked for. */
+  askAgain(): void {
+    if (!this.#owed.hasIdle) return;
+    for (const release of this.#owed.takeIdle(this.#settings.clock.uptime())) void this.#post(release);
+  }
+
+  /** Whether an operation that the server did not do may run still: not if it takes a key whose release was asked for. */
+  allows(operation: Operation): boolean {
+    switch (operation.kind) {
+      case 'acquire':
+      case 'confirm':
+      case 'extend':
+        return !this.#owed.has(operation.value);
+      case 'release':
+      case 'inspect':
+      case 'enter':
+      case 'leave':
+      case 'waiting':
+        return true;
+    }
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#later.length = 0;
+    this.#owed.clear();
+  }
+}

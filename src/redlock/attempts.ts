@@ -1,0 +1,53 @@
+import { type Attempt, attempt } from '../lock/attempt.ts';
+import type { Lock, LockSurroundings, LockTerms } from '../lock/lock.ts';
+import type { LockValues } from '../lock/lock-values.ts';
+import type { Contention } from '../quorum/quorum.ts';
+import { HeldLocks } from './held-locks.ts';
+
+/** What attempts need of their Redlock. */
+export interface AttemptsSettings {
+  readonly surroundings: LockSurroundings;
+  readonly values: LockValues;
+  /** How long nodes that turn out to be new have to vote, in milliseconds. */
+  readonly connectTimeout: number;
+  /** Aborts when the Redlock closes. */
+  readonly closing: AbortSignal;
+}
+
+/** Makes attempts, each with a lock value of its own, and keeps account of the locks that come of them. */
+export class Attempts {
+  readonly held = new HeldLocks();
+  readonly #settings: AttemptsSettings;
+
+  constructor(settings: AttemptsSettings) {
+    this.#settings = settings;
+  }
+
+  async make(terms: Omit<LockTerms, 'value'>, contention?: Contention): Promise<Attempt> {
+    const { surroundings, connectTimeout } = this.#settings;
+    const { quorum } = surroundings;
+    const result = await this.#makeOne(terms, contention);
+    if (result.outcome !== 'no-quorum' || quorum.isConnected) return result;
+    // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment.
+    await quorum.connected(connectTimeout);
+    return this.#makeOne(terms, contention);
+  }
+
+  async #makeOne(
+    { resources, target, ttl }: Omit<LockTerms, 'value'>,
+    contention: Contention | undefined,
+  ): Promise<Attempt> {
+    const { surroundings, values } = this.#settings;
+    const trying = attempt(surroundings, { resources, target, ttl, value: values.next() }, contention);
+    surroundings.background(trying);
+    const result = await trying;
+    if (result.outcome === 'acquired') this.#adopt(result.lock);
+    return result;
+  }
+
+  /** A lock that was granted while the Redlock closed is given back. */
+  #adopt(lock: Lock): void {
+    if (this.#settings.closing.aborted) void lock.release();
+    else this.held.add(lock);
+  }
+}

@@ -1,0 +1,64 @@
+import type { Clock, Timer } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { Quorum } from '../quorum/quorum.ts';
+import type { LockKeys } from '../wire/operation.ts';
+
+/** How much longer than a called waiter has time, a watch waits at the least and at the most, in milliseconds. */
+const MARGIN_MS = { least: 2, most: 12 } as const;
+
+/**
+ * Sees to it that locks which this process gave back are taken by those who were called. If one was not there to hear
+ * it, everybody else sleeps on; then the lock is handed on to the next. It costs one command, on one node.
+ */
+export class HandoverWatch {
+  readonly #quorum: Quorum;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #timeoutMs: number;
+  readonly #timers = new Map<string, Timer>();
+  #isClosed = false;
+
+  /** @param timeoutMs how long a node has to answer, and a waiter to come once it is called */
+  constructor(quorum: Quorum, clock: Clock, random: Random, timeoutMs: number) {
+    this.#quorum = quorum;
+    this.#clock = clock;
+    this.#random = random;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * A lock was given back, and a waiter called.
+   *
+   * @param name one watch at a time has this name
+   * @param value the lock value that was given back
+   * @param isMoot whether somebody in this process looks after it anyway, when it is time to
+   */
+  watch(name: string, target: LockKeys, value: string, isMoot: () => boolean): void {
+    if (this.#isClosed) return;
+    this.#timers.get(name)?.cancel();
+    const marginMs = MARGIN_MS.least + this.#random.fraction() * (MARGIN_MS.most - MARGIN_MS.least);
+    const look = () => {
+      this.#timers.delete(name);
+      if (!isMoot()) void this.#look(name, target, value, isMoot);
+    };
+    this.#timers.set(name, this.#clock.after(this.#timeoutMs + marginMs, look, { keepAlive: false }));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
+  }
+
+  async #look(name: string, target: LockKeys, value: string, isMoot: () => boolean): Promise<void> {
+    if (await this.#quorum.isTaken(target, this.#random.fraction(), this.#timeoutMs)) return;
+    if (this.#isClosed || isMoot()) return;
+    const { votes } = await this.#quorum.release(target, value, this.#timeoutMs);
+    if (votes.some(hasCalled)) this.watch(name, target, value, isMoot);
+  }
+}
+
+/** Whether a release handed the lock on at a node. */
+export function hasCalled(vote: { readonly called?: boolean } | object): boolean {
+  return 'called' in vote && vote.called === true;
+}

@@ -1,0 +1,63 @@
+import type { Random } from '../base/random.ts';
+import { longestRemainingTtl, type NodeVote } from '../base/vote.ts';
+import { majorityOf } from '../quorum/tally.ts';
+
+/** Who sleeps until a holder's keys expire wakes up within this many milliseconds after. */
+const SPREAD_MS = 20;
+
+/** Without any call, the shortest time until nodes are asked again, in milliseconds. It doubles … */
+const FIRST_DOUBT_MS = 500;
+
+/** … with every attempt up to this: calls may be lost, and holders may use another library, which calls nobody. */
+const LONGEST_DOUBT_MS = 2_000;
+
+/** A call by too few nodes is waited with for at least this many milliseconds, and up to twice as many. It doubles … */
+const MISCALL_MS = 25;
+
+/** … with every attempt up to this. */
+const LONGEST_MISCALL_MS = 800;
+
+/** Where nodes can't be heard: the shortest span from which the pause between two attempts is drawn. It doubles … */
+const FIRST_PAUSE_MS = 8;
+
+/** … with every attempt up to this. */
+const LONGEST_PAUSE_MS = 200;
+
+/** How long somebody sleeps who will be called: until the lock may be free without a call, or it begins to doubt. */
+export function sleepMs(votes: readonly NodeVote[], tries: number, random: Random): number {
+  const doubtMs = doubled(FIRST_DOUBT_MS, LONGEST_DOUBT_MS, tries) * (0.5 + random.fraction() / 2);
+  return Math.min(freeInMs(votes) + 1 + random.fraction() * SPREAD_MS, doubtMs);
+}
+
+/** How long to wait for more nodes to call, when nobody seems to be called by a majority. */
+export function miscallMs(tries: number, random: Random): number {
+  return doubled(MISCALL_MS, LONGEST_MISCALL_MS, tries) * (1 + random.fraction());
+}
+
+/** How soon to ask again after nodes could not be heard for a while. */
+export function afterSilenceMs(random: Random): number {
+  return random.fraction() * LONGEST_PAUSE_MS;
+}
+
+/** The random pause between two attempts of somebody who can't be called. */
+export function pauseMs(votes: readonly NodeVote[], tries: number, random: Random): number {
+  const drawn = 1 + random.fraction() * doubled(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, tries);
+  const holderMs = longestRemainingTtl(votes);
+  return holderMs === undefined ? drawn : Math.min(drawn, holderMs + 1 + random.fraction() * FIRST_PAUSE_MS);
+}
+
+function doubled(first: number, longest: number, times: number): number {
+  return Math.min(first * 2 ** Math.min(times, 10), longest);
+}
+
+/** Milliseconds until a majority of nodes could be free, if nobody extends or gives back what is held. */
+function freeInMs(votes: readonly NodeVote[]): number {
+  const remaining: number[] = [];
+  let granted = 0;
+  for (const vote of votes) {
+    if (vote.outcome === 'held') remaining.push(vote.remainingTtl);
+    else if (vote.outcome === 'granted') granted += 1;
+  }
+  remaining.sort((a, b) => a - b);
+  return remaining[majorityOf(votes.length) - granted - 1] ?? Number.POSITIVE_INFINITY;
+}

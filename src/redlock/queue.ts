@@ -1,0 +1,54 @@
+import type { NodeVote } from '../base/vote.ts';
+
+/** A process that waits for a lock; one of its contenders speaks for all its callers. */
+export interface QueuedProcess {
+  /** The name of its Redlock: the locks it gets have values that begin with it. */
+  readonly process: string;
+  /** When the first of its callers asked, in milliseconds since the epoch, by the nodes' clocks. */
+  readonly since: number;
+  /** How many nodes have it in their queue. */
+  readonly nodes: number;
+  /** Whether it is the very Redlock that was asked. */
+  readonly isOwn: boolean;
+}
+
+/** Who waits for a resource. */
+export interface Queue {
+  readonly resource: string;
+  /** How many callers of this Redlock wait for it, alone and not as one of several resources. */
+  readonly callers: number;
+  /** First come first; whoever has just been called is in it no more. At most a hundred a node. */
+  readonly processes: readonly QueuedProcess[];
+  /** How many nodes were asked in vain. */
+  readonly unknown: number;
+}
+
+/** Puts together what the nodes said. */
+export function queueOf(
+  resource: string,
+  votes: readonly NodeVote[],
+  own: { readonly process: string; readonly callers: number },
+): Queue {
+  const nodes = new Map<string, { since: number; nodes: number }>();
+  let unknown = 0;
+  for (const vote of votes) {
+    if (vote.outcome !== 'granted' || vote.waiters === undefined) {
+      unknown += 1;
+      continue;
+    }
+    for (const { member, since } of vote.waiters) {
+      const known = nodes.get(member) ?? { since, nodes: 0 };
+      nodes.set(member, { since: Math.min(known.since, since), nodes: known.nodes + 1 });
+    }
+  }
+  const processes = [...nodes].map(([member, waiter]) => {
+    const process = member.slice(0, Math.max(0, member.lastIndexOf('.')));
+    return { process, since: waiter.since / 1_000, nodes: waiter.nodes, isOwn: process === own.process };
+  });
+  return {
+    resource,
+    callers: own.callers,
+    processes: processes.sort((a, b) => a.since - b.since),
+    unknown,
+  };
+}

@@ -1,0 +1,72 @@
+import {
+  LockExpiredError,
+  LockHeldError,
+  NoQuorumError,
+  NotALockError,
+  WaitTimeoutError,
+} from '../base/errors.ts';
+import type { FailureReason, NodeVote } from '../base/vote.ts';
+import type { Attempt } from '../lock/attempt.ts';
+import type { Contention } from '../quorum/quorum.ts';
+import { tally } from '../quorum/tally.ts';
+
+/** An attempt that got no lock. */
+export type LostAttempt = Exclude<Attempt, { readonly outcome: 'acquired' }>;
+
+/** What a caller wants and how long it is ready to wait for it. */
+export interface Wish {
+  readonly resources: readonly string[];
+  readonly ttl: number;
+  /** Milliseconds; 0: one attempt. */
+  readonly waitTime: number;
+  /** Ends the wait, with its own reason. */
+  readonly signal: AbortSignal | undefined;
+  /** Tries once, with a lock value of its own. */
+  attempt(contention?: Contention): Promise<Attempt>;
+  /** Whether, within this many milliseconds, a majority of nodes votes and owes no answer. */
+  nodesAnswer(withinMs: number): Promise<boolean>;
+}
+
+/** How long a majority that was too slow for nodeTimeout gets to show that it is slow, and not gone. */
+const SLOW_NODES_GRACE_MS = 40;
+
+/** Whether another attempt may end better than this one, as far as nodes are concerned. */
+export async function isWorthATry({ outcome, votes }: LostAttempt, wish: Wish): Promise<boolean> {
+  switch (outcome) {
+    case 'held':
+    case 'expired':
+      return true;
+    case 'no-quorum':
+      return couldBeSlow(votes) && wish.nodesAnswer(SLOW_NODES_GRACE_MS);
+    case 'not-a-lock':
+      return false;
+  }
+}
+
+/** Whether a majority would have voted if those that were too late had been in time. */
+function couldBeSlow(votes: readonly NodeVote[]): boolean {
+  const out = votes.filter(
+    (vote) => vote.outcome === 'foreign' || (vote.outcome === 'failed' && !isLateness(vote.reason)),
+  );
+  return tally(votes.length, 0, out.length) === 'undecided';
+}
+
+function isLateness(reason: FailureReason): boolean {
+  return reason === 'timeout' || reason === 'late';
+}
+
+/** What a lost attempt means for somebody who does not go on. */
+export function failureOf(attempt: LostAttempt, wish: Wish, elapsedMs: number): Error {
+  const { resources, ttl, waitTime } = wish;
+  const details = { resources, votes: attempt.votes, elapsedMs };
+  switch (attempt.outcome) {
+    case 'held':
+      return waitTime === 0 ? new LockHeldError(details) : new WaitTimeoutError({ ...details, waitTime });
+    case 'expired':
+      return new LockExpiredError({ ...details, ttl });
+    case 'no-quorum':
+      return new NoQuorumError(details);
+    case 'not-a-lock':
+      return new NotALockError(details);
+  }
+}

@@ -1,0 +1,146 @@
+import type { Request } from './batch-request.ts';
+import type { Call } from './call-model.ts';
+import { failureOf } from './lua-values.ts';
+import type { Queues } from './queue-model.ts';
+import { type BatchReply, FAILED, FOREIGN, GRANTED, HELD, LATE, QUARANTINED } from './reply-codes.ts';
+
+/** ACQUIRE and CONTEND, as `wire/lua/acquire.lua` has them. */
+export class Acquisition {
+  readonly #call: Call;
+  readonly #queues: Queues;
+  readonly #request: Request;
+  /** The keys that it has taken just now. */
+  readonly #taken: string[] = [];
+
+  constructor(call: Call, queues: Queues, request: Request) {
+    this.#call = call;
+    this.#queues = queues;
+    this.#request = request;
+  }
+
+  run(): BatchReply {
+    const { keys, queues, number, member } = this.#request;
+    if (this.#call.isLate) return [LATE];
+    if (!this.#call.voting()) return [QUARANTINED];
+    const refused = keys.length === 1 ? this.#takeOne() : this.#takeAll();
+    if (refused !== undefined) return refused;
+    if (member !== '') for (const queue of queues) this.#removeFrom(queue);
+    return number === undefined ? [GRANTED, 0] : this.#count(number);
+  }
+
+  /** SET NX looks and takes in one call. */
+  #takeOne(): BatchReply | undefined {
+    const { keys, queues, value, ttl } = this.#request;
+    const [key = ''] = keys;
+    const [queue = ''] = queues;
+    const { store } = this.#call;
+    let isSet = false;
+    const unset = failureOf(() => {
+      isSet = store.setIfMissing(key, value, ttl);
+    });
+    if (isSet && this.#handOver(key, queue)) return this.#held([HELD, Number(this.#call.grace)], queues);
+    if (!isSet) {
+      const { owner, foreign } = this.#call.ownerOf(key);
+      if (foreign !== undefined) return foreign;
+      if (owner === value) return undefined;
+      if (owner === undefined) return unset === undefined ? undefined : [FAILED, unset];
+      if (!this.#isPrevious(owner) && !this.#isKept(owner))
+        return this.#held(this.#call.refusal(key), queues);
+      const failure = failureOf(() => store.set(key, value, ttl));
+      if (failure !== undefined) return [FAILED, failure];
+    }
+    this.#taken.push(key);
+    return undefined;
+  }
+
+  /** All of several keys, or none. */
+  #takeAll(): BatchReply | undefined {
+    const { keys, queues, value, ttl } = this.#request;
+    const free: string[] = [];
+    const kept: number[] = [];
+    const blocked: string[] = [];
+    let held: BatchReply | undefined;
+    for (const [index, key] of keys.entries()) {
+      const queue = queues[index] ?? '';
+      const { owner, foreign } = this.#call.ownerOf(key);
+      if (foreign !== undefined) return foreign;
+      const isKept = owner !== undefined && this.#isKept(owner);
+      if (isKept) kept.push(index);
+      const isFree = owner === undefined ? !this.#handOver(key, queue) : isKept || this.#isPrevious(owner);
+      if (isFree) {
+        free.push(key);
+      } else if (owner !== value) {
+        const reply = this.#call.refusal(key);
+        if (reply[0] === FOREIGN) return reply;
+        if (held === undefined || Number(reply[1]) > Number(held[1])) held = reply;
+        blocked.push(queue);
+      }
+    }
+    if (held !== undefined) {
+      for (const index of kept) this.#passOn(keys[index] ?? '', queues[index] ?? '');
+      return this.#held(held, blocked);
+    }
+    for (const key of free) {
+      const failure = failureOf(() => this.#call.store.set(key, value, ttl));
+      if (failure !== undefined) return this.#undo(failure);
+      this.#taken.push(key);
+    }
+    return undefined;
+  }
+
+  /** Whether it has handed a free key to somebody who goes first. */
+  #handOver(key: string, queue: string): boolean {
+    const { member, score } = this.#request;
+    return this.#queues.isBehind(queue, member, score) && this.#queues.handToFirst(key, queue);
+  }
+
+  /** What was kept for this waiter is of no use to it without the others. */
+  #passOn(key: string, queue: string): void {
+    if (!this.#queues.handToFirst(key, queue)) this.#call.store.delete(key);
+  }
+
+  #isPrevious(owner: string): boolean {
+    return owner !== '' && owner === this.#request.previous;
+  }
+
+  #isKept(owner: string): boolean {
+    const { member } = this.#request;
+    return member !== '' && owner === this.#queues.keptFor(member);
+  }
+
+  /** Who waits enters the queues of the keys that somebody else has. */
+  #held(reply: BatchReply, queues: readonly string[]): BatchReply {
+    const { member, score } = this.#request;
+    if (member === '' || reply[0] !== HELD) return reply;
+    for (const queue of queues) this.#queues.enter(queue, member, score);
+    return reply;
+  }
+
+  #removeFrom(queue: string): void {
+    failureOf(() => this.#call.store.removeMember(queue, this.#request.member));
+  }
+
+  /** Raises the fence counters: one number above every one of them, and the same in each. */
+  #count(number: number): BatchReply {
+    const { fences } = this.#request;
+    let token = 0;
+    if (this.#taken.length === 0) {
+      for (const fence of fences) token = Math.max(token, this.#call.counter(fence) ?? 0);
+      if (token > 0) return [GRANTED, token];
+    }
+    const floor = this.#call.clamp(number);
+    for (const fence of fences) {
+      const failure = failureOf(() => {
+        token = Math.max(token, this.#call.raise(fence, floor));
+      });
+      if (failure !== undefined) return this.#undo(failure);
+    }
+    if (fences.length > 1) for (const fence of fences) this.#call.setCounter(fence, token);
+    return [GRANTED, token];
+  }
+
+  #undo(message: string): BatchReply {
+    for (const key of this.#taken) this.#call.store.delete(key);
+    return [FAILED, message];
+  }
+}

@@ -1,0 +1,94 @@
+import type { Argument, KeyStore } from './key-store.ts';
+import { digits, toNumber } from './lua-values.ts';
+import { type BatchReply, FOREIGN, HELD } from './reply-codes.ts';
+
+/** What the batch script can see of its server. */
+export interface BatchServer {
+  readonly store: KeyStore;
+  readonly runId: string;
+  /** Its TIME, in microseconds. */
+  readonly timeUs: number;
+  /** PUBLISH: how many have heard it. */
+  publish(channel: string, message: string): number;
+}
+
+/** State, run_id, nonce, number of nodes, largest ttl. */
+const ACTIVE_MARKER = /^active ([0-9a-fA-F]+) \S+ (\d+) (\d+)$/;
+
+/** What every operation of one call shares, as `wire/lua/prelude.lua` has it. */
+export class Call {
+  readonly server: BatchServer;
+  readonly store: KeyStore;
+  readonly timeUs: number;
+  /** Milliseconds, the longest ttl that the caller uses. */
+  readonly maxTtl: number;
+  /** Milliseconds that a free key is kept for a waiter who has been called. */
+  readonly grace: Argument;
+  /** Whether the deadline has passed. */
+  readonly isLate: boolean;
+  readonly #markerKey: string;
+  readonly #nodeCount: string;
+  readonly #clampUs: number;
+  readonly #retention: Argument;
+  #mayVote: boolean | undefined;
+
+  constructor(server: BatchServer, [markerKey = '']: readonly string[], args: readonly Argument[]) {
+    const [deadline, nodeCount = '', maxTtl, clamp, retention = '', grace = ''] = args;
+    this.server = server;
+    this.store = server.store;
+    this.timeUs = server.timeUs;
+    this.maxTtl = Number(maxTtl);
+    this.grace = grace;
+    this.isLate = server.timeUs > Number(deadline);
+    this.#markerKey = markerKey;
+    this.#nodeCount = String(nodeCount);
+    this.#clampUs = Number(clamp);
+    this.#retention = retention;
+  }
+
+  /** Whether the node's marker lets it vote. */
+  voting(): boolean {
+    this.#mayVote ??= this.#nodeCount === '' || this.#hasActiveMarker();
+    return this.#mayVote;
+  }
+
+  ownerOf(key: string): { readonly owner?: string | undefined; readonly foreign?: BatchReply } {
+    const type = this.store.typeOf(key);
+    if (type !== 'none' && type !== 'string') return { foreign: [FOREIGN, type] };
+    return { owner: this.store.get(key) };
+  }
+
+  /** The reply for a key that somebody else owns. */
+  refusal(key: string): BatchReply {
+    const remaining = this.store.ttlOf(key);
+    return remaining === -1 ? [FOREIGN, 'string without expiry'] : [HELD, remaining];
+  }
+
+  /** A proposed token, within reach of this node's TIME. */
+  clamp(proposal: number): number {
+    return Math.min(Math.max(proposal, this.timeUs - this.#clampUs), this.timeUs + this.#clampUs);
+  }
+
+  /** Raises a counter above all it ever answered, at least to `floor`. */
+  raise(fence: string, floor: number): number {
+    const before = toNumber(this.store.exchange(fence, digits(floor), this.#retention));
+    if (before === undefined || before < floor) return floor;
+    this.setCounter(fence, before + 1);
+    return before + 1;
+  }
+
+  counter(fence: string): number | undefined {
+    return toNumber(this.store.get(fence));
+  }
+
+  setCounter(fence: string, counter: number): void {
+    this.store.set(fence, digits(counter), this.#retention);
+  }
+
+  #hasActiveMarker(): boolean {
+    if (this.store.typeOf(this.#markerKey) !== 'string') return false;
+    const marker = this.store.get(this.#markerKey) ?? '';
+    const [, runId = '', nodes, maxTtl] = ACTIVE_MARKER.exec(marker) ?? [];
+    return nodes === this.#nodeCount && Number(maxTtl) >= this.maxTtl && this.server.runId === runId;
+  }
+}

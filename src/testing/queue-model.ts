@@ -1,0 +1,72 @@
+import type { Call } from './call-model.ts';
+import type { Argument } from './key-store.ts';
+import { attempt, digits } from './lua-values.ts';
+
+/** The constants of `wire/lua/queue.lua`. */
+const CALLED = '~';
+const MOST_DEAF = 64;
+
+/** The queues of those who wait for lock keys, as `wire/lua/queue.lua` has them. */
+export class Queues {
+  readonly #call: Call;
+
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  /** The value of a key that is kept for a waiter. */
+  keptFor(member: string): string {
+    return CALLED + member;
+  }
+
+  /** Hands a key that nobody owns to whoever waits first. False: nobody was called, and the key is as before. */
+  handToFirst(key: string, queue: string): boolean {
+    const member = this.#callFirst(queue);
+    return member !== undefined && this.#keepFor(key, member);
+  }
+
+  /** As {@link handToFirst}, without as much as a write where there is no queue. */
+  handOn(key: string, queue: string): boolean {
+    return this.#call.store.typeOf(queue) !== 'none' && this.handToFirst(key, queue);
+  }
+
+  enter(queue: string, member: string, score: Argument): void {
+    const { store, timeUs, maxTtl } = this.#call;
+    const since = digits(Math.min(Number(score), timeUs));
+    if (attempt(() => store.addMember(queue, since, member)) === undefined) return;
+    store.expire(queue, 2 * maxTtl);
+  }
+
+  /** Whether somebody else is first, and before this waiter; newcomers that do not wait are behind everybody. */
+  isBehind(queue: string, member: string, score: Argument): boolean {
+    const { store } = this.#call;
+    if (store.typeOf(queue) !== 'zset') return false;
+    const [first] = store.firstMembers(queue, 1);
+    if (first === undefined || first.member === member) return false;
+    return member === '' || first.score < Number(score);
+  }
+
+  /** Pops the first waiter that is there to hear it, and calls it. */
+  #callFirst(queue: string): string | undefined {
+    const { store, server } = this.#call;
+    for (let popped = 0; popped < MOST_DEAF; popped += 1) {
+      const member = attempt(() => store.popFirstMember(queue))?.member;
+      if (member === undefined) return undefined;
+      const dot = member.lastIndexOf('.');
+      if (dot === -1) continue;
+      const heard = server.publish(`quorlock:wake:${member.slice(0, dot)}`, member.slice(dot + 1));
+      if (heard > 0) return member;
+    }
+    return undefined;
+  }
+
+  #keepFor(key: string, member: string): boolean {
+    const { store, grace } = this.#call;
+    return (
+      attempt(() => {
+        store.set(key, this.keptFor(member), grace);
+        return true;
+      }) === true
+    );
+  }
+}

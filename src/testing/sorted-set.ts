@@ -1,0 +1,68 @@
+/** A member of a sorted set. */
+export interface Scored {
+  readonly member: string;
+  readonly score: number;
+}
+
+/** What a Redis sorted set holds: in the order of the scores and, where these are the same, of the members' bytes. */
+export class SortedSet {
+  readonly #scores = new Map<string, number>();
+  readonly #sorted: Scored[] = [];
+
+  get size(): number {
+    return this.#sorted.length;
+  }
+
+  /** Adds a member, or gives it another score. */
+  add(member: string, score: number): void {
+    this.remove(member);
+    const entry = { member, score };
+    this.#scores.set(member, score);
+    this.#sorted.splice(this.#placeOf(entry), 0, entry);
+  }
+
+  /** Whether it was there. */
+  remove(member: string): boolean {
+    const score = this.#scores.get(member);
+    if (score === undefined) return false;
+    this.#scores.delete(member);
+    this.#sorted.splice(this.#placeOf({ member, score }), 1);
+    return true;
+  }
+
+  /** Takes the first one out. */
+  popFirst(): Scored | undefined {
+    const first = this.#sorted.shift();
+    if (first !== undefined) this.#scores.delete(first.member);
+    return first;
+  }
+
+  /** No more than so many, from the first on. */
+  first(count: number): readonly Scored[] {
+    return this.#sorted.slice(0, count);
+  }
+
+  copy(): SortedSet {
+    const copy = new SortedSet();
+    for (const { member, score } of this.#sorted) copy.add(member, score);
+    return copy;
+  }
+
+  /** How many members come before this one, be it a member or not. */
+  #placeOf(scored: Scored): number {
+    let low = 0;
+    let high = this.#sorted.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const other = this.#sorted[middle];
+      if (other !== undefined && isBefore(other, scored)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function isBefore(a: Scored, b: Scored): boolean {
+  if (a.score !== b.score) return a.score < b.score;
+  return Buffer.compare(Buffer.from(a.member), Buffer.from(b.member)) < 0;
+}

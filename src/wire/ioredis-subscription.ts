@@ -1,0 +1,105 @@
+import type { Subscription, SubscriptionEvents } from './client.ts';
+
+/** What a subscription needs of an ioredis client, version 5 or 6. */
+export interface Subscribable {
+  readonly status: string;
+  on(event: string, listener: (...args: string[]) => void): unknown;
+  off(event: string, listener: (...args: string[]) => void): unknown;
+  subscribe(channel: string): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
+  duplicate(options: object): Subscribable;
+  connect(): Promise<void>;
+  disconnect(): void;
+}
+
+/** A connection that only listens: it is made anew for ever, and nothing waits for it. */
+const LISTENER_OPTIONS = {
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  autoResubscribe: false,
+  maxRetriesPerRequest: 0,
+  keyPrefix: '',
+  connectionName: 'quorlock:wake',
+};
+
+/**
+ * Hears a channel on an ioredis client's own connection, where that speaks RESP3, and on another connection to the same
+ * server where it does not: there, a connection that has subscribed takes no other commands.
+ */
+export class IoredisSubscription implements Subscription {
+  readonly #client: Subscribable;
+  readonly #channel: string;
+  readonly #events: SubscriptionEvents;
+  readonly #options: object;
+  #own: Subscribable | undefined;
+  #isClosed = false;
+  readonly #ready = () => this.#subscribe();
+  readonly #lost = () => this.#events.lost();
+  readonly #message = (channel?: string, message?: string) => {
+    if (channel === this.#channel) this.#events.heard(message ?? '');
+  };
+
+  /** @param options of a connection of its own, beside those of the client */
+  constructor(client: Subscribable, channel: string, events: SubscriptionEvents, options: object = {}) {
+    this.#client = client;
+    this.#channel = channel;
+    this.#events = events;
+    this.#options = options;
+    client.on('ready', this.#ready);
+    if (client.status === 'ready') this.#subscribe();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#client.off('ready', this.#ready);
+    this.#stopHearing(this.#own ?? this.#client);
+    if (this.#own === undefined) {
+      this.#client.unsubscribe(this.#channel).catch(ignore);
+    } else {
+      this.#own.off('ready', this.#ready);
+      this.#own.disconnect();
+    }
+  }
+
+  #subscribe(): void {
+    const isShared = this.#own === undefined && protocolOf(this.#client) === 3;
+    if (!isShared && this.#own === undefined) {
+      this.#connect();
+      return;
+    }
+    const connection = this.#own ?? this.#client;
+    // The main client's return says nothing of a connection of its own.
+    if (connection.status !== 'ready') return;
+    this.#stopHearing(connection);
+    connection.on('message', this.#message);
+    connection.on('close', this.#lost);
+    connection.subscribe(this.#channel).then(() => {
+      if (!this.#isClosed) this.#events.subscribed();
+    }, ignore);
+  }
+
+  #connect(): void {
+    const own = this.#client.duplicate({ ...LISTENER_OPTIONS, ...this.#options });
+    this.#own = own;
+    this.#client.off('ready', this.#ready);
+    // Without a listener the driver prints connection errors; it tries again by itself.
+    own.on('error', ignore);
+    own.on('ready', this.#ready);
+    own.connect().catch(ignore);
+  }
+
+  #stopHearing(connection: Subscribable): void {
+    connection.off('message', this.#message);
+    connection.off('close', this.#lost);
+  }
+}
+
+/** The protocol that was agreed on with the server; unknown to ioredis 5, which speaks RESP2 only. */
+function protocolOf(client: object): unknown {
+  const { condition } = client as { readonly condition?: { readonly protocol?: unknown } | null };
+  return condition?.protocol;
+}
+
+/** Whatever fails shows in what is heard. */
+function ignore(): void {}

@@ -1,0 +1,83 @@
+-- ACQUIRE of several keys: all of them, or none. Replies as in acquire.lua; several held keys are held for as long as
+-- the one that is held longest.
+--
+-- keys      n lock keys; if fenced, their n fence counters; their n queues
+
+-- Looks at all keys. First result: those that can be taken. Second: the reply, if some can't. Third: the places of the
+-- held ones.
+local function look_at_all(first, n, queues, value, member, score, previous)
+  local hand_to_first, _, is_behind = queue_functions()
+  local free, blocked, kept = {}, {}, {}
+  local held
+  for i = 0, n - 1 do
+    local key, queue = KEYS[first + i], KEYS[queues + i]
+    local owner, foreign = owner_of(key)
+    if foreign then return free, foreign, blocked end
+    local is_kept = member ~= '' and owner == CALLED .. member
+    if is_kept then kept[#kept + 1] = i end
+    if owner == nil and is_behind(queue, member, score) and hand_to_first(key, queue) then owner = CALLED end
+    if owner == nil or is_kept or (previous ~= '' and owner == previous) then
+      free[#free + 1] = key
+    elseif owner ~= value then
+      local reply = refusal(key)
+      if reply[1] == FOREIGN then return free, reply, blocked end
+      if not held or reply[2] > held[2] then held = reply end
+      blocked[#blocked + 1] = i
+    end
+  end
+  if held then
+    -- What was kept for this waiter is of no use to it without the others.
+    for j = 1, #kept do
+      local key = KEYS[first + kept[j]]
+      if not hand_to_first(key, KEYS[queues + kept[j]]) then redis.call('DEL', key) end
+    end
+  end
+  return free, held, blocked
+end
+
+local function acquire_all(first, n, value, ttl, number, member, score, previous)
+  if late then return { LATE } end
+  if not voting() then return { QUARANTINED } end
+  member = member or ''
+
+  local queues = first + n * (number == '' and 1 or 2)
+  local free, reply, blocked = look_at_all(first, n, queues, value, member, score, previous or '')
+  if reply then
+    if member ~= '' and reply[1] == HELD then
+      local _, wait_in = queue_functions()
+      for i = 1, #blocked do wait_in(KEYS[queues + blocked[i]], member, score) end
+    end
+    return reply
+  end
+  local taken = {}
+  local function undo(message)
+    for i = 1, #taken do redis.call('DEL', taken[i]) end
+    return { FAILED, message }
+  end
+  for i = 1, #free do
+    local failure = error_of(redis.pcall('SET', free[i], value, 'PX', ttl))
+    if failure then return undo(failure) end
+    taken[#taken + 1] = free[i]
+  end
+  if member ~= '' then
+    for i = queues, queues + n - 1 do redis.pcall('ZREM', KEYS[i], member) end
+  end
+
+  if number == '' then return { GRANTED, 0 } end
+  local token = 0
+  if #taken == 0 then
+    for i = first + n, first + 2 * n - 1 do
+      token = math.max(token, tonumber(redis.call('GET', KEYS[i]) or nil) or 0)
+    end
+    if token > 0 then return { GRANTED, token } end
+  end
+  local floor = clamp(tonumber(number))
+  -- One number above every counter involved, and the same in each of them.
+  for i = first + n, first + 2 * n - 1 do
+    local counter, failure = raise_counter(KEYS[i], floor)
+    if failure then return undo(failure) end
+    token = math.max(token, counter)
+  end
+  set_counters(first, n, token)
+  return { GRANTED, token }
+end

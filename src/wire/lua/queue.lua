@@ -1,0 +1,55 @@
+-- The queue of those who wait for a lock key: a sorted set beside it, which exists only while somebody waits.
+--
+-- member    <process>.<contender>: the process hears its contenders called on the channel quorlock:wake:<process>
+-- score     when the contender asked, microseconds of the nodes' time; the same on all nodes, so that all of them
+--           name the same one as first
+--
+-- A free key is handed on by name: its value is then `~member` for `grace` milliseconds, and the member is told so.
+-- Such a key has no owner. Only the member it names takes it; for everybody else it is held. The member is no longer
+-- in the queue: one that is gone costs one grace, one that was not quick enough enters again with its old score.
+-- Nothing of this decides who owns a key. It decides who asks for it next.
+
+-- Most keys have no queue, and every call makes its functions anew: so these are made where a queue was found.
+
+local CALLED = '~'
+
+local function has_queue(queue)
+  return redis.pcall('EXISTS', queue) == 1
+end
+
+local function queue_functions()
+  -- A call pops so many waiters that nobody hears of any more at the most; the next call goes on.
+  local MOST_DEAF = 64
+
+  -- Hands a key that nobody owns to the first waiter that is there to hear it. True if somebody was called; else the key
+  -- is as it was before.
+  local function hand_to_first(key, queue)
+    for _ = 1, MOST_DEAF do
+      local member = redis.pcall('ZPOPMIN', queue)[1]
+      if not member then return false end
+      local process, contender = string.match(member, '^(.*)%.(.-)$')
+      if process then
+        local heard = redis.pcall('PUBLISH', 'quorlock:wake:' .. process, contender)
+        if type(heard) == 'number' and heard > 0 then
+          return not error_of(redis.pcall('SET', key, CALLED .. member, 'PX', grace))
+        end
+      end
+    end
+    return false
+  end
+
+  -- Has a waiter be called in its turn. The queue goes when nobody has asked again for two of the longest ttls.
+  local function wait_in(queue, member, score)
+    if error_of(redis.pcall('ZADD', queue, digits(math.min(tonumber(score), now)), member)) then return end
+    redis.call('PEXPIRE', queue, 2 * tonumber(ARGV[3]))
+  end
+
+  -- Is somebody else before this waiter? Newcomers that do not wait are behind everybody.
+  local function is_behind(queue, member, score)
+    local first = redis.pcall('ZRANGE', queue, 0, 0, 'WITHSCORES')
+    if not first[1] or first[1] == member then return false end
+    return member == '' or tonumber(first[2]) < tonumber(score)
+  end
+
+  return hand_to_first, wait_in, is_behind
+end

@@ -1,0 +1,36 @@
+-- ENTER: wait in the queues of these keys, without asking for them. For an attempt that got some nodes and not enough:
+-- followed by its RELEASE, it is as if the attempt had been refused here.
+-- LEAVE: wait no more. A key that is kept for this waiter goes on to the next.
+-- WAITING: who waits, first come first. Writes nothing.
+--
+-- keys      n lock keys, their n queues; for WAITING one of each
+-- value     ENTER, LEAVE: the member, see queue.lua
+-- ttl       ENTER: the score
+-- number    empty
+--
+-- {GRANTED, n}                        ENTER, LEAVE: n queues
+-- {QUEUE, member, score, member, …}   WAITING: no more than the first hundred
+
+local MOST_NAMED = 100
+local hand_to_first, wait_in = queue_functions()
+
+local function enter(first, n, member, score)
+  for i = first + n, first + 2 * n - 1 do wait_in(KEYS[i], member, score) end
+  return { GRANTED, n }
+end
+
+local function leave(first, n, member)
+  for i = first, first + n - 1 do
+    redis.pcall('ZREM', KEYS[i + n], member)
+    if owner_of(KEYS[i]) == CALLED .. member and not hand_to_first(KEYS[i], KEYS[i + n]) then
+      redis.call('DEL', KEYS[i])
+    end
+  end
+  return { GRANTED, n }
+end
+
+local function waiting(first)
+  local reply = redis.call('ZRANGE', KEYS[first + 1], 0, MOST_NAMED - 1, 'WITHSCORES')
+  table.insert(reply, 1, QUEUE)
+  return reply
+end

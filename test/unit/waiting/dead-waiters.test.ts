@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { Scene } from './scene.ts';
+
+/** Called waiters have as long as a node has to answer. */
+const GRACE_MS = 50;
+
+describe('the first waiter', () => {
+  it('who was killed costs nothing', async () => {
+    const scene = new Scene();
+    const [holder, dead, next] = await scene.programs(3);
+    if (holder === undefined || dead === undefined || next === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    const held = await simulation.until(holder.redlock.acquire('r'));
+    void scene.hold(dead, 'dead', 1).catch(() => undefined);
+    await simulation.advance(10);
+    const waiting = scene.hold(next, 'next', 1);
+    await simulation.advance(10);
+    dead.machine.kill();
+    await simulation.advance(10);
+    const releasedAt = simulation.nowMs;
+    void held.release();
+    await simulation.until(waiting);
+    expect((scene.turns[0]?.from ?? 0) - releasedAt).toBeLessThan(3);
+  });
+
+  it('who hangs costs one grace, though nobody else has a reason to ask', async () => {
+    const scene = new Scene();
+    const [holder, hung, next] = await scene.programs(3);
+    if (holder === undefined || hung === undefined || next === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    const held = await simulation.until(holder.redlock.acquire('r'));
+    const waitingToo = scene.hold(hung, 'hung', 1);
+    await simulation.advance(10);
+    const waiting = scene.hold(next, 'next', 1);
+    await simulation.advance(10);
+    hung.machine.pause(5_000);
+    const releasedAt = simulation.nowMs;
+    void held.release();
+    await simulation.until(waiting);
+    expect((scene.turns[0]?.from ?? 0) - releasedAt).toBeGreaterThan(GRACE_MS);
+    expect((scene.turns[0]?.from ?? 0) - releasedAt).toBeLessThan(GRACE_MS + 20);
+    await simulation.until(waitingToo);
+    expect(scene.order).toEqual(['next', 'hung']);
+  });
+
+  it('who gave up after it was called passes the lock on at once', async () => {
+    const scene = new Scene();
+    const [holder, fickle, next] = await scene.programs(3);
+    if (holder === undefined || fickle === undefined || next === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    const held = await simulation.until(holder.redlock.acquire('r'));
+    const controller = new AbortController();
+    const gone = scene.hold(fickle, 'fickle', 1, { waitTime: 60_000, signal: controller.signal });
+    const failure = gone.catch((error: unknown) => error);
+    await simulation.advance(10);
+    const waiting = scene.hold(next, 'next', 1);
+    await simulation.advance(10);
+    const releasedAt = simulation.nowMs;
+    void held.release();
+    controller.abort('enough');
+    expect(await failure).toBe('enough');
+    await simulation.until(waiting);
+    expect((scene.turns[0]?.from ?? 0) - releasedAt).toBeLessThan(GRACE_MS);
+  });
+});
+
+describe('a holder that was killed', () => {
+  it('has 32 processes wait for its keys to expire; the one that asked first goes on, without a stampede', async () => {
+    const scene = new Scene();
+    const [holder, ...others] = await scene.programs(33, { ttl: 5_000 });
+    if (holder === undefined) throw new Error('there is no holder');
+    const { simulation } = scene;
+    await simulation.until(holder.redlock.acquire('r'));
+    const acquiredAt = simulation.nowMs;
+    const waiting: Promise<unknown>[] = [];
+    for (const [index, program] of others.entries()) {
+      waiting.push(scene.hold(program, String(index), 1));
+      await simulation.advance(1);
+    }
+    await simulation.advance(2_000);
+    holder.machine.kill();
+    const dueAt = acquiredAt + 5_000;
+    await simulation.advance(dueAt - simulation.nowMs - 500);
+    const before = scene.commands;
+    await simulation.until(Promise.all(waiting));
+    expect((scene.turns[0]?.from ?? 0) - dueAt).toBeLessThan(50);
+    expect(scene.order).toEqual(others.map((_, index) => String(index)));
+    // All that it takes to wake up, to have the lock and to give it back.
+    expect((scene.commands - before) / others.length).toBeLessThan(25);
+  });
+});

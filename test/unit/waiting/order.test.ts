@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest';
+import { jain, Scene } from './scene.ts';
+
+describe('of callers in different processes', () => {
+  it('whoever asked first is served first', async () => {
+    const scene = new Scene();
+    const programs = await scene.programs(8);
+    const { simulation } = scene;
+    const all: Promise<unknown>[] = [];
+    for (const [index, program] of programs.entries()) {
+      all.push(scene.hold(program, `program ${index}`, 20));
+      await simulation.advance(3);
+    }
+    await simulation.until(Promise.all(all));
+    expect(scene.order).toEqual(programs.map((_, index) => `program ${index}`));
+    expect(scene.overlaps).toBe(0);
+  });
+
+  it('a newcomer does not pass those who wait, however it comes', async () => {
+    const scene = new Scene();
+    const [holder, waiter, newcomer] = await scene.programs(3);
+    if (holder === undefined || waiter === undefined || newcomer === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    const held = await simulation.until(holder.redlock.acquire('r', { ttl: 1_000 }));
+    const waiting = scene.hold(waiter, 'waiter', 5);
+    await simulation.advance(20);
+    // It never gives it back: the keys expire on all nodes at about the same time.
+    expect(held.remainingValidity()).toBeGreaterThan(0);
+    const tries: (string | undefined)[] = [];
+    const trying = (async () => {
+      while (scene.turns.length === 0) {
+        const lock = await newcomer.redlock.tryAcquire('r');
+        tries.push(lock === null ? undefined : 'got it');
+        if (lock !== null) await lock.release();
+        await newcomer.machine.sleep(0.2);
+      }
+    })();
+    await simulation.until(Promise.all([waiting, trying]));
+    expect(tries.length).toBeGreaterThan(1_000);
+    expect(tries.filter((got) => got !== undefined)).toEqual([]);
+  });
+
+  it.each([
+    [4, 2],
+    [4, 8],
+    [3, 1],
+    [2, 40],
+  ])('all get as much: %i processes with %i callers each', async (processes, callers) => {
+    const scene = new Scene();
+    const programs = await scene.programs(processes);
+    const names = programs.flatMap((_, index) =>
+      Array.from({ length: callers }, (__, caller) => `${index}.${caller}`),
+    );
+    const counts = new Map(names.map((name) => [name, 0]));
+    const untilMs = scene.simulation.nowMs + 5_000;
+    const call = async (name: string) => {
+      const program = programs[Number(name.split('.')[0])];
+      if (program === undefined) throw new Error(name);
+      while (scene.simulation.nowMs < untilMs) {
+        await scene.hold(program, name, 1);
+        counts.set(name, (counts.get(name) ?? 0) + 1);
+      }
+    };
+    await scene.simulation.until(Promise.all(names.map(call)));
+    expect(jain([...counts.values()])).toBeGreaterThan(0.98);
+    expect(scene.overlaps).toBe(0);
+  });
+});
+
+describe('of callers in one process', () => {
+  it('whoever asked first is served first, and each hand-over is one call a node', async () => {
+    const scene = new Scene();
+    const [program] = await scene.programs(1);
+    if (program === undefined) throw new Error('there is no program');
+    const names = Array.from({ length: 100 }, (_, index) => `caller ${index}`);
+    const before = scene.commands;
+    await scene.simulation.until(Promise.all(names.map((name) => scene.hold(program, name, 1))));
+    expect(scene.order).toEqual(names);
+    // One to acquire the first and one to release the last; what is between is done in one.
+    expect(scene.commands - before).toBe(5 * (names.length + 1));
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('one speaks for all of them while somebody else holds the lock', async () => {
+    const scene = new Scene();
+    const [holder, program] = await scene.programs(2);
+    if (holder === undefined || program === undefined) throw new Error('too few');
+    const held = await scene.simulation.until(holder.redlock.acquire('r'));
+    const before = scene.commands;
+    const all = Array.from({ length: 1_000 }, (_, index) => scene.hold(program, `caller ${index}`, 0.1));
+    await scene.simulation.advance(200);
+    // Once without being heard, once with.
+    expect(scene.commands - before).toBe(2 * 5);
+    await scene.simulation.until(held.release());
+    await scene.simulation.until(Promise.all(all));
+    expect(scene.order).toEqual(all.map((_, index) => `caller ${index}`));
+  });
+
+  it('no more than sixteen go before a process that waits', async () => {
+    const scene = new Scene();
+    const [many, one] = await scene.programs(2);
+    if (many === undefined || one === undefined) throw new Error('too few');
+    const held = await scene.simulation.until(one.redlock.acquire('r'));
+    const all = Array.from({ length: 50 }, () => scene.hold(many, 'many', 1));
+    await scene.simulation.advance(10);
+    await scene.simulation.until(held.release());
+    all.push(scene.hold(one, 'one', 1));
+    await scene.simulation.until(Promise.all(all));
+    expect(scene.order.indexOf('one')).toBe(16);
+  });
+
+  it('nor for longer than a tenth of a second', async () => {
+    const scene = new Scene();
+    const [many, one] = await scene.programs(2);
+    if (many === undefined || one === undefined) throw new Error('too few');
+    const all = Array.from({ length: 10 }, () => scene.hold(many, 'many', 30));
+    await scene.simulation.advance(10);
+    all.push(scene.hold(one, 'one', 1));
+    await scene.simulation.until(Promise.all(all));
+    expect(scene.order.indexOf('one')).toBe(4);
+  });
+});

@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+import { Scene } from './scene.ts';
+
+describe('waiting()', () => {
+  it('tells who waits, first come first, and how many callers of this process', async () => {
+    const scene = new Scene();
+    const [holder, first, second] = await scene.programs(3);
+    if (holder === undefined || first === undefined || second === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    const held = await simulation.until(holder.redlock.acquire('r'));
+    const all = [scene.hold(first, 'first', 1), scene.hold(first, 'first again', 1)];
+    await simulation.advance(10);
+    all.push(scene.hold(second, 'second', 1));
+    await simulation.advance(10);
+    const seen = await simulation.until(second.redlock.waiting('r'));
+    expect(seen).toMatchObject({
+      resource: 'r',
+      callers: 1,
+      processes: [
+        { nodes: 5, isOwn: false },
+        { nodes: 5, isOwn: true },
+      ],
+      unknown: 0,
+    });
+    const [older, newer] = seen.processes;
+    expect((newer?.since ?? 0) - (older?.since ?? 0)).toBeCloseTo(10, 0);
+    expect(older?.process).not.toBe(newer?.process);
+    expect(await simulation.until(first.redlock.waiting('r'))).toMatchObject({ callers: 2 });
+    await simulation.until(held.release());
+    const locks = await simulation.until(Promise.all(all));
+    expect(locks.map(({ value }) => value.split('.')[0])).toEqual([
+      older?.process,
+      older?.process,
+      newer?.process,
+    ]);
+    expect(await simulation.until(first.redlock.waiting('r'))).toEqual({
+      resource: 'r',
+      callers: 0,
+      processes: [],
+      unknown: 0,
+    });
+  });
+
+  it('says how many nodes do not answer', async () => {
+    const scene = new Scene();
+    const [program] = await scene.programs(1);
+    if (program === undefined) throw new Error('there is no program');
+    scene.simulation.nodes[3]?.crash();
+    await scene.simulation.advance(5);
+    expect(await scene.simulation.until(program.redlock.waiting('r'))).toMatchObject({ unknown: 1 });
+  });
+
+  it('refuses what is no resource', async () => {
+    const scene = new Scene();
+    const [program] = await scene.programs(1);
+    // @ts-expect-error: callers in JavaScript
+    await expect(program?.redlock.waiting(['r'])).rejects.toThrow(/resource must be a string: got/);
+  });
+});
+
+describe('inspect()', () => {
+  it('tells of a lock that is kept for somebody who was called', async () => {
+    const scene = new Scene();
+    const [holder, waiter] = await scene.programs(2);
+    if (holder === undefined || waiter === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    const held = await simulation.until(holder.redlock.acquire('r'));
+    const waiting = scene.hold(waiter, 'waiter', 1);
+    await simulation.advance(10);
+    const { processes } = await simulation.until(holder.redlock.waiting('r'));
+    waiter.machine.pause(30);
+    await simulation.until(held.release());
+    const seen = await simulation.until(holder.redlock.inspect('r'));
+    expect(seen.state).toBe('contended');
+    for (const node of seen.nodes) {
+      expect(node).toMatchObject({
+        state: 'kept',
+        for: expect.stringContaining(processes[0]?.process ?? '?'),
+      });
+    }
+    await simulation.until(waiting);
+  });
+});
+
+describe('what waiting leaves behind', () => {
+  it('is nothing: no key, no subscription, no timer', async () => {
+    const scene = new Scene();
+    const programs = await scene.programs(4);
+    const { simulation } = scene;
+    const all = programs.flatMap((program) =>
+      Array.from({ length: 5 }, (_, index) => scene.hold(program, `${index}`, 1)),
+    );
+    await simulation.until(Promise.all(all));
+    await simulation.advance(11_000);
+    expect(scene.keys).toEqual([]);
+    for (const { machine } of programs) expect(machine.clock.pendingTimers).toBe(0);
+    for (const node of simulation.nodes) expect(node.subscriptions).toBe(0);
+  });
+
+  it('for thousands of resources is one subscription a node', async () => {
+    const scene = new Scene();
+    const [holder, waiter] = await scene.programs(2);
+    if (holder === undefined || waiter === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    const names = Array.from({ length: 2_000 }, (_, index) => `resource ${index}`);
+    const held = await simulation.until(Promise.all(names.map((name) => holder.redlock.acquire(name))));
+    const waiting = names.map((name) => waiter.redlock.acquire(name));
+    await simulation.advance(100);
+    for (const node of simulation.nodes) expect(node.subscriptions).toBe(1);
+    await simulation.until(Promise.all(held.map((lock) => lock.release())));
+    const locks = await simulation.until(Promise.all(waiting));
+    await simulation.until(Promise.all(locks.map((lock) => lock.release())));
+    expect(scene.keys).toEqual([]);
+  });
+});
+
+describe('several resources', () => {
+  it('are waited for together, and had all at once', async () => {
+    const scene = new Scene();
+    const [holder, waiter, other] = await scene.programs(3);
+    if (holder === undefined || waiter === undefined || other === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    const a = await simulation.until(holder.redlock.acquire('a'));
+    const b = await simulation.until(holder.redlock.acquire('b'));
+    const both = waiter.redlock.acquire(['b', 'a']);
+    await simulation.advance(20);
+    await simulation.until(a.release());
+    await simulation.advance(5);
+    // What is free meanwhile is anybody's.
+    const single = await simulation.until(other.redlock.acquire('a'));
+    await simulation.until(b.release());
+    await simulation.advance(5);
+    await simulation.until(single.release());
+    const lock = await simulation.until(both);
+    expect(lock.resources).toEqual(['a', 'b']);
+    await simulation.until(lock.release());
+    await simulation.advance(200);
+    expect(scene.keys).toEqual([]);
+  });
+});
