@@ -24,8 +24,9 @@ export class Acquisition {
     if (!this.#call.voting()) return [QUARANTINED];
     const refused = keys.length === 1 ? this.#takeOne() : this.#takeAll();
     if (refused !== undefined) return refused;
-    if (member !== '') for (const queue of queues) this.#removeFrom(queue);
-    return number === undefined ? [GRANTED, 0] : this.#count(number);
+    const reply: BatchReply = number === undefined ? [GRANTED, 0] : this.#count(number);
+    if (member !== '' && reply[0] === GRANTED) for (const queue of queues) this.#removeFrom(queue);
+    return reply;
   }
 
   /** SET NX looks and takes in one call. */

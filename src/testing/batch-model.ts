@@ -144,6 +144,7 @@ class Batch {
   }
 
   #enter({ queues, value: member, ttl: score }: Request): BatchReply {
+    if (this.#call.isLate) return [LATE];
     for (const queue of queues) this.#queues.enter(queue, member, score);
     return [GRANTED, queues.length];
   }

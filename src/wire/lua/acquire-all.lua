@@ -59,17 +59,20 @@ local function acquire_all(first, n, value, ttl, number, member, score, previous
     if failure then return undo(failure) end
     taken[#taken + 1] = free[i]
   end
-  if member ~= '' then
-    for i = queues, queues + n - 1 do redis.pcall('ZREM', KEYS[i], member) end
-  end
 
-  if number == '' then return { GRANTED, 0 } end
+  local function granted(counter)
+    if member ~= '' then
+      for i = queues, queues + n - 1 do redis.pcall('ZREM', KEYS[i], member) end
+    end
+    return { GRANTED, counter }
+  end
+  if number == '' then return granted(0) end
   local token = 0
   if #taken == 0 then
     for i = first + n, first + 2 * n - 1 do
       token = math.max(token, tonumber(redis.call('GET', KEYS[i]) or nil) or 0)
     end
-    if token > 0 then return { GRANTED, token } end
+    if token > 0 then return granted(token) end
   end
   local floor = clamp(tonumber(number))
   -- One number above every counter involved, and the same in each of them.
@@ -79,5 +82,5 @@ local function acquire_all(first, n, value, ttl, number, member, score, previous
     token = math.max(token, counter)
   end
   set_counters(first, n, token)
-  return { GRANTED, token }
+  return granted(token)
 end

@@ -48,24 +48,27 @@ local function acquire(first, _, value, ttl, number, member, score, previous)
     if foreign then return foreign end
     if owner == nil and failure then return { FAILED, failure } end
     if owner ~= value then
-      local may_take = member and (owner == previous or (member ~= '' and owner == CALLED .. member))
+      local may_take = member and ((previous ~= '' and owner == previous) or (member ~= '' and owner == CALLED .. member))
       if not may_take then return refuse(refusal(key)) end
       failure = error_of(redis.pcall('SET', key, value, 'PX', ttl))
       if failure then return { FAILED, failure } end
       is_taken = true
     end
   end
-  if member and member ~= '' then redis.pcall('ZREM', queue, member) end
 
-  if number == '' then return { GRANTED, 0 } end
+  local function granted(counter)
+    if member and member ~= '' then redis.pcall('ZREM', queue, member) end
+    return { GRANTED, counter }
+  end
+  if number == '' then return granted(0) end
   local fence = KEYS[first + 1]
   if not is_taken then
     local token = tonumber(redis.call('GET', fence) or nil)
-    if token and token > 0 then return { GRANTED, token } end
+    if token and token > 0 then return granted(token) end
   end
   local counter
   counter, failure = raise_counter(fence, clamp(tonumber(number)))
-  if not failure then return { GRANTED, counter } end
+  if not failure then return granted(counter) end
   if is_taken then redis.call('DEL', key) end
   return { FAILED, failure }
 end

@@ -9,12 +9,14 @@
 -- number    empty
 --
 -- {GRANTED, n}                        ENTER, LEAVE: n queues
+-- {LATE}                              ENTER: who asked may have left by now
 -- {QUEUE, member, score, member, …}   WAITING: no more than the first hundred
 
 local MOST_NAMED = 100
 local hand_to_first, wait_in = queue_functions()
 
 local function enter(first, n, member, score)
+  if late then return { LATE } end
   for i = first + n, first + 2 * n - 1 do wait_in(KEYS[i], member, score) end
   return { GRANTED, n }
 end
