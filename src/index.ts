@@ -26,6 +26,7 @@ export type {
   TryAcquireOptions,
   UsingOptions,
 } from './redlock/options.ts';
+export type { Queue, QueuedProcess } from './redlock/queue.ts';
 export type { Resources } from './redlock/resources.ts';
 export { Redlock } from './redlock.ts';
-export type { Client, ConnectionState } from './wire/client.ts';
+export type { Client, ConnectionState, Subscription, SubscriptionEvents } from './wire/client.ts';

@@ -15,6 +15,7 @@ import { addToCart } from '../unit/readme/snippets/fencing.ts';
 import { whoHolds } from '../unit/readme/snippets/inspect.ts';
 import { hourly } from '../unit/readme/snippets/try-acquire.ts';
 import { reindex } from '../unit/readme/snippets/using.ts';
+import { howLong } from '../unit/readme/snippets/waiting.ts';
 import { Fleet } from './fleet.ts';
 
 let fleet: Fleet;
@@ -90,6 +91,17 @@ describe('the snippets of README.md', () => {
     expect(await whoHolds(redlock, 'page')).toMatch(/^free: (127\.0\.0\.1:\d+ says free(, )?){5}$/);
     await using lock = await redlock.acquire('page');
     expect(await whoHolds(redlock, 'page')).toMatch(new RegExp(`^${lock.value} holds it for \\d+ ms more$`));
+  });
+
+  it('tell who waits', async () => {
+    const redlock = openRedlock();
+    await using lock = await redlock.acquire('page');
+    expect(await howLong(redlock, 'page')).toBe('nobody waits in another process, and 0 in this one');
+    const waiting = openRedlock().acquire('page');
+    await vi.waitUntil(async () => (await redlock.waiting('page')).processes.length > 0);
+    expect(await howLong(redlock, 'page')).toMatch(/^1 wait, the first since \d{4}-/);
+    await lock.release();
+    await (await waiting).release();
   });
 
   it('guard what the lock protects', async () => {

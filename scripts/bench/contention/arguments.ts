@@ -1,0 +1,84 @@
+import type { PeerName } from '../../../bench/peers/names.ts';
+import { positive, UsageError } from '../../support/arguments.ts';
+import { CASES, type Case } from './cases.ts';
+import { PEER_NAMES } from './variants.ts';
+
+/** Options of `npm run bench -- contention`, for `parseArgs`. */
+export const CONTENTION_OPTIONS = {
+  rounds: { type: 'string' },
+  quick: { type: 'boolean' },
+  only: { type: 'string' },
+  case: { type: 'string' },
+  out: { type: 'string' },
+} as const;
+
+export const CONTENTION_HELP = `Options of contention:
+  --rounds N     every library is measured so often, in turns; default 3
+  --quick        one round, shorter ones
+  --only LIST    only these libraries: ${PEER_NAMES.join(',')}
+  --case LIST    only these cases: ${CASES.map(({ name }) => name).join(',')}
+  --out FOLDER   write all figures to contention.json there
+`;
+
+export interface ContentionArguments {
+  readonly rounds: number;
+  readonly pace: Pace;
+  readonly peers: readonly PeerName[];
+  readonly cases: readonly Case[];
+  /** Where the figures are written; undefined: nowhere. */
+  readonly out: string | undefined;
+}
+
+/** How long each measurement takes, in milliseconds. */
+export interface Pace {
+  readonly warmUpMs: number;
+  readonly measuredMs: number;
+  /** For undisturbed acquisitions. */
+  readonly aloneMs: number;
+  /** How many bursts a round has. */
+  readonly bursts: number;
+}
+
+const FULL: Pace = { warmUpMs: 1_000, measuredMs: 5_000, aloneMs: 1_000, bursts: 15 };
+const QUICK: Pace = { warmUpMs: 500, measuredMs: 2_000, aloneMs: 500, bursts: 7 };
+
+/** What `parseArgs` makes of the options. */
+export interface ContentionValues {
+  readonly rounds?: string | undefined;
+  readonly quick?: boolean | undefined;
+  readonly only?: string | undefined;
+  readonly case?: string | undefined;
+  readonly out?: string | undefined;
+}
+
+/** @throws {UsageError} */
+export function contentionArguments(values: ContentionValues): ContentionArguments {
+  const { quick = false, out } = values;
+  const rounds = positive('--rounds', values.rounds, quick ? 1 : 3);
+  if (!Number.isInteger(rounds)) throw new UsageError(`--rounds must be an integer: got "${rounds}"`);
+  return {
+    rounds,
+    pace: quick ? QUICK : FULL,
+    peers: chosen('--only', values.only, PEER_NAMES, (name) => name),
+    cases: chosen('--case', values.case, CASES, ({ name }) => name),
+    out,
+  };
+}
+
+/** In the order of all, whatever the order of the text. */
+function chosen<Item>(
+  option: string,
+  text: string | undefined,
+  all: readonly Item[],
+  nameOf: (item: Item) => string,
+): readonly Item[] {
+  if (text === undefined) return all;
+  const names = text.split(',');
+  const unknown = names.filter((name) => !all.some((item) => nameOf(item) === name));
+  if (unknown.length > 0) {
+    throw new UsageError(
+      `${option} has no ${unknown.join(', ')}; there are ${all.map((item) => nameOf(item)).join(', ')}`,
+    );
+  }
+  return all.filter((item) => names.includes(nameOf(item)));
+}

@@ -1,0 +1,78 @@
+import type { FromWorker, ToWorker } from '../../../bench/worker/protocol.ts';
+import { type Answer, Member } from './member.ts';
+import type { Variant } from './variants.ts';
+
+const LOADED_WITHIN_MS = 20_000;
+
+/** From the order to begin until all begin, in milliseconds: by then every process has heard of it. */
+const NOTICE_MS = 50;
+
+/** What an answer may take beyond what was asked for, in milliseconds: the machine is busy. */
+const GRACE_MS = 10_000;
+
+/** Processes that run one library's contenders. All are told the same, and begin at the same moment. */
+export class Crew implements AsyncDisposable {
+  readonly #members: readonly Member[];
+
+  private constructor(members: readonly Member[]) {
+    this.#members = members;
+  }
+
+  /**
+   * Resolves when every process has loaded the library, connected to all nodes and warmed up.
+   *
+   * @param program the compiled code of the processes
+   * @throws {MemberError}
+   */
+  static async start(
+    program: string,
+    processes: number,
+    { peer, settings }: Variant,
+    urls: readonly string[],
+  ): Promise<Crew> {
+    const crew = new Crew(Array.from({ length: processes }, () => new Member(program)));
+    try {
+      await crew.#tell({ kind: 'load', peer, settings, urls }, 'loaded', LOADED_WITHIN_MS);
+      return crew;
+    } catch (error) {
+      await crew[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Contenders ask again and again. @throws {MemberError} */
+  run(terms: { resource: string; contenders: number; warmUpMs: number; measuredMs: number }) {
+    const withinMs = terms.warmUpMs + terms.measuredMs + GRACE_MS;
+    return this.#tell({ kind: 'run', startAt: inAMoment(), ...terms }, 'run', withinMs);
+  }
+
+  /** Contenders ask once each. @throws {MemberError} */
+  burst(terms: { resource: string; contenders: number; limitMs: number }) {
+    return this.#tell({ kind: 'burst', startAt: inAMoment(), ...terms }, 'burst', terms.limitMs + GRACE_MS);
+  }
+
+  /** What an acquire takes that nobody disturbs, in milliseconds each. @throws {MemberError} */
+  async alone(resource: string, durationMs: number): Promise<readonly number[]> {
+    const [first] = this.#members;
+    if (first === undefined) return [];
+    const answer = await first.tell({ kind: 'alone', resource, durationMs }, 'alone', durationMs + GRACE_MS);
+    return answer.acquireMs;
+  }
+
+  /** Resolves when all processes have gone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.end()));
+  }
+
+  #tell<Kind extends FromWorker['kind']>(
+    message: ToWorker,
+    kind: Kind,
+    withinMs: number,
+  ): Promise<readonly Answer<Kind>[]> {
+    return Promise.all(this.#members.map((member) => member.tell(message, kind, withinMs)));
+  }
+}
+
+function inAMoment(): bigint {
+  return process.hrtime.bigint() + BigInt(NOTICE_MS) * 1_000_000n;
+}

@@ -1,0 +1,84 @@
+import { quantile } from '../figures.ts';
+import type { Pace } from './arguments.ts';
+import type { Case } from './cases.ts';
+import { Crew } from './crew.ts';
+import type { Figures } from './figures.ts';
+import { handoversMs, overlaps, runFigures } from './run-figures.ts';
+import type { Variant } from './variants.ts';
+
+/** A burst is given up after it, in milliseconds; it takes a hundredth of that if nobody waits in vain. */
+const BURST_LIMIT_MS = 5_000;
+
+/** Where and for how long things are measured. */
+export interface Bench {
+  /** The compiled code of the processes. */
+  readonly program: string;
+  readonly urls: readonly string[];
+  readonly pace: Pace;
+}
+
+/**
+ * Measures one library in one case once, in processes of its own and on keys of its own: nothing is left of others.
+ *
+ * @throws {MemberError}
+ */
+export async function measure(bench: Bench, one: Case, variant: Variant): Promise<Figures> {
+  await using crew = await Crew.start(bench.program, one.processes, variant, bench.urls);
+  if (one.kind === 'burst') return await measureBursts(crew, one, bench.pace);
+  if (one.kind === 'run') return (await measureRun(crew, one, bench.pace)).figures;
+  const aloneMs = quantile(await crew.alone(newResource(), bench.pace.aloneMs), 0.5);
+  const { figures, handovers } = await measureRun(crew, one, bench.pace);
+  if (one.kind === 'one-process') {
+    const limit = 1_000 / (figures.heldMs + aloneMs);
+    return { ...figures, aloneMs, limit, share: figures.rate / limit };
+  }
+  const [handoverP50Ms, handoverP99Ms] = [quantile(handovers, 0.5), quantile(handovers, 0.99)];
+  return {
+    ...figures,
+    aloneMs,
+    handoverP50Ms,
+    handoverP99Ms,
+    handoverP50: handoverP50Ms / aloneMs,
+    handoverP99: handoverP99Ms / aloneMs,
+    handovers: handovers.length,
+  };
+}
+
+async function measureRun(crew: Crew, one: Case, { warmUpMs, measuredMs }: Pace) {
+  const reports = await crew.run({
+    resource: newResource(),
+    contenders: one.contendersEach,
+    warmUpMs,
+    measuredMs,
+  });
+  const window = { fromMs: warmUpMs, toMs: warmUpMs + measuredMs };
+  return { figures: runFigures(reports, window), handovers: handoversMs(reports, window) };
+}
+
+async function measureBursts(crew: Crew, one: Case, { bursts }: Pace): Promise<Figures> {
+  const takenMs: number[] = [];
+  let unfinished = 0;
+  let overlapsSeen = 0;
+  // Who is not through goes on waiting, and would disturb the next burst.
+  while (takenMs.length < bursts && unfinished === 0) {
+    const reports = await crew.burst({
+      resource: newResource(),
+      contenders: one.contendersEach,
+      limitMs: BURST_LIMIT_MS,
+    });
+    unfinished = reports.reduce((total, report) => total + report.unfinished, 0);
+    overlapsSeen += overlaps(reports.flatMap((report) => report.contenders.flatMap(({ holds }) => holds)));
+    takenMs.push(
+      unfinished > 0 ? BURST_LIMIT_MS : Math.max(...reports.map((report) => report.lastReleasedAtMs)),
+    );
+  }
+  return { burstMs: quantile(takenMs, 0.5), unfinished, overlaps: overlapsSeen };
+}
+
+let resources = 0;
+
+/** A resource that nobody has locked yet. */
+function newResource(): string {
+  resources += 1;
+  return `contended:${resources}`;
+}

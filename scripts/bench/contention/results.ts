@@ -1,0 +1,53 @@
+import type { Case } from './cases.ts';
+import { type Figures, typical } from './figures.ts';
+import { type Goal, goalsOf } from './goals.ts';
+import { isQuorlock, type Variant } from './variants.ts';
+
+/** What was measured of one library in one case. */
+interface Entry {
+  readonly variant: Variant;
+  readonly rounds: readonly Figures[];
+  /** The medians of the rounds. */
+  readonly figures: Figures;
+}
+
+/** All that came of a case. */
+export interface CaseResult {
+  readonly case: Case;
+  /** In the order in which they are listed. */
+  readonly entries: readonly Entry[];
+  /** quorlock's, if it was measured. */
+  readonly own: Figures | undefined;
+  readonly goals: readonly Goal[];
+}
+
+/** Collects figures while rounds go on. */
+export class Results {
+  readonly #cases: readonly Case[];
+  readonly #variants: readonly Variant[];
+  readonly #rounds = new Map<Case, Map<Variant, Figures[]>>();
+
+  constructor(cases: readonly Case[], variants: readonly Variant[]) {
+    this.#cases = cases;
+    this.#variants = variants;
+    for (const one of cases) this.#rounds.set(one, new Map(variants.map((variant) => [variant, []])));
+  }
+
+  add(one: Case, variant: Variant, figures: Figures): void {
+    this.#rounds.get(one)?.get(variant)?.push(figures);
+  }
+
+  get all(): readonly CaseResult[] {
+    return this.#cases.map((one) => this.#resultOf(one));
+  }
+
+  #resultOf(one: Case): CaseResult {
+    const entries = this.#variants.flatMap((variant) => {
+      const rounds = this.#rounds.get(one)?.get(variant) ?? [];
+      return rounds.length === 0 ? [] : [{ variant, rounds, figures: typical(rounds) }];
+    });
+    const own = entries.find(({ variant }) => isQuorlock(variant))?.figures;
+    const peers = entries.filter(({ variant }) => !isQuorlock(variant)).map(({ figures }) => figures);
+    return { case: one, entries, own, goals: own === undefined ? [] : goalsOf(one.name, own, peers) };
+  }
+}

@@ -1,0 +1,78 @@
+import { printTable } from '../figures.ts';
+import type { CaseKind } from './cases.ts';
+import type { Figures } from './figures.ts';
+import type { CaseResult } from './results.ts';
+import { nameOf } from './variants.ts';
+
+interface Column {
+  readonly head: string;
+  readonly value: (figures: Figures, own: Figures | undefined) => number | undefined;
+  /** Digits after the point. */
+  readonly digits: number;
+}
+
+const RUN: readonly Column[] = [
+  { head: 'acquisitions/s', value: ({ rate }) => rate, digits: 1 },
+  { head: 'quorlock ÷ it', value: ({ rate }, own) => quotient(own?.rate, rate), digits: 2 },
+  { head: 'Jain', value: ({ jain }) => jain, digits: 3 },
+  { head: 'longest wait ms', value: ({ longestWaitMs }) => longestWaitMs, digits: 0 },
+  { head: '÷ median', value: ({ longestToMedian }) => longestToMedian, digits: 1 },
+  { head: 'commands each', value: ({ commands }) => commands, digits: 1 },
+  { head: 'gave up', value: ({ failures }) => failures, digits: 0 },
+  { head: 'overlaps', value: ({ overlaps }) => overlaps, digits: 0 },
+];
+
+const COLUMNS: Readonly<Record<CaseKind, readonly Column[]>> = {
+  run: RUN,
+  'one-process': [
+    ...RUN,
+    { head: 'limit/s', value: ({ limit }) => limit, digits: 0 },
+    { head: 'of the limit', value: ({ share }) => share, digits: 2 },
+  ],
+  burst: [
+    { head: 'ms', value: ({ burstMs }) => burstMs, digits: 0 },
+    { head: 'it ÷ quorlock', value: ({ burstMs }, own) => quotient(burstMs, own?.burstMs), digits: 2 },
+    { head: 'not through', value: ({ unfinished }) => unfinished, digits: 0 },
+    { head: 'overlaps', value: ({ overlaps }) => overlaps, digits: 0 },
+  ],
+  handover: [
+    { head: 'p50 ms', value: ({ handoverP50Ms }) => handoverP50Ms, digits: 2 },
+    { head: 'p99 ms', value: ({ handoverP99Ms }) => handoverP99Ms, digits: 2 },
+    { head: 'acquire alone ms', value: ({ aloneMs }) => aloneMs, digits: 3 },
+    { head: 'p50 ÷ alone', value: ({ handoverP50 }) => handoverP50, digits: 1 },
+    { head: 'p99 ÷ alone', value: ({ handoverP99 }) => handoverP99, digits: 1 },
+    { head: 'handovers', value: ({ handovers }) => handovers, digits: 0 },
+    { head: 'overlaps', value: ({ overlaps }) => overlaps, digits: 0 },
+  ],
+};
+
+/** A table of all libraries, and one of quorlock's goals. */
+export function printResult({ case: one, entries, own, goals }: CaseResult): void {
+  const columns = COLUMNS[one.kind];
+  console.log(`\n${one.title}`);
+  printTable(
+    [one.name, ...columns.map(({ head }) => head)],
+    entries.map(({ variant, figures }) => [
+      nameOf(variant),
+      ...columns.map(({ value, digits }) => inDigits(value(figures, own), digits)),
+    ]),
+  );
+  if (goals.length === 0) return;
+  printTable(
+    ['goal', 'bound', 'measured', 'reached'],
+    goals.map(({ name, relation, bound, measured, reached }) => [
+      name,
+      `${relation} ${bound}`,
+      inDigits(measured, 2),
+      Number.isNaN(measured) ? '–' : reached ? 'yes' : 'NO',
+    ]),
+  );
+}
+
+function quotient(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? undefined : a / b;
+}
+
+function inDigits(value: number | undefined, digits: number): string {
+  return value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(digits);
+}
