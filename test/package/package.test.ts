@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -79,7 +79,9 @@ describe('the package as it is published', () => {
     const [{ files }] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [{ files: { path: string }[] }];
     const paths = files.map(({ path }) => path);
     expect(paths.filter((path) => /^(test|scripts)\/|\.test\.|\.tsbuildinfo/.test(path))).toEqual([]);
-    expect(paths.filter((path) => path.endsWith('.lua'))).toHaveLength(9);
+    const sources = await readdir(join(root, 'src'), { recursive: true });
+    const scripts = sources.filter((path) => path.endsWith('.lua')).map((path) => `dist/${path}`);
+    expect(paths.filter((path) => path.endsWith('.lua')).sort()).toEqual(scripts.sort());
     const { dependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
     expect(dependencies ?? {}).toEqual({});
   });
