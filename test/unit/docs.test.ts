@@ -30,6 +30,8 @@ const FAILURES = [
   'Shortening extension',
   'Extension racing expiry and release',
   'Split vote',
+  'Call lost or forged',
+  'First in line dead or hung',
   'Even number of nodes',
   'Same server twice',
   'Different lists, databases or prefixes',

@@ -1,0 +1,8 @@
+// A process that takes a lock and holds it until it is killed; test/fleet/waiting.test.ts kills it.
+import { Redlock } from '../../src/index.ts';
+
+const [resource = '', ttl = '', ...urls] = process.argv.slice(2);
+const redlock = new Redlock(urls, { nodeTimeout: 500, connectTimeout: 10_000 });
+await redlock.acquire(resource, { ttl: Number(ttl) });
+process.send?.('held');
+setInterval(() => undefined, 60_000);
