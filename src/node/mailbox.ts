@@ -1,35 +1,20 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import type { Reply } from '../base/vote.ts';
+import { inSendingOrder } from '../wire/batch.ts';
 import type { Client } from '../wire/client.ts';
-import { decode, encode, failed, keysOf, type Operation } from '../wire/operation.ts';
+import { decode, failed, type Operation } from '../wire/operation.ts';
 import { isUnknownScript } from '../wire/run.ts';
-import { batchScript } from '../wire/scripts.ts';
+import { type BatchHeader, callBatch } from './batch-call.ts';
 import type { TimeReading } from './node-time.ts';
 
 /** Hears the one reply to an operation, and how many milliseconds it took. */
 export type ReplyListener = (reply: Reply, latencyMs: number) => void;
 
-/** What every call carries beside its operations; asked for when the call is sent. */
-export interface BatchHeader {
-  /** The node's marker key, or undefined where the node votes without one. */
-  readonly markerKey: string | undefined;
-  readonly nodeCount: number;
-  readonly maxTtl: number;
-  readonly clampUs: number;
-  readonly fenceRetentionMs: number;
-  /** Milliseconds that a free key is kept for a waiter who has been called. */
-  readonly graceMs: number;
-  /** Whether a waiter of this process would hear the node's calls. */
-  isHeard(): boolean;
-  /** The node's TIME, in microseconds, after which nothing of the call may be granted. */
-  deadlineUs(nowMs: number, withinMs: number): number;
-}
-
 /** Hears of every answer of the server, those included that come too late to be a reply. */
 export interface AnswerListener {
-  /** The server answered a call. */
-  answered(reading: TimeReading): void;
+  /** The server answered a call; with its time, if that was asked for. */
+  answered(reading: TimeReading | undefined): void;
   /** The server answered this operation. Returns the reply as it counts. */
   done(operation: Operation, reply: Reply): Reply;
   /** The server did not do this operation, as far as is known, and it is not on its way any more. */
@@ -41,130 +26,214 @@ export interface AnswerListener {
 }
 
 /** Operations in one script call: bounds how long a call keeps the server from serving others. */
-const MOST_OPERATIONS_A_CALL = 64;
+const MOST_OPERATIONS_A_CALL = 128;
+
+/** Calls that may be under way to one node at a time; what is posted meanwhile travels with the next one. */
+const MOST_CALLS = 2;
 
 /** Operations one node may be asked for and not have answered. What comes on top fails at once. */
 const MOST_UNANSWERED = 4_096;
 
+/** As {@link MOST_UNANSWERED}, in characters of their keys. */
+const MOST_UNANSWERED_CHARACTERS = 4 * 1_024 * 1_024;
+
+/** A node that left a call unanswered is asked again after so long, then after twice as long, … */
+const SHORTEST_PROBE_PAUSE_MS = 25;
+
+/** … and at the latest after so long. */
+const LONGEST_PROBE_PAUSE_MS = 500;
+
 interface Entry {
-  readonly batch: Batch;
   readonly operation: Operation;
+  readonly characters: number;
   readonly listener: ReplyListener;
+  readonly deadline: Deadline;
+  /** The call it travels in; undefined until it is sent. */
+  call: Call | undefined;
   replied: boolean;
 }
 
-/** The operations of one tick, with one timer for all of them. */
-interface Batch {
+/** What was posted in one tick and has to be answered by the same time, with one timer for all of it. */
+interface Deadline {
   readonly entries: Entry[];
-  readonly openedAtMs: number;
+  readonly postedAtMs: number;
   readonly timeoutMs: number;
   readonly timer: Timer;
-  isSent: boolean;
   unreplied: number;
 }
 
+/** A script call on its way. */
+interface Call {
+  readonly entries: readonly Entry[];
+  unreplied: number;
+  /** Every reply was a timeout: it holds up nothing else any more. */
+  isOverdue: boolean;
+}
+
 /**
- * The way to one node. What is posted in one tick travels as one script call, in the order it was posted.
+ * The way to one node, by group commit: what is posted while a call is under way travels together as the next one, in
+ * the order it was posted. Calls so grow with the load; alone, an operation is sent at the end of the tick.
  *
- * A batch is *open* while it collects, *held* while there is no connection, then *sent*, and over when every
- * entry has its reply: the server's, or a failure once `timeoutMs` has passed since it was opened. An answer
- * that comes later is reported to the {@link AnswerListener} and is no reply.
+ * An entry is *queued* while a call is under way or there is no connection, then *sent*, and over when it has its reply:
+ * the server's, or a failure once `timeoutMs` has passed since it was posted. An answer that comes later is reported
+ * to the {@link AnswerListener} and is no reply. While a node leaves a call unanswered for longer than that, it is asked
+ * again only now and then, and everything else fails at once: nothing piles up.
  */
 export class Mailbox {
   readonly #client: Client;
   readonly #clock: Clock;
   readonly #header: BatchHeader;
   readonly #answers: AnswerListener;
-  #open: Batch | undefined;
-  #held: Set<Batch> | undefined = new Set();
+  readonly #mostCalls: number;
+  #queue: Entry[] = [];
+  #isHeld = true;
+  #isScheduled = false;
+  /** The deadline that what is posted next in this tick may share. */
+  #deadline: Deadline | undefined;
+  #calls = 0;
+  #overdue = 0;
+  /** Posted, and neither answered nor given up. */
   #unanswered = 0;
+  #unansweredCharacters = 0;
+  #probePauseMs = SHORTEST_PROBE_PAUSE_MS;
+  #probeAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(client: Client, clock: Clock, header: BatchHeader, answers: AnswerListener) {
     this.#client = client;
     this.#clock = clock;
     this.#header = header;
     this.#answers = answers;
+    // The servers of a Cluster answer independently of each other.
+    this.#mostCalls = client.isCluster ? Number.POSITIVE_INFINITY : MOST_CALLS;
   }
 
   /** Has the node do an operation. `listener` hears its reply, once, after this call has returned. */
   post(operation: Operation, timeoutMs: number, listener: ReplyListener): void {
-    const batch = this.#batchFor(timeoutMs);
-    batch.entries.push({ batch, operation, listener, replied: false });
-    batch.unreplied += 1;
+    const characters = charactersOf(operation);
+    if (
+      this.#unanswered >= MOST_UNANSWERED ||
+      this.#unansweredCharacters + characters > MOST_UNANSWERED_CHARACTERS
+    ) {
+      this.#answers.undone(operation);
+      const reply = failed('overloaded', `${this.#unanswered} operations wait for an answer`);
+      queueMicrotask(() => listener(reply, 0));
+      return;
+    }
+    const deadline = this.#deadlineFor(timeoutMs);
+    const entry: Entry = { operation, characters, listener, deadline, call: undefined, replied: false };
+    deadline.entries.push(entry);
+    deadline.unreplied += 1;
+    this.#queue.push(entry);
+    this.#unanswered += 1;
+    this.#unansweredCharacters += characters;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.#deadline = undefined;
+      this.#flush();
+    });
   }
 
-  /** Sends what is held, and everything that is posted from now on, at once. */
+  /** Sends what is held, and everything that is posted from now on, as soon as it may. */
   send(): void {
-    const held = this.#held ?? new Set();
-    this.#held = undefined;
-    for (const batch of held) this.#sendBatch(batch);
+    this.#isHeld = false;
+    this.#flush();
   }
 
   /** Holds back what is posted from now on, until {@link send}, {@link fail} or its own timer. */
   hold(): void {
-    this.#held ??= new Set();
+    this.#isHeld = true;
   }
 
-  /** Gives everything that is held this reply, and holds what is posted from now on. */
+  /** Gives everything that is not sent yet this reply, and holds what is posted from now on. */
   fail(reply: Reply): void {
-    const held = this.#held ?? new Set();
-    this.#held = new Set();
-    for (const batch of held) this.#giveUp(batch, reply);
+    this.#isHeld = true;
+    this.#giveUp(this.#queue.splice(0), reply);
   }
 
-  #batchFor(timeoutMs: number): Batch {
-    const open = this.#open;
-    if (open?.timeoutMs === timeoutMs && open.entries.length < MOST_OPERATIONS_A_CALL) return open;
-    const batch: Batch = {
+  #deadlineFor(timeoutMs: number): Deadline {
+    const shared = this.#deadline;
+    if (shared?.timeoutMs === timeoutMs) return shared;
+    const deadline: Deadline = {
       entries: [],
-      openedAtMs: this.#clock.uptime(),
+      postedAtMs: this.#clock.uptime(),
       timeoutMs,
-      timer: this.#clock.after(timeoutMs, () => this.#timeOut(batch)),
-      isSent: false,
+      timer: this.#clock.after(timeoutMs, () => this.#timeOut(deadline)),
       unreplied: 0,
     };
-    this.#open = batch;
-    queueMicrotask(() => this.#close(batch));
-    return batch;
+    this.#deadline = deadline;
+    return deadline;
   }
 
-  #close(batch: Batch): void {
-    if (this.#open === batch) this.#open = undefined;
-    if (this.#held === undefined) this.#sendBatch(batch);
-    else if (batch.unreplied > 0) this.#held.add(batch);
-  }
-
-  #sendBatch(batch: Batch): void {
-    batch.isSent = true;
-    const slots = new Map<number, Entry[]>();
-    for (const entry of batch.entries) {
-      if (this.#unanswered >= MOST_UNANSWERED) {
-        this.#answers.undone(entry.operation);
-        this.#settle(entry, failed('overloaded', `${this.#unanswered} operations wait for an answer`));
-        continue;
+  #flush(): void {
+    while (!this.#isHeld && this.#queue.length > 0) {
+      const mayCall = this.#calls < this.#mostCalls;
+      if (this.#isStalled && !(mayCall && this.#mayProbe())) {
+        this.#giveUp(this.#queue.splice(0), failed('timeout', 'it owes earlier answers still'));
+        return;
       }
-      this.#unanswered += 1;
-      const slot = this.#client.slotOf(entry.operation.keys[0] ?? '');
-      const entries = slots.get(slot);
-      if (entries === undefined) slots.set(slot, [entry]);
-      else entries.push(entry);
+      if (!mayCall) return;
+      const entries = this.#queue.splice(0, MOST_OPERATIONS_A_CALL);
+      if (this.#client.isCluster) for (const together of this.#bySlot(entries)) void this.#ask(together);
+      else void this.#ask(inSendingOrder(entries));
     }
-    for (const entries of slots.values()) void this.#ask(batch, entries);
   }
 
-  async #ask(batch: Batch, entries: readonly Entry[]): Promise<void> {
+  /** Whether the server leaves a call unanswered. Of the servers of a Cluster, others may answer. */
+  get #isStalled(): boolean {
+    return this.#overdue > 0 && !this.#client.isCluster;
+  }
+
+  /** The keys of one call to a Cluster share their slot. */
+  #bySlot(entries: readonly Entry[]): Iterable<readonly Entry[]> {
+    const slots = new Map<number, Entry[]>();
+    for (const entry of inSendingOrder(entries)) {
+      const slot = this.#client.slotOf(entry.operation.keys[0] ?? '');
+      const together = slots.get(slot);
+      if (together === undefined) slots.set(slot, [entry]);
+      else together.push(entry);
+    }
+    return slots.values();
+  }
+
+  /** Whether a node that owes answers is to be asked something again. */
+  #mayProbe(): boolean {
+    const now = this.#clock.uptime();
+    if (now < this.#probeAtMs) return false;
+    this.#probeAtMs = now + this.#probePauseMs;
+    this.#probePauseMs = Math.min(2 * this.#probePauseMs, LONGEST_PROBE_PAUSE_MS);
+    return true;
+  }
+
+  async #ask(entries: readonly Entry[]): Promise<void> {
+    const call: Call = { entries, unreplied: entries.length, isOverdue: false };
+    for (const entry of entries) entry.call = call;
+    this.#calls += 1;
     try {
-      await this.#call(batch, entries, 'evalsha');
+      await this.#call(entries, 'evalsha');
     } catch (error) {
-      if (isUnknownScript(error)) await this.#askBySource(batch, entries, error);
+      if (isUnknownScript(error)) await this.#askBySource(entries, error);
       else this.#rejectAll(entries, error);
     } finally {
-      this.#unanswered -= entries.length;
+      for (const entry of entries) this.#forget(entry);
+      this.#over(call);
     }
+  }
+
+  /** A call was answered, or never will be. */
+  #over(call: Call): void {
+    if (call.isOverdue) this.#overdue -= 1;
+    else this.#calls -= 1;
+    if (this.#overdue === 0) {
+      this.#probePauseMs = SHORTEST_PROBE_PAUSE_MS;
+      this.#probeAtMs = Number.NEGATIVE_INFINITY;
+    }
+    this.#flush();
   }
 
   /** The server had lost the script and did nothing. What is no longer wanted by now must not run any more. */
-  async #askBySource(batch: Batch, entries: readonly Entry[], unknownScript: unknown): Promise<void> {
+  async #askBySource(entries: readonly Entry[], unknownScript: unknown): Promise<void> {
     const wanted = entries.filter((entry) => !entry.replied && this.#answers.isWanted(entry.operation));
     this.#rejectAll(
       entries.filter((entry) => !wanted.includes(entry)),
@@ -172,50 +241,47 @@ export class Mailbox {
     );
     if (wanted.length === 0) return;
     try {
-      await this.#call(batch, wanted, 'eval');
+      await this.#call(wanted, 'eval');
     } catch (error) {
       this.#rejectAll(wanted, error);
     }
   }
 
-  async #call(batch: Batch, entries: readonly Entry[], command: 'evalsha' | 'eval'): Promise<void> {
-    const { markerKey, nodeCount, maxTtl, clampUs, fenceRetentionMs, graceMs } = this.#header;
-    const isHeard = this.#header.isHeard();
+  async #call(entries: readonly Entry[], command: 'evalsha' | 'eval'): Promise<void> {
     const sentAtMs = this.#clock.uptime();
-    const remainingMs = batch.openedAtMs + batch.timeoutMs - sentAtMs;
-    const keys = markerKey === undefined ? [] : [markerKey];
-    const args: (string | number)[] = [
-      this.#header.deadlineUs(sentAtMs, remainingMs),
-      markerKey === undefined ? '' : nodeCount,
-      maxTtl,
-      clampUs,
-      fenceRetentionMs,
-      graceMs,
-    ];
-    for (const { operation } of entries) {
-      keys.push(...keysOf(operation));
-      args.push(...encode(operation, isHeard));
+    let withinMs = 0;
+    for (const { deadline } of entries) {
+      withinMs = Math.max(withinMs, deadline.postedAtMs + deadline.timeoutMs - sentAtMs);
     }
-    const answer =
-      command === 'evalsha'
-        ? await this.#client.evalsha(batchScript.sha1, keys, args)
-        : await this.#client.eval(batchScript.source, keys, args);
-    const [time, ...replies] = Array.isArray(answer) ? (answer as readonly unknown[]) : [];
-    this.#answers.answered({ timeUs: Number(time), sentAtMs, receivedAtMs: this.#clock.uptime() });
+    const terms = { command, sentAtMs, withinMs };
+    const answer = await callBatch(this.#client, this.#header, entries, terms);
+    const { timeUs } = answer;
+    const receivedAtMs = this.#clock.uptime();
+    this.#answers.answered(timeUs === undefined ? undefined : { timeUs, sentAtMs, receivedAtMs });
     entries.forEach((entry, index) => {
-      this.#settle(entry, this.#answers.done(entry.operation, decode(replies[index])));
+      this.#settle(entry, this.#answers.done(entry.operation, decode(answer.replyTo(index))), receivedAtMs);
     });
   }
 
-  #timeOut(batch: Batch): void {
-    this.#answers.timedOut();
-    const reply = failed('timeout', `no answer within ${batch.timeoutMs} ms`);
-    if (batch.isSent) {
-      this.#settleAll(batch, reply);
-    } else {
-      this.#held?.delete(batch);
-      this.#giveUp(batch, reply);
+  #timeOut({ entries, timeoutMs }: Deadline): void {
+    const late = entries.filter(({ replied }) => !replied);
+    const sent = late.filter(({ call }) => call !== undefined);
+    // A node that answers, but has too much to do, is not silent.
+    if (sent.length > 0 || this.#isHeld) this.#answers.timedOut();
+    const reply = failed('timeout', `no answer within ${timeoutMs} ms`);
+    for (const entry of sent) this.#settle(entry, reply);
+    this.#giveUp(
+      late.filter(({ call }) => call === undefined),
+      reply,
+    );
+    this.#queue = this.#queue.filter(({ replied }) => !replied);
+    for (const { call } of sent) {
+      if (call === undefined || call.isOverdue || call.unreplied > 0) continue;
+      call.isOverdue = true;
+      this.#calls -= 1;
+      this.#overdue += 1;
     }
+    this.#flush();
   }
 
   #rejectAll(entries: readonly Entry[], error: unknown): void {
@@ -227,22 +293,33 @@ export class Mailbox {
     }
   }
 
-  /** A batch that was never sent is not sent any more. */
-  #giveUp(batch: Batch, reply: Reply): void {
-    for (const { operation } of batch.entries) this.#answers.undone(operation);
-    this.#settleAll(batch, reply);
+  /** What was never sent is not sent any more. */
+  #giveUp(entries: readonly Entry[], reply: Reply): void {
+    for (const entry of entries) {
+      this.#forget(entry);
+      this.#answers.undone(entry.operation);
+      this.#settle(entry, reply);
+    }
   }
 
-  #settleAll(batch: Batch, reply: Reply): void {
-    for (const entry of batch.entries) this.#settle(entry, reply);
+  #forget({ characters }: Entry): void {
+    this.#unanswered -= 1;
+    this.#unansweredCharacters -= characters;
   }
 
-  #settle(entry: Entry, reply: Reply): void {
+  #settle(entry: Entry, reply: Reply, atMs = this.#clock.uptime()): void {
     if (entry.replied) return;
     entry.replied = true;
-    const { batch } = entry;
-    batch.unreplied -= 1;
-    if (batch.unreplied === 0) batch.timer.cancel();
-    entry.listener(reply, this.#clock.uptime() - batch.openedAtMs);
+    const { deadline, call } = entry;
+    if (call !== undefined) call.unreplied -= 1;
+    deadline.unreplied -= 1;
+    if (deadline.unreplied === 0) deadline.timer.cancel();
+    entry.listener(reply, atMs - deadline.postedAtMs);
   }
+}
+
+function charactersOf({ keys }: Operation): number {
+  let characters = 0;
+  for (const key of keys) characters += key.length;
+  return characters;
 }

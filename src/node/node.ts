@@ -305,17 +305,18 @@ export class Node {
     return deadline ?? NO_DEADLINE_US;
   }
 
-  #note(reading: TimeReading): void {
+  /** The node was heard of; the reading is one of its clock, if there is one. */
+  #note(reading: TimeReading | undefined): void {
     if (this.#silent) {
       this.#silent = false;
       this.#tellListeners();
     }
-    if (this.isCluster) return;
+    if (this.isCluster || reading === undefined) return;
     const divergence = this.time.note(reading);
     if (divergence !== undefined) this.#registrar.clockDiverged(this, divergence);
   }
 
-  #answered(reading: TimeReading): void {
+  #answered(reading: TimeReading | undefined): void {
     this.#note(reading);
     this.#releases.askAgain();
   }

@@ -25,10 +25,20 @@ export function runBatch(
   keys: readonly string[],
   args: readonly Argument[],
 ): readonly ScriptReply[] {
-  const batch = new Batch(new Call(server, keys, args));
-  const replies: ScriptReply[] = [server.timeUs];
-  for (const request of requestsOf(keys, args)) replies.push(batch.run(request));
+  const call = new Call(server, keys, args);
+  const batch = new Batch(call);
+  const replies: ScriptReply[] = [call.timeUs];
+  for (const request of requestsOf(keys, args)) {
+    const reply = batch.run(request);
+    replies.push(request.isInRun ? inShort(reply) : reply);
+  }
   return replies;
+}
+
+/** In a run, what was granted answers its counter alone. */
+function inShort(reply: BatchReply): ScriptReply {
+  const [code, counter, called] = reply;
+  return code === GRANTED && counter !== undefined && called === undefined ? counter : reply;
 }
 
 class Batch {

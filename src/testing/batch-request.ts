@@ -4,6 +4,7 @@ import type { Argument } from './key-store.ts';
 const HEADER_LENGTH = 6;
 const OPERATION_LENGTH = 5;
 const CONTEND_LENGTH = 8;
+const RUN_LENGTH = 4;
 
 /** The operations that have nothing to do with waiting. */
 const WITHOUT_QUEUES: ReadonlySet<string> = new Set(['confirm', 'extend', 'inspect']);
@@ -13,6 +14,8 @@ const NONE: readonly string[] = [];
 /** One operation of a batch, its keys and arguments taken apart. */
 export interface Request {
   readonly name: string;
+  /** Whether it is one of a run, see `wire/lua/runs.lua`. */
+  readonly isInRun: boolean;
   readonly keys: readonly string[];
   /** The fence counters that belong to the keys; empty if it is plain. */
   readonly fences: readonly string[];
@@ -36,26 +39,72 @@ export function requestsOf(keys: readonly string[], args: readonly Argument[]): 
   let key = args[1] === '' ? 0 : 1;
   let at = HEADER_LENGTH;
   while (at < args.length) {
-    const name = String(args[at] ?? '');
-    const count = Number(args[at + 1]);
-    const number = args[at + 4] ?? '';
-    const fences = number === '' ? 0 : count;
-    const queues = WITHOUT_QUEUES.has(name) ? 0 : count;
-    const isContend = name === 'contend';
-    requests.push({
-      name,
-      keys: keys.slice(key, key + count),
-      fences: fences === 0 ? NONE : keys.slice(key + count, key + count + fences),
-      queues: queues === 0 ? NONE : keys.slice(key + count + fences, key + count + fences + queues),
-      value: String(args[at + 2] ?? ''),
-      ttl: args[at + 3] ?? '',
-      number: number === '' ? undefined : Number(number),
-      member: isContend ? String(args[at + 5] ?? '') : '',
-      score: isContend ? (args[at + 6] ?? '') : '',
-      previous: isContend ? String(args[at + 7] ?? '') : '',
-    });
-    key += count + fences + queues;
-    at += isContend ? CONTEND_LENGTH : OPERATION_LENGTH;
+    const name = args[at];
+    const isRun = name === 'acquires' || name === 'releases';
+    const part = isRun ? runFrom(keys, key, args, at) : singleFrom(keys, key, args, at);
+    requests.push(...part.requests);
+    key += part.keyCount;
+    at += part.argumentCount;
   }
   return requests;
+}
+
+/** What is read at once. */
+interface Part {
+  readonly requests: readonly Request[];
+  readonly keyCount: number;
+  readonly argumentCount: number;
+}
+
+function singleFrom(keys: readonly string[], key: number, args: readonly Argument[], at: number): Part {
+  const name = String(args[at] ?? '');
+  const count = Number(args[at + 1]);
+  const number = args[at + 4] ?? '';
+  const fences = number === '' ? 0 : count;
+  const queues = WITHOUT_QUEUES.has(name) ? 0 : count;
+  const isContend = name === 'contend';
+  const request = {
+    name,
+    isInRun: false,
+    keys: keys.slice(key, key + count),
+    fences: fences === 0 ? NONE : keys.slice(key + count, key + count + fences),
+    queues: queues === 0 ? NONE : keys.slice(key + count + fences, key + count + fences + queues),
+    value: String(args[at + 2] ?? ''),
+    ttl: args[at + 3] ?? '',
+    number: number === '' ? undefined : Number(number),
+    member: isContend ? String(args[at + 5] ?? '') : '',
+    score: isContend ? (args[at + 6] ?? '') : '',
+    previous: isContend ? String(args[at + 7] ?? '') : '',
+  };
+  return {
+    requests: [request],
+    keyCount: count + fences + queues,
+    argumentCount: isContend ? CONTEND_LENGTH : OPERATION_LENGTH,
+  };
+}
+
+function runFrom(keys: readonly string[], key: number, args: readonly Argument[], at: number): Part {
+  const name = args[at] === 'acquires' ? 'acquire' : 'release';
+  const count = Number(args[at + 1]);
+  const ttl = name === 'acquire' ? (args[at + 2] ?? '') : 0;
+  const isFenced = name === 'acquire' && args[at + 3] !== '';
+  const width = isFenced ? 2 : 1;
+  const requests = Array.from({ length: count }, (_, index): Request => {
+    const value = at + RUN_LENGTH + index * width;
+    const queue = key + index + width * count;
+    return {
+      name,
+      isInRun: true,
+      keys: keys.slice(key + index, key + index + 1),
+      fences: isFenced ? keys.slice(key + index + count, key + index + count + 1) : NONE,
+      queues: keys.slice(queue, queue + 1),
+      value: String(args[value] ?? ''),
+      ttl,
+      number: isFenced ? Number(args[value + 1]) : undefined,
+      member: '',
+      score: '',
+      previous: '',
+    };
+  });
+  return { requests, keyCount: count * (width + 1), argumentCount: RUN_LENGTH + count * width };
 }

@@ -19,6 +19,7 @@ const ACTIVE_MARKER = /^active ([0-9a-fA-F]+) \S+ (\d+) (\d+)$/;
 export class Call {
   readonly server: BatchServer;
   readonly store: KeyStore;
+  /** The server's TIME, in microseconds; 0 if nothing of the call depends on it. */
   readonly timeUs: number;
   /** Milliseconds, the longest ttl that the caller uses. */
   readonly maxTtl: number;
@@ -36,10 +37,10 @@ export class Call {
     const [deadline, nodeCount = '', maxTtl, clamp, retention = '', grace = ''] = args;
     this.server = server;
     this.store = server.store;
-    this.timeUs = server.timeUs;
+    this.timeUs = deadline === '' ? 0 : server.timeUs;
     this.maxTtl = Number(maxTtl);
     this.grace = grace;
-    this.isLate = server.timeUs > Number(deadline);
+    this.isLate = deadline !== '' && server.timeUs > Number(deadline);
     this.#markerKey = markerKey;
     this.#nodeCount = String(nodeCount);
     this.#clampUs = Number(clamp);

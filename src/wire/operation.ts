@@ -17,7 +17,7 @@ export interface Waiter {
   readonly since: number;
 }
 
-interface Acquire extends LockKeys {
+export interface Acquire extends LockKeys {
   readonly kind: 'acquire';
   readonly value: string;
   readonly ttl: number;
@@ -71,6 +71,11 @@ export type Operation = Acquire | Confirm | Extend | Release | Inspect | Enter |
 /** Whether a node's marker has a say in it. */
 export function isVote({ kind }: Operation): boolean {
   return kind === 'acquire' || kind === 'confirm' || kind === 'extend' || kind === 'inspect';
+}
+
+/** Whether it matters to it what time it is at the node. */
+export function isTimed(operation: Operation): boolean {
+  return isVote(operation) || operation.kind === 'enter';
 }
 
 export function failed(reason: FailureReason, message: string): Reply {
@@ -171,8 +176,12 @@ function waitersIn(pairs: readonly unknown[]): readonly Waiter[] {
   return waiters;
 }
 
-/** Turns one element of the script's answer into a reply. Anything unexpected is a failed vote, not a throw. */
+/**
+ * Turns one element of the script's answer into a reply. A number alone is the counter of what was granted. Anything
+ * unexpected is a failed vote, not a throw.
+ */
 export function decode(answer: unknown): Reply {
+  if (typeof answer === 'number') return { outcome: 'granted', counter: answer };
   const decoder = Array.isArray(answer) ? decoders[Number(answer[0])] : undefined;
   return decoder === undefined
     ? failed('error', `an answer that is none of the script's: ${JSON.stringify(answer)}`)

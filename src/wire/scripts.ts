@@ -37,12 +37,13 @@ function dispatch(): string {
   const branches = OPERATIONS.map(
     ([name, file, run = file]) => `if name == '${name}' then\n${read(file)}\nreturn ${run}\nend`,
   );
-  return `local function operation(name, n)\n${[several, ...branches].join('\n')}\nend`;
+  const parts = [read('keys'), read('queue'), read('counter'), several, ...branches];
+  return `local function operation(name, n)\n${parts.join('\n')}\nend`;
 }
 
 /** Carries the operations of one tick to one node, see `lua/batch.lua`. */
 export const batchScript: Script = script(
-  [read('prelude'), read('queue'), read('counter'), dispatch(), read('batch')].join('\n'),
+  [read('prelude'), dispatch(), read('runs'), read('batch')].join('\n'),
 );
 
 /** Looks at one server and writes its marker, see `lua/marker.lua`. */

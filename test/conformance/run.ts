@@ -1,5 +1,6 @@
 import { fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing.ts';
-import { encode, keysOf, type Operation } from '../../src/wire/operation.ts';
+import { encodeAll, inSendingOrder } from '../../src/wire/batch.ts';
+import { isTimed, type Operation } from '../../src/wire/operation.ts';
 import { batchScript, markerScript, type Script } from '../../src/wire/scripts.ts';
 import {
   ALL_KEYS,
@@ -75,10 +76,12 @@ function commandsFor(step: Exclude<Step, { readonly do: 'pass' }>, model: ModelS
     case 'call': {
       const { deadlineUs, nodeCount, maxTtl, clampUs, retention, grace } = step;
       const operations = step.operations.map((operation) => operationFor(operation, model));
-      const keys = [...(nodeCount === '' ? [] : [MARKER_KEY]), ...operations.flatMap(keysOf)];
-      const header = [server.timeUs + deadlineUs, nodeCount, maxTtl, clampUs, retention, grace];
-      const encoded = operations.flatMap((operation) => encode(operation, true));
-      return [callOf(step.by, batchScript, keys, [...header, ...encoded])];
+      const keys = nodeCount === '' ? [] : [MARKER_KEY];
+      const deadline = operations.some(isTimed) ? server.timeUs + deadlineUs : '';
+      const args = [deadline, nodeCount, maxTtl, clampUs, retention, grace];
+      const carriers = operations.map((operation) => ({ operation }));
+      encodeAll(inSendingOrder(carriers), true, { keys, args });
+      return [callOf(step.by, batchScript, keys, args)];
     }
     case 'mark': {
       const seenRunId = step.seenRunId === 'own' ? server.runId : OTHER_RUN_ID;

@@ -2,13 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Reply } from '../../src/base/vote.ts';
 import { Mailbox } from '../../src/node/mailbox.ts';
+import { requestsOf } from '../../src/testing/batch-request.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 import type { Client, ConnectionState } from '../../src/wire/client.ts';
 import type { Operation } from '../../src/wire/operation.ts';
 
 const TIMEOUT_MS = 50;
-const HEADER_LENGTH = 6;
-const OPERATION_LENGTH = 5;
 
 interface Call {
   readonly command: 'evalsha' | 'eval';
@@ -22,7 +21,7 @@ interface Call {
 /** A client whose calls a test answers by hand. */
 class HandClient implements Client {
   readonly address = 'by hand';
-  readonly isCluster: boolean = false;
+  isCluster = false;
   readonly unsafeSettings: readonly string[] = [];
   readonly stateReason = 'as the test says';
   state: ConnectionState = 'ready';
@@ -33,12 +32,12 @@ class HandClient implements Client {
     return () => undefined;
   }
 
-  evalsha(_: string, __: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#call('evalsha', args);
+  evalsha(_: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return this.#call('evalsha', keys, args);
   }
 
-  eval(_: string, __: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#call('eval', args);
+  eval(_: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return this.#call('eval', keys, args);
   }
 
   subscribe(): undefined {}
@@ -51,9 +50,12 @@ class HandClient implements Client {
     return call;
   }
 
-  #call(command: Call['command'], args: readonly (string | number)[]): Promise<unknown> {
-    const values: unknown[] = [];
-    for (let at = HEADER_LENGTH; at < args.length; at += OPERATION_LENGTH) values.push(args[at + 2]);
+  #call(
+    command: Call['command'],
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    const values = requestsOf(keys, args).map(({ value }) => value);
     return new Promise((resolve, reject) => {
       this.calls.push({ command, values, deadline: args[0], answer: resolve, fail: reject });
     });
@@ -67,11 +69,12 @@ class Setup {
   readonly done: string[] = [];
   readonly undone: string[] = [];
   readonly unwanted = new Set<string>();
-  readonly readings: number[] = [];
+  readonly readings: (number | undefined)[] = [];
   timeouts = 0;
   readonly mailbox: Mailbox;
 
-  constructor() {
+  constructor({ isCluster = false } = {}) {
+    this.client.isCluster = isCluster;
     const header = {
       markerKey: undefined,
       nodeCount: 3,
@@ -83,7 +86,7 @@ class Setup {
       deadlineUs: (_: number, withinMs: number) => withinMs,
     };
     this.mailbox = new Mailbox(this.client, this.clock, header, {
-      answered: ({ timeUs }) => this.readings.push(timeUs),
+      answered: (reading) => this.readings.push(reading?.timeUs),
       done: (operation, reply) => {
         this.done.push(lockValueOf(operation));
         return reply;
@@ -98,14 +101,20 @@ class Setup {
   }
 
   post(value: string, timeoutMs = TIMEOUT_MS, key = 'key'): void {
-    this.mailbox.post(
-      { kind: 'release', keys: [key], fences: [], queues: ['queue'], value },
-      timeoutMs,
-      (reply) => {
-        expect(this.replies.has(value)).toBe(false);
-        this.replies.set(value, reply);
-      },
-    );
+    const lock = { keys: [key], fences: [], queues: ['queue'] };
+    this.#post({ kind: 'acquire', ...lock, value, ttl: 1_000, proposal: 1 }, value, timeoutMs);
+  }
+
+  release(value: string, key = 'key'): void {
+    const lock = { keys: [key], fences: [], queues: ['queue'] };
+    this.#post({ kind: 'release', ...lock, value }, `release of ${value}`, TIMEOUT_MS);
+  }
+
+  #post(operation: Operation, name: string, timeoutMs: number): void {
+    this.mailbox.post(operation, timeoutMs, (reply) => {
+      expect(this.replies.has(name)).toBe(false);
+      this.replies.set(name, reply);
+    });
   }
 }
 
@@ -134,25 +143,46 @@ describe('what is posted in one tick', () => {
     expect(setup.clock.pendingTimers).toBe(0);
   });
 
-  it('travels apart from what is posted in the next tick', async () => {
+  it('travels as two calls of 128 operations, if it is more, and the rest when one is answered', async () => {
     const setup = new Setup();
-    setup.post('a');
+    for (let index = 0; index < 300; index += 1) setup.post(String(index));
     await setup.clock.advance(0);
-    setup.post('b');
+    expect(setup.client.calls.map(({ values }) => values.length)).toEqual([128, 128]);
+    setup.client.call(0).answer([1_000, ...Array.from({ length: 128 }, () => 1)]);
     await setup.clock.advance(0);
-    expect(setup.client.calls.map(({ values }) => values)).toEqual([['a'], ['b']]);
+    expect(setup.client.calls.map(({ values }) => values.length)).toEqual([128, 128, 44]);
   });
 
-  it('travels as several calls of 64 operations each, if it is more', async () => {
+  it('is not asked for the time if nothing of it depends on that', async () => {
     const setup = new Setup();
-    for (let index = 0; index < 200; index += 1) setup.post(String(index));
+    setup.release('a');
     await setup.clock.advance(0);
-    expect(setup.client.calls.map(({ values }) => values.length)).toEqual([64, 64, 64, 8]);
+    expect(setup.client.call(0).deadline).toBe('');
+    setup.client.call(0).answer([0, 1]);
+    await setup.clock.advance(0);
+    expect(setup.readings).toEqual([undefined]);
+    expect(setup.replies.get('release of a')).toEqual(GRANTED);
+  });
+
+  it('has its releases go first, but for those of keys that something before them is about', async () => {
+    const setup = new Setup();
+    setup.post('a', TIMEOUT_MS, 'one');
+    setup.release('b', 'two');
+    setup.release('a', 'one');
+    setup.post('c', TIMEOUT_MS, 'two');
+    setup.release('d', 'three');
+    await setup.clock.advance(0);
+    expect(setup.client.call(0).values).toEqual(['b', 'd', 'a', 'a', 'c']);
+    setup.client.call(0).answer([1_000, [3], 1, 7, 1, [2, 5]]);
+    await setup.clock.advance(0);
+    expect(setup.replies.get('a')).toEqual({ outcome: 'granted', counter: 7 });
+    expect(setup.replies.get('release of b')).toEqual({ outcome: 'missing' });
+    expect(setup.replies.get('c')).toEqual({ outcome: 'held', remainingTtl: 5 });
   });
 
   it('keeps its order, whatever the timeouts', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.constantFrom(50, 60), { maxLength: 300 }), async (timeouts) => {
+      fc.asyncProperty(fc.array(fc.constantFrom(50, 60), { maxLength: 256 }), async (timeouts) => {
         const setup = new Setup();
         timeouts.forEach((timeoutMs, index) => {
           setup.post(String(index), timeoutMs);
@@ -164,8 +194,27 @@ describe('what is posted in one tick', () => {
     );
   });
 
+  it('keeps the order of what is about the same key', async () => {
+    const operations = fc.record({ key: fc.constantFrom('1', '2', '3'), isRelease: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(fc.array(operations, { maxLength: 20 }), async (list) => {
+        const setup = new Setup();
+        list.forEach(({ key, isRelease }, index) => {
+          if (isRelease) setup.release(`${key}:${index}`, key);
+          else setup.post(`${key}:${index}`, TIMEOUT_MS, key);
+        });
+        await setup.clock.advance(0);
+        const sent = setup.client.calls.flatMap(({ values }) => values.map(String));
+        for (const key of ['1', '2', '3']) {
+          const about = list.flatMap((one, index) => (one.key === key ? [`${key}:${index}`] : []));
+          expect(sent.filter((value) => value.startsWith(`${key}:`))).toEqual(about);
+        }
+      }),
+    );
+  });
+
   it('travels as one call for each slot of a cluster', async () => {
-    const setup = new Setup();
+    const setup = new Setup({ isCluster: true });
     setup.client.slotOf = (key) => Number(key);
     for (const [value, key] of ['1', '2', '1', '2'].entries()) setup.post(String(value), TIMEOUT_MS, key);
     await setup.clock.advance(0);
@@ -196,22 +245,122 @@ describe('without an answer in time', () => {
     const setup = new Setup();
     for (let index = 0; index < 4_100; index += 1) setup.post(String(index), 1_000_000);
     await setup.clock.advance(0);
-    const overloaded = [...setup.replies].filter(
-      ([, reply]) => reply.outcome === 'failed' && reply.reason === 'overloaded',
-    );
-    expect(overloaded.map(([value]) => value)).toEqual(['4096', '4097', '4098', '4099']);
+    expect(overloadedIn(setup)).toEqual(['4096', '4097', '4098', '4099']);
     expect(setup.undone).toEqual(['4096', '4097', '4098', '4099']);
-    // Those that timed out count until the server or the connection settles them.
-    for (const [index, call] of setup.client.calls.entries()) {
-      if (index % 2 === 0) call.fail(new Error('lost'));
-      else call.answer([1]);
+    // What is sent counts until the server or the connection settles it, and what is not sent until then.
+    for (let index = 0; index < setup.client.calls.length; index += 1) {
+      if (index % 2 === 0) setup.client.call(index).fail(new Error('lost'));
+      else setup.client.call(index).answer([1]);
+      await setup.clock.advance(0);
     }
-    await setup.clock.advance(0);
+    expect(setup.client.calls).toHaveLength(4_096 / 128);
     setup.post('again');
     await setup.clock.advance(0);
     expect(setup.client.calls.at(-1)?.values).toEqual(['again']);
   });
+
+  it('nor operations with more than 4 Mi characters of keys', async () => {
+    const setup = new Setup();
+    for (const value of ['a', 'b', 'c', 'd', 'e']) setup.post(value, TIMEOUT_MS, 'k'.repeat(1_024 * 1_024));
+    await setup.clock.advance(0);
+    expect(overloadedIn(setup)).toEqual(['e']);
+    setup.client.call(0).answer([1_000, 1, 1, 1, 1]);
+    await setup.clock.advance(0);
+    setup.post('f');
+    await setup.clock.advance(0);
+    expect(setup.client.call(1).values).toEqual(['f']);
+  });
 });
+
+describe('while calls are under way', () => {
+  it('two at the most, what is posted is collected, and goes together with the next one', async () => {
+    const setup = new Setup();
+    for (const value of ['a', 'b', 'c', 'd']) {
+      setup.post(value);
+      await setup.clock.advance(1);
+    }
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([['a'], ['b']]);
+    setup.client.call(0).answer([1_000, 1]);
+    await setup.clock.advance(0);
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([['a'], ['b'], ['c', 'd']]);
+    // It may be granted for as long as the last of them is waited for.
+    expect(setup.client.call(2).deadline).toBe(TIMEOUT_MS - 1);
+  });
+
+  it('what was not sent in time fails, is not sent any more, and nobody is called silent for it', async () => {
+    const setup = new Setup();
+    for (const value of ['a', 'b']) {
+      setup.post(value, 1_000);
+      await setup.clock.advance(0);
+    }
+    setup.post('c');
+    await setup.clock.advance(TIMEOUT_MS);
+    expect(setup.replies.get('c')).toMatchObject({ outcome: 'failed', reason: 'timeout' });
+    expect(setup.undone).toEqual(['c']);
+    expect(setup.timeouts).toBe(0);
+    setup.client.call(0).answer([1_000, 1]);
+    await setup.clock.advance(0);
+    expect(setup.client.calls).toHaveLength(2);
+  });
+});
+
+describe('a node that leaves a call unanswered', () => {
+  async function silent(): Promise<Setup> {
+    const setup = new Setup();
+    setup.post('lost');
+    await setup.clock.advance(TIMEOUT_MS);
+    expect(setup.replies.get('lost')).toMatchObject({ reason: 'timeout' });
+    return setup;
+  }
+
+  it('is asked again gently, and everything else fails at once', async () => {
+    const setup = await silent();
+    const moments: number[] = [];
+    for (let ms = 0; ms < 3_000; ms += 1) {
+      const before = setup.client.calls.length;
+      setup.post(`at ${ms}`);
+      await setup.clock.advance(0);
+      if (setup.client.calls.length > before) moments.push(ms);
+      else expect(setup.replies.get(`at ${ms}`)).toMatchObject({ outcome: 'failed', reason: 'timeout' });
+      await setup.clock.advance(1);
+    }
+    expect(moments).toEqual([0, 25, 75, 175, 375, 775, 1_275, 1_775, 2_275, 2_775]);
+  });
+
+  it('is asked as ever once it has answered', async () => {
+    const setup = await silent();
+    setup.post('probe');
+    await setup.clock.advance(0);
+    setup.client.call(0).answer([1_000, 1]);
+    setup.client.call(1).answer([1_001, 1]);
+    await setup.clock.advance(0);
+    expect(setup.replies.get('probe')).toEqual(GRANTED);
+    for (const value of ['a', 'b']) {
+      setup.post(value);
+      await setup.clock.advance(0);
+    }
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([['lost'], ['probe'], ['a'], ['b']]);
+  });
+
+  it('costs no memory, however much it is asked for', async () => {
+    const setup = await silent();
+    for (let index = 0; index < 20_000; index += 1) {
+      setup.post(String(index));
+      if (index % 10 === 0) await setup.clock.advance(1);
+    }
+    await setup.clock.advance(TIMEOUT_MS);
+    expect(setup.replies.size).toBe(20_001);
+    // Ten operations each.
+    expect(setup.client.calls.length).toBeLessThan(10);
+    expect(setup.clock.pendingTimers).toBe(0);
+  });
+});
+
+function overloadedIn({ replies }: Setup): readonly string[] {
+  return [...replies].flatMap(([value, reply]) =>
+    reply.outcome === 'failed' && reply.reason === 'overloaded' ? [value] : [],
+  );
+}
 
 describe('a server that does not know the script', () => {
   const unknown = () => new Error('NOSCRIPT No matching script. Please use EVAL.');
@@ -295,8 +444,8 @@ describe('without a connection', () => {
     await setup.clock.advance(10);
     expect(setup.client.calls).toHaveLength(0);
     setup.mailbox.send();
-    expect(setup.client.calls.map(({ values }) => values)).toEqual([['a'], ['b']]);
-    expect(setup.client.calls.map(({ deadline }) => deadline)).toEqual([30, 40]);
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([['a', 'b']]);
+    expect(setup.client.call(0).deadline).toBe(40);
   });
 
   it('what is held times out, and is not sent afterwards', async () => {

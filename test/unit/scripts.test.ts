@@ -26,6 +26,7 @@ function lua(name: string): LuaFile {
 }
 
 const prelude = lua('prelude');
+const keys = lua('keys');
 const batch = lua('batch');
 const luaFiles = readdirSync(LUA).map((name) => name.replace('.lua', ''));
 
@@ -45,7 +46,7 @@ const names = Object.keys(FILES_BY_OPERATION);
 const contracts = [...new Set(Object.values(FILES_BY_OPERATION))];
 
 /** Files that have code for operations without a contract of their own. */
-const HELPERS = ['prelude', 'queue', 'counter', 'acquire-all', 'batch'];
+const HELPERS = ['prelude', 'keys', 'queue', 'counter', 'acquire-all', 'runs', 'batch'];
 
 /** Reply codes by name, as the scripts have them. */
 function codesOfPrelude(): Readonly<Record<string, number>> {
@@ -77,11 +78,11 @@ function nameOf(operation: Operation): string {
   return String(encode(operation, true)[0]);
 }
 
-/** What a function of the prelude may answer with, for whoever makes use of its second result, or of its only one. */
+/** What a function of keys.lua may answer with, for whoever makes use of its second result, or of its only one. */
 const repliesOf: readonly (readonly [use: string, replies: readonly string[]])[] = [
-  ['foreign = owner_of(', repliesIn(functionIn(prelude.body, 'owner_of'))],
-  [' refusal(', repliesIn(functionIn(prelude.body, 'refusal'))],
-  ['(refusal(', repliesIn(functionIn(prelude.body, 'refusal'))],
+  ['foreign = owner_of(', repliesIn(functionIn(keys.body, 'owner_of'))],
+  [' refusal(', repliesIn(functionIn(keys.body, 'refusal'))],
+  ['(refusal(', repliesIn(functionIn(keys.body, 'refusal'))],
 ];
 
 function functionIn(body: string, name: string): string {
@@ -94,7 +95,7 @@ function repliesIn(code: string): readonly string[] {
   return [...code.matchAll(/(?:\{ |, 1, )([A-Z]+)\b/g)].map(([, name = '']) => name);
 }
 
-/** All replies that a file gives, be it by functions of the prelude. */
+/** All replies that a file gives, be it by functions of keys.lua. */
 function repliesGivenBy(body: string): readonly string[] {
   const borrowed = repliesOf.flatMap(([use, replies]) => (body.includes(use) ? replies : []));
   return sorted([...repliesIn(body), ...borrowed]);
@@ -201,7 +202,7 @@ describe('operations', () => {
   it.each(samples.map((operation) => [nameOf(operation), operation] as const))(
     '%s has as many keys as batch.lua takes for its number',
     (name, operation) => {
-      const [, withoutQueues = ''] = /local groups = (.*)$/m.exec(batch.body) ?? [];
+      const [withoutQueues = ''] = /name == 'extend' or .*$/m.exec(batch.body) ?? [];
       for (const lock of [operation, { ...operation, fences: [] }]) {
         // A plain lock has no token to be confirmed.
         if (name === 'confirm' && lock !== operation) continue;

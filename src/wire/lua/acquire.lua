@@ -17,12 +17,13 @@
 -- {LATE} {QUARANTINED}   the deadline has passed; this node may not vote
 -- {FAILED, message}      a command failed; nothing is left behind
 
-local function acquire(first, _, value, ttl, number, member, score, previous)
+-- `distance`: from the key to its counter, and from there to its queue, among KEYS.
+local function acquire(first, distance, value, ttl, number, member, score, previous)
   if late then return { LATE } end
   if not voting() then return { QUARANTINED } end
 
   local key = KEYS[first]
-  local queue = KEYS[first + (number == '' and 1 or 2)]
+  local queue = KEYS[first + (number == '' and 1 or 2) * distance]
   local function refuse(reply)
     if member and member ~= '' and reply[1] == HELD then
       local _, wait_in = queue_functions()
@@ -61,7 +62,7 @@ local function acquire(first, _, value, ttl, number, member, score, previous)
     return { GRANTED, counter }
   end
   if number == '' then return granted(0) end
-  local fence = KEYS[first + 1]
+  local fence = KEYS[first + distance]
   if not is_taken then
     local token = tonumber(redis.call('GET', fence) or nil)
     if token and token > 0 then return granted(token) end

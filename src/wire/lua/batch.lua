@@ -1,5 +1,5 @@
 -- The end of the batch script: does the operations in order and answers
--- {TIME in microseconds, reply of the first operation, reply of the second, …}.
+-- {time in microseconds or 0, reply of the first operation, reply of the second, …}.
 --
 -- ARGV, five an operation from the seventh on, and eight for contend:
 --   name     acquire | contend | confirm | extend | release | inspect | enter | leave | waiting
@@ -8,30 +8,43 @@
 --   ttl      milliseconds
 --   number   fenced: a token, and n fence counters follow the lock keys; plain: empty
 -- The queues of the keys follow, for those operations that have to do with waiting.
+--
+-- Or a run: acquires or releases, how many operations, two more, and then those of its operations; see runs.lua.
 
--- The function of the operation before: most calls have many of one kind.
+-- The function of the operation before.
 local known, run
 
-local replies = { now }
 local key = ARGV[2] == '' and 1 or 2
 local i = 7
 while i <= #ARGV do
   local name = ARGV[i]
   local n = tonumber(ARGV[i + 1])
-  local number = ARGV[i + 4]
-  if name ~= known or n ~= 1 then
-    known, run = n == 1 and name, operation(name, n)
-  end
-  -- One operation that fails must not take the others of this call with it.
-  local ok, reply
-  if name == 'contend' then
-    ok, reply = pcall(run, key, n, ARGV[i + 2], ARGV[i + 3], number, ARGV[i + 5], ARGV[i + 6], ARGV[i + 7])
+  if name == 'acquires' then
+    local groups = ARGV[i + 3] == '' and 1 or 2
+    acquires(key, n, ARGV[i + 2], ARGV[i + 3], i + 4)
+    key = key + n * (groups + 1)
+    i = i + 4 + n * groups
+  elseif name == 'releases' then
+    releases(key, n, i + 4)
+    key = key + 2 * n
+    i = i + 4 + n
   else
-    ok, reply = pcall(run, key, n, ARGV[i + 2], ARGV[i + 3], number)
+    local number = ARGV[i + 4]
+    if name ~= known or n ~= 1 then
+      known, run = n == 1 and name, operation(name, n)
+    end
+    -- One operation that fails must not take the others of this call with it.
+    local ok, reply
+    if name == 'contend' then
+      ok, reply = pcall(run, key, n, ARGV[i + 2], ARGV[i + 3], number, ARGV[i + 5], ARGV[i + 6], ARGV[i + 7])
+    else
+      ok, reply = pcall(run, key, n, ARGV[i + 2], ARGV[i + 3], number)
+    end
+    replies[#replies + 1] = ok and reply or { FAILED, error_of(reply) or tostring(reply) }
+    local groups = (number == '' and 1 or 2)
+      + ((name == 'extend' or name == 'confirm' or name == 'inspect') and 0 or 1)
+    key = key + n * groups
+    i = i + (name == 'contend' and 8 or 5)
   end
-  replies[#replies + 1] = ok and reply or { FAILED, error_of(reply) or tostring(reply) }
-  local groups = (number == '' and 1 or 2) + ((name == 'extend' or name == 'confirm' or name == 'inspect') and 0 or 1)
-  key = key + n * groups
-  i = i + (name == 'contend' and 8 or 5)
 end
 return replies

@@ -12,9 +12,10 @@
 -- {FOREIGN, type} {FAILED, message}
 -- The first two end with one more element, 1, if a waiter was called; after MISSING there is a 0 between.
 
-local function release(first, n, value)
+-- `distance`: from a key to its queue among KEYS; n if it is not said.
+local function release(first, n, value, _, _, distance)
   local function hand_on(i)
-    local queue = KEYS[i + n]
+    local queue = KEYS[i + (distance or n)]
     return has_queue(queue) and queue_functions()(KEYS[i], queue)
   end
   local freed = 0

@@ -1,0 +1,63 @@
+import { encodeAll } from '../wire/batch.ts';
+import type { Client } from '../wire/client.ts';
+import { isTimed, type Operation } from '../wire/operation.ts';
+import { batchScript } from '../wire/scripts.ts';
+
+/** What every call carries beside its operations; asked for when the call is sent. */
+export interface BatchHeader {
+  /** The node's marker key, or undefined where the node votes without one. */
+  readonly markerKey: string | undefined;
+  readonly nodeCount: number;
+  readonly maxTtl: number;
+  readonly clampUs: number;
+  readonly fenceRetentionMs: number;
+  /** Milliseconds that a free key is kept for a waiter who has been called. */
+  readonly graceMs: number;
+  /** Whether a waiter of this process would hear the node's calls. */
+  isHeard(): boolean;
+  /** The node's TIME, in microseconds, after which nothing of the call may be granted. */
+  deadlineUs(nowMs: number, withinMs: number): number;
+}
+
+/** What a server answered to a call of the batch script, as it came. */
+export interface BatchAnswer {
+  /** Its TIME in microseconds; undefined if nothing of the call depends on it. */
+  readonly timeUs: number | undefined;
+  /** One for each operation, in the order in which they were sent. */
+  replyTo(index: number): unknown;
+}
+
+/**
+ * Calls the batch script. Rejects with the server's error, or when the connection is lost.
+ *
+ * @param sentAtMs now
+ * @param withinMs for how long from now on the operations may be granted
+ */
+export async function callBatch(
+  client: Client,
+  header: BatchHeader,
+  carriers: readonly { readonly operation: Operation }[],
+  { command, sentAtMs, withinMs }: { command: 'evalsha' | 'eval'; sentAtMs: number; withinMs: number },
+): Promise<BatchAnswer> {
+  const { markerKey, nodeCount, maxTtl, clampUs, fenceRetentionMs, graceMs } = header;
+  const needsTime = carriers.some(({ operation }) => isTimed(operation));
+  const keys = markerKey === undefined ? [] : [markerKey];
+  const args: (string | number)[] = [
+    needsTime ? header.deadlineUs(sentAtMs, withinMs) : '',
+    markerKey === undefined ? '' : nodeCount,
+    maxTtl,
+    clampUs,
+    fenceRetentionMs,
+    graceMs,
+  ];
+  encodeAll(carriers, header.isHeard(), { keys, args });
+  const answer =
+    command === 'evalsha'
+      ? await client.evalsha(batchScript.sha1, keys, args)
+      : await client.eval(batchScript.source, keys, args);
+  const elements: readonly unknown[] = Array.isArray(answer) ? answer : [];
+  return {
+    timeUs: needsTime ? Number(elements[0]) : undefined,
+    replyTo: (index) => elements[index + 1],
+  };
+}

@@ -1,0 +1,29 @@
+-- What operations do with lock keys and fence counters. Only made where a run had to leave something to them.
+
+-- Who owns the lock key: nothing at all, or one value. Second result: the reply that refuses to go on, because
+-- the key is no lock.
+local function owner_of(key)
+  local owner = redis.pcall('GET', key)
+  local failure = error_of(owner)
+  if not failure then return owner or nil end
+  if string.find(failure, 'WRONGTYPE', 1, true) then
+    return nil, { FOREIGN, redis.call('TYPE', key).ok }
+  end
+  return nil, { FAILED, failure }
+end
+
+-- The reply for a key that somebody else owns. A key without expiry never was a lock.
+local function refusal(key)
+  local remaining = redis.call('PTTL', key)
+  if remaining == -1 then
+    return { FOREIGN, 'string without expiry' }
+  end
+  return { HELD, remaining }
+end
+
+-- Makes all fence counters of a lock the same; they follow its n lock keys.
+local function set_counters(first, n, token)
+  for i = first + n, first + 2 * n - 1 do
+    redis.call('SET', KEYS[i], digits(token), 'PX', retention)
+  end
+end
