@@ -1,10 +1,12 @@
 // `npm run bench [-- SCENARIO…]`: what things cost, measured side by side in one run. Ratios and counts travel
-// between machines; milliseconds do not. `contention` runs only if it is named: it installs other libraries.
+// between machines; milliseconds do not. `contention` and `throughput` run only if they are named: they install other
+// libraries.
 import { parseArgs } from 'node:util';
-import { CONTENTION_HELP, CONTENTION_OPTIONS, contentionArguments } from './bench/contention/arguments.ts';
-import { contention } from './bench/contention.ts';
+import { besidePeers } from './bench/beside-peers.ts';
 import { degraded } from './bench/degraded.ts';
 import { fenceMemory } from './bench/fence-memory.ts';
+import { PEERS_HELP, PEERS_OPTIONS, peersArguments } from './bench/peers/arguments.ts';
+import type { Group } from './bench/peers/cases.ts';
 import { roundTrips } from './bench/round-trips.ts';
 import { simulator } from './bench/simulator.ts';
 import { UsageError } from './support/arguments.ts';
@@ -23,18 +25,18 @@ try {
   }
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
-  console.error(`${error.message}\n\n${CONTENTION_HELP}`);
+  console.error(`${error.message}\n\n${PEERS_HELP}`);
   process.exitCode = 2;
 }
 
 /** @throws {UsageError} */
 function chosenScenarios(): readonly (readonly [name: string, scenario: () => Promise<void>])[] {
   const { positionals, values } = parsed();
-  const terms = contentionArguments(values);
-  const scenarios = { ...OWN, contention: () => contention(terms) };
+  const beside = (group: Group) => async () => await besidePeers(peersArguments(group, values));
+  const scenarios = { ...OWN, contention: beside('contention'), throughput: beside('throughput') };
   const names = positionals.length === 0 ? Object.keys(OWN) : positionals;
-  if (Object.keys(values).length > 0 && !names.includes('contention')) {
-    throw new UsageError('only contention has options');
+  if (Object.keys(values).length > 0 && names.some((name) => name in OWN)) {
+    throw new UsageError('only contention and throughput have options');
   }
   return names.map((name) => {
     const scenario = Object.entries(scenarios).find(([candidate]) => candidate === name);
@@ -48,7 +50,7 @@ function chosenScenarios(): readonly (readonly [name: string, scenario: () => Pr
 /** @throws {UsageError} */
 function parsed() {
   try {
-    return parseArgs({ allowPositionals: true, options: CONTENTION_OPTIONS });
+    return parseArgs({ allowPositionals: true, options: PEERS_OPTIONS });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
   }

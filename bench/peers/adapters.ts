@@ -9,4 +9,5 @@ export const adapters: Readonly<Record<PeerName, () => Promise<Adapter>>> = {
   sesamecare: () => import('./sesamecare.ts'),
   universal: () => import('./universal.ts'),
   semaphore: () => import('./semaphore.ts'),
+  raw: () => import('./raw.ts'),
 };

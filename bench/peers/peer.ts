@@ -11,9 +11,10 @@ export interface Peer {
 
 /**
  * `shipped`: the library's defaults. `tuned`: what somebody picks who knows that holders are quick, 5 to 10 ms between
- * two tries and never twice the same.
+ * two tries and never twice the same. `pipelined`: the defaults, and the driver's `enableAutoPipelining`. `plain`:
+ * quorlock without fencing tokens.
  */
-export type PeerSettings = 'shipped' | 'tuned';
+export type PeerSettings = 'shipped' | 'tuned' | 'pipelined' | 'plain';
 
 /** What every adapter of a library exports. */
 export interface Adapter {

@@ -1,9 +1,9 @@
 import { Redlock } from 'quorlock';
-import type { Peer } from './peer.ts';
+import type { Peer, PeerSettings } from './peer.ts';
 
-/** As shipped: it is given the URLs, and opens its own connections. */
-export async function start(urls: readonly string[]): Promise<Peer> {
-  const redlock = new Redlock(urls, { waitTime: Number.POSITIVE_INFINITY });
+/** As shipped, but for tokens if they are not wanted: it is given the URLs, and opens its own connections. */
+export async function start(urls: readonly string[], settings: PeerSettings): Promise<Peer> {
+  const redlock = new Redlock(urls, { waitTime: Number.POSITIVE_INFINITY, fencing: settings !== 'plain' });
   return {
     acquire: async (resource) => {
       const lock = await redlock.acquire(resource);

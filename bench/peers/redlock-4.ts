@@ -14,8 +14,8 @@ const SETTINGS = {
 };
 
 export async function start(urls: readonly string[], settings: PeerSettings): Promise<Peer> {
-  const clients = await openClients(urls);
-  const redlock = new Redlock(clients, SETTINGS[settings]);
+  const clients = await openClients(urls, settings);
+  const redlock = new Redlock(clients, SETTINGS[settings === 'tuned' ? 'tuned' : 'shipped']);
   return {
     acquire: async (resource) => {
       const lock = await redlock.lock(resource, TTL_MS);

@@ -10,8 +10,8 @@ import { type Peer, type PeerSettings, TTL_MS } from './peer.ts';
 const SETTINGS = { shipped: {}, tuned: { retryCount: 0 } };
 
 export async function start(urls: readonly string[], settings: PeerSettings): Promise<Peer> {
-  const clients = await openClients(urls);
-  const redlock = new Redlock(clients, SETTINGS[settings]);
+  const clients = await openClients(urls, settings);
+  const redlock = new Redlock(clients, SETTINGS[settings === 'tuned' ? 'tuned' : 'shipped']);
   const once = async (resource: string) => {
     const lock = await redlock.acquire([resource], TTL_MS);
     return () => lock.release();

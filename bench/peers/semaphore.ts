@@ -13,10 +13,14 @@ const SETTINGS = {
 };
 
 export async function start(urls: readonly string[], settings: PeerSettings): Promise<Peer> {
-  const clients = await openClients(urls);
+  const clients = await openClients(urls, settings);
   return {
     acquire: async (resource) => {
-      const mutex = new RedlockMutex(clients, resource, SETTINGS[settings]());
+      const mutex = new RedlockMutex(
+        clients,
+        resource,
+        SETTINGS[settings === 'tuned' ? 'tuned' : 'shipped'](),
+      );
       await mutex.acquire();
       return () => mutex.release();
     },

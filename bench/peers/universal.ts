@@ -7,10 +7,15 @@ import { type Peer, type PeerSettings, TTL_MS } from './peer.ts';
 const SETTINGS = { shipped: {}, tuned: { retryAttempts: 0 } };
 
 export async function start(urls: readonly string[], settings: PeerSettings): Promise<Peer> {
-  const clients = await openClients(urls);
+  const clients = await openClients(urls, settings);
   const adapters = clients.map((client) => new IoredisAdapter(client));
   const once = async (resource: string) => {
-    const lock = createRedlock({ adapters, key: resource, ttl: TTL_MS, ...SETTINGS[settings] });
+    const lock = createRedlock({
+      adapters,
+      key: resource,
+      ttl: TTL_MS,
+      ...SETTINGS[settings === 'tuned' ? 'tuned' : 'shipped'],
+    });
     const handle = await lock.acquire();
     return () => lock.release(handle);
   };

@@ -11,6 +11,7 @@ export type ToWorker =
     }
   | ({ readonly kind: 'run' } & RunTerms)
   | ({ readonly kind: 'burst' } & BurstTerms)
+  | ({ readonly kind: 'cycles' } & CyclesTerms)
   | { readonly kind: 'alone'; readonly resource: string; readonly durationMs: number };
 
 /** What a process answers, one answer for each. */
@@ -18,7 +19,28 @@ export type FromWorker =
   | { readonly kind: 'loaded' }
   | ({ readonly kind: 'run' } & RunReport)
   | ({ readonly kind: 'burst' } & BurstReport)
+  | ({ readonly kind: 'cycles' } & CyclesReport)
   | { readonly kind: 'alone'; readonly acquireMs: readonly number[] };
+
+/** Workers that take a lock and give it back, again and again, each of them its own. */
+export interface CyclesTerms {
+  /** What its keys begin with. */
+  readonly resource: string;
+  readonly workers: number;
+  readonly durationMs: number;
+}
+
+export interface CyclesReport {
+  readonly cycles: number;
+  /** How long it took, in milliseconds. */
+  readonly elapsedMs: number;
+  /** Of this process, in microseconds. */
+  readonly cpuUs: number;
+  readonly acquireP50Ms: number;
+  readonly acquireP99Ms: number;
+  /** Acquires that rejected. */
+  readonly failures: number;
+}
 
 /** Contenders that ask, hold, give back and ask again. */
 export interface RunTerms {

@@ -6,6 +6,7 @@ import type { Peer } from '../peers/peer.ts';
 import { alone } from './alone.ts';
 import { burst } from './burst.ts';
 import { CommandCounter } from './commands.ts';
+import { cycles } from './cycles.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
 import { run } from './run.ts';
 
@@ -31,6 +32,7 @@ async function answer(message: ToWorker): Promise<FromWorker> {
   if (peer === undefined) throw new Error('no library was loaded yet');
   if (message.kind === 'run') return { kind: 'run', ...(await run(peer, message, commands)) };
   if (message.kind === 'burst') return { kind: 'burst', ...(await burst(peer, message)) };
+  if (message.kind === 'cycles') return { kind: 'cycles', ...(await cycles(peer, message)) };
   return { kind: 'alone', acquireMs: await alone(peer, message.resource, message.durationMs) };
 }
 

@@ -66,8 +66,11 @@ interface Deadline {
 interface Call {
   readonly entries: readonly Entry[];
   unreplied: number;
-  /** Every reply was a timeout: it holds up nothing else any more. */
-  isOverdue: boolean;
+  /**
+   * `overdue`: every reply was a timeout, and it holds up nothing else any more. `over`: it was answered or failed, or
+   * never will be: one that was sent after it was answered.
+   */
+  state: 'under way' | 'overdue' | 'over';
 }
 
 /**
@@ -91,7 +94,7 @@ export class Mailbox {
   /** The deadline that what is posted next in this tick may share. */
   #deadline: Deadline | undefined;
   #calls = 0;
-  #overdue = 0;
+  readonly #overdue = new Set<Call>();
   /** Posted, and neither answered nor given up. */
   #unanswered = 0;
   #unansweredCharacters = 0;
@@ -182,7 +185,7 @@ export class Mailbox {
 
   /** Whether the server leaves a call unanswered. Of the servers of a Cluster, others may answer. */
   get #isStalled(): boolean {
-    return this.#overdue > 0 && !this.#client.isCluster;
+    return this.#overdue.size > 0 && !this.#client.isCluster;
   }
 
   /** The keys of one call to a Cluster share their slot. */
@@ -207,29 +210,37 @@ export class Mailbox {
   }
 
   async #ask(entries: readonly Entry[]): Promise<void> {
-    const call: Call = { entries, unreplied: entries.length, isOverdue: false };
+    const call: Call = { entries, unreplied: entries.length, state: 'under way' };
     for (const entry of entries) entry.call = call;
     this.#calls += 1;
+    let isAnswered = true;
     try {
       await this.#call(entries, 'evalsha');
     } catch (error) {
-      if (isUnknownScript(error)) await this.#askBySource(entries, error);
-      else this.#rejectAll(entries, error);
-    } finally {
-      for (const entry of entries) this.#forget(entry);
-      this.#over(call);
+      if (isUnknownScript(error)) {
+        await this.#askBySource(entries, error);
+      } else {
+        isAnswered = false;
+        this.#rejectAll(entries, error);
+      }
     }
-  }
-
-  /** A call was answered, or never will be. */
-  #over(call: Call): void {
-    if (call.isOverdue) this.#overdue -= 1;
-    else this.#calls -= 1;
-    if (this.#overdue === 0) {
+    this.#end(call);
+    // Servers answer in order: what was overdue got lost, though the connection did not.
+    if (isAnswered && !this.#client.isCluster) for (const lost of this.#overdue) this.#end(lost);
+    if (this.#overdue.size === 0) {
       this.#probePauseMs = SHORTEST_PROBE_PAUSE_MS;
       this.#probeAtMs = Number.NEGATIVE_INFINITY;
     }
     this.#flush();
+  }
+
+  /** A call was answered, or never will be. */
+  #end(call: Call): void {
+    if (call.state === 'over') return;
+    if (call.state === 'under way') this.#calls -= 1;
+    this.#overdue.delete(call);
+    call.state = 'over';
+    for (const entry of call.entries) this.#forget(entry);
   }
 
   /** The server had lost the script and did nothing. What is no longer wanted by now must not run any more. */
@@ -276,10 +287,10 @@ export class Mailbox {
     );
     this.#queue = this.#queue.filter(({ replied }) => !replied);
     for (const { call } of sent) {
-      if (call === undefined || call.isOverdue || call.unreplied > 0) continue;
-      call.isOverdue = true;
+      if (call?.state !== 'under way' || call.unreplied > 0) continue;
+      call.state = 'overdue';
       this.#calls -= 1;
-      this.#overdue += 1;
+      this.#overdue.add(call);
     }
     this.#flush();
   }

@@ -342,6 +342,23 @@ describe('a node that leaves a call unanswered', () => {
     expect(setup.client.calls.map(({ values }) => values)).toEqual([['lost'], ['probe'], ['a'], ['b']]);
   });
 
+  it('is asked as ever once it has answered anything, be it that the answer before got lost', async () => {
+    const setup = await silent();
+    setup.post('probe');
+    await setup.clock.advance(0);
+    setup.client.call(1).answer([1_001, 1]);
+    await setup.clock.advance(0);
+    setup.post('a');
+    await setup.clock.advance(0);
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([['lost'], ['probe'], ['a']]);
+    setup.client.call(0).answer([1_000, 1]);
+    setup.client.call(2).answer([1_002, 1]);
+    await setup.clock.advance(0);
+    for (let index = 0; index < 4_096; index += 1) setup.post(String(index));
+    await setup.clock.advance(0);
+    expect(overloadedIn(setup)).toEqual([]);
+  });
+
   it('costs no memory, however much it is asked for', async () => {
     const setup = await silent();
     for (let index = 0; index < 20_000; index += 1) {

@@ -2,7 +2,9 @@ import { quantile } from '../figures.ts';
 import type { RunFigures } from './run-figures.ts';
 
 /** What was measured of a library in a case; which of them there are depends on the case. */
-export type Figures = Partial<RunFigures & AloneFigures & LimitFigures & HandoverFigures & BurstFigures>;
+export type Figures = Partial<
+  RunFigures & AloneFigures & LimitFigures & HandoverFigures & BurstFigures & CyclesFigures & FailingFigures
+>;
 
 interface AloneFigures {
   /** The median time that an acquire takes when nobody else is there. */
@@ -32,6 +34,24 @@ interface BurstFigures {
   readonly unfinished: number;
   /** As in a run. */
   readonly overlaps: number;
+}
+
+interface CyclesFigures {
+  /** A second. */
+  readonly rate: number;
+  readonly acquireP50Ms: number;
+  readonly acquireP99Ms: number;
+  /** Processor time of the workers' process for each cycle, in microseconds. */
+  readonly clientUs: number;
+  /** Processor time of all nodes together for each cycle, in microseconds. */
+  readonly serverUs: number;
+}
+
+interface FailingFigures {
+  /** While two nodes fail, of the rate while all are well. */
+  readonly rateLeft: number;
+  /** While two nodes fail, of the p99 while all are well. */
+  readonly p99Growth: number;
 }
 
 const COUNTED: readonly (keyof Figures)[] = ['overlaps', 'failures', 'unfinished'];

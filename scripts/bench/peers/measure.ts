@@ -1,3 +1,4 @@
+import type { Fleet } from '../../../test/fleet/fleet.ts';
 import { quantile } from '../figures.ts';
 import type { Pace } from './arguments.ts';
 import type { Case } from './cases.ts';
@@ -13,7 +14,7 @@ const BURST_LIMIT_MS = 5_000;
 export interface Bench {
   /** The compiled code of the processes. */
   readonly program: string;
-  readonly urls: readonly string[];
+  readonly fleet: Fleet;
   readonly pace: Pace;
 }
 
@@ -23,7 +24,9 @@ export interface Bench {
  * @throws {MemberError}
  */
 export async function measure(bench: Bench, one: Case, variant: Variant): Promise<Figures> {
-  await using crew = await Crew.start(bench.program, one.processes, variant, bench.urls);
+  await using crew = await Crew.start(bench.program, one.processes, variant, bench.fleet.urls);
+  if (one.kind === 'cycles') return await measureCycles(crew, one, bench);
+  if (one.kind === 'failing') return await measureFailing(crew, one, bench);
   if (one.kind === 'burst') return await measureBursts(crew, one, bench.pace);
   if (one.kind === 'run') return (await measureRun(crew, one, bench.pace)).figures;
   const aloneMs = quantile(await crew.alone(newResource(), bench.pace.aloneMs), 0.5);
@@ -73,6 +76,47 @@ async function measureBursts(crew: Crew, one: Case, { bursts }: Pace): Promise<F
     );
   }
   return { burstMs: quantile(takenMs, 0.5), unfinished, overlaps: overlapsSeen };
+}
+
+async function measureCycles(crew: Crew, { contendersEach }: Case, { fleet, pace }: Bench): Promise<Figures> {
+  const resource = newResource();
+  await crew.cycles(resource, contendersEach, pace.warmUpMs);
+  const before = await processorUs(fleet);
+  const report = await crew.cycles(resource, contendersEach, pace.cyclesMs);
+  const serverUs = (await processorUs(fleet)) - before;
+  const { cycles, elapsedMs, cpuUs, acquireP50Ms, acquireP99Ms, failures } = report;
+  return {
+    rate: (cycles * 1_000) / elapsedMs,
+    acquireP50Ms,
+    acquireP99Ms,
+    clientUs: cpuUs / cycles,
+    serverUs: serverUs / cycles,
+    failures,
+  };
+}
+
+async function measureFailing(crew: Crew, one: Case, bench: Bench): Promise<Figures> {
+  const healthy = await measureCycles(crew, one, bench);
+  const failing = bench.fleet.nodes.slice(0, 2);
+  await Promise.all(failing.map((node) => (one.failure === 'hung' ? node.pause() : node.kill())));
+  const figures = await measureCycles(crew, one, bench);
+  const { rate = Number.NaN, acquireP99Ms = Number.NaN } = figures;
+  return {
+    ...figures,
+    rateLeft: rate / (healthy.rate ?? Number.NaN),
+    p99Growth: acquireP99Ms / (healthy.acquireP99Ms ?? Number.NaN),
+  };
+}
+
+/** What the nodes that answer have needed since they were started, all together, in microseconds. */
+async function processorUs({ nodes }: Fleet): Promise<number> {
+  let us = 0;
+  for (const node of nodes) {
+    if (node.state !== 'up') continue;
+    const text = String(await node.command('INFO', 'cpu'));
+    for (const [, seconds] of text.matchAll(/^used_cpu_(?:user|sys):(\S+)/gm)) us += Number(seconds) * 1e6;
+  }
+  return us;
 }
 
 let resources = 0;

@@ -1,5 +1,5 @@
 import type { FromWorker, ToWorker } from '../../../bench/worker/protocol.ts';
-import { type Answer, Member } from './member.ts';
+import { type Answer, Member, MemberError } from './member.ts';
 import type { Variant } from './variants.ts';
 
 const LOADED_WITHIN_MS = 20_000;
@@ -49,6 +49,14 @@ export class Crew implements AsyncDisposable {
   /** Contenders ask once each. @throws {MemberError} */
   burst(terms: { resource: string; contenders: number; limitMs: number }) {
     return this.#tell({ kind: 'burst', startAt: inAMoment(), ...terms }, 'burst', terms.limitMs + GRACE_MS);
+  }
+
+  /** The first process's workers take and give back locks of their own. @throws {MemberError} */
+  async cycles(resource: string, workers: number, durationMs: number): Promise<Answer<'cycles'>> {
+    const [first] = this.#members;
+    if (first === undefined) throw new MemberError('there is no process');
+    const message = { kind: 'cycles', resource, workers, durationMs } as const;
+    return await first.tell(message, 'cycles', durationMs + GRACE_MS);
   }
 
   /** What an acquire takes that nobody disturbs, in milliseconds each. @throws {MemberError} */

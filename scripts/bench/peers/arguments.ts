@@ -1,10 +1,10 @@
 import type { PeerName } from '../../../bench/peers/names.ts';
 import { positive, UsageError } from '../../support/arguments.ts';
-import { CASES, type Case } from './cases.ts';
-import { PEER_NAMES } from './variants.ts';
+import { CASES, type Case, type Group } from './cases.ts';
+import { peerNamesOf } from './variants.ts';
 
-/** Options of `npm run bench -- contention`, for `parseArgs`. */
-export const CONTENTION_OPTIONS = {
+/** Options of what is measured beside peers, for `parseArgs`. */
+export const PEERS_OPTIONS = {
   rounds: { type: 'string' },
   quick: { type: 'boolean' },
   only: { type: 'string' },
@@ -12,15 +12,21 @@ export const CONTENTION_OPTIONS = {
   out: { type: 'string' },
 } as const;
 
-export const CONTENTION_HELP = `Options of contention:
+export const PEERS_HELP = `Options of contention and throughput:
   --rounds N     every library is measured so often, in turns; default 3
   --quick        one round, shorter ones
-  --only LIST    only these libraries: ${PEER_NAMES.join(',')}
-  --case LIST    only these cases: ${CASES.map(({ name }) => name).join(',')}
-  --out FOLDER   write all figures to contention.json there
+  --only LIST    only these libraries: ${peerNamesOf('throughput').join(',')}
+  --case LIST    only these cases: of contention ${namesOf('contention')};
+                 of throughput ${namesOf('throughput')}
+  --out FOLDER   write all figures to a JSON file there
 `;
 
-export interface ContentionArguments {
+function namesOf(group: Group): string {
+  return CASES[group].map(({ name }) => name).join(',');
+}
+
+export interface PeersArguments {
+  readonly group: Group;
   readonly rounds: number;
   readonly pace: Pace;
   readonly peers: readonly PeerName[];
@@ -37,13 +43,15 @@ export interface Pace {
   readonly aloneMs: number;
   /** How many bursts a round has. */
   readonly bursts: number;
+  /** For workers with locks of their own. */
+  readonly cyclesMs: number;
 }
 
-const FULL: Pace = { warmUpMs: 1_000, measuredMs: 5_000, aloneMs: 1_000, bursts: 15 };
-const QUICK: Pace = { warmUpMs: 500, measuredMs: 2_000, aloneMs: 500, bursts: 7 };
+const FULL: Pace = { warmUpMs: 1_000, measuredMs: 5_000, aloneMs: 1_000, bursts: 15, cyclesMs: 3_000 };
+const QUICK: Pace = { warmUpMs: 500, measuredMs: 2_000, aloneMs: 500, bursts: 7, cyclesMs: 1_500 };
 
 /** What `parseArgs` makes of the options. */
-export interface ContentionValues {
+export interface PeersValues {
   readonly rounds?: string | undefined;
   readonly quick?: boolean | undefined;
   readonly only?: string | undefined;
@@ -52,15 +60,16 @@ export interface ContentionValues {
 }
 
 /** @throws {UsageError} */
-export function contentionArguments(values: ContentionValues): ContentionArguments {
+export function peersArguments(group: Group, values: PeersValues): PeersArguments {
   const { quick = false, out } = values;
   const rounds = positive('--rounds', values.rounds, quick ? 1 : 3);
   if (!Number.isInteger(rounds)) throw new UsageError(`--rounds must be an integer: got "${rounds}"`);
   return {
+    group,
     rounds,
     pace: quick ? QUICK : FULL,
-    peers: chosen('--only', values.only, PEER_NAMES, (name) => name),
-    cases: chosen('--case', values.case, CASES, ({ name }) => name),
+    peers: chosen('--only', values.only, peerNamesOf(group), (name) => name),
+    cases: chosen('--case', values.case, CASES[group], ({ name }) => name),
     out,
   };
 }

@@ -7,7 +7,14 @@ export type CaseKind =
   /** Hand over from one process to the other. */
   | 'handover'
   /** Ask once, all at the same moment. */
-  | 'burst';
+  | 'burst'
+  /** Take and give back locks that nobody else wants. */
+  | 'cycles'
+  /** The same, before and while two of the five nodes fail. */
+  | 'failing';
+
+/** What `npm run bench` calls a group of cases. */
+export type Group = 'contention' | 'throughput';
 
 export interface Case {
   /** As `--case` takes it. */
@@ -17,11 +24,13 @@ export interface Case {
   readonly processes: number;
   /** In each of these processes. */
   readonly contendersEach: number;
+  /** What two of the nodes do. */
+  readonly failure?: 'hung' | 'killed';
 }
 
 const PROCESSES = 4;
 
-export const CASES: readonly Case[] = [
+const CONTENTION: readonly Case[] = [
   { name: '2', title: '2 contenders, a process each', kind: 'run', processes: 2, contendersEach: 1 },
   spread(8),
   spread(32),
@@ -48,6 +57,38 @@ export const CASES: readonly Case[] = [
     contendersEach: 1,
   },
 ];
+
+const THROUGHPUT: readonly Case[] = [
+  ...[1, 16, 64, 256, 1_024].map(workers),
+  failing('hung'),
+  failing('killed'),
+];
+
+export const CASES: Readonly<Record<Group, readonly Case[]>> = {
+  contention: CONTENTION,
+  throughput: THROUGHPUT,
+};
+
+function workers(count: number): Case {
+  return {
+    name: String(count),
+    title: `${count} ${count === 1 ? 'worker' : 'workers'} in one process, each with a lock of its own`,
+    kind: 'cycles',
+    processes: 1,
+    contendersEach: count,
+  };
+}
+
+function failing(failure: 'hung' | 'killed'): Case {
+  return {
+    name: failure,
+    title: `64 workers in one process, before and after two of the five nodes are ${failure}`,
+    kind: 'failing',
+    processes: 1,
+    contendersEach: 64,
+    failure,
+  };
+}
 
 function spread(contenders: number): Case {
   return {

@@ -22,6 +22,16 @@ const RUN: readonly Column[] = [
   { head: 'overlaps', value: ({ overlaps }) => overlaps, digits: 0 },
 ];
 
+const CYCLES: readonly Column[] = [
+  { head: 'cycles/s', value: ({ rate }) => rate, digits: 0 },
+  { head: 'quorlock ÷ it', value: ({ rate }, own) => quotient(own?.rate, rate), digits: 2 },
+  { head: 'acquire p50 ms', value: ({ acquireP50Ms }) => acquireP50Ms, digits: 3 },
+  { head: 'p99 ms', value: ({ acquireP99Ms }) => acquireP99Ms, digits: 2 },
+  { head: 'client µs', value: ({ clientUs }) => clientUs, digits: 1 },
+  { head: 'nodes µs', value: ({ serverUs }) => serverUs, digits: 1 },
+  { head: 'failures', value: ({ failures }) => failures, digits: 0 },
+];
+
 const COLUMNS: Readonly<Record<CaseKind, readonly Column[]>> = {
   run: RUN,
   'one-process': [
@@ -34,6 +44,12 @@ const COLUMNS: Readonly<Record<CaseKind, readonly Column[]>> = {
     { head: 'it ÷ quorlock', value: ({ burstMs }, own) => quotient(burstMs, own?.burstMs), digits: 2 },
     { head: 'not through', value: ({ unfinished }) => unfinished, digits: 0 },
     { head: 'overlaps', value: ({ overlaps }) => overlaps, digits: 0 },
+  ],
+  cycles: CYCLES,
+  failing: [
+    ...CYCLES,
+    { head: 'rate ÷ healthy', value: ({ rateLeft }) => rateLeft, digits: 2 },
+    { head: 'p99 ÷ healthy', value: ({ p99Growth }) => p99Growth, digits: 2 },
   ],
   handover: [
     { head: 'p50 ms', value: ({ handoverP50Ms }) => handoverP50Ms, digits: 2 },

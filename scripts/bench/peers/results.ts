@@ -1,7 +1,7 @@
 import type { Case } from './cases.ts';
 import { type Figures, typical } from './figures.ts';
 import { type Goal, goalsOf } from './goals.ts';
-import { isQuorlock, type Variant } from './variants.ts';
+import { isPeer, isQuorlock, type Variant } from './variants.ts';
 
 /** What was measured of one library in one case. */
 interface Entry {
@@ -47,7 +47,14 @@ export class Results {
       return rounds.length === 0 ? [] : [{ variant, rounds, figures: typical(rounds) }];
     });
     const own = entries.find(({ variant }) => isQuorlock(variant))?.figures;
-    const peers = entries.filter(({ variant }) => !isQuorlock(variant)).map(({ figures }) => figures);
-    return { case: one, entries, own, goals: own === undefined ? [] : goalsOf(one.name, own, peers) };
+    const figuresOf = (isWanted: (variant: Variant) => boolean) =>
+      entries.filter(({ variant }) => isWanted(variant)).map(({ figures }) => figures);
+    const field = {
+      peers: figuresOf(isPeer),
+      shipped: figuresOf((variant) => isPeer(variant) && variant.settings === 'shipped'),
+      raw: figuresOf(({ peer }) => peer === 'raw'),
+      plain: figuresOf(({ settings }) => settings === 'plain'),
+    };
+    return { case: one, entries, own, goals: own === undefined ? [] : goalsOf(one, own, field) };
   }
 }
