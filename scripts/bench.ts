@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { besidePeers } from './bench/beside-peers.ts';
 import { degraded } from './bench/degraded.ts';
 import { fenceMemory } from './bench/fence-memory.ts';
+import { memory } from './bench/memory.ts';
 import { PEERS_HELP, PEERS_OPTIONS, peersArguments } from './bench/peers/arguments.ts';
 import type { Group } from './bench/peers/cases.ts';
 import { roundTrips } from './bench/round-trips.ts';
@@ -15,6 +16,7 @@ const OWN: Readonly<Record<string, () => Promise<void>>> = {
   degraded,
   'round-trips': roundTrips,
   'fence-memory': fenceMemory,
+  memory,
   simulator,
 };
 

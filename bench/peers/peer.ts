@@ -3,8 +3,12 @@ export type Release = () => Promise<unknown>;
 
 /** A lock library at work in one process, connected to all nodes. */
 export interface Peer {
-  /** Resolves once the lock is held; rejects when the library gives up, which its settings decide. */
-  acquire(resource: string): Promise<Release>;
+  /**
+   * Resolves once the lock is held; rejects when the library gives up, which its settings decide.
+   *
+   * @param ttl milliseconds; only quorlock is ever asked for another than {@link TTL_MS}
+   */
+  acquire(resource: string, ttl?: number): Promise<Release>;
   /** Closes its connections; whoever still waits need not hear of it. */
   close(): Promise<void>;
 }

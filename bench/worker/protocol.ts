@@ -12,6 +12,7 @@ export type ToWorker =
   | ({ readonly kind: 'run' } & RunTerms)
   | ({ readonly kind: 'burst' } & BurstTerms)
   | ({ readonly kind: 'cycles' } & CyclesTerms)
+  | { readonly kind: 'hold'; readonly resource: string; readonly ttl: number }
   | { readonly kind: 'alone'; readonly resource: string; readonly durationMs: number };
 
 /** What a process answers, one answer for each. */
@@ -20,6 +21,8 @@ export type FromWorker =
   | ({ readonly kind: 'run' } & RunReport)
   | ({ readonly kind: 'burst' } & BurstReport)
   | ({ readonly kind: 'cycles' } & CyclesReport)
+  /** It holds the lock, and will not give it back. It asked at that moment. */
+  | { readonly kind: 'hold'; readonly askedAt: bigint }
   | { readonly kind: 'alone'; readonly acquireMs: readonly number[] };
 
 /** Workers that take a lock and give it back, again and again, each of them its own. */

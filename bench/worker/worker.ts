@@ -33,6 +33,11 @@ async function answer(message: ToWorker): Promise<FromWorker> {
   if (message.kind === 'run') return { kind: 'run', ...(await run(peer, message, commands)) };
   if (message.kind === 'burst') return { kind: 'burst', ...(await burst(peer, message)) };
   if (message.kind === 'cycles') return { kind: 'cycles', ...(await cycles(peer, message)) };
+  if (message.kind === 'hold') {
+    const askedAt = process.hrtime.bigint();
+    await peer.acquire(message.resource, message.ttl);
+    return { kind: 'hold', askedAt };
+  }
   return { kind: 'alone', acquireMs: await alone(peer, message.resource, message.durationMs) };
 }
 

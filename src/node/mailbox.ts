@@ -213,38 +213,38 @@ export class Mailbox {
     const call: Call = { entries, unreplied: entries.length, state: 'under way' };
     for (const entry of entries) entry.call = call;
     this.#calls += 1;
-    let isAnswered = true;
     try {
-      await this.#call(entries, 'evalsha');
+      await this.#call(call, entries, 'evalsha');
     } catch (error) {
-      if (isUnknownScript(error)) {
-        await this.#askBySource(entries, error);
-      } else {
-        isAnswered = false;
-        this.#rejectAll(entries, error);
-      }
+      if (isUnknownScript(error)) await this.#askBySource(call, error);
+      else this.#rejectAll(entries, error);
     }
     this.#end(call);
-    // Servers answer in order: what was overdue got lost, though the connection did not.
-    if (isAnswered && !this.#client.isCluster) for (const lost of this.#overdue) this.#end(lost);
-    if (this.#overdue.size === 0) {
-      this.#probePauseMs = SHORTEST_PROBE_PAUSE_MS;
-      this.#probeAtMs = Number.NEGATIVE_INFINITY;
-    }
     this.#flush();
+  }
+
+  /** Before anybody hears of an answer: what they post then is sent to a server that answers. */
+  #answered(call: Call): void {
+    this.#end(call);
+    // Servers answer in order: what was overdue got lost, though the connection did not.
+    if (!this.#client.isCluster) for (const lost of this.#overdue) this.#end(lost);
   }
 
   /** A call was answered, or never will be. */
   #end(call: Call): void {
     if (call.state === 'over') return;
     if (call.state === 'under way') this.#calls -= 1;
-    this.#overdue.delete(call);
     call.state = 'over';
     for (const entry of call.entries) this.#forget(entry);
+    this.#overdue.delete(call);
+    if (this.#overdue.size > 0) return;
+    this.#probePauseMs = SHORTEST_PROBE_PAUSE_MS;
+    this.#probeAtMs = Number.NEGATIVE_INFINITY;
   }
 
   /** The server had lost the script and did nothing. What is no longer wanted by now must not run any more. */
-  async #askBySource(entries: readonly Entry[], unknownScript: unknown): Promise<void> {
+  async #askBySource(call: Call, unknownScript: unknown): Promise<void> {
+    const { entries } = call;
     const wanted = entries.filter((entry) => !entry.replied && this.#answers.isWanted(entry.operation));
     this.#rejectAll(
       entries.filter((entry) => !wanted.includes(entry)),
@@ -252,13 +252,13 @@ export class Mailbox {
     );
     if (wanted.length === 0) return;
     try {
-      await this.#call(wanted, 'eval');
+      await this.#call(call, wanted, 'eval');
     } catch (error) {
       this.#rejectAll(wanted, error);
     }
   }
 
-  async #call(entries: readonly Entry[], command: 'evalsha' | 'eval'): Promise<void> {
+  async #call(call: Call, entries: readonly Entry[], command: 'evalsha' | 'eval'): Promise<void> {
     const sentAtMs = this.#clock.uptime();
     let withinMs = 0;
     for (const { deadline } of entries) {
@@ -266,6 +266,7 @@ export class Mailbox {
     }
     const terms = { command, sentAtMs, withinMs };
     const answer = await callBatch(this.#client, this.#header, entries, terms);
+    this.#answered(call);
     const { timeUs } = answer;
     const receivedAtMs = this.#clock.uptime();
     this.#answers.answered(timeUs === undefined ? undefined : { timeUs, sentAtMs, receivedAtMs });

@@ -144,9 +144,10 @@ describe('five nodes', () => {
     }
     for (const node of hung) node.resume();
 
+    // The first ACQUIRE and its RELEASE. Of what came after that, hung nodes were asked little.
     await eventually('what was sent meanwhile has run', async () => {
       const now = await Promise.all(hung.map(scriptCalls));
-      return now.every((calls, index) => calls >= (before[index] ?? 0) + 6);
+      return now.every((calls, index) => calls >= (before[index] ?? 0) + 2);
     });
     await expectNoKeys(fleet);
   });

@@ -71,6 +71,7 @@ class Setup {
   readonly unwanted = new Set<string>();
   readonly readings: (number | undefined)[] = [];
   timeouts = 0;
+  onAnswer: () => void = () => undefined;
   readonly mailbox: Mailbox;
 
   constructor({ isCluster = false } = {}) {
@@ -86,7 +87,10 @@ class Setup {
       deadlineUs: (_: number, withinMs: number) => withinMs,
     };
     this.mailbox = new Mailbox(this.client, this.clock, header, {
-      answered: (reading) => this.readings.push(reading?.timeUs),
+      answered: (reading) => {
+        this.readings.push(reading?.timeUs);
+        this.onAnswer();
+      },
       done: (operation, reply) => {
         this.done.push(lockValueOf(operation));
         return reply;
@@ -357,6 +361,17 @@ describe('a node that leaves a call unanswered', () => {
     for (let index = 0; index < 4_096; index += 1) setup.post(String(index));
     await setup.clock.advance(0);
     expect(overloadedIn(setup)).toEqual([]);
+  });
+
+  it('is sent what is posted because it has answered', async () => {
+    const setup = await silent();
+    setup.post('probe');
+    await setup.clock.advance(0);
+    setup.post('refused at once');
+    setup.onAnswer = () => setup.release('lost');
+    setup.client.call(1).answer([1_001, 1]);
+    await setup.clock.advance(0);
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([['lost'], ['probe'], ['lost']]);
   });
 
   it('costs no memory, however much it is asked for', async () => {

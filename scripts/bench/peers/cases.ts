@@ -8,6 +8,8 @@ export type CaseKind =
   | 'handover'
   /** Ask once, all at the same moment. */
   | 'burst'
+  /** Wait for a lock whose holder is killed. */
+  | 'orphan'
   /** Take and give back locks that nobody else wants. */
   | 'cycles'
   /** The same, before and while two of the five nodes fail. */
@@ -26,6 +28,8 @@ export interface Case {
   readonly contendersEach: number;
   /** What two of the nodes do. */
   readonly failure?: 'hung' | 'killed';
+  /** Only quorlock is measured. */
+  readonly isOwn?: boolean;
 }
 
 const PROCESSES = 4;
@@ -48,6 +52,14 @@ const CONTENTION: readonly Case[] = [
     kind: 'burst',
     processes: PROCESSES,
     contendersEach: 32 / PROCESSES,
+  },
+  {
+    name: 'orphan',
+    title: '32 processes wait, the holder is killed with SIGKILL',
+    kind: 'orphan',
+    processes: 33,
+    contendersEach: 1,
+    isOwn: true,
   },
   {
     name: 'handover',
@@ -87,6 +99,7 @@ function failing(failure: 'hung' | 'killed'): Case {
     processes: 1,
     contendersEach: 64,
     failure,
+    isOwn: true,
   };
 }
 

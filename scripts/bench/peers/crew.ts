@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { FromWorker, ToWorker } from '../../../bench/worker/protocol.ts';
 import { type Answer, Member, MemberError } from './member.ts';
 import type { Variant } from './variants.ts';
@@ -49,6 +50,24 @@ export class Crew implements AsyncDisposable {
   /** Contenders ask once each. @throws {MemberError} */
   burst(terms: { resource: string; contenders: number; limitMs: number }) {
     return this.#tell({ kind: 'burst', startAt: inAMoment(), ...terms }, 'burst', terms.limitMs + GRACE_MS);
+  }
+
+  /** The first process takes a lock, all others ask for it, and the first is killed. @throws {MemberError} */
+  async orphan(
+    resource: string,
+    ttl: number,
+    killed: () => Promise<void>,
+  ): Promise<{ heldUntil: bigint; reports: readonly Answer<'burst'>[]; startAt: bigint }> {
+    const [holder, ...others] = this.#members;
+    if (holder === undefined) throw new MemberError('there is no process');
+    const { askedAt } = await holder.tell({ kind: 'hold', resource, ttl }, 'hold', GRACE_MS);
+    const startAt = inAMoment();
+    const terms = { kind: 'burst', startAt, resource, contenders: 1, limitMs: ttl + GRACE_MS } as const;
+    const waiting = others.map((member) => member.tell(terms, 'burst', ttl + 2 * GRACE_MS));
+    await setTimeout(ttl / 2);
+    holder.kill();
+    await killed();
+    return { heldUntil: askedAt + BigInt(ttl) * 1_000_000n, reports: await Promise.all(waiting), startAt };
   }
 
   /** The first process's workers take and give back locks of their own. @throws {MemberError} */

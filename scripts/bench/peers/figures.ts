@@ -3,7 +3,14 @@ import type { RunFigures } from './run-figures.ts';
 
 /** What was measured of a library in a case; which of them there are depends on the case. */
 export type Figures = Partial<
-  RunFigures & AloneFigures & LimitFigures & HandoverFigures & BurstFigures & CyclesFigures & FailingFigures
+  RunFigures &
+    AloneFigures &
+    LimitFigures &
+    HandoverFigures &
+    BurstFigures &
+    CyclesFigures &
+    FailingFigures &
+    OrphanFigures
 >;
 
 interface AloneFigures {
@@ -34,6 +41,15 @@ interface BurstFigures {
   readonly unfinished: number;
   /** As in a run. */
   readonly overlaps: number;
+}
+
+interface OrphanFigures {
+  /** From the end of the killed holder's ttl until the next one held the lock, in milliseconds. */
+  readonly afterTtlMs: number;
+  /** Commands for each process that waited, from the killing to the last one's having given the lock back. */
+  readonly commandsEach: number;
+  /** Until the last one has given the lock back, from the end of the ttl. */
+  readonly burstMs: number;
 }
 
 interface CyclesFigures {

@@ -92,6 +92,12 @@ const FAILING: readonly Rule[] = [
   ['acquire p99, of that when all nodes are well', '≤', 1.3, ({ p99Growth }) => p99Growth],
 ];
 
+const ORPHAN: readonly Rule[] = [
+  ['ms from the end of the ttl to the next holder', '≤', 50, ({ afterTtlMs }) => afterTtlMs],
+  ['commands of each process', '≤', 20, ({ commandsEach }) => commandsEach],
+  ['contenders that were not through', '≤', 0, ({ unfinished }) => unfinished],
+];
+
 const EXCLUSION: Rule = ['overlaps', '≤', 0, ({ overlaps }) => overlaps];
 
 const CONTENTION: Readonly<Record<string, readonly Rule[]>> = {
@@ -101,6 +107,7 @@ const CONTENTION: Readonly<Record<string, readonly Rule[]>> = {
   '128': MANY,
   'one-process': ONE_PROCESS,
   burst: BURST,
+  orphan: ORPHAN,
   handover: HANDOVER,
 };
 

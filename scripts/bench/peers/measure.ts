@@ -1,14 +1,18 @@
 import type { Fleet } from '../../../test/fleet/fleet.ts';
+import { scriptCallsOfAll } from '../../../test/support/server-calls.ts';
 import { quantile } from '../figures.ts';
 import type { Pace } from './arguments.ts';
 import type { Case } from './cases.ts';
 import { Crew } from './crew.ts';
 import type { Figures } from './figures.ts';
-import { handoversMs, overlaps, runFigures } from './run-figures.ts';
+import { handoversMs, overlaps, runFigures, sum } from './run-figures.ts';
 import type { Variant } from './variants.ts';
 
 /** A burst is given up after it, in milliseconds; it takes a hundredth of that if nobody waits in vain. */
 const BURST_LIMIT_MS = 5_000;
+
+/** Of a lock whose holder is killed, in milliseconds. */
+const ORPHAN_TTL_MS = 4_000;
 
 /** Where and for how long things are measured. */
 export interface Bench {
@@ -27,6 +31,7 @@ export async function measure(bench: Bench, one: Case, variant: Variant): Promis
   await using crew = await Crew.start(bench.program, one.processes, variant, bench.fleet.urls);
   if (one.kind === 'cycles') return await measureCycles(crew, one, bench);
   if (one.kind === 'failing') return await measureFailing(crew, one, bench);
+  if (one.kind === 'orphan') return await measureOrphan(crew, bench.fleet);
   if (one.kind === 'burst') return await measureBursts(crew, one, bench.pace);
   if (one.kind === 'run') return (await measureRun(crew, one, bench.pace)).figures;
   const aloneMs = quantile(await crew.alone(newResource(), bench.pace.aloneMs), 0.5);
@@ -76,6 +81,23 @@ async function measureBursts(crew: Crew, one: Case, { bursts }: Pace): Promise<F
     );
   }
   return { burstMs: quantile(takenMs, 0.5), unfinished, overlaps: overlapsSeen };
+}
+
+async function measureOrphan(crew: Crew, fleet: Fleet): Promise<Figures> {
+  let callsBefore: readonly number[] = [];
+  const { heldUntil, startAt, reports } = await crew.orphan(newResource(), ORPHAN_TTL_MS, async () => {
+    callsBefore = await scriptCallsOfAll(fleet);
+  });
+  const calls = sum(await scriptCallsOfAll(fleet)) - sum(callsBefore);
+  const endOfTtlMs = Number(heldUntil - startAt) / 1e6;
+  const holds = reports.flatMap(({ contenders }) => contenders.flatMap((contender) => contender.holds));
+  return {
+    afterTtlMs: Math.min(...holds.map(({ acquiredAtMs }) => acquiredAtMs)) - endOfTtlMs,
+    burstMs: Math.max(...reports.map(({ lastReleasedAtMs }) => lastReleasedAtMs)) - endOfTtlMs,
+    commandsEach: calls / reports.length,
+    unfinished: reports.reduce((total, { unfinished }) => total + unfinished, 0),
+    overlaps: overlaps(holds),
+  };
 }
 
 async function measureCycles(crew: Crew, { contendersEach }: Case, { fleet, pace }: Bench): Promise<Figures> {

@@ -72,6 +72,11 @@ export class Member {
     }
   }
 
+  /** Ends it in the middle of whatever it does. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
   /** Resolves when the process has gone: of itself, or else killed. */
   async end(): Promise<void> {
     if (this.#child.connected) this.#child.disconnect();

@@ -89,6 +89,6 @@ export function overlaps(holds: readonly Hold[]): number {
   return count;
 }
 
-function sum(list: readonly number[]): number {
+export function sum(list: readonly number[]): number {
   return list.reduce((total, value) => total + value, 0);
 }

@@ -45,6 +45,13 @@ const COLUMNS: Readonly<Record<CaseKind, readonly Column[]>> = {
     { head: 'not through', value: ({ unfinished }) => unfinished, digits: 0 },
     { head: 'overlaps', value: ({ overlaps }) => overlaps, digits: 0 },
   ],
+  orphan: [
+    { head: 'after the ttl ms', value: ({ afterTtlMs }) => afterTtlMs, digits: 1 },
+    { head: 'all through ms', value: ({ burstMs }) => burstMs, digits: 0 },
+    { head: 'commands each', value: ({ commandsEach }) => commandsEach, digits: 1 },
+    { head: 'not through', value: ({ unfinished }) => unfinished, digits: 0 },
+    { head: 'overlaps', value: ({ overlaps }) => overlaps, digits: 0 },
+  ],
   cycles: CYCLES,
   failing: [
     ...CYCLES,

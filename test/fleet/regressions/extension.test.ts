@@ -89,6 +89,7 @@ it('12. an extension never shortens a lock', async () => {
   await using fleet = await startDeployment(3);
   await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout: 400 });
   await using lock = await redlock.acquire('not shortened', { ttl: LONG_TTL_MS });
+  await expectHeldOnAll(fleet, lock);
 
   await lock.extend(500);
 

@@ -1,0 +1,80 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Redlock } from '../../src/index.ts';
+import { Fleet } from '../../test/fleet/fleet.ts';
+import { printTable } from './figures.ts';
+
+const LOCKS = 10_000;
+
+/** Of them at a time are asked for while locks are taken. */
+const AT_ONCE = 500;
+const TTL_MS = 30_000;
+
+/** What a held lock, its keeper included, and a wait for a lock take in this process. */
+export async function memory(): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const heap = () => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  await using fleet = await Fleet.start(5);
+  await using holder = new Redlock(fleet.urls, { ttl: TTL_MS, nodeTimeout: 2_000 });
+  await using waiter = new Redlock(fleet.urls, { nodeTimeout: 2_000 });
+  for (const redlock of [holder, waiter]) await redlock.using('warm-up', {}, async () => undefined);
+
+  const before = heap();
+  const finish = new AbortController();
+  const finished = new Promise<void>((resolve) => {
+    finish.signal.addEventListener('abort', () => resolve());
+  });
+  const uses: Promise<void>[] = [];
+  const hold = (resource: string) =>
+    new Promise<void>((resolve, reject) => {
+      const use = holder.using(resource, {}, () => {
+        resolve();
+        return finished;
+      });
+      use.catch(reject);
+      uses.push(use);
+    });
+  for (let first = 0; first < LOCKS; first += AT_ONCE) {
+    await Promise.all(Array.from({ length: AT_ONCE }, (_, index) => hold(`bench:${first + index}`)));
+  }
+  const withLocks = heap();
+
+  const giveUp = new AbortController();
+  const waits: Promise<unknown>[] = [];
+  const terms = { waitTime: Number.POSITIVE_INFINITY, signal: giveUp.signal };
+  for (let first = 0; first < LOCKS; first += AT_ONCE) {
+    for (let index = first; index < first + AT_ONCE; index += 1) {
+      waits.push(waiter.acquire(`bench:${index}`, terms).catch(() => undefined));
+    }
+    const last = `bench:${first + AT_ONCE - 1}`;
+    while ((await waiter.waiting(last)).processes.length === 0) await nextTurn();
+  }
+  const withWaits = heap();
+  const subscribers = await Promise.all(
+    fleet.nodes.map(async (node) => {
+      const [, count] = (await node.command('PUBSUB', 'NUMSUB', ...(await channelsOf(node)))) as unknown[];
+      return Number(count ?? 0);
+    }),
+  );
+  giveUp.abort();
+  await Promise.all(waits);
+  finish.abort();
+  await Promise.all(uses);
+
+  printTable(
+    [`${LOCKS} of`, 'heap bytes each', 'subscriptions a node'],
+    [
+      ['locks held by using()', Math.round((withLocks - before) / LOCKS), 0],
+      ['resources waited for', Math.round((withWaits - withLocks) / LOCKS), Math.max(...subscribers)],
+    ],
+  );
+}
+
+async function channelsOf(node: Fleet['nodes'][number]): Promise<string[]> {
+  return (await node.command('PUBSUB', 'CHANNELS', 'quorlock:wake:*')) as string[];
+}
