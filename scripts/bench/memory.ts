@@ -61,11 +61,6 @@ export async function memory(): Promise<void> {
       return Number(count ?? 0);
     }),
   );
-  giveUp.abort();
-  await Promise.all(waits);
-  finish.abort();
-  await Promise.all(uses);
-
   printTable(
     [`${LOCKS} of`, 'heap bytes each', 'subscriptions a node'],
     [
@@ -73,6 +68,11 @@ export async function memory(): Promise<void> {
       ['resources waited for', Math.round((withWaits - withLocks) / LOCKS), Math.max(...subscribers)],
     ],
   );
+
+  giveUp.abort();
+  await Promise.all(waits);
+  finish.abort();
+  await Promise.all(uses);
 }
 
 async function channelsOf(node: Fleet['nodes'][number]): Promise<string[]> {

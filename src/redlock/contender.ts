@@ -227,7 +227,7 @@ export class Contender {
     else if (outcome !== 'held') this.#wakeWithin(pauseMs(votes, this.#tries, random));
     else if (!wakeUps.isOpen && !this.#hasOpened) this.#open();
     else if (!wakeUps.isOpen) this.#wakeWithin(pauseMs(votes, this.#tries, random));
-    else if (this.#queuedAt.size > 0) this.#wakeWithin(sleepMs(votes, this.#tries, random));
+    else if (this.#queuedAt.size > 0) this.#wakeWithin(sleepMs(votes, this.#tries, wakeUps.sleepers, random));
     // The attempt was made before nodes could be heard: they do not know yet that somebody waits.
     else this.#attempt(undefined);
   }

@@ -11,6 +11,9 @@ const FIRST_DOUBT_MS = 500;
 /** … with every attempt up to this: calls may be lost, and holders may use another library, which calls nobody. */
 const LONGEST_DOUBT_MS = 2_000;
 
+/** Where very many sleep, this many milliseconds for each of them: nodes have better to do than answer doubts. */
+const DOUBT_EACH_MS = 5;
+
 /** A call by too few nodes is waited with for at least this many milliseconds, and up to twice as many. It doubles … */
 const MISCALL_MS = 25;
 
@@ -23,9 +26,14 @@ const FIRST_PAUSE_MS = 8;
 /** … with every attempt up to this. */
 const LONGEST_PAUSE_MS = 200;
 
-/** How long somebody sleeps who will be called: until the lock may be free without a call, or it begins to doubt. */
-export function sleepMs(votes: readonly NodeVote[], tries: number, random: Random): number {
-  const doubtMs = doubled(FIRST_DOUBT_MS, LONGEST_DOUBT_MS, tries) * (0.5 + random.fraction() / 2);
+/**
+ * How long somebody sleeps who will be called: until the lock may be free without a call, or it begins to doubt.
+ *
+ * @param sleepers how many sleep in this process: together they doubt no more often than once in a few milliseconds
+ */
+export function sleepMs(votes: readonly NodeVote[], tries: number, sleepers: number, random: Random): number {
+  const span = Math.max(doubled(FIRST_DOUBT_MS, LONGEST_DOUBT_MS, tries), sleepers * DOUBT_EACH_MS);
+  const doubtMs = span * (0.5 + random.fraction() / 2);
   return Math.min(freeInMs(votes) + 1 + random.fraction() * SPREAD_MS, doubtMs);
 }
 

@@ -61,6 +61,11 @@ export class WakeUps {
     return this.#quorum.hearing.heard >= majorityOf(this.#quorum.size);
   }
 
+  /** For how many resources this process waits. */
+  get sleepers(): number {
+    return this.#callees.size;
+  }
+
   /** Lets nodes call. Everybody who waits enlists, and ends it afterwards. */
   enlist(callee: Called): Callable {
     this.#idle?.cancel();
