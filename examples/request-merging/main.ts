@@ -1,17 +1,24 @@
 // A cache stampede: a thousand callers in four processes want what has just dropped out of the cache.
 import { Redis } from 'ioredis';
 import { startMasters, startServers } from '../support/masters.ts';
+import { PostgresServer } from '../support/postgres.ts';
 import { printTable } from '../support/table.ts';
 import { Team } from '../support/team.ts';
 import type { Task } from './callers.ts';
-import { SlowDatabase } from './database.ts';
 
 const PROCESSES = 4;
 const CALLERS = 250;
 
+/** How slow the database is. */
+const LATENCY_MS = 300;
+const ORDERS = `
+  CREATE TABLE orders (id int PRIMARY KEY, amount int NOT NULL);
+  INSERT INTO orders SELECT i, i % 100 FROM generate_series(1, 5000) AS i;
+`;
+
 await using masters = await startMasters();
 await using caches = await startServers(1);
-await using database = await SlowDatabase.start();
+await using database = await PostgresServer.start(ORDERS, LATENCY_MS);
 await using team = await Team.start<Task, string[]>(new URL('callers.ts', import.meta.url), PROCESSES);
 const [cacheUrl = ''] = caches.urls;
 const cache = new Redis(cacheUrl);
