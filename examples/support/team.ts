@@ -1,7 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { onProcessEnd } from '../../test/fleet/last-resort.ts';
+import { onProcessEnd, Watchdog } from '../../test/fleet/last-resort.ts';
 
 /** What a member sends: the result of a task, why it failed, or a word in between. */
 export type FromMember =
@@ -9,22 +12,34 @@ export type FromMember =
   | { readonly id: number; readonly error: string }
   | { readonly word: string };
 
-/** Processes that run the same program, each of which does the tasks that it is given. See `serve`. */
+/**
+ * Processes that run the same program, each of which does the tasks that it is given: see `serve`. They are gone with
+ * this process, however it ends, also those that are stopped and can't notice.
+ */
 export class Team<Task, Result> implements AsyncDisposable {
   readonly members: readonly Member<Task, Result>[];
+  readonly #directory = mkdtempSync(join(tmpdir(), 'quorlock-team-'));
+  readonly #watchdog = new Watchdog(this.#directory);
   readonly #disarm: () => void;
 
-  private constructor(members: readonly Member<Task, Result>[]) {
-    this.members = members;
+  private constructor(program: URL, size: number) {
+    this.members = Array.from({ length: size }, () => new Member<Task, Result>(program, this.#watchdog));
     this.#disarm = onProcessEnd(() => {
-      for (const member of members) member.kill();
+      this.#kill();
+      rmSync(this.#directory, { recursive: true, force: true });
+      this.#watchdog.kill();
     });
   }
 
   /** Resolves when every process is ready for tasks. */
   static async start<Task, Result>(program: URL, size: number): Promise<Team<Task, Result>> {
-    const team = new Team(Array.from({ length: size }, () => new Member<Task, Result>(program)));
-    await Promise.all(team.members.map((member) => member.heard('ready')));
+    const team = new Team<Task, Result>(program, size);
+    try {
+      await Promise.all(team.members.map((member) => member.heard('ready')));
+    } catch (error) {
+      await team[Symbol.asyncDispose]();
+      throw error;
+    }
     return team;
   }
 
@@ -34,9 +49,15 @@ export class Team<Task, Result> implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const member of this.members) member.kill();
+    this.#kill();
     await Promise.all(this.members.map((member) => member.gone));
+    rmSync(this.#directory, { recursive: true, force: true });
+    await this.#watchdog.dismiss();
     this.#disarm();
+  }
+
+  #kill(): void {
+    for (const member of this.members) member.kill();
   }
 }
 
@@ -49,14 +70,18 @@ export class Member<Task, Result> {
   readonly #words = new Set<string>();
   #tasks = 0;
 
-  constructor(program: URL) {
+  constructor(program: URL, watchdog: Watchdog) {
     this.#child = fork(fileURLToPath(program));
+    const unwatch = watchdog.watch(this.#child.pid);
     this.gone = once(this.#child, 'exit');
     this.#child.on('message', (message: FromMember) => {
       if ('word' in message) this.#words.add(message.word);
       this.#events.emit('word' in message ? message.word : `task ${message.id}`, message);
     });
-    void this.gone.then(() => this.#events.emit('gone'));
+    void this.gone.then(() => {
+      unwatch();
+      this.#events.emit('gone');
+    });
   }
 
   get alive(): boolean {
