@@ -1,6 +1,15 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+/** What the examples import by the name of the package is the code of this repository. */
+const alias = [
+  ['quorlock/fencing', 'src/fencing/index.ts'],
+  ['quorlock/testing', 'src/testing/index.ts'],
+  ['quorlock', 'src/index.ts'],
+].map(([find = '', path = '']) => ({ find, replacement: fileURLToPath(new URL(path, import.meta.url)) }));
+
 const project = (name: string, include: string[], testTimeout: number) => ({
+  resolve: { alias },
   test: { name, include, testTimeout, hookTimeout: 60_000, environment: 'node' as const },
 });
 
@@ -14,6 +23,7 @@ export default defineConfig({
       project('conformance', ['test/conformance/**/*.test.ts'], 300_000),
       project('simulation', ['test/simulation/**/*.test.ts'], 300_000),
       project('package', ['test/package/**/*.test.ts'], 120_000),
+      project('examples', ['test/examples/**/*.test.ts'], 120_000),
       project('browser', ['test/browser/**/*.test.ts'], 60_000),
       project('fleet', ['test/fleet/**/*.test.ts'], 120_000),
     ],

@@ -80,6 +80,7 @@ try {
     tests('conformance'),
     tests('simulation'),
     tests('browser'),
+    tests('examples', '--no-file-parallelism'),
     // One file after the other: nodes that wait for a core look like nodes that hang.
     tests('fleet', '--no-file-parallelism'),
   ];
