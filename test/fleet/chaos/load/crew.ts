@@ -1,0 +1,141 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Watchdog } from '../../last-resort.ts';
+import { WorkerProcess } from '../../worker-process.ts';
+import type { Assignment, FromWorker, ToWorker } from './messages.ts';
+
+const PROGRAM = fileURLToPath(new URL('worker.ts', import.meta.url));
+
+const NAMES = ['A', 'B', 'C', 'D', 'E', 'F', 'G', 'H'];
+
+/** What every worker is given. */
+export type Task = Omit<Assignment, 'name' | 'seed' | 'logFile'>;
+
+/** A worker process at one place of the crew. Another takes its place when it was killed. */
+interface Member {
+  readonly name: string;
+  readonly process: WorkerProcess<ToWorker, FromWorker>;
+  readonly ready: Promise<unknown>;
+}
+
+/** The processes that put the load on a fleet. They load while the fleet starts, and then begin together. */
+export class Crew implements AsyncDisposable {
+  /** What kept workers from going as they should. */
+  readonly problems: string[] = [];
+  readonly #directory: string;
+  readonly #seed: number;
+  readonly #watchdog: Watchdog;
+  readonly #members: Member[];
+  readonly #logs = new Map<string, string>();
+  #task: Task | undefined;
+  #latestHolder: Member | undefined;
+  #latestWaiter: Member | undefined;
+  #grants = 0;
+
+  /** `directory`: where the workers write their logs. */
+  constructor(size: number, directory: string, seed: number, watchdog: Watchdog) {
+    this.#directory = directory;
+    this.#seed = seed;
+    this.#watchdog = watchdog;
+    this.#members = NAMES.slice(0, size).map((name) => this.#hire(name));
+  }
+
+  /** The places of the crew; a worker's log is kept under its name and its number at that place. */
+  get names(): readonly string[] {
+    return this.#members.map(({ name }) => name);
+  }
+
+  /** Where each worker that ever was has its log, by name. */
+  get logs(): ReadonlyMap<string, string> {
+    return this.#logs;
+  }
+
+  get grants(): number {
+    return this.#grants;
+  }
+
+  /** Resolves when all have begun. */
+  async start(task: Task): Promise<void> {
+    await Promise.all(this.#members.map(({ ready }) => ready));
+    this.#task = task;
+    for (const member of this.#members) this.#assign(member);
+  }
+
+  /** Whose process was granted a lock, or began to wait, last; undefined if it is stopped or was none. */
+  latest(who: 'holder' | 'waiter'): { readonly name: string; stop(): () => void; kill(): void } | undefined {
+    const member = who === 'holder' ? this.#latestHolder : this.#latestWaiter;
+    if (member === undefined || !this.#members.includes(member) || member.process.isStopped) return undefined;
+    return {
+      name: member.name,
+      stop: () => {
+        member.process.stop();
+        return () => member.process.goOn();
+      },
+      kill: () => this.#replace(member),
+    };
+  }
+
+  /** Has all of them end in good order. */
+  async finish(): Promise<void> {
+    await Promise.all(
+      this.#members.map(async ({ process, ready }) => {
+        try {
+          await ready;
+          process.goOn();
+          process.tell({ kind: 'finish' });
+          this.problems.push(...(await process.expect('finished')).problems);
+        } catch (error) {
+          this.problems.push(String(error));
+        }
+      }),
+    );
+  }
+
+  /** For the end of the program: at once. */
+  killAll(): void {
+    for (const { process } of this.#members) process.kill();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#members.map(({ process }) => process.end()));
+  }
+
+  #hire(name: string): Member {
+    const process = new WorkerProcess<ToWorker, FromWorker>({
+      program: PROGRAM,
+      watchdog: this.#watchdog,
+      execArgv: ['--expose-gc'],
+      heard: ({ kind }) => {
+        if (kind === 'waiting') this.#latestWaiter = member;
+        if (kind !== 'granted') return;
+        this.#latestHolder = member;
+        this.#grants += 1;
+      },
+    });
+    const ready = process.expect('loaded');
+    // Whoever starts it hears of it.
+    ready.catch(() => undefined);
+    const member: Member = { name, process, ready };
+    return member;
+  }
+
+  #assign({ name, process }: Member): void {
+    if (this.#task === undefined) return;
+    const index = this.#logs.size;
+    const logFile = join(this.#directory, `${name}-${index}.log`);
+    this.#logs.set(`${name}#${index}`, logFile);
+    const seed = (this.#seed + Math.imul(index + 1, 0x9e3779b1)) >>> 0;
+    process.tell({ kind: 'start', assignment: { ...this.#task, name, seed, logFile } });
+  }
+
+  /** SIGKILL; a new process takes the place. */
+  #replace(member: Member): void {
+    member.process.kill();
+    const successor = this.#hire(member.name);
+    this.#members[this.#members.indexOf(member)] = successor;
+    successor.ready.then(
+      () => this.#assign(successor),
+      (error: unknown) => this.problems.push(String(error)),
+    );
+  }
+}
