@@ -28,6 +28,8 @@ export type WorkerEvent = { readonly at: number } & (
   /** `freed`: a majority confirmed it; undefined where the caller is not told. */
   | { readonly kind: 'released'; readonly id: number; readonly freed: boolean | undefined }
   | { readonly kind: 'warned'; readonly code: string }
+  /** The process did not come to run for so long, up to `at`. */
+  | { readonly kind: 'stalled'; readonly forMs: number }
   | { readonly kind: 'vitals'; readonly vitals: Vitals }
   /** It has closed everything; what is left over then. */
   | { readonly kind: 'closed'; readonly left: readonly string[] }

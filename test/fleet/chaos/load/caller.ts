@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Lock,
   LockLostError,
@@ -23,6 +24,7 @@ export interface Surroundings {
   readonly note: (event: WorkerEvent) => void;
   readonly waiting: () => void;
   readonly granted: () => void;
+  readonly writing: () => void;
 }
 
 /** The `Redlock` for one turn, and what is to be done with it after. */
@@ -161,6 +163,9 @@ export class Caller {
     await nap(this.#dice.between(2, 40), lock.signal);
     attempt.act();
     if (lock.remainingValidity() < WRITE_MARGIN_MS) return;
+    this.#surroundings.writing();
+    // What is written has to be made first. Whatever befalls the process now, it does not look again.
+    await delay(this.#dice.between(2, 12));
     for (const [resource, reading] of readings) {
       const { guarded } = await store.write(resource, token, reading);
       attempt.wrote(guarded, 'done');

@@ -18,6 +18,22 @@ interface Member {
   readonly ready: Promise<unknown>;
 }
 
+type Role = 'holder' | 'waiter';
+
+/** A process that was caught, and stands still. */
+interface Victim {
+  readonly name: string;
+  goOn(): void;
+  /** SIGKILL; another process takes its place. */
+  kill(): Promise<void>;
+}
+
+/** Somebody waits for a process that plays a role. */
+interface Hunt {
+  readonly who: Role;
+  readonly caught: (member: Member) => void;
+}
+
 /** The processes that put the load on a fleet. They load while the fleet starts, and then begin together. */
 export class Crew implements AsyncDisposable {
   /** What kept workers from going as they should. */
@@ -28,8 +44,7 @@ export class Crew implements AsyncDisposable {
   readonly #members: Member[];
   readonly #logs = new Map<string, string>();
   #task: Task | undefined;
-  #latestHolder: Member | undefined;
-  #latestWaiter: Member | undefined;
+  readonly #hunts = new Set<Hunt>();
   #grants = 0;
 
   /** `directory`: where the workers write their logs. */
@@ -61,18 +76,20 @@ export class Crew implements AsyncDisposable {
     for (const member of this.#members) this.#assign(member);
   }
 
-  /** Whose process was granted a lock, or began to wait, last; undefined if it is stopped or was none. */
-  latest(who: 'holder' | 'waiter'): { readonly name: string; stop(): () => void; kill(): void } | undefined {
-    const member = who === 'holder' ? this.#latestHolder : this.#latestWaiter;
-    if (member === undefined || !this.#members.includes(member) || member.process.isStopped) return undefined;
-    return {
-      name: member.name,
-      stop: () => {
-        member.process.stop();
-        return () => member.process.goOn();
-      },
-      kill: () => this.#replace(member),
-    };
+  /** The next process that is about to write under a lock, or that begins to wait; undefined if the signal aborts first. */
+  next(who: Role, stop: AbortSignal): Promise<Victim | undefined> {
+    return new Promise((resolve) => {
+      const hunt: Hunt = { who, caught: (member) => settle(this.#victim(member)) };
+      const giveUp = () => settle(undefined);
+      const settle = (victim: Victim | undefined) => {
+        this.#hunts.delete(hunt);
+        stop.removeEventListener('abort', giveUp);
+        resolve(victim);
+      };
+      this.#hunts.add(hunt);
+      stop.addEventListener('abort', giveUp, { once: true });
+      if (stop.aborted) giveUp();
+    });
   }
 
   /** Has all of them end in good order. */
@@ -106,10 +123,9 @@ export class Crew implements AsyncDisposable {
       watchdog: this.#watchdog,
       execArgv: ['--expose-gc'],
       heard: ({ kind }) => {
-        if (kind === 'waiting') this.#latestWaiter = member;
-        if (kind !== 'granted') return;
-        this.#latestHolder = member;
-        this.#grants += 1;
+        if (kind === 'granted') this.#grants += 1;
+        else if (kind === 'writing') this.#seen('holder', member);
+        else if (kind === 'waiting') this.#seen('waiter', member);
       },
     });
     const ready = process.expect('loaded');
@@ -128,9 +144,30 @@ export class Crew implements AsyncDisposable {
     process.tell({ kind: 'start', assignment: { ...this.#task, name, seed, logFile } });
   }
 
+  /** Whoever is after such a process gets it at once: what it is about to do takes a few milliseconds. */
+  #seen(who: Role, member: Member): void {
+    if (member.process.isStopped || !this.#members.includes(member)) return;
+    for (const hunt of this.#hunts) {
+      if (hunt.who !== who) continue;
+      hunt.caught(member);
+      return;
+    }
+  }
+
+  #victim(member: Member): Victim {
+    const { name, process } = member;
+    // It must not go on while whoever is after it comes to know.
+    process.stop();
+    return {
+      name,
+      goOn: () => process.goOn(),
+      kill: () => this.#replace(member),
+    };
+  }
+
   /** SIGKILL; a new process takes the place. */
-  #replace(member: Member): void {
-    member.process.kill();
+  async #replace(member: Member): Promise<void> {
+    await member.process.end();
     const successor = this.#hire(member.name);
     this.#members[this.#members.indexOf(member)] = successor;
     successor.ready.then(

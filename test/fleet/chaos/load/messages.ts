@@ -30,4 +30,6 @@ export type FromWorker =
   /** A caller waits now. */
   | { readonly kind: 'waiting' }
   | { readonly kind: 'granted' }
+  /** A caller has checked that it holds its lock, and is about to write. */
+  | { readonly kind: 'writing' }
   | { readonly kind: 'finished'; readonly problems: readonly string[] };

@@ -13,6 +13,9 @@ import { leftovers, vitals } from './vitals.ts';
 
 const VITALS_EVERY_MS = 5_000;
 
+const STALLS_EVERY_MS = 20;
+const STALL_MS = 80;
+
 /** How long a caller rests between two turns. */
 const PAUSE_MS = [5, 60] as const;
 
@@ -55,6 +58,7 @@ async function work(assignment: Assignment, finish: AbortSignal): Promise<readon
       note,
       waiting: () => tell({ kind: 'waiting' }),
       granted: () => tell({ kind: 'granted' }),
+      writing: () => tell({ kind: 'writing' }),
     };
     const dice = Dice.ofSeed(seed);
     const shared = (): Loan => ({ redlock, giveBack: async () => undefined });
@@ -71,6 +75,7 @@ async function work(assignment: Assignment, finish: AbortSignal): Promise<readon
       ...callers.map((caller) => caller.run(finish)),
       probe(`${name} probe`, redlock, note, finish),
       watchVitals(note, finish),
+      watchStalls(note, finish),
     ];
     await Promise.all(
       tasks.map((task) =>
@@ -89,6 +94,18 @@ async function watchVitals(note: (event: WorkerEvent) => void, finish: AbortSign
   while (!finish.aborted) {
     await nap(VITALS_EVERY_MS, finish);
     if (!finish.aborted) note({ at: now(), kind: 'vitals', vitals: vitals() });
+  }
+}
+
+/** Who is stopped, or waits for a processor, can't blame the nodes for what it missed. */
+async function watchStalls(note: (event: WorkerEvent) => void, finish: AbortSignal): Promise<void> {
+  let last = now();
+  while (!finish.aborted) {
+    await nap(STALLS_EVERY_MS, finish);
+    const at = now();
+    const forMs = at - last - STALLS_EVERY_MS;
+    if (forMs > STALL_MS) note({ at, kind: 'stalled', forMs });
+    last = at;
   }
 }
 
