@@ -130,10 +130,10 @@ function spansOfAttempt(attempt: Attempt, startedAt: number, lastAt: number): re
   }
   const { token, at, ended } = grant;
   const heldUntil = ended?.at ?? Math.min(lastAt, grant.validUntil);
-  const isLost = ended !== undefined && ended.how.startsWith('QUORLOCK_');
+  const isLost = ended?.how.startsWith('QUORLOCK_') ?? false;
   const lostAt = isLost ? Math.min(heldUntil, Math.max(at, grant.validUntil)) : heldUntil;
   add(at, lostAt, 'holding', `${caller} holds ${what}${wordsOfWrites(grant)}`, token);
-  if (isLost) add(lostAt, heldUntil, 'lost', `${caller} has lost ${what}: ${ended.how}`, token);
+  if (isLost) add(lostAt, heldUntil, 'lost', `${caller} has lost ${what}: ${ended?.how}`, token);
   return spans;
 }
 

@@ -25,8 +25,10 @@ export type WorkerEvent = { readonly at: number } & (
   /** What became of the two ways of writing on from what was read. */
   | { readonly kind: 'wrote'; readonly id: number; readonly guarded: Write; readonly unguarded: Write }
   | { readonly kind: 'lost'; readonly id: number; readonly code: string }
-  /** `freed`: a majority confirmed it; undefined where the caller is not told. */
-  | { readonly kind: 'released'; readonly id: number; readonly freed: boolean | undefined }
+  /** The holder needs the lock no more, and gives it back next. */
+  | { readonly kind: 'done'; readonly id: number }
+  /** `freed`: a majority confirmed it. */
+  | { readonly kind: 'released'; readonly id: number; readonly freed: boolean }
   | { readonly kind: 'warned'; readonly code: string }
   /** The process did not come to run for so long, up to `at`. */
   | { readonly kind: 'stalled'; readonly forMs: number }

@@ -88,7 +88,7 @@ export class Draft {
     if (fault.nodes.length === 0 || !this.can(fault.kind)) return;
     if (fault.kind === 'replica') {
       if (fault.atMs < this.#spareFreeAt) return;
-      this.#spareFreeAt = fault.atMs + fault.forMs + SETTLING_MS;
+      this.#spareFreeAt = fault.atMs + fault.forMs + 2 * SETTLING_MS;
     }
     this.#faults.push(fault);
     if (!impairs(fault, this.#terms.lock.nodeTimeout)) return;

@@ -74,9 +74,14 @@ export class Attempt {
     this.#note({ at: now(), kind: 'lost', id: this.#id, code });
   }
 
-  /** Noted when the release begins, with what came of it: `at` is the moment from which others may have the lock. */
-  released(at: number, freed: boolean | undefined): void {
-    this.#note({ at, kind: 'released', id: this.#id, freed });
+  /** To be noted before the release begins: from then on others may have the lock. */
+  done(): void {
+    this.#note({ at: now(), kind: 'done', id: this.#id });
+  }
+
+  /** `freed`: whether a majority confirmed it. */
+  released(freed: boolean): void {
+    this.#note({ at: now(), kind: 'released', id: this.#id, freed });
   }
 
   #held(): Lock {

@@ -7,7 +7,7 @@ import {
   type Redlock,
 } from '../../../../src/index.ts';
 import type { Dice } from '../../../../src/testing/dice.ts';
-import { nap, now } from '../../safety/time.ts';
+import { nap } from '../../safety/time.ts';
 import type { Way, WorkerEvent } from '../log.ts';
 import type { StoreClient } from '../store/client.ts';
 import type { Reading } from '../store/protocol.ts';
@@ -69,9 +69,9 @@ export class Caller {
 
   async #turn(redlock: Redlock, stop: AbortSignal): Promise<void> {
     const way: Way = this.#dice.weighted([
-      [35, 'try'],
-      [50, 'wait'],
-      [15, 'using'],
+      [45, 'try'],
+      [47, 'wait'],
+      [8, 'using'],
     ]);
     const resources = this.#resources();
     const waitTime = way === 'try' ? 0 : Math.round(this.#dice.between(500, 4_000));
@@ -116,20 +116,23 @@ export class Caller {
   async #keep(attempt: Attempt, lock: Lock, stop: AbortSignal): Promise<void> {
     attempt.granted(lock);
     this.#surroundings.granted();
-    const steps = this.#dice.integer(1, 4);
-    for (let step = 0; step < steps && !stop.aborted; step += 1) {
-      await nap(this.#dice.between(5, this.#surroundings.ttl / 3), stop);
-      await this.#countUp(attempt, lock);
+    const steps = this.#dice.integer(1, 6);
+    try {
+      for (let step = 0; step < steps && !stop.aborted; step += 1) {
+        await nap(this.#dice.between(5, this.#surroundings.ttl / 4), stop);
+        await this.#countUp(attempt, lock);
+      }
+    } finally {
+      attempt.done();
     }
-    attempt.released(now(), undefined);
   }
 
   async #hold(attempt: Attempt, lock: Lock, stop: AbortSignal): Promise<void> {
     attempt.granted(lock);
     this.#surroundings.granted();
     const style = this.#dice.weighted([
-      [12, 'brief'],
-      [5, 'extending'],
+      [26, 'brief'],
+      [10, 'extending'],
       [1, 'until lost'],
     ] as const);
     const steps = style === 'until lost' ? Number.POSITIVE_INFINITY : this.#dice.integer(1, 3);
@@ -138,7 +141,7 @@ export class Caller {
       for (let step = 0; step < steps && !stop.aborted; step += 1) {
         if (style === 'extending') await this.#extend(attempt, lock);
         await this.#countUp(attempt, lock);
-        await nap(this.#dice.between(1, 40), stop);
+        await nap(this.#dice.between(1, 20), stop);
       }
     } catch (error) {
       gaveUp = error instanceof LockLostError;
@@ -146,9 +149,9 @@ export class Caller {
     } finally {
       // Who has lost it leaves the rest to its expiry, now and then, as a holder does that is gone.
       if (!(gaveUp && style === 'until lost')) {
-        const at = now();
+        attempt.done();
         const { freed } = await lock.release();
-        if (!gaveUp) attempt.released(at, freed);
+        if (!gaveUp) attempt.released(freed);
       }
     }
   }
@@ -160,7 +163,7 @@ export class Caller {
     if (token === undefined) return;
     const readings: [resource: string, reading: Reading][] = [];
     for (const resource of lock.resources) readings.push([resource, await store.read(resource, token)]);
-    await nap(this.#dice.between(2, 40), lock.signal);
+    await nap(this.#dice.between(2, 25), lock.signal);
     attempt.act();
     if (lock.remainingValidity() < WRITE_MARGIN_MS) return;
     this.#surroundings.writing();

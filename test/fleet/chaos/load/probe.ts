@@ -1,5 +1,5 @@
 import { QuorlockError, type Redlock } from '../../../../src/index.ts';
-import { nap, now } from '../../safety/time.ts';
+import { nap } from '../../safety/time.ts';
 import type { WorkerEvent } from '../log.ts';
 import { Attempt } from './attempt.ts';
 
@@ -21,9 +21,9 @@ export async function probe(
         attempt.refused('QUORLOCK_HELD');
       } else {
         attempt.granted(lock);
-        const at = now();
+        attempt.done();
         const { freed } = await lock.release();
-        attempt.released(at, freed);
+        attempt.released(freed);
       }
     } catch (error) {
       if (!(error instanceof QuorlockError)) throw error;

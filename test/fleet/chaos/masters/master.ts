@@ -48,6 +48,8 @@ export class Master {
    */
   async copyTo(spare: MasterServer): Promise<() => Promise<MasterServer>> {
     await spare.restart('lost');
+    // A master waits some seconds for further replicas, as it comes.
+    await this.command('CONFIG', 'SET', 'repl-diskless-sync-delay', 0);
     const { host, port } = this.#server.peer;
     await commandOf(spare, 'REPLICAOF', host, port);
     await untilSynced(spare);

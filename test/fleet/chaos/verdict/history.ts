@@ -25,8 +25,8 @@ export interface Grant {
   acted: { readonly first: number; readonly last: number } | undefined;
   /** Until when the lock was valid by what it said itself when it was last asked, or until its release. */
   validUntil: number;
-  /** When the holder was done, and how it came to that; undefined if it never noted that. */
-  ended: { readonly at: number; readonly how: 'released' | 'not freed' | string } | undefined;
+  /** When the holder was done: `given back`, `not freed` by a majority, or an error's code; undefined if it never noted that. */
+  ended: { readonly at: number; readonly how: string } | undefined;
   readonly writes: { readonly at: number; readonly guarded: Write; readonly unguarded: Write }[];
 }
 
@@ -99,7 +99,7 @@ function begun(worker: string, { at, caller, resources, way, waitTime }: OfKind<
 }
 
 type OfAttempt = OfKind<
-  'refused' | 'granted' | 'acted' | 'extended' | 'not extended' | 'wrote' | 'lost' | 'released'
+  'refused' | 'granted' | 'acted' | 'extended' | 'not extended' | 'wrote' | 'lost' | 'done' | 'released'
 >;
 
 function apply(attempt: Attempt, event: OfAttempt): void {
@@ -130,11 +130,14 @@ function apply(attempt: Attempt, event: OfAttempt): void {
       grant.writes.push({ at, guarded: event.guarded, unguarded: event.unguarded });
       break;
     case 'lost':
-      grant.ended ??= { at, how: event.code };
+      grant.ended = { at: grant.ended?.at ?? at, how: event.code };
+      break;
+    case 'done':
+      grant.validUntil = Math.min(grant.validUntil, at);
+      grant.ended = { at, how: 'given back' };
       break;
     case 'released':
-      grant.validUntil = Math.min(grant.validUntil, at);
-      grant.ended = { at, how: event.freed === false ? 'not freed' : 'released' };
+      if (!event.freed && grant.ended !== undefined) grant.ended = { ...grant.ended, how: 'not freed' };
       break;
     case 'not extended':
       break;
