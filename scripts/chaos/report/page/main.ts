@@ -7,10 +7,14 @@ import { axisOf } from './axis.ts';
 import { drawFaults } from './faults.ts';
 import { drawLanes } from './lanes.ts';
 import { drawLatency } from './latency.ts';
+import { layerOf } from './layer.ts';
 import { layoutOf } from './layout.ts';
 import { Tip } from './tip.ts';
 
 const MOST_ZOOM_MS = 20;
+
+/** From below to above. */
+const LAYERS = ['ground', 'outages', 'spans', 'strikes', 'faults', 'names'];
 
 const data = JSON.parse(document.querySelector('#data')?.textContent ?? '{}') as ReportData;
 const holder = document.querySelector<HTMLElement>('#timeline');
@@ -18,6 +22,7 @@ if (holder !== null) show(holder);
 
 function show(box: HTMLElement): void {
   const svg = select(box).append('svg').attr('role', 'img').attr('aria-label', 'timeline');
+  for (const name of LAYERS) layerOf(svg, name);
   new Tip(box);
   let transform: ZoomTransform = zoomIdentity;
   const draw = () => {
@@ -40,7 +45,7 @@ function show(box: HTMLElement): void {
       transform = next;
       draw();
     });
-  const fit = () => {
+  const resize = () => {
     const { left, right, height } = layoutOf(data, box.clientWidth);
     const extent: [[number, number], [number, number]] = [
       [left, 0],
@@ -72,6 +77,6 @@ function show(box: HTMLElement): void {
     event.preventDefault();
     act();
   });
-  new ResizeObserver(fit).observe(box);
-  fit();
+  new ResizeObserver(resize).observe(box);
+  resize();
 }
