@@ -56,7 +56,7 @@ export function rowsOf(verdict: Verdict): readonly Row[] {
       mark: waits.unsettled.length + waits.late.length === 0,
     },
     {
-      what: 'attempts answered while a majority was up',
+      what: 'answered while a majority was up',
       value: `${percent(availability.served, availability.attempts)} of ${availability.attempts}`,
       mark: promises.availability ? availability.failures.length === 0 : undefined,
     },

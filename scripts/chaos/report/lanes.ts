@@ -107,7 +107,7 @@ export function workerLanesOf({ findings }: Verdict): readonly Lane[] {
       name: `worker ${place}`,
       group: 'worker',
       rows: [...rows]
-        .sort(([a], [b]) => a.localeCompare(b))
+        .sort(([a], [b]) => Number(a.includes(' ')) - Number(b.includes(' ')) || a.localeCompare(b))
         .map(([caller, spans]) => ({ name: caller, spans })),
     }));
 }

@@ -9,6 +9,7 @@ import { Crew } from './load/crew.ts';
 import { Masters } from './masters/masters.ts';
 import { startServers } from './masters/start.ts';
 import { orphansOn } from './orphans.ts';
+import { type Stall, watchStalls } from './stalls.ts';
 import { Store } from './store/store.ts';
 import { durationOf, LOCK_TERMS, planOf, type RunOptions, WORKER_COUNT } from './terms.ts';
 import { readHistory } from './verdict/history.ts';
@@ -44,7 +45,11 @@ export async function runChaos(
   await crew.start({ urls: masters.urls, storeUrl: await store.url, terms: LOCK_TERMS });
   const watcher = new Watcher(masters);
   const watching = new AbortController();
-  const watched = watcher.run(watching.signal);
+  const stalls: Stall[] = [];
+  const watched = Promise.all([
+    watcher.run(watching.signal),
+    watchStalls((stall) => stalls.push(stall), watching.signal),
+  ]);
   await untilFirstGrant(crew, stop);
 
   const startedAt = now();
@@ -84,6 +89,7 @@ export async function runChaos(
     samples: watcher.samples,
     accounts: await store.accounts(),
     orphans,
+    stalls,
     problems: [...problems, ...crew.problems],
   });
 }

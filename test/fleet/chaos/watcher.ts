@@ -8,6 +8,9 @@ const EVERY_MS = 100;
 /** A server that is slower than this counts as one that does not answer. */
 const ANSWERS_WITHIN_MS = 400;
 
+/** The time in an answer that took longer is of no use. */
+const CLOCK_WITHIN_MS = 40;
+
 const LOOK = `
 local info = redis.call('INFO', 'server')
 local time = redis.call('TIME')
@@ -25,7 +28,7 @@ export interface Sample {
   /** Before it was asked, on the clock of ../safety/time.ts. */
   readonly at: number;
   readonly state: NodeState;
-  /** How far its wall clock is ahead of ours; undefined if it did not answer. */
+  /** How far its wall clock is ahead of ours; undefined if it did not answer soon enough to tell. */
   readonly clockOffsetMs: number | undefined;
 }
 
@@ -62,13 +65,16 @@ async function look(at: number, port: number): Promise<Sample> {
   try {
     const askedAtMs = Date.now();
     const reply = await sendCommand(port, ['EVAL', LOOK, 0], ANSWERS_WITHIN_MS);
-    const halfwayMs = (askedAtMs + Date.now()) / 2;
+    const answeredAtMs = Date.now();
     const [runId, text, seconds, micros] = Array.isArray(reply) ? reply : [];
     const marker = parseMarker(String(text));
     return {
       at,
       state: marker?.state === 'active' && marker.runId === runId ? 'voting' : 'quarantined',
-      clockOffsetMs: Number(seconds) * 1_000 + Number(micros) / 1_000 - halfwayMs,
+      clockOffsetMs:
+        answeredAtMs - askedAtMs > CLOCK_WITHIN_MS
+          ? undefined
+          : Number(seconds) * 1_000 + Number(micros) / 1_000 - (askedAtMs + answeredAtMs) / 2,
     };
   } catch {
     return { at, state: 'silent', clockOffsetMs: undefined };

@@ -5,6 +5,10 @@ import type { Layout } from './layout.ts';
 const LEAST_PX = 3;
 const LETTER_PX = 5.6;
 
+/** Faults at the same time lie below each other. */
+const LEVELS = 3;
+const LEVEL_PX = 7;
+
 /** Every fault in a lane of its own, and through the lanes it was done to. */
 export function drawFaults(svg: Svg, data: ReportData, layout: Layout, x: TimeScale): void {
   const { left, right, faults: place } = layout;
@@ -22,6 +26,7 @@ export function drawFaults(svg: Svg, data: ReportData, layout: Layout, x: TimeSc
     .attr('width', widthOf)
     .attr('height', layout.latency.top + layout.latency.height - place.top)
     .attr('data-tip', ({ from, to, what }) => `no majority\n${what}\n${moment(from)} to ${moment(to)}`);
+  const levels = levelsOf(data.faults);
   const layer = layerOf(svg, 'faults');
   layer
     .selectAll('rect.fault')
@@ -30,9 +35,9 @@ export function drawFaults(svg: Svg, data: ReportData, layout: Layout, x: TimeSc
     .attr('class', 'fault')
     .attr('rx', 2)
     .attr('x', leftOf)
-    .attr('y', place.top + 2)
+    .attr('y', (mark) => place.top + LEVEL_PX * (levels.get(mark) ?? 0))
     .attr('width', widthOf)
-    .attr('height', 14)
+    .attr('height', LEVEL_PX - 1)
     .attr('data-tip', ({ what, from, to }) => `${what}\n${moment(from)} to ${moment(to)}`);
   layer
     .selectAll('text.kind')
@@ -40,7 +45,7 @@ export function drawFaults(svg: Svg, data: ReportData, layout: Layout, x: TimeSc
     .join('text')
     .attr('class', 'kind')
     .attr('x', leftOf)
-    .attr('y', place.top + 29)
+    .attr('y', place.top + 32)
     .text(({ kind }) => kind);
   layer
     .selectAll('text.lane')
@@ -66,6 +71,19 @@ export function drawFaults(svg: Svg, data: ReportData, layout: Layout, x: TimeSc
     .attr('x2', ({ at }) => at)
     .attr('y1', ({ lane }) => lane.top - 1)
     .attr('y2', ({ lane }) => lane.top + lane.height + 1);
+}
+
+/** The first level that is free when a fault begins. */
+function levelsOf(marks: readonly FaultMark[]): ReadonlyMap<FaultMark, number> {
+  const freeAt = Array.from({ length: LEVELS }, () => Number.NEGATIVE_INFINITY);
+  return new Map(
+    marks.map((mark) => {
+      const free = freeAt.findIndex((at) => at <= mark.from);
+      const level = free === -1 ? LEVELS - 1 : free;
+      freeAt[level] = Math.max(freeAt[level] ?? 0, mark.to);
+      return [mark, level];
+    }),
+  );
 }
 
 /** Those of which the word does not lie over another. */

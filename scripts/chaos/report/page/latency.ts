@@ -10,7 +10,7 @@ export function drawLatency(svg: Svg, data: ReportData, layout: Layout, x: TimeS
   const y = scaleLog([0.5, highest * 1.2], [place.top + place.height, place.top]).clamp(true);
   const axis = axisLeft(y)
     .tickValues([1, 10, 100, 1_000].filter((tick) => tick <= highest * 1.2))
-    .tickFormat((value) => duration(Number(value)).replace('.0', ''))
+    .tickFormat((value) => (Number(value) < 1_000 ? `${value} ms` : `${Number(value) / 1_000} s`))
     .tickSize(-(right - left));
   layerOf(svg, 'latency-axis').attr('transform', `translate(${left},0)`).call(axis);
   const layer = layerOf(svg, 'latency');

@@ -4,7 +4,7 @@ const NODE_HEIGHT = 24;
 const CALLER_HEIGHT = 13;
 const GAP = 10;
 const TOP = 30;
-const FAULTS_HEIGHT = 34;
+const FAULTS_HEIGHT = 38;
 const LATENCY_HEIGHT = 120;
 const NARROW = 640;
 

@@ -5,6 +5,7 @@ import { Redlock } from '../../../../src/index.ts';
 import { Dice } from '../../../../src/testing/dice.ts';
 import { nap, now } from '../../safety/time.ts';
 import { LogFile, type WorkerEvent } from '../log.ts';
+import { watchStalls } from '../stalls.ts';
 import { StoreClient } from '../store/client.ts';
 import { Caller, type Loan, type Surroundings } from './caller.ts';
 import type { Assignment, FromWorker, ToWorker } from './messages.ts';
@@ -12,9 +13,6 @@ import { probe } from './probe.ts';
 import { leftovers, vitals } from './vitals.ts';
 
 const VITALS_EVERY_MS = 5_000;
-
-const STALLS_EVERY_MS = 20;
-const STALL_MS = 80;
 
 /** How long a caller rests between two turns. */
 const PAUSE_MS = [5, 60] as const;
@@ -75,7 +73,7 @@ async function work(assignment: Assignment, finish: AbortSignal): Promise<readon
       ...callers.map((caller) => caller.run(finish)),
       probe(`${name} probe`, redlock, note, finish),
       watchVitals(note, finish),
-      watchStalls(note, finish),
+      watchStalls(({ from, to }) => note({ at: to, kind: 'stalled', forMs: to - from }), finish),
     ];
     await Promise.all(
       tasks.map((task) =>
@@ -94,18 +92,6 @@ async function watchVitals(note: (event: WorkerEvent) => void, finish: AbortSign
   while (!finish.aborted) {
     await nap(VITALS_EVERY_MS, finish);
     if (!finish.aborted) note({ at: now(), kind: 'vitals', vitals: vitals() });
-  }
-}
-
-/** Who is stopped, or waits for a processor, can't blame the nodes for what it missed. */
-async function watchStalls(note: (event: WorkerEvent) => void, finish: AbortSignal): Promise<void> {
-  let last = now();
-  while (!finish.aborted) {
-    await nap(STALLS_EVERY_MS, finish);
-    const at = now();
-    const forMs = at - last - STALLS_EVERY_MS;
-    if (forMs > STALL_MS) note({ at, kind: 'stalled', forMs });
-    last = at;
   }
 }
 

@@ -14,8 +14,15 @@ export interface Availability {
   readonly failures: readonly Attempt[];
 }
 
-/** `outages`: with the time that recovery may take. */
-export function availabilityOf(history: History, outages: readonly Interval[]): Availability {
+/**
+ * @param outages with the time that recovery may take
+ * @param stalls when nobody got anything through
+ */
+export function availabilityOf(
+  history: History,
+  outages: readonly Interval[],
+  stalls: readonly Interval[],
+): Availability {
   const stallsOf = new Map(history.workers.map(({ worker, stalls }) => [worker, stalls]));
   let attempts = 0;
   let stalled = 0;
@@ -26,7 +33,7 @@ export function availabilityOf(history: History, outages: readonly Interval[]): 
     if (settledAt === undefined || refusal === 'aborted') continue;
     const span = { from: askedAt, to: settledAt };
     if (outages.some((outage) => meet(outage, span))) continue;
-    if (stallsOf.get(worker)?.some((stall) => meet(stall, span))) {
+    if ([...stalls, ...(stallsOf.get(worker) ?? [])].some((stall) => meet(stall, span))) {
       stalled += 1;
       continue;
     }
@@ -42,14 +49,20 @@ export interface Recovery {
   readonly afterMs: number;
 }
 
-/** Outages that ended too late for anybody to ask again are left out. */
-export function recoveriesOf({ attempts }: History, outages: readonly Outage[]): readonly Recovery[] {
+/** Outages that ended too late for anybody to ask again are left out, and those that ended in a stall. */
+export function recoveriesOf(
+  { attempts }: History,
+  outages: readonly Outage[],
+  stalls: readonly Interval[],
+): readonly Recovery[] {
   const grants = attempts.flatMap(({ grant }) => grant?.at ?? []).sort((a, b) => a - b);
   const lastAsked = attempts.at(-1)?.askedAt ?? 0;
   return outages.flatMap((outage) => {
     if (outage.to > lastAsked) return [];
     const next = grants.find((at) => at >= outage.to);
-    return [{ outage, afterMs: (next ?? Number.POSITIVE_INFINITY) - outage.to }];
+    const recovery = { from: outage.to, to: next ?? Number.POSITIVE_INFINITY };
+    if (stalls.some((stall) => meet(stall, recovery))) return [];
+    return [{ outage, afterMs: recovery.to - recovery.from }];
   });
 }
 

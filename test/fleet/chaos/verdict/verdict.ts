@@ -1,5 +1,6 @@
 import { checkSections } from '../../safety/sections.ts';
 import type { Incident } from '../faults/inflictor.ts';
+import type { Stall } from '../stalls.ts';
 import type { Account } from '../store/protocol.ts';
 import { LOCK_TERMS, NODE_COUNT, type RunOptions, scenarioOf } from '../terms.ts';
 import type { Sample } from '../watcher.ts';
@@ -23,6 +24,8 @@ export interface Findings {
   readonly incidents: readonly Incident[];
   readonly samples: readonly (readonly Sample[])[];
   readonly accounts: readonly Account[];
+  /** When this process stood still, and with it the network between workers and nodes. */
+  readonly stalls: readonly Stall[];
   /** Keys of locks that were there when every lock had been given back or had expired. */
   readonly orphans: readonly string[];
   /** What kept the run itself from going as it should. */
@@ -73,10 +76,10 @@ export function judge(findings: Findings): Verdict {
     guarded: updatesOf(accounts, 'guarded'),
     unguarded: updatesOf(accounts, 'unguarded'),
     waits: waitsOf(history, withRecovery, LOCK_TERMS.ttl + RECOVERY_SLACK_MS),
-    availability: availabilityOf(history, withRecovery),
+    availability: availabilityOf(history, withRecovery, findings.stalls),
     impairments,
     outages,
-    recoveries: isJudged ? recoveriesOf(history, outages) : [],
+    recoveries: isJudged ? recoveriesOf(history, outages, findings.stalls) : [],
     growth: growthOf(history),
     leftovers: leftoversOf(history),
   };
