@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { FleetKind } from '../../test/fleet/chaos/masters/start.ts';
 import { ALONE } from '../../test/fleet/chaos/scenarios/alone.ts';
 import { MIXES } from '../../test/fleet/chaos/scenarios/mixes.ts';
 import { SCENARIOS } from '../../test/fleet/chaos/scenarios/scenarios.ts';
-import type { FleetKind } from '../../test/fleet/chaos/terms.ts';
 import { positive, seedOf, UsageError } from '../support/arguments.ts';
 
 const DEFAULT_FOLDER = 'chaos-report';

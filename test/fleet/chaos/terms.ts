@@ -2,6 +2,7 @@ import { Draft } from './faults/draft.ts';
 import type { Fault } from './faults/fault.ts';
 import type { LockTerms } from './load/messages.ts';
 import type { Ability } from './masters/server.ts';
+import type { FleetKind } from './masters/start.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 import { SCENARIOS } from './scenarios/scenarios.ts';
 
@@ -18,11 +19,6 @@ export interface RunOptions {
   /** What the nodes are; default: processes of this machine. */
   readonly fleet?: FleetKind;
 }
-
-/** `compose`: the services of docker-compose.redis5.yml. */
-export const FLEET_KINDS = ['processes', 'containers', 'compose'] as const;
-
-export type FleetKind = (typeof FLEET_KINDS)[number];
 
 /** Long enough for what takes place in it on a busy machine, and no longer: a quarantine takes as long as maxTtl. */
 export const LOCK_TERMS: LockTerms = {

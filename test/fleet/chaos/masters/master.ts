@@ -50,7 +50,7 @@ export class Master {
     await spare.restart('lost');
     // A master waits some seconds for further replicas, as it comes.
     await this.command('CONFIG', 'SET', 'repl-diskless-sync-delay', 0);
-    const { host, port } = this.#server.peer;
+    const { host, port } = await this.#server.peer();
     await commandOf(spare, 'REPLICAOF', host, port);
     await untilSynced(spare);
     await commandOf(spare, 'REPLICAOF', 'NO', 'ONE');

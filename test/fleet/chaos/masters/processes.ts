@@ -46,13 +46,15 @@ export class ProcessFleet implements ServerFleet {
 
 class ProcessServer implements MasterServer {
   readonly port: number;
-  readonly peer: MasterServer['peer'];
   readonly #node: FleetNode;
 
   constructor(node: FleetNode) {
     this.#node = node;
     this.port = node.port;
-    this.peer = { host: '127.0.0.1', port: node.port };
+  }
+
+  async peer(): Promise<{ readonly host: string; readonly port: number }> {
+    return { host: '127.0.0.1', port: this.port };
   }
 
   kill(): Promise<void> {

@@ -16,7 +16,7 @@ export interface MasterServer {
   /** Where it listens on 127.0.0.1, as long as it lives and after every restart. */
   readonly port: number;
   /** Where another server of the fleet reaches it. */
-  readonly peer: { readonly host: string; readonly port: number };
+  peer(): Promise<{ readonly host: string; readonly port: number }>;
   /** SIGKILL. */
   kill(): Promise<void>;
   /** It stands still, and its connections stay open. */

@@ -1,10 +1,19 @@
-import { type FleetKind, NODE_COUNT } from '../terms.ts';
+import { ComposeFleet } from './compose.ts';
+import { ContainerFleet } from './containers.ts';
 import { ProcessFleet } from './processes.ts';
 import type { ServerFleet } from './server.ts';
 
-/** Resolves when all servers answer. */
-export async function startServers(kind: FleetKind, stop: AbortSignal): Promise<ServerFleet> {
-  stop.throwIfAborted();
-  if (kind === 'processes') return await ProcessFleet.start(NODE_COUNT);
-  throw new Error('not there');
+/** `compose`: the services of docker-compose.redis5.yml. */
+export type FleetKind = 'processes' | 'containers' | 'compose';
+
+/** Resolves when so many servers answer. */
+export function startServers(kind: FleetKind, count: number): Promise<ServerFleet> {
+  switch (kind) {
+    case 'processes':
+      return ProcessFleet.start(count);
+    case 'containers':
+      return ContainerFleet.start(count);
+    case 'compose':
+      return ComposeFleet.start(count);
+  }
 }

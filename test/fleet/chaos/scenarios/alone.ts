@@ -167,7 +167,7 @@ export const ALONE: Readonly<Record<string, Scenario>> = {
     promises: BEYOND,
     durationMs: 8_000,
     draw: (draft) =>
-      draft.fill(800, [700, 1_100], (atMs) => {
+      draft.fill(1_000, [1_300, 2_000], (atMs) => {
         const amount = draft.lock.ttl + draft.dice.between(100, 1_000);
         const nodes = draft.dice.sample(draft.all, draft.dice.integer(draft.majority, draft.all.length));
         draft.add({ kind: 'step', atMs, forMs: 0, nodes, amount });
