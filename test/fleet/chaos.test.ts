@@ -28,9 +28,9 @@ describe('a fleet of five masters, and processes that read, check and write', ()
   });
 
   test('any two of five nodes down: every attempt is answered', async () => {
-    const { availability } = await holds('two-down');
+    const { availability, acquisitions } = await holds('two-down');
     expect(availability.failures).toEqual([]);
-    expect(availability.attempts).toBeGreaterThan(100);
+    expect(acquisitions).toBeGreaterThan(50);
   });
 
   test('holders stopped right before a write: the guard loses nothing, and without it updates are lost', async () => {

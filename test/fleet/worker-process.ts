@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Watchdog } from './last-resort.ts';
 
 /** On a machine that runs much else. */
-const ANSWERS_WITHIN_MS = 30_000;
+const ANSWERS_WITHIN_MS = 60_000;
 
 const STDERR_TAIL_CHARACTERS = 4_000;
 
@@ -14,7 +14,7 @@ interface Message {
 type OfKind<All extends Message, Kind extends All['kind']> = Extract<All, { readonly kind: Kind }>;
 
 interface WorkerSettings<Heard extends Message> {
-  /** The TypeScript file that it runs. */
+  /** The file that it runs: TypeScript, or compiled. */
   readonly program: string;
   readonly watchdog: Watchdog;
   /** Options of Node for the process, beside what TypeScript needs. */
@@ -33,7 +33,9 @@ export class WorkerProcess<Told extends Message, Heard extends Message> {
 
   constructor({ program, watchdog, execArgv = [], heard }: WorkerSettings<Heard>) {
     this.#child = fork(program, [], {
-      execArgv: [...execArgv, '--import', import.meta.resolve('tsx')],
+      execArgv: program.endsWith('.ts')
+        ? [...execArgv, '--import', import.meta.resolve('tsx')]
+        : [...execArgv],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     const unwatch = watchdog.watch(this.#child.pid);

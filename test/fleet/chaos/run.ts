@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Compiled } from '../../../scripts/support/compiled.ts';
 import { onProcessEnd, Watchdog } from '../last-resort.ts';
 import { nap, now } from '../safety/time.ts';
 import { type Incident, Inflictor } from './faults/inflictor.ts';
@@ -105,29 +106,34 @@ class Site implements AsyncDisposable {
   readonly crew: Crew;
   readonly store: Store;
   readonly #directory: string;
+  readonly #program: Compiled;
   readonly #watchdog: Watchdog;
   readonly #disarm: () => void;
 
-  private constructor(directory: string, seed: number) {
+  private constructor(directory: string, seed: number, program: Compiled) {
     this.#directory = directory;
+    this.#program = program;
     this.#watchdog = new Watchdog(directory);
     this.store = new Store(this.#watchdog);
-    this.crew = new Crew(WORKER_COUNT, directory, seed, this.#watchdog);
+    this.crew = new Crew(WORKER_COUNT, program.path, directory, seed, this.#watchdog);
     this.#disarm = onProcessEnd(() => {
       this.crew.killAll();
       this.store.kill();
       rmSync(directory, { recursive: true, force: true });
+      this.#program[Symbol.dispose]();
       this.#watchdog.kill();
     });
   }
 
   static async open(seed: number): Promise<Site> {
-    return new Site(await mkdtemp(join(tmpdir(), 'quorlock-chaos-')), seed);
+    const program = await Compiled.make(new URL('load/worker.ts', import.meta.url));
+    return new Site(await mkdtemp(join(tmpdir(), 'quorlock-chaos-')), seed, program);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.crew[Symbol.asyncDispose](), this.store[Symbol.asyncDispose]()]);
     await rm(this.#directory, { recursive: true, force: true });
+    this.#program[Symbol.dispose]();
     await this.#watchdog.dismiss();
     this.#disarm();
   }

@@ -60,7 +60,8 @@ export class Inflictor {
   }
 
   async #afflictLoad(fault: LoadFault, stop: AbortSignal): Promise<void> {
-    const victim = await this.#crew.next(fault.kind.endsWith('holder') ? 'holder' : 'waiter', stop);
+    const who = fault.kind.endsWith('holder') ? 'holder' : 'waiter';
+    const victim = await this.#crew.next(who, fault.kind.startsWith('kill'), stop);
     if (victim === undefined) return;
     const incident: Incident = {
       from: now(),
@@ -83,6 +84,7 @@ export class Inflictor {
     const nodes = fault.nodes.flatMap((index) => this.#masters.nodes[index] ?? []);
     await Promise.all(nodes.map((node) => this.#underWay.get(node)));
     if (stop.aborted || now() - startedAt > fault.atMs + LATEST_MS) return;
+    if (fault.kind === 'replica' && !this.#masters.hasSpare) return;
     const incident: Incident = { from: now(), to: now(), fault, what: describeFault(fault) };
     this.incidents.push(incident);
     const work = Promise.all(nodes.map((node) => this.#afflict(fault, node, stop)));

@@ -1,10 +1,7 @@
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Watchdog } from '../../last-resort.ts';
 import { WorkerProcess } from '../../worker-process.ts';
 import type { Assignment, FromWorker, ToWorker } from './messages.ts';
-
-const PROGRAM = fileURLToPath(new URL('worker.ts', import.meta.url));
 
 const NAMES = ['A', 'B', 'C', 'D', 'E', 'F', 'G', 'H'];
 
@@ -31,6 +28,7 @@ interface Victim {
 /** Somebody waits for a process that plays a role. */
 interface Hunt {
   readonly who: Role;
+  readonly isToDie: boolean;
   readonly caught: (member: Member) => void;
 }
 
@@ -40,6 +38,7 @@ export class Crew implements AsyncDisposable {
   readonly problems: string[] = [];
   readonly #directory: string;
   readonly #seed: number;
+  readonly #program: string;
   readonly #watchdog: Watchdog;
   readonly #members: Member[];
   readonly #logs = new Map<string, string>();
@@ -47,8 +46,12 @@ export class Crew implements AsyncDisposable {
   readonly #hunts = new Set<Hunt>();
   #grants = 0;
 
-  /** `directory`: where the workers write their logs. */
-  constructor(size: number, directory: string, seed: number, watchdog: Watchdog) {
+  /**
+   * @param program worker.ts, compiled: workers that are killed must be replaced soon
+   * @param directory where the workers write their logs
+   */
+  constructor(size: number, program: string, directory: string, seed: number, watchdog: Watchdog) {
+    this.#program = program;
     this.#directory = directory;
     this.#seed = seed;
     this.#watchdog = watchdog;
@@ -76,10 +79,14 @@ export class Crew implements AsyncDisposable {
     for (const member of this.#members) this.#assign(member);
   }
 
-  /** The next process that is about to write under a lock, or that begins to wait; undefined if the signal aborts first. */
-  next(who: Role, stop: AbortSignal): Promise<Victim | undefined> {
+  /**
+   * The next process that is about to write under a lock, or that begins to wait; undefined if the signal aborts first.
+   *
+   * @param isToDie whether it is to be killed: the first of the crew never is, so that somebody is always there
+   */
+  next(who: Role, isToDie: boolean, stop: AbortSignal): Promise<Victim | undefined> {
     return new Promise((resolve) => {
-      const hunt: Hunt = { who, caught: (member) => settle(this.#victim(member)) };
+      const hunt: Hunt = { who, isToDie, caught: (member) => settle(this.#victim(member)) };
       const giveUp = () => settle(undefined);
       const settle = (victim: Victim | undefined) => {
         this.#hunts.delete(hunt);
@@ -119,7 +126,7 @@ export class Crew implements AsyncDisposable {
 
   #hire(name: string): Member {
     const process = new WorkerProcess<ToWorker, FromWorker>({
-      program: PROGRAM,
+      program: this.#program,
       watchdog: this.#watchdog,
       execArgv: ['--expose-gc'],
       heard: ({ kind }) => {
@@ -148,7 +155,7 @@ export class Crew implements AsyncDisposable {
   #seen(who: Role, member: Member): void {
     if (member.process.isStopped || !this.#members.includes(member)) return;
     for (const hunt of this.#hunts) {
-      if (hunt.who !== who) continue;
+      if (hunt.who !== who || (hunt.isToDie && member === this.#members[0])) continue;
       hunt.caught(member);
       return;
     }

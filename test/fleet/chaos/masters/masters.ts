@@ -37,6 +37,11 @@ export class Masters implements AsyncDisposable {
     return this.#fleet.description;
   }
 
+  /** Whether a server is there that is not in use. */
+  get hasSpare(): boolean {
+    return this.#spare !== undefined;
+  }
+
   /** Copies a node to the spare server. Returns how to let it take the node's place. */
   async copyOf(node: Master): Promise<() => Promise<void>> {
     const spare = this.#spare;

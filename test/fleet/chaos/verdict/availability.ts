@@ -4,6 +4,9 @@ import type { Interval, Outage } from './outages.ts';
 /** Refusals that are for want of nodes, and not because of another holder. */
 const UNSERVED = new Set(['QUORLOCK_NO_QUORUM', 'QUORLOCK_EXPIRED']);
 
+/** Somebody asks that soon, if anybody is there. */
+const ASKED_WITHIN_MS = 500;
+
 export interface Availability {
   /** Attempts through all of which a majority was up, by processes that could run. */
   readonly attempts: number;
@@ -49,7 +52,7 @@ export interface Recovery {
   readonly afterMs: number;
 }
 
-/** Outages that ended too late for anybody to ask again are left out, and those that ended in a stall. */
+/** Outages after which nobody asked are left out, and those that ended in a stall. */
 export function recoveriesOf(
   { attempts }: History,
   outages: readonly Outage[],
@@ -61,7 +64,12 @@ export function recoveriesOf(
     if (outage.to > lastAsked) return [];
     const next = grants.find((at) => at >= outage.to);
     const recovery = { from: outage.to, to: next ?? Number.POSITIVE_INFINITY };
-    if (stalls.some((stall) => meet(stall, recovery))) return [];
+    // Who stood still, or was dead, can't have been served.
+    const hasAsked = attempts.some(
+      ({ askedAt, settledAt }) =>
+        settledAt !== undefined && askedAt >= outage.to && askedAt < outage.to + ASKED_WITHIN_MS,
+    );
+    if (!hasAsked || stalls.some((stall) => meet(stall, recovery))) return [];
     return [{ outage, afterMs: recovery.to - recovery.from }];
   });
 }
