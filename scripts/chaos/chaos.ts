@@ -11,7 +11,7 @@ import { tableOf, tableOfRuns } from './table.ts';
 
 /** One run after the other, with a report of each. Returns whether all of them held. */
 export async function chaos(
-  { scenarios, seeds, seed, durationMs, fleet, out }: ChaosArguments,
+  { scenarios, seeds, seed, durationMs, fleet, out }: Omit<ChaosArguments, 'help'>,
   interrupt: AbortSignal,
   output: NodeJS.WriteStream,
 ): Promise<boolean> {
