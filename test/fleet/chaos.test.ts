@@ -23,7 +23,7 @@ async function holds(scenario: string, durationMs?: number): Promise<Verdict> {
 
 describe('a fleet of five masters, and processes that read, check and write', () => {
   test('faults inside of the assumptions, at random: no overlaps, no lost updates, recovery in time', async () => {
-    const verdict = await holds('random', 40_000);
+    const verdict = await holds('random', 30_000);
     expect(verdict.findings.incidents.length).toBeGreaterThan(10);
   });
 

@@ -39,9 +39,7 @@ export const NODE_FAULTS = {
 export type NodeFaultKind = keyof typeof NODE_FAULTS;
 
 /** What can be done to the load: to the process that is about to write under a lock, or that has just begun to wait. */
-export const LOAD_FAULTS = ['pause holder', 'kill holder', 'pause waiter', 'kill waiter'] as const;
-
-export type LoadFaultKind = (typeof LOAD_FAULTS)[number];
+export type LoadFaultKind = 'pause holder' | 'kill holder' | 'pause waiter' | 'kill waiter';
 
 export interface NodeFault {
   readonly kind: NodeFaultKind;

@@ -31,7 +31,7 @@ export interface Grant {
 }
 
 /** One worker process, from its first event to its last. */
-export interface WorkerHistory {
+interface WorkerHistory {
   readonly worker: string;
   readonly vitals: readonly { readonly at: number; readonly vitals: Vitals }[];
   readonly stalls: readonly { readonly from: number; readonly to: number }[];
