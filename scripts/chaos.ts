@@ -27,3 +27,6 @@ try {
   process.stderr.write(`${error.message}\nSee npm run chaos -- --help\n`);
   process.exitCode = 2;
 }
+// Everything is over and has been closed. Left to itself, Node may wait for ever, at its very end, for what it once asked
+// of a process that was killed.
+process.exit();

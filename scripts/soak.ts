@@ -27,3 +27,5 @@ try {
   process.stderr.write(`${error.message}\nSee npm run soak -- --help\n`);
   process.exitCode = 2;
 }
+// As in chaos.ts.
+process.exit();
