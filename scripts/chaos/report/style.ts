@@ -34,7 +34,7 @@ code { font-size: 0.9em; }
 .rows div { display: flex; gap: 12px; justify-content: space-between; padding: 4px 0; border-bottom: 1px solid var(--edge);
   font-size: 0.87rem; }
 .rows dt { color: var(--quiet); }
-.rows dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
+.rows dd { margin: 0; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .rows dd::after { display: inline-block; width: 1.3em; content: ''; }
 .rows .good dd::after { content: '✓'; color: var(--good); font-weight: 700; }
 .rows .bad dd::after { content: '✗'; color: var(--bad); font-weight: 700; }

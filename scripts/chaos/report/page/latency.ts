@@ -16,7 +16,7 @@ export function drawLatency(svg: Svg, data: ReportData, layout: Layout, x: TimeS
   const layer = layerOf(svg, 'latency');
   layer
     .selectAll('text.lane')
-    .data(['latency of a lock that nobody else wants: p50 (line) and p99 (dots)'])
+    .data(['latency of a free lock: p50 line, p99 dots'])
     .join('text')
     .attr('class', 'lane')
     .attr('x', 0)
