@@ -84,7 +84,9 @@ export class Draft {
   }
 
   /** Adds a fault unless there is nothing to be done, or the fleet is not able to. */
-  add(fault: NodeFault): void {
+  add(wanted: NodeFault): void {
+    // There is one spare.
+    const fault = wanted.kind === 'replica' ? { ...wanted, nodes: wanted.nodes.slice(0, 1) } : wanted;
     if (fault.nodes.length === 0 || !this.can(fault.kind)) return;
     if (fault.kind === 'replica') {
       if (fault.atMs < this.#spareFreeAt) return;

@@ -133,6 +133,8 @@ const server = createServer((request, response) => {
     () => response.destroy(),
   );
 });
+// A worker that was stopped for long must not find that its connection has been closed meanwhile.
+server.keepAliveTimeout = 0;
 server.listen(0, '127.0.0.1', () => {
   const address = server.address();
   if (typeof address === 'object' && address !== null)

@@ -1,8 +1,11 @@
 import type { Attempt, History } from './history.ts';
 import type { Interval } from './outages.ts';
 
-/** A wait settles so soon after its waitTime: what it has sent by then is answered or given up. */
-const LATE_MS = 1_000;
+/**
+ * A wait settles so soon after its waitTime: a process that has just begun takes up to connectTimeout, 1 000 ms, for its
+ * first connections, and what was sent by then is answered or given up.
+ */
+const LATE_MS = 2_500;
 
 export interface Waits {
   readonly count: number;
