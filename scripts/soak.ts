@@ -1,4 +1,4 @@
-// The randomised safety test for as long as it is given, see scripts/soak/arguments.ts.
+// Chaos and the randomised safety test for as long as they are given, see scripts/soak/arguments.ts.
 import { constants } from 'node:os';
 import { HELP, parseArguments } from './soak/arguments.ts';
 import { soak } from './soak/soak.ts';
@@ -27,3 +27,5 @@ try {
   process.stderr.write(`${error.message}\nSee npm run soak -- --help\n`);
   process.exitCode = 2;
 }
+// As in chaos.ts.
+process.exit();

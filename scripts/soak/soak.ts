@@ -3,12 +3,28 @@ import { Staff } from '../../test/fleet/safety/staff.ts';
 import { describeTerms, drawTerms, type Mode } from '../../test/fleet/safety/terms.ts';
 import { describeFailure, describeVerdict } from '../../test/fleet/safety/verdict.ts';
 import { seedAfter } from '../../test/support/seeds.ts';
+import { chaos } from '../chaos/chaos.ts';
 import type { SoakArguments } from './arguments.ts';
 import { Display } from './display.ts';
 import { Totals } from './totals.ts';
 
-/** Does one run after another until time is over or one breaks a promise. Returns whether all held. */
+/** The long run, and then the short ones. Returns whether all held. */
 export async function soak(
+  soakArguments: SoakArguments,
+  interrupt: AbortSignal,
+  output: NodeJS.WriteStream,
+): Promise<boolean> {
+  const { chaosMinutes, modes, seed, out } = soakArguments;
+  if (chaosMinutes > 0) {
+    const durationMs = chaosMinutes * 60_000;
+    const long = { scenarios: ['random'], seeds: 1, seed, durationMs, fleet: 'processes', out } as const;
+    if (!(await chaos(long, interrupt, output))) return false;
+  }
+  return modes.length === 0 || interrupt.aborted || (await inTurn(soakArguments, interrupt, output));
+}
+
+/** Does one run after another until time is over or one breaks a promise. */
+async function inTurn(
   { minutes, runs, seed, modes }: SoakArguments,
   interrupt: AbortSignal,
   output: NodeJS.WriteStream,

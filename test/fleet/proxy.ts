@@ -28,7 +28,7 @@ const PORT_ATTEMPTS = 10;
 export class TcpProxy implements AsyncDisposable {
   readonly port: number;
   readonly url: string;
-  readonly targetPort: number;
+  #targetPort: number;
   readonly #random: () => number;
   readonly #rules: Record<Direction, LaneRules> = { up: { ...OPEN_ROAD }, down: { ...OPEN_ROAD } };
   readonly #links = new Set<Link>();
@@ -39,8 +39,12 @@ export class TcpProxy implements AsyncDisposable {
   private constructor(port: number, targetPort: number, options: TcpProxyOptions) {
     this.port = port;
     this.url = `redis://127.0.0.1:${port}`;
-    this.targetPort = targetPort;
+    this.#targetPort = targetPort;
     this.#random = options.random ?? Math.random;
+  }
+
+  get targetPort(): number {
+    return this.#targetPort;
   }
 
   static async start(targetPort: number, options: TcpProxyOptions = {}): Promise<TcpProxy> {
@@ -83,6 +87,11 @@ export class TcpProxy implements AsyncDisposable {
   /** Resets (RST) every open connection, on both of its sides; what was on the way is lost. */
   resetAll(): void {
     for (const link of this.#links) link.reset();
+  }
+
+  /** Another server stands behind the proxy from now on, for connections to come; open ones stay where they are. */
+  retarget(port: number): void {
+    this.#targetPort = port;
   }
 
   /** Refuses new connections (ECONNREFUSED) from the call on; open ones stay. */
@@ -144,7 +153,7 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   #join(client: Socket): void {
-    const server = connect({ host: '127.0.0.1', port: this.targetPort, allowHalfOpen: true, noDelay: true });
+    const server = connect({ host: '127.0.0.1', port: this.#targetPort, allowHalfOpen: true, noDelay: true });
     const link = new Link(client, server, this.#rules, this.#random, (direction) => this.#spring(direction));
     this.#links.add(link);
     void link.closed.then(() => this.#links.delete(link));

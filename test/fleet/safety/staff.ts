@@ -1,19 +1,15 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onProcessEnd, Watchdog } from '../last-resort.ts';
+import { WorkerProcess } from '../worker-process.ts';
 import type { Assignment, FromWorker, Report, ToWorker } from './messages.ts';
 
 const PROGRAM = fileURLToPath(new URL('worker.ts', import.meta.url));
 
-/** On a machine that runs much else. */
-const ANSWERS_WITHIN_MS = 30_000;
-
-const STDERR_TAIL_CHARACTERS = 4_000;
+type Worker = WorkerProcess<ToWorker, FromWorker>;
 
 /** Worker processes that do one run after another: starting one takes as long as a tenth of a run. */
 export class Staff implements AsyncDisposable {
@@ -28,14 +24,7 @@ export class Staff implements AsyncDisposable {
     this.#directory = directory;
     // A stopped process does not notice that its parent is gone.
     this.#watchdog = new Watchdog(directory);
-    this.#workers = Array.from(
-      { length: size },
-      () =>
-        new Worker(this.#watchdog, (worker) => {
-          this.#latestHolder = worker;
-          this.#grants += 1;
-        }),
-    );
+    this.#workers = Array.from({ length: size }, () => this.#hire());
     this.#disarm = onProcessEnd(() => {
       for (const worker of this.#workers) worker.kill();
       rmSync(directory, { recursive: true, force: true });
@@ -93,89 +82,17 @@ export class Staff implements AsyncDisposable {
     await this.#watchdog.dismiss();
     this.#disarm();
   }
-}
 
-type Message<Kind extends FromWorker['kind']> = Extract<FromWorker, { kind: Kind }>;
-
-class Worker {
-  readonly #child: ChildProcess;
-  readonly #exited: Promise<unknown>;
-  #stderr = '';
-  #stopped = false;
-
-  constructor(watchdog: Watchdog, granted: (worker: Worker) => void) {
-    this.#child = fork(PROGRAM, [], {
-      execArgv: ['--import', import.meta.resolve('tsx')],
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  #hire(): Worker {
+    const worker: Worker = new WorkerProcess({
+      program: PROGRAM,
+      watchdog: this.#watchdog,
+      heard: ({ kind }) => {
+        if (kind !== 'granted') return;
+        this.#latestHolder = worker;
+        this.#grants += 1;
+      },
     });
-    const unwatch = watchdog.watch(this.#child.pid);
-    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.#stderr = (this.#stderr + text).slice(-STDERR_TAIL_CHARACTERS);
-    });
-    this.#child.on('message', (message: FromWorker) => {
-      if (message.kind === 'granted') granted(this);
-    });
-    this.#child.on('error', () => undefined);
-    // 'close' comes after 'exit', when all it wrote has been read as well.
-    this.#exited = once(this.#child, 'close').then(unwatch, unwatch);
+    return worker;
   }
-
-  get isStopped(): boolean {
-    return this.#stopped;
-  }
-
-  tell(message: ToWorker): void {
-    // A worker that cannot be told anything has ended, and whoever expects an answer hears of that.
-    if (this.#child.connected) this.#child.send(message, () => undefined);
-  }
-
-  expect<Kind extends FromWorker['kind']>(kind: Kind): Promise<Message<Kind>> {
-    return new Promise((resolve, reject) => {
-      const fail = (why: string) => {
-        stop();
-        reject(new Error(`a worker process ${why}; it wrote:\n${this.#stderr.trim() || '(nothing)'}`));
-      };
-      const listen = (message: FromWorker) => {
-        if (!isOfKind(message, kind)) return;
-        stop();
-        resolve(message);
-      };
-      const stop = () => {
-        clearTimeout(impatience);
-        this.#child.off('message', listen);
-      };
-      const impatience = setTimeout(
-        () => fail(`was not ${kind} within ${ANSWERS_WITHIN_MS} ms`),
-        ANSWERS_WITHIN_MS,
-      );
-      this.#child.on('message', listen);
-      void this.#exited.then(() => fail(`ended (${this.#child.signalCode ?? this.#child.exitCode})`));
-    });
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    this.#child.kill('SIGSTOP');
-  }
-
-  goOn(): void {
-    this.#stopped = false;
-    this.#child.kill('SIGCONT');
-  }
-
-  kill(): void {
-    this.#child.kill('SIGKILL');
-  }
-
-  async end(): Promise<void> {
-    this.kill();
-    await this.#exited;
-  }
-}
-
-function isOfKind<Kind extends FromWorker['kind']>(
-  message: FromWorker,
-  kind: Kind,
-): message is Message<Kind> {
-  return message.kind === kind;
 }

@@ -1,7 +1,8 @@
-import { findOverlaps, type Interval, type Overlap } from '../../../src/testing/checkers/overlaps.ts';
-import { findTokenFaults, type Grant, type TokenFault } from '../../../src/testing/checkers/tokens.ts';
+import type { Interval, Overlap } from '../../../src/testing/checkers/overlaps.ts';
+import type { Grant, TokenFault } from '../../../src/testing/checkers/tokens.ts';
 import type { Incident } from './faults.ts';
-import type { Report, Section } from './messages.ts';
+import type { Report } from './messages.ts';
+import { checkSections } from './sections.ts';
 import { describeTerms, type Mode, replayOf, type Terms } from './terms.ts';
 
 /** Everything that a run left. */
@@ -57,9 +58,7 @@ export function judge(findings: Findings): Verdict {
   const { terms, reports, incidents } = findings;
   const sections = reports.flatMap((report) => report.sections);
   const problems = [...findings.problems, ...reports.flatMap((report) => report.problems)];
-  const overlaps = onEach(terms, (resource) => findOverlaps(actionsOn(resource, sections)));
-  const validityOverlaps = onEach(terms, (resource) => findOverlaps(validitiesOn(resource, sections)));
-  const tokenFaults = onEach(terms, (resource) => findTokenFaults(grantsOn(resource, sections)));
+  const { overlaps, validityOverlaps, tokenFaults } = checkSections(sections);
   const promises = PROMISES[terms.mode];
   const broken = [...problems];
   if (sections.length === 0) broken.push('nobody ever got a lock');
@@ -110,35 +109,6 @@ export function describeFailure(verdict: Verdict): string {
     describeVerdict(verdict),
     verdict.details,
   ].join('\n');
-}
-
-function onEach<Found>(terms: Terms, find: (resource: string) => readonly Found[]): readonly Found[] {
-  return terms.resources.flatMap(find);
-}
-
-function on(resource: string, sections: readonly Section[]): readonly Section[] {
-  return sections.filter(({ resources }) => resources.includes(resource));
-}
-
-function actionsOn(resource: string, sections: readonly Section[]): readonly Interval[] {
-  return on(resource, sections).flatMap(({ caller, token, acted }) =>
-    acted === undefined ? [] : [{ holder: caller, token, from: acted.first, to: acted.last }],
-  );
-}
-
-function validitiesOn(resource: string, sections: readonly Section[]): readonly Interval[] {
-  return on(resource, sections).flatMap(({ caller, token, grantedAt, validUntil }) =>
-    validUntil <= grantedAt ? [] : [{ holder: caller, token, from: grantedAt, to: validUntil }],
-  );
-}
-
-function grantsOn(resource: string, sections: readonly Section[]): readonly Grant[] {
-  return on(resource, sections).map(({ caller, token, requestedAt, grantedAt }) => ({
-    holder: caller,
-    token,
-    requestedAt,
-    grantedAt,
-  }));
 }
 
 function sumOf(counts: readonly Readonly<Record<string, number>>[]): Readonly<Record<string, number>> {

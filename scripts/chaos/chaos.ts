@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import { runChaos, type Sight } from '../../test/fleet/chaos/run.ts';
+import { durationOf, type RunOptions, replayOf } from '../../test/fleet/chaos/terms.ts';
+import type { Verdict } from '../../test/fleet/chaos/verdict/verdict.ts';
+import { describeFailure, describeVerdict } from '../../test/fleet/chaos/verdict/words.ts';
+import { seedAfter } from '../../test/support/seeds.ts';
+import { Display } from '../soak/display.ts';
+import type { ChaosArguments } from './arguments.ts';
+import { writeReport } from './report/report.ts';
+import { tableOf, tableOfRuns } from './table.ts';
+
+/** One run after the other, with a report of each. Returns whether all of them held. */
+export async function chaos(
+  { scenarios, seeds, seed, durationMs, fleet, out }: Omit<ChaosArguments, 'help'>,
+  interrupt: AbortSignal,
+  output: NodeJS.WriteStream,
+): Promise<boolean> {
+  const runs = scenarios.flatMap((scenario) =>
+    Array.from(
+      { length: seeds },
+      (_, index): RunOptions => ({ scenario, seed: seedAfter(seed, index), durationMs, fleet }),
+    ),
+  );
+  const totalMs = runs.reduce((sum, options) => sum + durationOf(options), 0);
+  output.write(
+    `chaos: ${runs.length} ${runs.length === 1 ? 'run' : 'runs'} from seed ${seed}, ${Math.round(totalMs / 1_000)} s of faults\n`,
+  );
+  const verdicts: Verdict[] = [];
+  for (const [index, options] of runs.entries()) {
+    if (interrupt.aborted) break;
+    output.write(`${replayOf(options)}\n`);
+    const doneMs = runs.slice(0, index).reduce((sum, each) => sum + durationOf(each), 0);
+    const verdict = await watched(options, doneMs, totalMs, interrupt, output);
+    // One that was cut short may have granted nothing yet, which is no failure.
+    if (interrupt.aborted && verdict.acquisitions === 0) break;
+    verdicts.push(verdict);
+    output.write(`${describeVerdict(verdict)}\n`);
+    if (verdict.broken.length > 0) output.write(`${describeFailure(verdict)}\n`);
+    const folder = runs.length === 1 ? out : join(out, `${options.scenario}-${options.seed}`);
+    output.write(`${await writeReport(verdict, folder)}\n`);
+  }
+  const [only] = verdicts;
+  if (only !== undefined) output.write(`${verdicts.length === 1 ? tableOf(only) : tableOfRuns(verdicts)}\n`);
+  const broken = verdicts.filter((verdict) => verdict.broken.length > 0).length;
+  output.write(
+    broken === 0
+      ? `Every promise held, through ${verdicts.reduce((sum, { findings }) => sum + findings.incidents.length, 0)} faults.\n`
+      : `${broken} of ${verdicts.length} runs broke a promise, see above.\n`,
+  );
+  return broken === 0;
+}
+
+async function watched(
+  options: RunOptions,
+  doneMs: number,
+  totalMs: number,
+  interrupt: AbortSignal,
+  output: NodeJS.WriteStream,
+): Promise<Verdict> {
+  let see: (() => Sight) | undefined;
+  const display = new Display(output, () => {
+    const sight = see?.();
+    return {
+      share: (doneMs + Math.min(sight?.sinceMs ?? 0, sight?.durationMs ?? 0)) / totalMs,
+      text: sight === undefined ? 'starting' : describeSight(sight),
+    };
+  });
+  try {
+    return await runChaos(options, interrupt, (how) => {
+      see = how;
+    });
+  } finally {
+    display.stop();
+  }
+}
+
+const SIGNS = { voting: '●', quarantined: '◐', silent: '○' } as const;
+
+function describeSight({ grants, incidents, states }: Sight): string {
+  const nodes = states.map((state) => (state === undefined ? ' ' : SIGNS[state])).join('');
+  return `${nodes} ${grants} locks, ${incidents.length} faults; ${incidents.at(-1)?.what ?? ''}`;
+}

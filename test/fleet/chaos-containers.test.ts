@@ -1,0 +1,36 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { chooseSeed } from '../support/seeds.ts';
+import { findEngine } from './chaos/masters/engine.ts';
+import { runChaos } from './chaos/run.ts';
+import { type RunOptions, replayOf } from './chaos/terms.ts';
+import { describeFailure, describeVerdict } from './chaos/verdict/words.ts';
+
+const missing = await findEngine().then(
+  () => undefined,
+  (error: unknown) => String(error),
+);
+
+const ending = new AbortController();
+afterAll(() => ending.abort());
+
+describe('a fleet of five masters in containers', () => {
+  beforeAll(() => {
+    if (missing !== undefined) console.log(`skipped: ${missing}`);
+  });
+
+  test.skipIf(missing !== undefined)(
+    'faults inside of the assumptions, at random: no overlaps, no lost updates',
+    async () => {
+      const options: RunOptions = {
+        scenario: 'random',
+        seed: chooseSeed(),
+        durationMs: 15_000,
+        fleet: 'containers',
+      };
+      console.log(replayOf(options));
+      const verdict = await runChaos(options, ending.signal);
+      console.log(describeVerdict(verdict));
+      expect(verdict.broken, describeFailure(verdict)).toEqual([]);
+    },
+  );
+});

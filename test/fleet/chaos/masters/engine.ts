@@ -1,0 +1,19 @@
+import type { ContainerRuntimeClient } from 'testcontainers';
+
+/** A container engine that answers, and the library that speaks with it. */
+export interface Engine {
+  readonly testcontainers: typeof import('testcontainers');
+  readonly client: ContainerRuntimeClient;
+}
+
+/** @throws {Error} no engine answers; the message says so */
+export async function findEngine(): Promise<Engine> {
+  // What would clear up after a crash is a container too, of an image that is in a registry. Read when it is loaded.
+  Object.assign(process.env, { TESTCONTAINERS_RYUK_DISABLED: 'true' });
+  const testcontainers = await import('testcontainers');
+  try {
+    return { testcontainers, client: await testcontainers.getContainerRuntimeClient() };
+  } catch (error) {
+    throw new Error('no container engine answers: start one, for example dockerd', { cause: error });
+  }
+}

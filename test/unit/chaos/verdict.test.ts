@@ -1,0 +1,149 @@
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LogFile, type Vitals, type WorkerEvent } from '../../fleet/chaos/log.ts';
+import { availabilityOf, recoveriesOf } from '../../fleet/chaos/verdict/availability.ts';
+import { type Attempt, type History, readHistory, sectionsOf } from '../../fleet/chaos/verdict/history.ts';
+import { growthOf } from '../../fleet/chaos/verdict/leaks.ts';
+import { type Impairment, outagesOf } from '../../fleet/chaos/verdict/outages.ts';
+import { waitsOf } from '../../fleet/chaos/verdict/waits.ts';
+import { checkSections } from '../../fleet/safety/sections.ts';
+
+describe('the history of a worker', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'quorlock-history-'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  const asked = { kind: 'asked', caller: 'A1', resources: ['orders'], way: 'wait', waitTime: 500 } as const;
+
+  async function historyOf(name: string, events: readonly WorkerEvent[], torn = ''): Promise<History> {
+    const path = join(folder, name);
+    using log = new LogFile(path);
+    for (const event of events) log.note(event);
+    await appendFile(path, torn);
+    return readHistory(new Map([[name, path]]));
+  }
+
+  it('puts the events of an attempt together, and leaves a line out that a kill cut short', async () => {
+    const events: WorkerEvent[] = [
+      { ...asked, at: 10, id: 1 },
+      { kind: 'granted', at: 20, id: 1, token: 7, validUntil: 900 },
+      { kind: 'acted', at: 30, id: 1, validUntil: 880 },
+      { kind: 'acted', at: 60, id: 1, validUntil: 870 },
+      { kind: 'done', at: 70, id: 1 },
+      { kind: 'released', at: 75, id: 1, freed: true },
+      { ...asked, at: 80, id: 2 },
+    ];
+    const history = await historyOf('whole', events, '{"kind":"granted","at":9');
+    const [first, second] = history.attempts;
+    expect(first?.grant).toMatchObject({ token: 7, at: 20, acted: { first: 30, last: 60 }, validUntil: 70 });
+    expect(second).toMatchObject({ settledAt: undefined, grant: undefined });
+    expect(sectionsOf(history)).toHaveLength(1);
+  });
+
+  it('shows two holders that acted at once', async () => {
+    const hold = (id: number, token: number, from: number): readonly WorkerEvent[] => [
+      { ...asked, at: from - 1, id },
+      { kind: 'granted', at: from, id, token, validUntil: from + 100 },
+      { kind: 'acted', at: from + 1, id, validUntil: from + 100 },
+      { kind: 'acted', at: from + 50, id, validUntil: from + 100 },
+    ];
+    const history = await historyOf('two', [...hold(1, 7, 10), ...hold(2, 7, 40)]);
+    const { overlaps, validityOverlaps, tokenFaults } = checkSections(sectionsOf(history));
+    expect([overlaps.length, validityOverlaps.length]).toEqual([1, 1]);
+    expect(tokenFaults.map(({ kind }) => kind)).toEqual(['duplicate']);
+  });
+});
+
+describe('outages of a majority', () => {
+  const out = (node: number, from: number, to: number): Impairment => ({
+    node,
+    from,
+    to,
+    what: `node ${node}`,
+  });
+
+  it('are none while three of five can vote', () => {
+    expect(outagesOf([out(0, 0, 100), out(1, 50, 150), out(1, 60, 90)], 5)).toEqual([]);
+  });
+
+  it('last from the third node that is out to the first that is back', () => {
+    const impairments = [out(0, 0, 100), out(1, 20, 300), out(2, 50, 200)];
+    expect(outagesOf(impairments, 5)).toMatchObject([{ from: 50, to: 100 }]);
+  });
+
+  it('go on when another node goes before one is back', () => {
+    const impairments = [out(0, 0, 100), out(1, 0, 300), out(2, 50, 200), out(3, 90, 150)];
+    expect(outagesOf(impairments, 5)).toMatchObject([{ from: 50, to: 150 }]);
+  });
+});
+
+describe('the verdict', () => {
+  it('counts an attempt without a quorum as unserved, unless a majority was out or its process stood still', () => {
+    const history = of([attempt(10, 20, 'QUORLOCK_HELD'), attempt(30, 40, 'QUORLOCK_NO_QUORUM')]);
+    const count = ({ attempts, served }: { attempts: number; served: number }) => [attempts, served];
+    expect(count(availabilityOf(history, [], []))).toEqual([2, 1]);
+    expect(count(availabilityOf(history, [{ from: 35, to: 37 }], []))).toEqual([1, 1]);
+    expect(count(availabilityOf(history, [], [{ from: 35, to: 37 }]))).toEqual([1, 1]);
+  });
+
+  it('measures a recovery from the end of the outage to the next lock', () => {
+    const outage = { from: 0, to: 100, what: 'all' };
+    const history = of([granted(150, 170), granted(200, 210)]);
+    expect(recoveriesOf(history, [outage], [])).toEqual([{ outage, afterMs: 70 }]);
+    expect(recoveriesOf(of([granted(5_000, 5_010)]), [outage], [])).toEqual([]);
+  });
+
+  it('finds waits that never ended, ended late, or ran out while the lock was free', () => {
+    const history = of([
+      { ...attempt(0, undefined, undefined), waitTime: 100 },
+      { ...attempt(0, 5_000, 'QUORLOCK_WAIT_TIMEOUT'), waitTime: 100, resources: ['stock'] },
+      { ...attempt(0, 3_000, 'QUORLOCK_WAIT_TIMEOUT'), waitTime: 3_000, resources: ['ledger'] },
+    ]);
+    const { unsettled, late, starved } = waitsOf(history, [], 2_000);
+    expect([unsettled.length, late.length, starved.length]).toEqual([1, 1, 2]);
+  });
+
+  it('finds a heap, sockets and timers that grow, and none that stay as they are', () => {
+    const growing = (grow: (index: number) => Partial<Vitals>) => {
+      const vitals = Array.from({ length: 40 }, (_, index) => ({
+        at: index,
+        vitals: { heapBytes: 2e7, sockets: 10, timers: 10, ...grow(index) },
+      }));
+      return growthOf({ attempts: [], workers: [{ ...worker, vitals }] }).map(({ leaks }) => leaks);
+    };
+    expect(growing(() => ({}))).toEqual([false]);
+    expect(growing((index) => ({ heapBytes: 2e7 + index * 1e6 }))).toEqual([true]);
+    expect(growing((index) => ({ sockets: 10 + index }))).toEqual([true]);
+    expect(growing((index) => ({ timers: 10 + index }))).toEqual([true]);
+  });
+});
+
+const worker = { worker: 'A#0', vitals: [], stalls: [], left: [], warnings: new Map(), lastAt: 1e6 } as const;
+
+function of(attempts: readonly Attempt[]): History {
+  return { attempts, workers: [worker] };
+}
+
+function attempt(askedAt: number, settledAt: number | undefined, refusal: string | undefined): Attempt {
+  return {
+    worker: 'A#0',
+    caller: 'A1',
+    resources: ['orders'],
+    way: 'wait',
+    waitTime: 0,
+    askedAt,
+    settledAt,
+    refusal,
+    why: undefined,
+    grant: undefined,
+  };
+}
+
+function granted(askedAt: number, at: number): Attempt {
+  const grant = { token: at, at, acted: undefined, validUntil: at + 10, ended: undefined, writes: [] };
+  return { ...attempt(askedAt, at, undefined), grant };
+}
