@@ -25,6 +25,7 @@ export default defineConfig({
       project('package', ['test/package/**/*.test.ts'], 120_000),
       project('examples', ['test/examples/**/*.test.ts'], 120_000),
       project('browser', ['test/browser/**/*.test.ts'], 60_000),
+      project('chaos', ['test/chaos/**/*.test.ts'], 120_000),
       project('fleet', ['test/fleet/**/*.test.ts'], 120_000),
     ],
   },

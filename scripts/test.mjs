@@ -87,9 +87,8 @@ try {
   const sum = (name) => results.reduce((total, result) => total + (result[name] ?? 0), 0);
   const skipped = sum('skipped');
   for (const failure of failures) console.log(`\nFailed: ${failure.slice(0, LONGEST_FAILURE)}`);
-  console.log(
-    `\n${sum('passed')} passed, ${sum('failed')} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`,
-  );
+  if (skipped > 0) console.log(`\n${skipped} skipped`);
+  console.log(`\n${sum('passed')} passed, ${sum('failed')} failed`);
   process.exitCode = sum('failed') === 0 ? 0 : 1;
 } finally {
   rmSync(directory, { recursive: true, force: true });

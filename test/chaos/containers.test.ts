@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findEngine } from '../fleet/chaos/masters/engine.ts';
+import { runChaos } from '../fleet/chaos/run.ts';
+import { type RunOptions, replayOf } from '../fleet/chaos/terms.ts';
+import { describeFailure, describeVerdict } from '../fleet/chaos/verdict/words.ts';
 import { chooseSeed } from '../support/seeds.ts';
-import { findEngine } from './chaos/masters/engine.ts';
-import { runChaos } from './chaos/run.ts';
-import { type RunOptions, replayOf } from './chaos/terms.ts';
-import { describeFailure, describeVerdict } from './chaos/verdict/words.ts';
 
 const missing = await findEngine().then(
   () => undefined,

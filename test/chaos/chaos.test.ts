@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from 'vitest';
+import { runChaos } from '../fleet/chaos/run.ts';
+import { type RunOptions, replayOf } from '../fleet/chaos/terms.ts';
+import type { Verdict } from '../fleet/chaos/verdict/verdict.ts';
+import { describeFailure, describeVerdict } from '../fleet/chaos/verdict/words.ts';
 import { chooseSeed, seedAfter } from '../support/seeds.ts';
-import { runChaos } from './chaos/run.ts';
-import { type RunOptions, replayOf } from './chaos/terms.ts';
-import type { Verdict } from './chaos/verdict/verdict.ts';
-import { describeFailure, describeVerdict } from './chaos/verdict/words.ts';
 
 const seed = chooseSeed();
 const ending = new AbortController();
