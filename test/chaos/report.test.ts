@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReportData, Span } from '../../scripts/chaos/report/format.ts';
-import { findChromium } from './chromium.ts';
+import { findChromium } from '../browser/chromium.ts';
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '../..');
@@ -137,8 +137,17 @@ describe.skipIf(executablePath === undefined)('the report of chaos, in a browser
   it('shows the token of a hold under the pointer', async () => {
     const page = await open(1280);
     await page.click('#zoom-in');
-    const holds = (await drawn(page)).filter(({ state }) => state === 'holding');
-    const longest = holds.toSorted((a, b) => b.to - b.from - (a.to - a.from))[0];
+    // Of those that lie wholly in the part that is shown.
+    const holds = await page.evaluate(() => {
+      const shown = document.querySelector('#timeline')?.getBoundingClientRect();
+      return [...document.querySelectorAll<SVGRectElement>('#timeline .span')].flatMap((span) => {
+        const { left, right, width } = span.getBoundingClientRect();
+        const { state, token } = span.dataset;
+        if (shown === undefined || left < shown.left + 200 || right > shown.right - 20) return [];
+        return state === 'holding' ? [{ token, width }] : [];
+      });
+    });
+    const longest = holds.toSorted((a, b) => b.width - a.width)[0];
     expect(longest?.token).toMatch(/^\d+$/);
     await page.locator(`#timeline .span[data-token="${longest?.token}"]`).first().hover();
     const tip = page.locator('.tip');
