@@ -14,6 +14,26 @@ export function queueKeyOf(key: string): string {
   return companionKey(`${OWN_PREFIX}queue`, key);
 }
 
+/** The key of the set of those who share a lock key, in the same hash slot of a Redis Cluster. */
+export function sharersKeyOf(key: string): string {
+  return companionKey(`${OWN_PREFIX}sharers`, key);
+}
+
+/** The key of how many slots the semaphore of this name has, in the same hash slot of a Redis Cluster. */
+export function semaphoreKeyOf(key: string): string {
+  return companionKey(`${OWN_PREFIX}semaphore`, key);
+}
+
+/** The key of a slot of that semaphore, in the same hash slot too. */
+export function slotKeyOf(key: string, slot: number): string {
+  return companionKey(`${OWN_PREFIX}slot:${slot}`, key);
+}
+
+/** Whether the value of a lock key says that any number share it. */
+export function isShared(value: string): boolean {
+  return value === '&';
+}
+
 /** Whether the value of a lock key says that nobody owns it: it is kept for a waiter that was called. */
 export function isKept(value: string): boolean {
   return value.startsWith('~');

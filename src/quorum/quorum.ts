@@ -70,6 +70,8 @@ export class Quorum {
         keys: target.keys,
         fences: target.fences,
         queues: target.queues,
+        sharers: target.sharers,
+        size: target.size,
         value,
         ttl,
         proposal,

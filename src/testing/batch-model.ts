@@ -3,6 +3,7 @@ import { type Request, requestsOf } from './batch-request.ts';
 import { type BatchServer, Call } from './call-model.ts';
 import { type Argument, RedisError } from './key-store.ts';
 import { failureOf, type ScriptReply } from './lua-values.ts';
+import { takePermits } from './permit-model.ts';
 import { Queues } from './queue-model.ts';
 import {
   type BatchReply,
@@ -15,6 +16,7 @@ import {
   QUEUE,
   SUPERSEDED,
 } from './reply-codes.ts';
+import { SHARED, Shares } from './share-model.ts';
 
 /** How many waiters WAITING names at the most, see `wire/lua/waiting.lua`. */
 const MOST_NAMED = 100;
@@ -70,6 +72,17 @@ class Batch {
           return this.#leave(request);
         case 'waiting':
           return this.#waiting(request);
+        case 'share':
+        case 'confirm-share':
+        case 'extend-share':
+        case 'release-share':
+          return new Shares(this.#call, this.#queues, request).run();
+        case 'permit':
+          return takePermits(this.#call, request, () =>
+            new Acquisition(this.#call, this.#queues, { ...request, previous: '' }).run(),
+          );
+        case 'extend-permit':
+          return takePermits(this.#call, request, () => this.#extend(request));
         default:
           return [FAILED, `there is no operation ${request.name}`];
       }
@@ -164,8 +177,9 @@ class Batch {
     for (const [index, key] of keys.entries()) {
       const queue = queues[index] ?? '';
       failureOf(() => store.removeMember(queue, member));
-      const isKept = this.#call.ownerOf(key).owner === this.#queues.keptFor(member);
-      if (isKept && !this.#queues.handToFirst(key, queue)) store.delete(key);
+      const { owner } = this.#call.ownerOf(key);
+      if (owner === SHARED) this.#queues.callSharers(queue);
+      else if (owner === this.#queues.keptFor(member) && !this.#queues.handToFirst(key, queue)) store.delete(key);
     }
     return [GRANTED, keys.length];
   }

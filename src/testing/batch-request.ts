@@ -1,13 +1,26 @@
 import type { Argument } from './key-store.ts';
 
-/** Arguments of a batch before those of its operations, of an operation, and of CONTEND; see `wire/lua/batch.lua`. */
+/** Arguments of a batch before those of its operations, of an operation, and of a long one; see `wire/lua/batch.lua`. */
 const HEADER_LENGTH = 6;
 const OPERATION_LENGTH = 5;
-const CONTEND_LENGTH = 8;
+const LONG_LENGTH = 8;
 const RUN_LENGTH = 4;
 
 /** The operations that have nothing to do with waiting. */
 const WITHOUT_QUEUES: ReadonlySet<string> = new Set(['confirm', 'extend', 'inspect']);
+
+/** The operations with three arguments more. */
+const LONG: ReadonlySet<string> = new Set(['contend', 'share', 'permit', 'extend-permit']);
+
+/** The operations with one key more. */
+const WITH_ONE_MORE: ReadonlySet<string> = new Set([
+  'share',
+  'confirm-share',
+  'extend-share',
+  'release-share',
+  'permit',
+  'extend-permit',
+]);
 
 const NONE: readonly string[] = [];
 
@@ -27,10 +40,14 @@ export interface Request {
   readonly ttl: Argument;
   /** Undefined if it is plain. */
   readonly number: number | undefined;
-  /** Of CONTEND: who waits if it is refused, since when, and the lock value it takes over; each empty if there is none. */
+  /** Of long operations: who waits if it is refused, since when, and the lock value it takes over; each empty if there is none. */
   readonly member: string;
   readonly score: Argument;
   readonly previous: string;
+  /** The key that follows the others: of a share, the set of those who have one; of permits, the size of the semaphore. */
+  readonly besides: string | undefined;
+  /** Of permits: how many the caller takes the semaphore to have. */
+  readonly permits: string;
 }
 
 /** The operations of a call of the batch script. */
@@ -62,7 +79,9 @@ function singleFrom(keys: readonly string[], key: number, args: readonly Argumen
   const number = args[at + 4] ?? '';
   const fences = number === '' ? 0 : count;
   const queues = WITHOUT_QUEUES.has(name) ? 0 : count;
-  const isContend = name === 'contend';
+  const isLong = LONG.has(name);
+  const besides = WITH_ONE_MORE.has(name) ? 1 : 0;
+  const last = isLong ? String(args[at + 7] ?? '') : '';
   const request = {
     name,
     isInRun: false,
@@ -72,14 +91,16 @@ function singleFrom(keys: readonly string[], key: number, args: readonly Argumen
     value: String(args[at + 2] ?? ''),
     ttl: args[at + 3] ?? '',
     number: number === '' ? undefined : Number(number),
-    member: isContend ? String(args[at + 5] ?? '') : '',
-    score: isContend ? (args[at + 6] ?? '') : '',
-    previous: isContend ? String(args[at + 7] ?? '') : '',
+    member: isLong ? String(args[at + 5] ?? '') : '',
+    score: isLong ? (args[at + 6] ?? '') : '',
+    previous: last,
+    besides: besides === 0 ? undefined : keys[key + count + fences + queues],
+    permits: last,
   };
   return {
     requests: [request],
-    keyCount: count + fences + queues,
-    argumentCount: isContend ? CONTEND_LENGTH : OPERATION_LENGTH,
+    keyCount: count + fences + queues + besides,
+    argumentCount: isLong ? LONG_LENGTH : OPERATION_LENGTH,
   };
 }
 
@@ -104,6 +125,8 @@ function runFrom(keys: readonly string[], key: number, args: readonly Argument[]
       member: '',
       score: '',
       previous: '',
+      besides: undefined,
+      permits: '',
     };
   });
   return { requests, keyCount: count * (width + 1), argumentCount: RUN_LENGTH + count * width };

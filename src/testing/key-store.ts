@@ -122,6 +122,24 @@ export class KeyStore {
     return this.#membersOf(key)?.first(count) ?? NO_MEMBERS;
   }
 
+  /** ZSCORE. */
+  scoreOf(key: string, member: string): number | undefined {
+    return this.#membersOf(key)?.scoreOf(member);
+  }
+
+  /** ZRANGE -1 -1 WITHSCORES. */
+  lastMember(key: string): Scored | undefined {
+    return this.#membersOf(key)?.last;
+  }
+
+  /** ZREMRANGEBYSCORE, of all scores below this one. */
+  removeBelow(key: string, score: number): void {
+    this.#checkWritable();
+    const members = this.#membersOf(key);
+    members?.removeBelow(score);
+    if (members?.size === 0) this.#entries.delete(key);
+  }
+
   /** PTTL: -1 for a key without expiry, -2 for none. */
   ttlOf(key: string): number {
     const entry = this.#live(key);
@@ -137,6 +155,11 @@ export class KeyStore {
     if (entry === undefined) return;
     if (ttlMs > 0) entry.expiresAtMs = this.#nowMs() + ttlMs;
     else this.#entries.delete(key);
+  }
+
+  /** PEXPIREAT, in milliseconds of the server's wall clock; it deletes a key whose time is over. */
+  expireAt(key: string, atMs: number): void {
+    this.expire(key, atMs - this.#nowMs());
   }
 
   /** TYPE. */

@@ -46,6 +46,19 @@ export class Queues {
     return member === '' || first.score < Number(score);
   }
 
+  /** Calls those who wait first as long as they would share the lock with those who have it. */
+  callSharers(queue: string): void {
+    const { store, server } = this.#call;
+    if (store.typeOf(queue) === 'none') return;
+    for (let called = 0; called < MOST_DEAF; called += 1) {
+      const member = attempt(() => store.firstMembers(queue, 1))?.[0]?.member;
+      if (member === undefined || !isSharer(member)) return;
+      store.removeMember(queue, member);
+      const dot = member.lastIndexOf('.+');
+      server.publish(`quorlock:wake:${member.slice(0, dot)}`, member.slice(dot + 1));
+    }
+  }
+
   /** Pops the first waiter that is there to hear it, and calls it. */
   #callFirst(queue: string): string | undefined {
     const { store, server } = this.#call;
@@ -69,4 +82,9 @@ export class Queues {
       }) === true
     );
   }
+}
+
+/** Whether the name of a contender in it says that it would share the lock. */
+function isSharer(member: string): boolean {
+  return member.includes('.+');
 }

@@ -30,6 +30,20 @@ export class SortedSet {
     return true;
   }
 
+  scoreOf(member: string): number | undefined {
+    return this.#scores.get(member);
+  }
+
+  /** Takes out all with a score below this one. */
+  removeBelow(score: number): void {
+    while ((this.#sorted[0]?.score ?? score) < score) this.popFirst();
+  }
+
+  /** The last one. */
+  get last(): Scored | undefined {
+    return this.#sorted.at(-1);
+  }
+
   /** Takes the first one out. */
   popFirst(): Scored | undefined {
     const first = this.#sorted.shift();

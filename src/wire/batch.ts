@@ -101,7 +101,7 @@ function acquiresFrom(operations: readonly Operation[], start: number, isHeard: 
 }
 
 function isPlainRelease(operation: Operation): operation is Release {
-  return operation.kind === 'release' && operation.keys.length === 1;
+  return operation.kind === 'release' && operation.keys.length === 1 && operation.sharers === undefined;
 }
 
 /** Of one key, and nobody waits if it is refused. */
@@ -109,6 +109,8 @@ function isPlainAcquire(operation: Operation, isHeard: boolean): operation is Ac
   return (
     operation.kind === 'acquire' &&
     operation.keys.length === 1 &&
+    operation.sharers === undefined &&
+    operation.size === undefined &&
     operation.previous === undefined &&
     (operation.waiter === undefined || !isHeard)
   );

@@ -7,6 +7,16 @@ export interface LockKeys {
   readonly fences: readonly string[];
   /** The queues of those who wait for `keys`, in the same order. They exist only while somebody waits. */
   readonly queues: readonly string[];
+  /** Of a lock that is shared: the set of those who share the one key. Undefined: it is held alone. */
+  readonly sharers?: string | undefined;
+  /** Where `keys` are slots of a semaphore: how many it has. */
+  readonly size?: SemaphoreSize | undefined;
+}
+
+/** How many slots a semaphore has, as nodes know it. */
+export interface SemaphoreSize {
+  readonly key: string;
+  readonly permits: number;
 }
 
 /** Somebody who waits for a lock, as the nodes know them. */
@@ -84,7 +94,13 @@ export function failed(reason: FailureReason, message: string): Reply {
 
 /** All keys an operation touches, in the order the script reads them. */
 export function keysOf(operation: Operation): readonly string[] {
-  const { kind, keys, fences, queues } = operation;
+  const { kind, keys, fences, queues, sharers, size } = operation;
+  if (sharers !== undefined && isOfLock(operation)) {
+    return kind === 'release' ? [...keys, ...queues, sharers] : [...keys, ...fences, ...queues, sharers];
+  }
+  if (size !== undefined && (kind === 'acquire' || kind === 'extend')) {
+    return [...keys, ...fences, ...queues, size.key];
+  }
   switch (kind) {
     case 'acquire':
       return fences.length > 0 ? [...keys, ...fences, ...queues] : [...keys, ...queues];
@@ -100,6 +116,11 @@ export function keysOf(operation: Operation): readonly string[] {
   }
 }
 
+/** Whether it is about having a lock, and so another one where that is shared. */
+function isOfLock({ kind }: Operation): boolean {
+  return kind === 'acquire' || kind === 'confirm' || kind === 'extend' || kind === 'release';
+}
+
 /**
  * The arguments of one operation, see `lua/batch.lua`.
  *
@@ -109,20 +130,24 @@ export function encode(operation: Operation, isHeard: boolean): readonly (string
   const { kind, keys } = operation;
   switch (kind) {
     case 'acquire': {
-      const { value, ttl, waiter, previous } = operation;
+      const { value, ttl, waiter, previous, sharers, size } = operation;
       const number = ifFenced(operation, operation.proposal);
-      if (previous === undefined && (waiter === undefined || !isHeard)) {
-        return [kind, keys.length, value, ttl, number];
-      }
       const { member, since } = isHeard && waiter !== undefined ? waiter : NOBODY;
-      return ['contend', keys.length, value, ttl, number, member, since, previous ?? ''];
+      const rest = [keys.length, value, ttl, number];
+      if (size !== undefined) return ['permit', ...rest, member, since, size.permits];
+      if (sharers !== undefined) return ['share', ...rest, member, since, previous ?? ''];
+      if (previous === undefined && (waiter === undefined || !isHeard)) return [kind, ...rest];
+      return ['contend', ...rest, member, since, previous ?? ''];
     }
-    case 'extend':
-      return [kind, keys.length, operation.value, operation.ttl, ifFenced(operation, operation.token)];
+    case 'extend': {
+      const rest = [keys.length, operation.value, operation.ttl, ifFenced(operation, operation.token)];
+      if (operation.size === undefined) return [nameOf(operation), ...rest];
+      return ['extend-permit', ...rest, '', '', operation.size.permits];
+    }
     case 'confirm':
-      return [kind, keys.length, operation.value, 0, operation.token];
+      return [nameOf(operation), keys.length, operation.value, 0, operation.token];
     case 'release':
-      return [kind, keys.length, operation.value, 0, ''];
+      return [nameOf(operation), keys.length, operation.value, 0, ''];
     case 'inspect':
       return [kind, keys.length, '', 0, ifFenced(operation, 0)];
     case 'enter':
@@ -132,6 +157,10 @@ export function encode(operation: Operation, isHeard: boolean): readonly (string
     case 'waiting':
       return [kind, keys.length, '', 0, ''];
   }
+}
+
+function nameOf({ kind, sharers }: Operation): string {
+  return sharers === undefined ? kind : `${kind}-share`;
 }
 
 const NOBODY = { member: '', since: '' } as const;

@@ -26,6 +26,16 @@ const OPERATIONS: readonly (readonly [name: string, file: string, run?: string])
   ['enter', 'waiting', 'enter'],
   ['leave', 'waiting', 'leave'],
   ['waiting', 'waiting'],
+  ['share', 'share'],
+  ['confirm-share', 'share', 'confirm_share'],
+  ['extend-share', 'share', 'extend_share'],
+  ['release-share', 'share', 'release_share'],
+];
+
+/** The operations on the slots of a semaphore, and those on locks that they are made of. */
+const PERMITS: readonly (readonly [name: string, files: readonly string[], run: string])[] = [
+  ['permit', ['acquire', 'acquire-all', 'permit'], 'n > 1 and acquire_all or acquire'],
+  ['extend-permit', ['extend', 'permit'], 'extend'],
 ];
 
 /**
@@ -37,7 +47,12 @@ function dispatch(): string {
   const branches = OPERATIONS.map(
     ([name, file, run = file]) => `if name == '${name}' then\n${read(file)}\nreturn ${run}\nend`,
   );
-  const parts = [read('keys'), read('queue'), read('counter'), several, ...branches];
+  const permits = PERMITS.map(
+    ([name, files, run]) =>
+      `if name == '${name}' then\n${files.map(read).join('\n')}\n` +
+      `local run = ${run}\nreturn function(...) return permit(run, ...) end\nend`,
+  );
+  const parts = [read('keys'), read('queue'), read('counter'), several, ...branches, ...permits];
   return `local function operation(name, n)\n${parts.join('\n')}\nend`;
 }
 

@@ -1,6 +1,6 @@
-import { fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing.ts';
+import { fenceKeyOf, queueKeyOf, sharersKeyOf } from '../../src/quorum/fencing.ts';
 import { encodeAll, inSendingOrder } from '../../src/wire/batch.ts';
-import { isTimed, type Operation } from '../../src/wire/operation.ts';
+import { isTimed, type LockKeys, type Operation } from '../../src/wire/operation.ts';
 import { batchScript, markerScript, type Script } from '../../src/wire/scripts.ts';
 import {
   ALL_KEYS,
@@ -8,7 +8,8 @@ import {
   type MarkerText,
   type Moment,
   type OperationStep,
-  QUEUE_KEYS,
+  SIZE_KEY,
+  SORTED_SET_KEYS,
   type Step,
 } from './steps.ts';
 import { type Answer, type Command, foreignCommand, ModelSubject } from './subject.ts';
@@ -40,7 +41,7 @@ export function runOnModel(steps: readonly Step[], runId: string, timeUs: number
   const look = ALL_KEYS.flatMap((key): Command[] => [
     ['TYPE', key],
     ['PTTL', key],
-    QUEUE_KEYS.includes(key) ? ['ZRANGE', key, '0', '-1', 'WITHSCORES'] : ['GET', key],
+    SORTED_SET_KEYS.includes(key) ? ['ZRANGE', key, '0', '-1', 'WITHSCORES'] : ['GET', key],
   ]);
   const scripts = [batchScript, markerScript];
   const load = scripts.map(({ source }): Command => ['SCRIPT', 'LOAD', source]);
@@ -107,6 +108,10 @@ function commandsFor(step: Exclude<Step, { readonly do: 'pass' }>, model: ModelS
       const names = [...Array.from({ length: step.deaf }, (_, index) => `deaf.${index}`), step.last];
       return [['ZADD', step.key, ...names.flatMap((name) => [String(step.score), name])]];
     }
+    case 'share': {
+      const expires = Math.floor(server.timeUs / 1_000) + step.forMs;
+      return [['ZADD', sharersKeyOf(step.key), String(expires), step.by]];
+    }
     case 'subscribe':
       return [['SUBSCRIBE', channelOf(step.process)]];
     case 'unsubscribe':
@@ -137,8 +142,10 @@ function operationFor(step: OperationStep, model: ModelSubject): Operation {
   const { kind, value, ttl, member } = step;
   const isAboutOne = kind === 'inspect' || kind === 'waiting';
   const keys = isAboutOne ? step.keys.slice(0, 1) : step.keys;
-  const isFenced = step.fenced || kind === 'confirm';
+  const isFenced = step.fenced || kind === 'confirm' || kind === 'confirm-share';
   const lock = { keys, fences: isFenced ? keys.map(fenceKeyOf) : [], queues: keys.map(queueKeyOf) };
+  const shared = lockOfOne(lock, { sharers: sharersKeyOf(keys[0] ?? '') });
+  const slots = { ...lock, size: { key: SIZE_KEY, permits: step.permits } };
   const number = numberFor(step.number, keys, model);
   const waiter = { member, since: numberFor(step.since, keys, model) };
   switch (kind) {
@@ -154,12 +161,27 @@ function operationFor(step: OperationStep, model: ModelSubject): Operation {
         waiter: member === '' ? undefined : waiter,
         previous: step.previous === '' ? undefined : step.previous,
       };
+    case 'permit':
+    case 'share': {
+      const target = kind === 'share' ? shared : slots;
+      const previous = kind === 'permit' || step.previous === '' ? undefined : step.previous;
+      const awaiting = { waiter: member === '' ? undefined : waiter, previous };
+      return { ...target, kind: 'acquire', value, ttl, proposal: number, ...awaiting };
+    }
     case 'confirm':
       return { ...lock, kind, value, token: number };
+    case 'confirm-share':
+      return { ...shared, kind: 'confirm', value, token: number };
     case 'extend':
       return { ...lock, kind, value, ttl, token: number };
+    case 'extend-share':
+      return { ...shared, kind: 'extend', value, ttl, token: number };
+    case 'extend-permit':
+      return { ...slots, kind: 'extend', value, ttl, token: number };
     case 'release':
       return { ...lock, kind, value };
+    case 'release-share':
+      return { ...shared, kind: 'release', value };
     case 'enter':
       return { ...lock, kind, waiter };
     case 'leave':
@@ -168,6 +190,11 @@ function operationFor(step: OperationStep, model: ModelSubject): Operation {
     case 'waiting':
       return { ...lock, kind };
   }
+}
+
+/** A lock that is shared is one of a single key. */
+function lockOfOne({ keys, fences, queues }: LockKeys, more: Pick<LockKeys, 'sharers'>): LockKeys {
+  return { keys: keys.slice(0, 1), fences: fences.slice(0, 1), queues: queues.slice(0, 1), ...more };
 }
 
 function numberFor({ from, offset }: Moment, keys: readonly string[], { server }: ModelSubject): number {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing.ts';
+import { fenceKeyOf, queueKeyOf, sharersKeyOf } from '../../src/quorum/fencing.ts';
 import type { ForeignType } from '../../src/testing/key-store.ts';
 import { FOREIGN_TYPES } from './subject.ts';
 
@@ -12,7 +12,18 @@ export const MARKER_KEY = 'quorlock:node';
 const LOCK_KEYS = ['lock:a', 'lock:b', '{lock}:c'];
 const FENCE_KEYS = LOCK_KEYS.map(fenceKeyOf);
 export const QUEUE_KEYS: readonly string[] = LOCK_KEYS.map(queueKeyOf);
-export const ALL_KEYS: readonly string[] = [MARKER_KEY, ...LOCK_KEYS, ...FENCE_KEYS, ...QUEUE_KEYS];
+const SHARERS_KEYS = LOCK_KEYS.map(sharersKeyOf);
+/** Keys that hold sorted sets, where nobody has put anything else. */
+export const SORTED_SET_KEYS: readonly string[] = [...QUEUE_KEYS, ...SHARERS_KEYS];
+export const SIZE_KEY = 'quorlock:semaphore:whole:{lock}';
+export const ALL_KEYS: readonly string[] = [
+  MARKER_KEY,
+  ...LOCK_KEYS,
+  ...FENCE_KEYS,
+  ...QUEUE_KEYS,
+  ...SHARERS_KEYS,
+  SIZE_KEY,
+];
 
 /** A number of microseconds, counted from the server's TIME or from the highest counter of the keys involved. */
 export interface Moment {
@@ -30,7 +41,13 @@ export interface OperationStep {
     | 'inspect'
     | 'enter'
     | 'leave'
-    | 'waiting';
+    | 'waiting'
+    | 'share'
+    | 'confirm-share'
+    | 'extend-share'
+    | 'release-share'
+    | 'permit'
+    | 'extend-permit';
   readonly keys: readonly string[];
   readonly fenced: boolean;
   readonly value: string;
@@ -39,8 +56,10 @@ export interface OperationStep {
   /** Who waits; empty if nobody does. */
   readonly member: string;
   readonly since: Moment;
-  /** The lock value that CONTEND takes over; empty if there is none. */
+  /** The lock value that CONTEND or SHARE takes over; empty if there is none. */
   readonly previous: string;
+  /** How many slots PERMIT takes the semaphore to have. */
+  readonly permits: number;
 }
 
 export interface MarkerText {
@@ -86,6 +105,8 @@ export type Step =
       readonly score: number;
       readonly last: string;
     }
+  /** Somebody has a share of a key, as it was left behind: beside a lock key that says so, or another one. */
+  | { readonly do: 'share'; readonly key: string; readonly by: string; readonly forMs: number }
   | { readonly do: 'subscribe' | 'unsubscribe'; readonly process: string }
   /** From now on the server refuses what needs memory, or whatever writes, or nothing. */
   | { readonly do: 'refuse'; readonly what: 'for want of memory' | 'as a replica' | 'nothing' }
@@ -94,14 +115,14 @@ export type Step =
 
 const PROCESSES = ['p1', 'p2'];
 /** The processes of some are never there to hear, and the name of one has no process in it. */
-const MEMBERS = ['p1.1', 'p1.2', 'p2.1', 'p1.1.', '.', 'p3.1', 'p1x'];
+const MEMBERS = ['p1.1', 'p1.2', 'p2.1', 'p1.+1', 'p2.+2', 'p1.1.', '.', 'p3.1', 'p3.+1', 'p1x', 'p1.+'];
 const members = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom(...MEMBERS.slice(0, 3)) },
+  { weight: 4, arbitrary: fc.constantFrom(...MEMBERS.slice(0, 5)) },
   { weight: 1, arbitrary: fc.constantFrom(...MEMBERS) },
 );
 const values = fc.constantFrom('v0', 'v1', 'v2', 'ü "\\\r\n');
 /** What others, or a call of another waiter, may have left in a lock key. */
-const foundValues = fc.oneof(values, fc.constantFrom('', '~', '~p1.1', '~p2.1', '~p1x'));
+const foundValues = fc.oneof(values, fc.constantFrom('', '~', '~p1.1', '~p2.1', '~p1.+1', '~p1x', '&', '&'));
 const lockKeys = fc.constantFrom(...LOCK_KEYS);
 /** One that is no ttl is refused by SET; keys are then left as they were. */
 const ttls = fc.oneof(
@@ -122,6 +143,8 @@ const operations: fc.Arbitrary<OperationStep> = fc.record({
   kind: fc.constantFrom(
     ...(['acquire', 'acquire', 'contend', 'contend', 'contend', 'confirm', 'extend', 'release'] as const),
     ...(['release', 'release', 'inspect', 'enter', 'leave', 'waiting'] as const),
+    ...(['share', 'share', 'share', 'confirm-share', 'extend-share', 'release-share'] as const),
+    ...(['release-share', 'permit', 'permit', 'extend-permit'] as const),
   ),
   keys: fc.oneof(
     { weight: 2, arbitrary: lockKeys.map((key) => [key]) },
@@ -137,6 +160,7 @@ const operations: fc.Arbitrary<OperationStep> = fc.record({
     offset: fc.constantFrom(-1_000_000, -1_000, -1, 0, 0, 1, 1_000),
   }),
   previous: fc.oneof({ weight: 2, arbitrary: fc.constant('') }, { weight: 1, arbitrary: values }),
+  permits: fc.constantFrom(3, 3, 3, 5),
 });
 
 const markerTexts: fc.Arbitrary<MarkerText> = fc.record({
@@ -199,6 +223,13 @@ const surroundings: fc.Arbitrary<Step> = fc.oneof(
     deaf: fc.constantFrom(0, 1, 11, 63, 64, 101),
     score: fc.constantFrom(0, 1, 1_893_456_000_000_000),
     last: members,
+  }),
+  fc.record({
+    do: fc.constant('share'),
+    key: lockKeys,
+    by: values,
+    // In milliseconds of the server's TIME, from now on.
+    forMs: fc.constantFrom(-1, 0, 1, 1_000, 30_000),
   }),
   fc.record({ do: fc.constantFrom('flush memory', 'flush scripts') }),
 );

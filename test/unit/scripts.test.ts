@@ -41,6 +41,12 @@ const FILES_BY_OPERATION: Readonly<Record<string, string>> = {
   enter: 'waiting',
   leave: 'waiting',
   waiting: 'waiting',
+  share: 'share',
+  'confirm-share': 'share',
+  'extend-share': 'share',
+  'release-share': 'share',
+  permit: 'permit',
+  'extend-permit': 'permit',
 };
 const names = Object.keys(FILES_BY_OPERATION);
 const contracts = [...new Set(Object.values(FILES_BY_OPERATION))];
@@ -72,7 +78,19 @@ const samplesByKind: { readonly [Kind in Operation['kind']]: Operation & { reado
   waiting: { ...LOCK, kind: 'waiting' },
 };
 const contend: Operation = { ...samplesByKind.acquire, waiter: WAITER, previous: 'u' };
-const samples: readonly Operation[] = [...Object.values(samplesByKind), contend];
+const SHARED = { sharers: 's' } as const;
+const PERMITS = { size: { key: 'z', permits: 3 } } as const;
+const shares: readonly Operation[] = [
+  { ...samplesByKind.acquire, ...SHARED },
+  { ...samplesByKind.confirm, ...SHARED },
+  { ...samplesByKind.extend, ...SHARED },
+  { ...samplesByKind.release, ...SHARED },
+];
+const permits: readonly Operation[] = [
+  { ...samplesByKind.acquire, ...PERMITS },
+  { ...samplesByKind.extend, ...PERMITS },
+];
+const samples: readonly Operation[] = [...Object.values(samplesByKind), contend, ...shares, ...permits];
 
 function nameOf(operation: Operation): string {
   return String(encode(operation, true)[0]);
@@ -183,18 +201,20 @@ describe('reply codes', () => {
 describe('operations', () => {
   it('are the same in the contract of batch.lua, in operation.ts and in the script', () => {
     expect(sorted(samples.map(nameOf))).toEqual(sorted(names));
-    const [, named = ''] = /^ +name +(.*)$/m.exec(batch.header) ?? [];
-    expect(sorted(named.split(' | '))).toEqual(sorted(names));
+    const [, named = ''] = /^ +name +((?:.*\|.*\n)+)/m.exec(batch.header) ?? [];
+    expect(sorted(named.trim().split(/\s*[|\n]\s*/))).toEqual(sorted(names));
     for (const name of names) expect(batchScript.source).toContain(`'${name}'`);
   });
 
   it('are encoded as the arguments that batch.lua takes', () => {
     const [, first] = /^local i = (\d+)$/m.exec(batch.body) ?? [];
     expect(prelude.header).toContain(`ARGV[${first}..]`);
-    const [, long, short] = /i = i \+ \(name == 'contend' and (\d+) or (\d+)\)/.exec(batch.body) ?? [];
+    const [, long, short] = /i = i \+ \(is_long and (\d+) or (\d+)\)/.exec(batch.body) ?? [];
+    const [, longOnes = ''] = /eight for (.*)$/m.exec(batch.header) ?? [];
     expect(batch.header.match(/^ {3,}\w+ {2,}\S/gm)).toHaveLength(Number(short));
     for (const operation of samples) {
-      const length = nameOf(operation) === 'contend' ? long : short;
+      const isLong = longOnes.split(/:|, | and /).includes(nameOf(operation));
+      const length = isLong ? long : short;
       expect(encode(operation, true)).toHaveLength(Number(length));
     }
   });
@@ -205,11 +225,19 @@ describe('operations', () => {
       const [withoutQueues = ''] = /name == 'extend' or .*$/m.exec(batch.body) ?? [];
       for (const lock of [operation, { ...operation, fences: [] }]) {
         // A plain lock has no token to be confirmed.
-        if (name === 'confirm' && lock !== operation) continue;
+        if (operation.kind === 'confirm' && lock !== operation) continue;
         const groups = ['keys'];
         if (encode(lock, true)[4] !== '') groups.push('fences');
         if (!withoutQueues.includes(`'${name}'`)) groups.push('queues');
-        const keys: Readonly<Record<string, string>> = { keys: 'k', fences: 'f', queues: 'q' };
+        if (name.endsWith('share')) groups.push('sharers');
+        if (name.endsWith('permit')) groups.push('size');
+        const keys: Readonly<Record<string, string>> = {
+          keys: 'k',
+          fences: 'f',
+          queues: 'q',
+          sharers: 's',
+          size: 'z',
+        };
         expect(keysOf(lock)).toEqual(groups.map((group) => keys[group]));
       }
     },

@@ -1,13 +1,15 @@
 -- The end of the batch script: does the operations in order and answers
 -- {time in microseconds or 0, reply of the first operation, reply of the second, …}.
 --
--- ARGV, five an operation from the seventh on, and eight for contend:
+-- ARGV, five an operation from the seventh on, and eight for contend, share, permit and extend-permit:
 --   name     acquire | contend | confirm | extend | release | inspect | enter | leave | waiting
+--            share | confirm-share | extend-share | release-share | permit | extend-permit
 --   n        how many lock keys it has
 --   value    the lock value
 --   ttl      milliseconds
 --   number   fenced: a token, and n fence counters follow the lock keys; plain: empty
--- The queues of the keys follow, for those operations that have to do with waiting.
+-- The queues of the keys follow, for those operations that have to do with waiting; and then one more key for those that
+-- are about a lock that is shared, or about a semaphore.
 --
 -- Or a run: acquires or releases, how many operations, two more, and then those of its operations; see runs.lua.
 
@@ -33,9 +35,12 @@ while i <= #ARGV do
     if name ~= known or n ~= 1 then
       known, run = n == 1 and name, operation(name, n)
     end
+    local is_share = name == 'share' or string.find(name, '-share', 2, true) ~= nil
+    local is_permit = name == 'permit' or name == 'extend-permit'
+    local is_long = name == 'contend' or name == 'share' or is_permit
     -- One operation that fails must not take the others of this call with it.
     local ok, reply
-    if name == 'contend' then
+    if is_long then
       ok, reply = pcall(run, key, n, ARGV[i + 2], ARGV[i + 3], number, ARGV[i + 5], ARGV[i + 6], ARGV[i + 7])
     else
       ok, reply = pcall(run, key, n, ARGV[i + 2], ARGV[i + 3], number)
@@ -43,8 +48,8 @@ while i <= #ARGV do
     replies[#replies + 1] = ok and reply or { FAILED, error_of(reply) or tostring(reply) }
     local groups = (number == '' and 1 or 2)
       + ((name == 'extend' or name == 'confirm' or name == 'inspect') and 0 or 1)
-    key = key + n * groups
-    i = i + (name == 'contend' and 8 or 5)
+    key = key + n * groups + ((is_share or is_permit) and 1 or 0)
+    i = i + (is_long and 8 or 5)
   end
 end
 return replies

@@ -1,6 +1,7 @@
 -- The queue of those who wait for a lock key: a sorted set beside it, which exists only while somebody waits.
 --
--- member    <process>.<contender>: the process hears its contenders called on the channel quorlock:wake:<process>
+-- member    <process>.<contender>: the process hears its contenders called on the channel quorlock:wake:<process>. The
+--           name of a contender that would share the lock begins with `+`
 -- score     when the contender asked, microseconds of the nodes' time; the same on all nodes, so that all of them
 --           name the same one as first
 --
@@ -12,6 +13,9 @@
 -- Most keys have no queue, and every call makes its functions anew: so these are made where a queue was found.
 
 local CALLED = '~'
+
+-- The value of a key that is shared, see share.lua.
+local SHARED = '&'
 
 local function has_queue(queue)
   return redis.pcall('EXISTS', queue) == 1
@@ -51,5 +55,17 @@ local function queue_functions()
     return member == '' or tonumber(first[2]) < tonumber(score)
   end
 
-  return hand_to_first, wait_in, is_behind
+  -- Calls those who wait first as long as they would share the lock with those who have it.
+  local function call_sharers(queue)
+    if not has_queue(queue) then return end
+    for _ = 1, MOST_DEAF do
+      local member = redis.pcall('ZRANGE', queue, 0, 0)[1]
+      local process, contender = string.match(member or '', '^(.*)%.(%+.-)$')
+      if not process then return end
+      redis.call('ZREM', queue, member)
+      redis.pcall('PUBLISH', 'quorlock:wake:' .. process, contender)
+    end
+  end
+
+  return hand_to_first, wait_in, is_behind, call_sharers
 end

@@ -1,6 +1,7 @@
 -- ENTER: wait in the queues of these keys, without asking for them. For an attempt that got some nodes and not enough:
 -- followed by its RELEASE, it is as if the attempt had been refused here.
--- LEAVE: wait no more. A key that is kept for this waiter goes on to the next.
+-- LEAVE: wait no more. A key that is kept for this waiter goes on to the next; of one that is shared, those behind it
+-- who would share it are called.
 -- WAITING: who waits, first come first. Writes nothing.
 --
 -- keys      n lock keys, their n queues; for WAITING one of each
@@ -13,7 +14,7 @@
 -- {QUEUE, member, score, member, …}   WAITING: no more than the first hundred
 
 local MOST_NAMED = 100
-local hand_to_first, wait_in = queue_functions()
+local hand_to_first, wait_in, _, call_sharers = queue_functions()
 
 local function enter(first, n, member, score)
   if late then return { LATE } end
@@ -24,8 +25,11 @@ end
 local function leave(first, n, member)
   for i = first, first + n - 1 do
     redis.pcall('ZREM', KEYS[i + n], member)
-    if owner_of(KEYS[i]) == CALLED .. member and not hand_to_first(KEYS[i], KEYS[i + n]) then
+    local owner = owner_of(KEYS[i])
+    if owner == CALLED .. member and not hand_to_first(KEYS[i], KEYS[i + n]) then
       redis.call('DEL', KEYS[i])
+    elseif owner == SHARED then
+      call_sharers(KEYS[i + n])
     end
   end
   return { GRANTED, n }

@@ -1,0 +1,18 @@
+import type { Request } from './batch-request.ts';
+import type { Call } from './call-model.ts';
+import { failureOf } from './lua-values.ts';
+import { type BatchReply, FAILED, FOREIGN, LATE, QUARANTINED } from './reply-codes.ts';
+
+/** PERMIT and EXTEND-PERMIT, as `wire/lua/permit.lua` has them; `run` is what they do with the slots. */
+export function takePermits(
+  call: Call,
+  { besides: size = '', permits }: Request,
+  run: () => BatchReply,
+): BatchReply {
+  if (call.isLate) return [LATE];
+  if (!call.voting()) return [QUARANTINED];
+  const known = call.store.get(size);
+  if (known !== undefined && known !== permits) return [FOREIGN, `a semaphore of ${known}`];
+  const failure = failureOf(() => call.store.set(size, permits, 2 * call.maxTtl));
+  return failure === undefined ? run() : [FAILED, failure];
+}

@@ -1,0 +1,178 @@
+import type { Request } from './batch-request.ts';
+import type { Call } from './call-model.ts';
+import { digits, failureOf } from './lua-values.ts';
+import type { Queues } from './queue-model.ts';
+import {
+  type BatchReply,
+  FAILED,
+  GRANTED,
+  HELD,
+  LATE,
+  MISSING,
+  QUARANTINED,
+  SUPERSEDED,
+} from './reply-codes.ts';
+
+/** The value of a key that is shared. */
+export const SHARED = '&';
+
+/** SHARE, CONFIRM-SHARE, EXTEND-SHARE and RELEASE-SHARE, as `wire/lua/share.lua` has them. */
+export class Shares {
+  readonly #call: Call;
+  readonly #queues: Queues;
+  readonly #request: Request;
+  readonly #key: string;
+  readonly #fence: string;
+  readonly #queue: string;
+  readonly #sharers: string;
+  readonly #nowMs: number;
+
+  constructor(call: Call, queues: Queues, request: Request) {
+    this.#call = call;
+    this.#queues = queues;
+    this.#request = request;
+    this.#key = request.keys[0] ?? '';
+    this.#fence = request.fences[0] ?? '';
+    this.#queue = request.queues[0] ?? '';
+    this.#sharers = request.besides ?? '';
+    this.#nowMs = Math.floor(call.timeUs / 1_000);
+  }
+
+  run(): BatchReply {
+    switch (this.#request.name) {
+      case 'share':
+        return this.#share();
+      case 'confirm-share':
+        return this.#confirm();
+      case 'extend-share':
+        return this.#extend();
+      default:
+        return this.#release();
+    }
+  }
+
+  #share(): BatchReply {
+    const { value, number, member, score, previous } = this.#request;
+    if (this.#call.isLate) return [LATE];
+    if (!this.#call.voting()) return [QUARANTINED];
+    const { owner, foreign } = this.#call.ownerOf(this.#key);
+    if (foreign !== undefined) return foreign;
+    const isHandedOver = owner !== undefined && previous !== '' && owner === previous;
+    const isKept = owner !== undefined && member !== '' && owner === this.#queues.keptFor(member);
+    const isFree = owner === undefined || isHandedOver || isKept;
+    const isBehind = () => this.#queues.isBehind(this.#queue, member, score);
+    if (owner === SHARED) {
+      if (this.#shareOf(value) !== undefined) {
+        return [GRANTED, number === undefined ? 0 : (this.#call.counter(this.#fence) ?? 0)];
+      }
+      if (isBehind()) return this.#refuse(this.#call.refusal(this.#key));
+    } else if (!isFree) {
+      return this.#refuse(this.#call.refusal(this.#key));
+    } else if (owner === undefined && isBehind() && this.#queues.handToFirst(this.#key, this.#queue)) {
+      return this.#refuse([HELD, Number(this.#call.grace)]);
+    }
+    let counter = 0;
+    const uncounted = failureOf(() => {
+      if (number !== undefined) counter = this.#call.raise(this.#fence, this.#call.clamp(number));
+    });
+    if (uncounted !== undefined) return [FAILED, uncounted];
+    const failure = this.#take(isFree);
+    if (failure !== undefined) return [FAILED, failure];
+    if (member !== '') failureOf(() => this.#call.store.removeMember(this.#queue, member));
+    this.#queues.callSharers(this.#queue);
+    return [GRANTED, counter];
+  }
+
+  #confirm(): BatchReply {
+    const { value, number: token = 0 } = this.#request;
+    if (!this.#call.voting()) return [QUARANTINED];
+    const { owner, foreign } = this.#call.ownerOf(this.#key);
+    if (foreign !== undefined) return foreign;
+    if (owner === undefined) return [MISSING];
+    if (owner !== SHARED) return this.#call.refusal(this.#key);
+    if (this.#shareOf(value) === undefined) return [MISSING];
+    const counter = this.#call.counter(this.#fence);
+    if (counter === undefined || counter < token) this.#call.setCounter(this.#fence, token);
+    return [GRANTED, token];
+  }
+
+  #extend(): BatchReply {
+    const { value, ttl, number: token } = this.#request;
+    if (this.#call.isLate) return [LATE];
+    if (!this.#call.voting()) return [QUARANTINED];
+    const { owner, foreign } = this.#call.ownerOf(this.#key);
+    if (foreign !== undefined) return foreign;
+    if (owner !== undefined && owner !== SHARED) return this.#call.refusal(this.#key);
+    const known = owner === SHARED ? this.#shareOf(value) : undefined;
+    if (known === undefined && token === undefined) return [MISSING];
+    if (token !== undefined) {
+      const counter = this.#call.counter(this.#fence);
+      if (known === undefined && counter !== undefined && counter > token) return [SUPERSEDED, counter];
+      const failure = failureOf(() =>
+        this.#call.setCounter(this.#fence, Math.max(counter ?? 0, token)),
+      );
+      if (failure !== undefined) return [FAILED, failure];
+    }
+    if (known === undefined || known < this.#nowMs + Number(ttl)) {
+      const failure = this.#take(owner === undefined);
+      if (failure !== undefined) return [FAILED, failure];
+    }
+    return [GRANTED, token ?? 0];
+  }
+
+  #release(): BatchReply {
+    const { store } = this.#call;
+    const { owner, foreign } = this.#call.ownerOf(this.#key);
+    if (foreign !== undefined) return foreign;
+    if (owner !== undefined && owner !== SHARED) return this.#call.refusal(this.#key);
+    let isFreed = false;
+    failureOf(() => {
+      isFreed = owner === SHARED && store.removeMember(this.#sharers, this.#request.value) === 1;
+    });
+    const last = isFreed ? store.lastMember(this.#sharers) : undefined;
+    if (last !== undefined) store.expireAt(this.#key, last.score);
+    const isGone = owner === undefined || (isFreed && store.typeOf(this.#key) === 'none');
+    const isOver = isGone || (isFreed && last === undefined);
+    const isCalled = isOver && this.#queues.handOn(this.#key, this.#queue);
+    if (isFreed && isOver) {
+      store.delete(this.#sharers);
+      if (!isCalled) store.delete(this.#key);
+    }
+    if (isFreed) return isCalled ? [GRANTED, 1, 1] : [GRANTED, 1];
+    return isCalled ? [MISSING, 0, 1] : [MISSING];
+  }
+
+  /** Until when a value has a share, if that lives. */
+  #shareOf(value: string): number | undefined {
+    const score = this.#call.store.scoreOf(this.#sharers, value);
+    return score !== undefined && score >= this.#nowMs ? score : undefined;
+  }
+
+  /** Gives the value a share. `isFirst`: nobody else has one. Undefined, or the error. */
+  #take(isFirst: boolean): string | undefined {
+    const { store } = this.#call;
+    const { value, ttl } = this.#request;
+    if (isFirst) {
+      const failure = failureOf(() => store.set(this.#key, SHARED, ttl));
+      if (failure !== undefined) return failure;
+      store.delete(this.#sharers);
+    }
+    const failure = failureOf(() => store.addMember(this.#sharers, digits(this.#nowMs + Number(ttl)), value));
+    if (failure !== undefined) {
+      if (isFirst) store.delete(this.#key);
+      return failure;
+    }
+    for (const key of [this.#key, this.#sharers]) {
+      if (store.ttlOf(key) < Number(ttl)) store.expire(key, ttl);
+    }
+    if (!isFirst) store.removeBelow(this.#sharers, this.#nowMs);
+    return undefined;
+  }
+
+  /** Who waits enters the queue of what somebody else has. */
+  #refuse(reply: BatchReply): BatchReply {
+    const { member, score } = this.#request;
+    if (member !== '' && reply[0] === HELD) this.#queues.enter(this.#queue, member, score);
+    return reply;
+  }
+}

@@ -1,0 +1,30 @@
+-- PERMIT: ACQUIRE slots of a semaphore: all of those asked for, or none.
+-- EXTEND-PERMIT: EXTEND them.
+--
+-- Each slot is a lock, so that two who have the same one never overlap. How many slots there are is kept beside them for
+-- as long as anybody can have one, and whoever takes the semaphore for a larger or a smaller one gets none.
+--
+-- keys      n slot keys; if fenced, their n fence counters; n times the queue that they have in common; the size
+-- value     the lock value
+-- ttl       milliseconds
+-- number    as those of ACQUIRE and EXTEND
+-- member, score   PERMIT: as those of CONTEND, see acquire.lua
+-- permits   how many slots the caller takes the semaphore to have
+--
+-- Replies as those of ACQUIRE and EXTEND, and
+-- {FOREIGN, type}   also: it is a semaphore of another size, which `type` names
+-- {LATE} {QUARANTINED} {FAILED, message}
+
+local function permit(run, first, n, value, ttl, number, member, score, permits)
+  if late then return { LATE } end
+  if not voting() then return { QUARANTINED } end
+  local size = KEYS[first + n * (number == '' and 2 or 3)]
+  local known = redis.pcall('GET', size)
+  local failure = error_of(known)
+  if failure then return { FAILED, failure } end
+  if known and known ~= permits then return { FOREIGN, 'a semaphore of ' .. known } end
+  -- Kept for longer than any permit lives, from now on.
+  failure = error_of(redis.pcall('SET', size, permits, 'PX', 2 * tonumber(ARGV[3])))
+  if failure then return { FAILED, failure } end
+  return run(first, n, value, ttl, number, member, score, '')
+end

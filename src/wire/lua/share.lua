@@ -1,0 +1,150 @@
+-- SHARE: take part in a lock that any number may share, and nobody may have alone meanwhile.
+-- CONFIRM-SHARE: make the counter at least the token that the quorum agreed on.
+-- EXTEND-SHARE: let a share live longer. Never shortens.
+-- RELEASE-SHARE: give a share back. The last one hands the key to whoever waits first. Harmless late, twice, or
+-- without a marker.
+--
+-- A key that is shared has the value `&`, and beside it is a sorted set of those who share it: the member is a lock
+-- value, the score the milliseconds of this node's TIME when its share expires. The key lives as long as the last of
+-- them, so that whoever wants it alone finds it held, also with a library that knows nothing of shares.
+--
+-- keys      a lock key; if fenced, its fence counter; its queue; the set of those who share it
+-- value     the lock value
+-- ttl       milliseconds; unused to confirm and to release
+-- number    SHARE, fenced: the proposed token; to confirm and to extend, fenced: the token; else empty
+-- member, score, previous   SHARE: as those of CONTEND, see acquire.lua
+--
+-- {GRANTED, c}       SHARE: c is the counter, 0 if plain. Asked again, the expiry is left alone. To confirm and to
+--                    extend: the token. To release: 1
+-- {MISSING}          the share is not there any more; after RELEASE-SHARE as after RELEASE
+-- {HELD, remaining}  somebody has it alone, or goes first, for that many milliseconds
+-- {SUPERSEDED, c}    EXTEND-SHARE, fenced: this node had lost the share, and the counter is higher by now
+-- {FOREIGN, type} {LATE} {QUARANTINED} {FAILED, message}
+
+-- Until when a value has a share; nothing if it has none that lives. Second result: an error.
+local function share_of(readers, value)
+  local score = redis.pcall('ZSCORE', readers, value)
+  local failure = error_of(score)
+  if failure then return nil, failure end
+  score = tonumber(score or nil)
+  return score and score >= math.floor(now / 1000) and score or nil
+end
+
+-- Gives a value a share until `ttl` milliseconds from now. `is_first`: nobody else has one. The error, if there is one.
+local function take_share(key, readers, value, ttl, is_first)
+  if is_first then
+    local failure = error_of(redis.pcall('SET', key, SHARED, 'PX', ttl))
+    if failure then return failure end
+    redis.call('DEL', readers)
+  end
+  local expires = math.floor(now / 1000) + tonumber(ttl)
+  local failure = error_of(redis.pcall('ZADD', readers, digits(expires), value))
+  if failure then
+    if is_first then redis.call('DEL', key) end
+    return failure
+  end
+  if redis.call('PTTL', key) < tonumber(ttl) then redis.call('PEXPIRE', key, ttl) end
+  if redis.call('PTTL', readers) < tonumber(ttl) then redis.call('PEXPIRE', readers, ttl) end
+  if not is_first then redis.call('ZREMRANGEBYSCORE', readers, '-inf', '(' .. digits(math.floor(now / 1000))) end
+end
+
+local function share(first, _, value, ttl, number, member, score, previous)
+  if late then return { LATE } end
+  if not voting() then return { QUARANTINED } end
+  local key = KEYS[first]
+  local fence = KEYS[first + 1]
+  local queue = KEYS[first + (number == '' and 1 or 2)]
+  local readers = KEYS[first + (number == '' and 2 or 3)]
+  local hand_to_first, wait_in, is_behind, call_sharers = queue_functions()
+  local function refuse(reply)
+    if member ~= '' and reply[1] == HELD then wait_in(queue, member, score) end
+    return reply
+  end
+
+  local owner, foreign = owner_of(key)
+  if foreign then return foreign end
+  local is_free = owner == nil or (previous ~= '' and owner == previous) or (member ~= '' and owner == CALLED .. member)
+  if owner == SHARED then
+    local known, failure = share_of(readers, value)
+    if failure then return { FAILED, failure } end
+    if known then return { GRANTED, number == '' and 0 or tonumber(redis.call('GET', fence) or nil) or 0 } end
+    if is_behind(queue, member, score) then return refuse(refusal(key)) end
+  elseif not is_free then
+    return refuse(refusal(key))
+  elseif owner == nil and is_behind(queue, member, score) and hand_to_first(key, queue) then
+    return refuse({ HELD, tonumber(grace) })
+  end
+
+  local counter = 0
+  local failure
+  if number ~= '' then
+    counter, failure = raise_counter(fence, clamp(tonumber(number)))
+    if failure then return { FAILED, failure } end
+  end
+  failure = take_share(key, readers, value, ttl, is_free)
+  if failure then return { FAILED, failure } end
+  if member ~= '' then redis.pcall('ZREM', queue, member) end
+  call_sharers(queue)
+  return { GRANTED, counter }
+end
+
+local function confirm_share(first, _, value, _, number)
+  if not voting() then return { QUARANTINED } end
+  local owner, foreign = owner_of(KEYS[first])
+  if foreign then return foreign end
+  if owner == nil then return { MISSING } end
+  if owner ~= SHARED then return refusal(KEYS[first]) end
+  local known, failure = share_of(KEYS[first + 3], value)
+  if failure then return { FAILED, failure } end
+  if not known then return { MISSING } end
+  -- Others who share it may have raised the counter. Nobody had it alone since, or this value had no share here.
+  local token = tonumber(number)
+  local counter = tonumber(redis.call('GET', KEYS[first + 1]) or nil)
+  if not counter or counter < token then set_counters(first, 1, token) end
+  return { GRANTED, token }
+end
+
+local function extend_share(first, _, value, ttl, number)
+  if late then return { LATE } end
+  if not voting() then return { QUARANTINED } end
+  local token = tonumber(number)
+  local key = KEYS[first]
+  local readers = KEYS[first + (token and 3 or 2)]
+  local owner, foreign = owner_of(key)
+  if foreign then return foreign end
+  if owner ~= nil and owner ~= SHARED then return refusal(key) end
+  local known, failure
+  if owner == SHARED then known, failure = share_of(readers, value) end
+  if failure then return { FAILED, failure } end
+  if not known and not token then return { MISSING } end
+  if token then
+    local counter = tonumber(redis.call('GET', KEYS[first + 1]) or nil)
+    if not known and counter and counter > token then return { SUPERSEDED, counter } end
+    failure = error_of(redis.pcall('SET', KEYS[first + 1], digits(math.max(counter or 0, token)), 'PX', retention))
+    if failure then return { FAILED, failure } end
+  end
+  if not known or known < math.floor(now / 1000) + tonumber(ttl) then
+    failure = take_share(key, readers, value, ttl, owner == nil)
+    if failure then return { FAILED, failure } end
+  end
+  return { GRANTED, token or 0 }
+end
+
+local function release_share(first, _, value)
+  local key, queue, readers = KEYS[first], KEYS[first + 1], KEYS[first + 2]
+  local owner, foreign = owner_of(key)
+  if foreign then return foreign end
+  if owner ~= nil and owner ~= SHARED then return refusal(key) end
+  local freed = owner == SHARED and redis.pcall('ZREM', readers, value) == 1
+  local last = freed and redis.call('ZRANGE', readers, -1, -1, 'WITHSCORES')
+  -- It lives on with those who are left.
+  if last and last[2] then redis.call('PEXPIREAT', key, digits(tonumber(last[2]))) end
+  local is_over = owner == nil or (freed and (not last[2] or redis.call('EXISTS', key) == 0))
+  local called = is_over and has_queue(queue) and queue_functions()(key, queue) and 1 or nil
+  if freed and is_over then
+    redis.call('DEL', readers)
+    if not called then redis.call('DEL', key) end
+  end
+  if freed then return { GRANTED, 1, called } end
+  return called and { MISSING, 0, called } or { MISSING }
+end
