@@ -10,7 +10,10 @@ export {
   LockReleasedError,
   NoQuorumError,
   NotALockError,
+  OtherSizeError,
   QuorlockError,
+  SelfDeadlockError,
+  UpgradeError,
   WaitTimeoutError,
 } from './base/errors.ts';
 export type { Random } from './base/random.ts';
@@ -22,11 +25,14 @@ export type { Inspection, NodeInspection } from './redlock/inspection.ts';
 export type { NodeSource } from './redlock/nodes.ts';
 export type {
   AcquireOptions,
+  PermitCount,
   RedlockOptions,
   TryAcquireOptions,
   UsingOptions,
 } from './redlock/options.ts';
 export type { Queue, QueuedProcess } from './redlock/queue.ts';
+export type { ReadWriteLock } from './redlock/read-write.ts';
 export type { Resources } from './redlock/resources.ts';
+export type { PermitOptions, Semaphore, TryPermitOptions, UsingPermitOptions } from './redlock/semaphore.ts';
 export { Redlock } from './redlock.ts';
 export type { Client, ConnectionState, Subscription, SubscriptionEvents } from './wire/client.ts';

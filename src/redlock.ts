@@ -1,45 +1,44 @@
 import { type Clock, SystemClock } from './base/clock.ts';
-import { describe } from './base/describe.ts';
 import { ClosedError, InitializeError } from './base/errors.ts';
 import { type Random, SystemRandom } from './base/random.ts';
-import { Keeper } from './lock/keeper.ts';
 import type { Lock, LockSurroundings } from './lock/lock.ts';
 import { LockValues } from './lock/lock-values.ts';
 import { Quorum } from './quorum/quorum.ts';
+import { Acquirer, type Demand } from './redlock/acquirer.ts';
 import { Attempts } from './redlock/attempts.ts';
 import { Background } from './redlock/background.ts';
 import { Contenders } from './redlock/contenders.ts';
 import { type Inspection, inspectionOf } from './redlock/inspection.ts';
-import { interruptible } from './redlock/interruptible.ts';
 import { checkNodes, type NodeSource, openNodes } from './redlock/nodes.ts';
 import {
   ACQUIRE_NAMES,
   type AcquireOptions,
   checkNames,
-  checkSignal,
+  checkPermits,
   checkTtl,
-  maxHoldOf,
   nodeTimeoutFor,
   type RedlockOptions,
   resolveOptions,
   type Settings,
   TRY_ACQUIRE_NAMES,
   type TryAcquireOptions,
-  ttlOf,
   USING_NAMES,
   type UsingOptions,
-  waitTimeOf,
 } from './redlock/options.ts';
 import { type Queue, queueOf } from './redlock/queue.ts';
+import { ReadWriteLock } from './redlock/read-write.ts';
 import {
   checkResource,
   checkSlots,
   keysFor,
   normalizeResources,
   type Resources,
+  sharedKeysFor,
+  slotKeysFor,
 } from './redlock/resources.ts';
+import { Semaphore } from './redlock/semaphore.ts';
+import { Slots } from './redlock/slots.ts';
 import { emitWarning, outsideOurs, warnOfNodes } from './redlock/warnings.ts';
-import { failureOf, type Wish } from './redlock/wish.ts';
 import type { Client } from './wire/client.ts';
 import type { LockKeys } from './wire/operation.ts';
 
@@ -59,6 +58,7 @@ export class Redlock {
   readonly #releaseTimeout: number;
   readonly #attempts: Attempts;
   readonly #contenders: Contenders;
+  readonly #acquirer: Acquirer;
   readonly #background = new Background();
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
@@ -117,7 +117,15 @@ export class Redlock {
       },
     };
     const { connectTimeout } = settings;
-    this.#attempts = new Attempts({ surroundings, values, connectTimeout, closing: this.#closing.signal });
+    const closing = this.#closing.signal;
+    this.#attempts = new Attempts({ surroundings, values, connectTimeout, closing });
+    this.#acquirer = new Acquirer({
+      settings,
+      clock: this.#clock,
+      quorum: this.#quorum,
+      contenders: this.#contenders,
+      closing,
+    });
   }
 
   /**
@@ -129,24 +137,15 @@ export class Redlock {
    * @throws {NoQuorumError} too few nodes can vote
    * @throws {LockExpiredError} it was granted too slowly, and waitTime is over
    * @throws {NotALockError} the key exists and is something else
+   * @throws {SelfDeadlockError} the call is made inside of a `using` that holds the same resource
+   * @throws {UpgradeError} it is made inside of a `usingRead` of the same resource
    * @throws {ClosedError} the Redlock was closed
    * @throws {TypeError | RangeError} a bad resource or option
    * @throws the reason of `options.signal`, as it is
    */
   async acquire(resources: Resources, options: AcquireOptions = {}): Promise<Lock> {
     checkNames('acquire option', options, ACQUIRE_NAMES);
-    checkSignal(options.signal);
-    const waitTime = waitTimeOf(this.#settings, options);
-    const { wish, target } = this.#wish(resources, options, waitTime, options.signal);
-    return this.#unlessClosed(wish.resources, async () => {
-      await this.#connected(wish.signal);
-      this.#checkOpen(wish.resources);
-      options.signal?.throwIfAborted();
-      if (waitTime > 0) return this.#contenders.acquire(wish, target);
-      return this.#tryOnce(wish, (failure) => {
-        throw failure;
-      });
-    });
+    return this.#acquirer.acquire(this.#demand(resources), options);
   }
 
   /**
@@ -157,11 +156,7 @@ export class Redlock {
    */
   async tryAcquire(resources: Resources, options: TryAcquireOptions = {}): Promise<Lock | null> {
     checkNames('tryAcquire option', options, TRY_ACQUIRE_NAMES);
-    const { wish } = this.#wish(resources, options, 0, undefined);
-    return this.#unlessClosed(wish.resources, async () => {
-      await this.#connected(undefined);
-      return this.#tryOnce(wish, () => null);
-    });
+    return this.#acquirer.tryAcquire(this.#demand(resources), options);
   }
 
   /**
@@ -177,19 +172,39 @@ export class Redlock {
     routine: (lock: Lock) => Result | PromiseLike<Result>,
   ): Promise<Result> {
     checkNames('using option', options, USING_NAMES);
-    const { maxHold, ...acquireOptions } = options;
-    const keeperTerms = { maxHold: maxHoldOf({ maxHold }) };
-    if (typeof routine !== 'function') {
-      throw new TypeError(`routine must be a function: got ${describe(routine)}`);
-    }
-    const lock = await this.acquire(resources, acquireOptions);
-    const keeper = new Keeper(lock, this.#clock, keeperTerms);
-    try {
-      return await routine(lock);
-    } finally {
-      keeper.stop();
-      await lock.release();
-    }
+    return this.#acquirer.use(this.#demand(resources), options, routine);
+  }
+
+  /**
+   * Locks over a resource that readers share and a writer has alone. Asks nobody: it can be called as often as one likes.
+   *
+   * @throws {TypeError | RangeError} a bad resource
+   */
+  readWrite(resource: string): ReadWriteLock {
+    const alone = this.#demand(checkResource(resource));
+    const target = sharedKeysFor(resource, this.#settings);
+    const shared = this.#demandOf(alone.resources, target);
+    return new ReadWriteLock(resource, this.#acquirer, shared, alone);
+  }
+
+  /**
+   * A semaphore: permits that no more than so many have at any moment. Asks nobody: it can be called as often as one
+   * likes.
+   *
+   * @param permits how many there are, from 1 to 1 000; the same in all programs
+   * @throws {TypeError | RangeError} a bad resource or number
+   */
+  semaphore(resource: string, permits: number): Semaphore {
+    this.#target(checkResource(resource));
+    checkPermits(permits);
+    const slots = new Slots(resource, permits, {
+      quorum: this.#quorum,
+      random: this.#random,
+      attempts: this.#attempts,
+      lookTimeout: this.#releaseTimeout,
+      keysOf: (some) => slotKeysFor(resource, permits, some, this.#settings),
+    });
+    return new Semaphore(resource, permits, this.#acquirer, slots);
   }
 
   /**
@@ -230,10 +245,10 @@ export class Redlock {
    * @throws {ClosedError} the Redlock was closed
    */
   async initialize(): Promise<void> {
-    this.#checkOpen([]);
+    this.#acquirer.checkOpen([]);
     if (this.#settings.quarantine === 'off') return;
     const failures = await this.#quorum.initialize(this.#settings.connectTimeout);
-    this.#checkOpen([]);
+    this.#acquirer.checkOpen([]);
     if (failures.length > 0) throw new InitializeError(failures);
   }
 
@@ -265,75 +280,28 @@ export class Redlock {
   /** A resource that nodes are to be asked about, once they can be. */
   async #askable(resource: unknown) {
     const found = this.#target(checkResource(resource));
-    this.#checkOpen(found.resources);
-    await this.#connected(undefined);
+    this.#acquirer.checkOpen(found.resources);
+    await this.#acquirer.connected(undefined);
     return found;
   }
 
   #target(resources: Resources) {
     const normalized = normalizeResources(resources);
-    const target = keysFor(normalized, this.#settings.keyPrefix, this.#settings.fencing);
+    const target = keysFor(normalized, this.#settings);
     checkSlots(this.#clients, target);
     return { resources: normalized, target };
   }
 
-  #wish(
-    resources: Resources,
-    options: TryAcquireOptions,
-    waitTime: number,
-    signal: AbortSignal | undefined,
-  ): { readonly wish: Wish; readonly target: LockKeys } {
-    const ttl = ttlOf(this.#settings, options);
+  #demand(resources: Resources): Demand {
     const { resources: normalized, target } = this.#target(resources);
-    signal?.throwIfAborted();
-    this.#checkOpen(normalized);
-    const terms = { resources: normalized, target, ttl };
-    const wish: Wish = {
-      resources: normalized,
-      ttl,
-      waitTime,
-      signal,
-      attempt: (contention) => this.#attempts.make(terms, contention),
-      nodesAnswer: (withinMs) => this.#quorum.answers(withinMs),
+    return this.#demandOf(normalized, target);
+  }
+
+  #demandOf(resources: readonly string[], target: LockKeys): Demand {
+    return {
+      resources,
+      target,
+      attempt: (ttl, contention) => this.#attempts.make({ resources, target, ttl }, contention),
     };
-    return { wish, target };
-  }
-
-  /** One attempt. If it is cancelled it rejects at once, and gives back what it may still get. */
-  async #tryOnce<Held>(wish: Wish, held: (failure: Error) => Held): Promise<Lock | Held> {
-    const startedAtMs = this.#clock.monotonic();
-    const attempt = await interruptible(wish.attempt(), this.#signals(wish.signal), (late) => {
-      if (late.outcome === 'acquired') void late.lock.release();
-    });
-    if (attempt.outcome === 'acquired') return attempt.lock;
-    const failure = failureOf(attempt, wish, this.#clock.monotonic() - startedAtMs);
-    if (attempt.outcome === 'held') return held(failure);
-    throw failure;
-  }
-
-  #signals(signal: AbortSignal | undefined): readonly AbortSignal[] {
-    return signal === undefined ? [this.#closing.signal] : [signal, this.#closing.signal];
-  }
-
-  /** Whatever fails because of close() fails with a ClosedError that names the resources. */
-  async #unlessClosed<Result>(resources: readonly string[], work: () => Promise<Result>): Promise<Result> {
-    try {
-      return await work();
-    } catch (error) {
-      if (error === this.#closing.signal.reason) throw new ClosedError({ resources });
-      throw error;
-    }
-  }
-
-  #checkOpen(resources: readonly string[]): void {
-    if (this.#closing.signal.aborted) throw new ClosedError({ resources });
-  }
-
-  async #connected(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#quorum.isConnected) return;
-    const connected = this.#quorum.connected(this.#settings.connectTimeout);
-    await interruptible(connected, this.#signals(signal), () => {
-      // A connection is nobody's to give back.
-    });
   }
 }

@@ -9,6 +9,9 @@ export type ErrorCode =
   | 'QUORLOCK_LOST'
   | 'QUORLOCK_RELEASED'
   | 'QUORLOCK_NOT_A_LOCK'
+  | 'QUORLOCK_SELF_DEADLOCK'
+  | 'QUORLOCK_UPGRADE'
+  | 'QUORLOCK_OTHER_SIZE'
   | 'QUORLOCK_EXTEND_FAILED'
   | 'QUORLOCK_NOT_INITIALIZED'
   | 'QUORLOCK_CLOSED';
@@ -150,6 +153,46 @@ export class NotALockError extends QuorlockError {
     super(
       `the key of ${quoted(details.resources)} exists and is not a lock: it has another type or no expiry. ` +
         'Choose another resource name or keyPrefix; nothing was changed',
+      details,
+    );
+  }
+}
+
+/** The code that asks for the lock runs inside of a `using` that holds it: it would wait for itself. */
+export class SelfDeadlockError extends QuorlockError {
+  readonly code = 'QUORLOCK_SELF_DEADLOCK';
+
+  constructor(details: ErrorDetails) {
+    super(
+      `${quoted(details.resources)} is held by the using() that this call is made in, so it would wait for itself. ` +
+        'Use the lock that the routine got, or pass reentrant: true to the inner using()',
+      details,
+    );
+  }
+}
+
+/** The code that wants a lock alone runs inside of a `usingRead` that shares it. */
+export class UpgradeError extends QuorlockError {
+  readonly code = 'QUORLOCK_UPGRADE';
+
+  constructor(details: ErrorDetails) {
+    super(
+      `${quoted(details.resources)} is read under the usingRead() that this call is made in, and a read lock can't ` +
+        'become a write lock: two readers who tried would wait for each other. Release it first, acquire the write ' +
+        'lock, and read again',
+      details,
+    );
+  }
+}
+
+/** Others use the semaphore with another number of permits. */
+export class OtherSizeError extends QuorlockError {
+  readonly code = 'QUORLOCK_OTHER_SIZE';
+
+  constructor(details: ErrorDetails & { readonly permits: number }) {
+    super(
+      `${quoted(details.resources)} is not a semaphore of ${details.permits} for others, as the nodes below say. Give ` +
+        'all programs the same number; a changed one holds when nobody has used the semaphore for two maxTtl',
       details,
     );
   }

@@ -44,6 +44,8 @@ export interface LockTerms {
   readonly target: LockKeys;
   readonly value: string;
   readonly ttl: number;
+  /** Hears of the lock when it is held no more. */
+  readonly ended?: (() => void) | undefined;
 }
 
 /** Declares a lock lost before its validity has ended; for the keeper. */
@@ -63,6 +65,7 @@ export class Lock {
   readonly #surroundings: LockSurroundings;
   readonly #target: LockKeys;
   readonly #token: number;
+  readonly #ended: (() => void) | undefined;
   #validity: Validity;
   /** Makes the error that says why it is held no more. */
   #end: (() => QuorlockError) | undefined;
@@ -77,14 +80,21 @@ export class Lock {
     this.value = terms.value;
     this.ttl = terms.ttl;
     this.#token = grant.token;
+    this.#ended = terms.ended;
     this.#surroundings = surroundings;
     this.#target = terms.target;
     this.#validity = validity;
   }
 
+  /** Whether others may hold it at the same time: a read lock. */
+  get isShared(): boolean {
+    return this.#target.sharers !== undefined;
+  }
+
   /**
    * The fencing token, a positive integer below 2^53: unique to this acquisition and higher than that of every
-   * earlier one of these resources. Hand it to what the lock protects, and have that refuse a lower one than it has
+   * earlier one of these resources. Read locks that are held together may have the same, which is higher than that of
+   * every earlier write lock, and lower than that of every later one. A permit's is one of its slots alone. Hand it to what the lock protects, and have that refuse a lower one than it has
    * seen.
    *
    * @throws {TypeError} the Redlock was made with `fencing: false`
@@ -212,6 +222,7 @@ export class Lock {
     this.#end = why;
     this.#expiry?.cancel();
     this.#surroundings.ended(this);
+    this.#ended?.();
     this.#controller?.abort(why());
   }
 

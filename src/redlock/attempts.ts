@@ -23,22 +23,25 @@ export class Attempts {
     this.#settings = settings;
   }
 
-  async make(terms: Omit<LockTerms, 'value'>, contention?: Contention): Promise<Attempt> {
+  /** @param ended hears of the lock that comes of it, if one does, when that is held no more */
+  async make(terms: Omit<LockTerms, 'value'>, contention?: Contention, ended?: () => void): Promise<Attempt> {
     const { surroundings, connectTimeout } = this.#settings;
     const { quorum } = surroundings;
-    const result = await this.#makeOne(terms, contention);
+    const result = await this.#makeOne(terms, contention, ended);
     if (result.outcome !== 'no-quorum' || quorum.isConnected) return result;
     // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment.
     await quorum.connected(connectTimeout);
-    return this.#makeOne(terms, contention);
+    return this.#makeOne(terms, contention, ended);
   }
 
   async #makeOne(
     { resources, target, ttl }: Omit<LockTerms, 'value'>,
     contention: Contention | undefined,
+    ended: (() => void) | undefined,
   ): Promise<Attempt> {
     const { surroundings, values } = this.#settings;
-    const trying = attempt(surroundings, { resources, target, ttl, value: values.next() }, contention);
+    const terms = { resources, target, ttl, value: values.next(), ended };
+    const trying = attempt(surroundings, terms, contention);
     surroundings.background(trying);
     const result = await trying;
     if (result.outcome === 'acquired') this.#adopt(result.lock);

@@ -33,6 +33,8 @@ export interface Arena {
 
 /** What a contender is for. */
 export interface Matter {
+  /** `alone`: a caller that has the lock keeps the others of this process waiting, and hands it on to the next one. */
+  readonly having: 'alone' | 'a share' | 'permits';
   /** Takes a waiter out of these nodes' queues, at once. */
   leave(member: string, nodes: ReadonlySet<number>): void;
   /** As leave, with the next call. */
@@ -166,10 +168,11 @@ export class Contender {
   #contention(caller: Caller, previous: string | undefined): Contention {
     const { wakeUps, timeUs } = this.#arena;
     if (!wakeUps.isOpen) return { waiter: undefined, previous };
-    this.#callable ??= wakeUps.enlist({
-      called: (node) => this.#hear(node),
+    const called = {
+      called: (node: number) => this.#hear(node),
       missed: () => this.#wakeWithin(afterSilenceMs(this.#arena.random)),
-    });
+    };
+    this.#callable ??= wakeUps.enlist(called, this.#matter.having === 'a share');
     caller.since ??= timeUs(caller.askedAtMs);
     return { waiter: { member: this.#callable.member, since: caller.since }, previous };
   }
@@ -181,12 +184,13 @@ export class Contender {
       else if (this.#callable !== undefined) this.#queuedAt.add(node);
     });
     this.#tries = 0;
-    this.#holder = lock;
+    if (this.#matter.having === 'alone') this.#holder = lock;
     if (!isHandedOver) this.#turn = { handovers: 0, startedAtMs: this.#arena.clock.uptime() };
     this.#drop(caller);
     if (!caller.grant(lock)) void lock.release();
     else if (this.#line.length > 0) this.#rest();
     else this.#unlist((member) => this.#matter.leaveLater(member, this.#queuedAt));
+    this.#endIfIdle();
   }
 
   async #lost(caller: Caller, attempt: LostAttempt, isQueued: boolean): Promise<void> {

@@ -4,7 +4,7 @@ import type { Lock } from '../lock/lock.ts';
 import type { BallotResult } from '../quorum/ballot.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import type { LockKeys } from '../wire/operation.ts';
-import { type Arena, Contender } from './contender.ts';
+import { type Arena, Contender, type Matter } from './contender.ts';
 import { HandoverWatch, hasCalled } from './handover-watch.ts';
 import { WakeUps } from './wake-ups.ts';
 import type { Wish } from './wish.ts';
@@ -22,12 +22,17 @@ export interface ContendersSettings {
   background(work: Promise<unknown>): void;
 }
 
-/** The contenders of one process, one for each set of resources that somebody holds or waits for. */
+/**
+ * The contenders of one process: one for each set of resources that somebody holds alone or waits for, and one for each
+ * caller who waits for a share or for permits, which it would have beside others.
+ */
 export class Contenders {
   readonly #arena: Arena;
   readonly #settings: ContendersSettings;
   readonly #watch: HandoverWatch;
   readonly #contenders = new Map<string, Contender>();
+  /** Those of shares and permits, and the names of what they want. */
+  readonly #others = new Map<Contender, string>();
 
   constructor(settings: ContendersSettings) {
     const { quorum, clock, random, process, releaseTimeout } = settings;
@@ -44,61 +49,84 @@ export class Contenders {
 
   /** How many callers of this process wait for these resources. */
   waiting(resources: readonly string[]): number {
-    return this.#contenders.get(nameOf(resources))?.waiting ?? 0;
+    return this.#waitingFor(nameOf(resources, 'alone'));
   }
 
   /** Contends for a lock until the caller has it, its waitTime is over or its signal aborts. */
   acquire(wish: Wish, target: LockKeys): Promise<Lock> {
-    const name = nameOf(wish.resources);
-    let contender = this.#contenders.get(name);
-    if (contender === undefined) {
-      contender = new Contender(this.#arena, {
-        leave: (member, nodes) => {
-          const { quorum, background, releaseTimeout } = this.#settings;
-          background(quorum.leave(target, member, nodes, releaseTimeout));
-        },
-        leaveLater: (member, nodes) => this.#settings.quorum.leaveLater(target, member, nodes),
-        idle: () => this.#contenders.delete(name),
-      });
-      this.#contenders.set(name, contender);
-    }
+    const having = havingOf(target);
+    const name = nameOf(wish.resources, having);
+    const known = having === 'alone' ? this.#contenders.get(name) : undefined;
+    if (known !== undefined) return known.acquire(wish);
+    const contender: Contender = new Contender(
+      this.#arena,
+      this.#matter(target, having, () => {
+        if (having === 'alone') this.#contenders.delete(name);
+        else this.#others.delete(contender);
+      }),
+    );
+    if (having === 'alone') this.#contenders.set(name, contender);
+    else this.#others.set(contender, name);
     return contender.acquire(wish);
   }
 
   /** Gives a lock back on every node; somebody who waits for it in this process may take it over. */
   giveBack(lock: Lock, target: LockKeys): Promise<BallotResult> {
     const { quorum, releaseTimeout } = this.#settings;
-    const name = nameOf(lock.resources);
+    const having = havingOf(target);
+    const name = nameOf(lock.resources, having);
     const release = async () => {
       const result = await quorum.release(target, lock.value, releaseTimeout);
       if (result.votes.some(hasCalled)) {
-        this.#watch.watch(name, target, lock.value, () => (this.#contenders.get(name)?.waiting ?? 0) > 0);
+        this.#watch.watch(name, target, lock.value, () => this.#waitingFor(name) > 0);
       }
       return result;
     };
-    const contender = this.#contenders.get(name);
+    const contender = having === 'alone' ? this.#contenders.get(name) : undefined;
     return contender === undefined ? release() : contender.giveBack(lock, release);
   }
 
   /** A lock is held no more, and may never be given back. */
   ended(lock: Lock): void {
-    this.#contenders.get(nameOf(lock.resources))?.ended(lock);
+    this.#contenders.get(nameOf(lock.resources, 'alone'))?.ended(lock);
   }
 
   /** Ends every wait with this reason. Nodes are still told. */
   endWaits(reason: unknown): void {
     this.#watch.close();
-    for (const contender of [...this.#contenders.values()]) contender.close(reason);
+    for (const contender of [...this.#contenders.values(), ...this.#others.keys()]) contender.close(reason);
   }
 
   /** Ends what is left: nothing is heard any more. */
   close(): void {
     this.#arena.wakeUps.close();
   }
+
+  #waitingFor(name: string): number {
+    let waiting = this.#contenders.get(name)?.waiting ?? 0;
+    for (const [contender, wanted] of this.#others) if (wanted === name) waiting += contender.waiting;
+    return waiting;
+  }
+
+  #matter(target: LockKeys, having: Matter['having'], idle: () => void): Matter {
+    const { quorum, background, releaseTimeout } = this.#settings;
+    return {
+      having,
+      leave: (member, nodes) => background(quorum.leave(target, member, nodes, releaseTimeout)),
+      leaveLater: (member, nodes) => quorum.leaveLater(target, member, nodes),
+      idle,
+    };
+  }
 }
 
-/** Another name for every list of resources. */
-function nameOf(resources: readonly string[]): string {
+function havingOf({ sharers, size }: LockKeys): Matter['having'] {
+  if (sharers !== undefined) return 'a share';
+  return size === undefined ? 'alone' : 'permits';
+}
+
+/** Another name for every list of resources. A semaphore has nothing to do with a lock over the resource it is named by. */
+function nameOf(resources: readonly string[], having: Matter['having']): string {
   const [only = ''] = resources;
+  if (having === 'permits') return `*${only}`;
   return resources.length === 1 ? `=${only}` : JSON.stringify(resources);
 }

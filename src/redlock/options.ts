@@ -89,6 +89,17 @@ export interface UsingOptions extends AcquireOptions {
    * long as the routine runs. A positive number.
    */
   readonly maxHold?: number | undefined;
+  /**
+   * What to do if the call is made inside of a `using` that holds the same lock: true runs the routine under that
+   * lock, without another one; false, the default, rejects with a SelfDeadlockError.
+   */
+  readonly reentrant?: boolean | undefined;
+}
+
+/** How many permits of a semaphore are wanted. */
+export interface PermitCount {
+  /** All of them or none. Default 1; an integer from 1 to the number that the semaphore has. */
+  readonly permits?: number | undefined;
 }
 
 /** Options after checks and defaults, without the ports. */
@@ -201,6 +212,16 @@ export function waitTimeOf(settings: Settings, options: AcquireOptions): number 
   return duration('waitTime', given(options.waitTime, settings.waitTime), 0);
 }
 
+/** How many permits a semaphore has: not so many that asking for all of them would keep the servers from others. */
+export function checkPermits(permits: number): number {
+  return integer('permits', permits, 1, 1_000);
+}
+
+/** How many permits one call wants of so many. */
+export function permitsOf({ permits }: PermitCount, all: number): number {
+  return integer('permits', given(permits, 1), 1, all, 'those of the semaphore');
+}
+
 /** For how long one `using` keeps its lock. */
 export function maxHoldOf(options: UsingOptions): number {
   return duration('maxHold', given(options.maxHold, Number.POSITIVE_INFINITY), 1);
@@ -208,7 +229,10 @@ export function maxHoldOf(options: UsingOptions): number {
 
 export const TRY_ACQUIRE_NAMES: readonly string[] = ['ttl'];
 export const ACQUIRE_NAMES: readonly string[] = [...TRY_ACQUIRE_NAMES, 'waitTime', 'signal'];
-export const USING_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold'];
+export const USING_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold', 'reentrant'];
+export const TRY_PERMIT_NAMES: readonly string[] = [...TRY_ACQUIRE_NAMES, 'permits'];
+export const PERMIT_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'permits'];
+export const USING_PERMIT_NAMES: readonly string[] = [...PERMIT_NAMES, 'maxHold'];
 
 /**
  * Checks that options are an object and have no other names than these: a setting that is misspelt must not be

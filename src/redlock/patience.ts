@@ -59,7 +59,7 @@ function doubled(first: number, longest: number, times: number): number {
 }
 
 /** Milliseconds until a majority of nodes could be free, if nobody extends or gives back what is held. */
-function freeInMs(votes: readonly NodeVote[]): number {
+export function freeInMs(votes: readonly NodeVote[]): number {
   const remaining: number[] = [];
   let granted = 0;
   for (const vote of votes) {

@@ -1,5 +1,12 @@
 import { describe } from '../base/describe.ts';
-import { fenceKeyOf, OWN_PREFIX, queueKeyOf } from '../quorum/fencing.ts';
+import {
+  fenceKeyOf,
+  OWN_PREFIX,
+  queueKeyOf,
+  semaphoreKeyOf,
+  sharersKeyOf,
+  slotKeyOf,
+} from '../quorum/fencing.ts';
 import type { Client } from '../wire/client.ts';
 import type { LockKeys } from '../wire/operation.ts';
 
@@ -36,12 +43,18 @@ export function checkResource(resource: unknown): string {
   throw new TypeError(`resource must be a string: got ${describe(resource)}`);
 }
 
+/** What keys are made by. */
+export interface KeySettings {
+  readonly keyPrefix: string;
+  readonly fencing: boolean;
+}
+
 /**
  * The keys of a lock over these resources.
  *
  * @throws {RangeError} a key would be one of the library's own
  */
-export function keysFor(resources: readonly string[], keyPrefix: string, fencing: boolean): LockKeys {
+export function keysFor(resources: readonly string[], { keyPrefix, fencing }: KeySettings): LockKeys {
   const keys = resources.map((resource) => keyPrefix + resource);
   for (const key of keys) {
     if (key.startsWith(OWN_PREFIX)) {
@@ -51,6 +64,29 @@ export function keysFor(resources: readonly string[], keyPrefix: string, fencing
     }
   }
   return { keys, fences: fencing ? keys.map(fenceKeyOf) : [], queues: keys.map(queueKeyOf) };
+}
+
+/** The keys of a lock over one resource that any number share. */
+export function sharedKeysFor(resource: string, settings: KeySettings): LockKeys {
+  return { ...keysFor([resource], settings), sharers: sharersKeyOf(settings.keyPrefix + resource) };
+}
+
+/** The keys of these slots of a semaphore. Whoever waits for any of them waits in one queue. */
+export function slotKeysFor(
+  resource: string,
+  permits: number,
+  slots: readonly number[],
+  settings: KeySettings,
+): LockKeys {
+  const [name = ''] = keysFor([resource], settings).keys;
+  const keys = slots.map((slot) => slotKeyOf(name, slot));
+  const key = semaphoreKeyOf(name);
+  return {
+    keys,
+    fences: settings.fencing ? keys.map(fenceKeyOf) : [],
+    queues: keys.map(() => queueKeyOf(key)),
+    size: { key, permits },
+  };
 }
 
 /**

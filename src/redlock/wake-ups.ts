@@ -66,11 +66,15 @@ export class WakeUps {
     return this.#callees.size;
   }
 
-  /** Lets nodes call. Everybody who waits enlists, and ends it afterwards. */
-  enlist(callee: Called): Callable {
+  /**
+   * Lets nodes call. Everybody who waits enlists, and ends it afterwards.
+   *
+   * @param isSharing whether it waits for a share, which is had together with others; its name says so to the nodes
+   */
+  enlist(callee: Called, isSharing: boolean): Callable {
     this.#idle?.cancel();
     this.#count += 1;
-    const name = this.#count.toString(36);
+    const name = `${isSharing ? '+' : ''}${this.#count.toString(36)}`;
     this.#callees.set(name, callee);
     return {
       member: `${this.#process}.${name}`,

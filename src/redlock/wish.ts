@@ -3,6 +3,7 @@ import {
   LockHeldError,
   NoQuorumError,
   NotALockError,
+  OtherSizeError,
   WaitTimeoutError,
 } from '../base/errors.ts';
 import type { FailureReason, NodeVote } from '../base/vote.ts';
@@ -21,6 +22,8 @@ export interface Wish {
   readonly waitTime: number;
   /** Ends the wait, with its own reason. */
   readonly signal: AbortSignal | undefined;
+  /** Of a semaphore: how many it is taken to have. */
+  readonly permits?: number | undefined;
   /** Tries once, with a lock value of its own. */
   attempt(contention?: Contention): Promise<Attempt>;
   /** Whether, within this many milliseconds, a majority of nodes votes and owes no answer. */
@@ -57,7 +60,7 @@ function isLateness(reason: FailureReason): boolean {
 
 /** What a lost attempt means for somebody who does not go on. */
 export function failureOf(attempt: LostAttempt, wish: Wish, elapsedMs: number): Error {
-  const { resources, ttl, waitTime } = wish;
+  const { resources, ttl, waitTime, permits } = wish;
   const details = { resources, votes: attempt.votes, elapsedMs };
   switch (attempt.outcome) {
     case 'held':
@@ -67,6 +70,13 @@ export function failureOf(attempt: LostAttempt, wish: Wish, elapsedMs: number): 
     case 'no-quorum':
       return new NoQuorumError(details);
     case 'not-a-lock':
-      return new NotALockError(details);
+      return permits !== undefined && attempt.votes.some(isOfOtherSize)
+        ? new OtherSizeError({ ...details, permits })
+        : new NotALockError(details);
   }
+}
+
+/** Whether a node knows a semaphore of another size, see `wire/lua/permit.lua`. */
+function isOfOtherSize(vote: NodeVote): boolean {
+  return vote.outcome === 'foreign' && vote.type.startsWith('a semaphore of ');
 }

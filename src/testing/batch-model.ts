@@ -179,7 +179,8 @@ class Batch {
       failureOf(() => store.removeMember(queue, member));
       const { owner } = this.#call.ownerOf(key);
       if (owner === SHARED) this.#queues.callSharers(queue);
-      else if (owner === this.#queues.keptFor(member) && !this.#queues.handToFirst(key, queue)) store.delete(key);
+      else if (owner === this.#queues.keptFor(member) && !this.#queues.handToFirst(key, queue))
+        store.delete(key);
     }
     return [GRANTED, keys.length];
   }

@@ -108,9 +108,7 @@ export class Shares {
     if (token !== undefined) {
       const counter = this.#call.counter(this.#fence);
       if (known === undefined && counter !== undefined && counter > token) return [SUPERSEDED, counter];
-      const failure = failureOf(() =>
-        this.#call.setCounter(this.#fence, Math.max(counter ?? 0, token)),
-      );
+      const failure = failureOf(() => this.#call.setCounter(this.#fence, Math.max(counter ?? 0, token)));
       if (failure !== undefined) return [FAILED, failure];
     }
     if (known === undefined || known < this.#nowMs + Number(ttl)) {

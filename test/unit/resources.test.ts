@@ -24,7 +24,7 @@ describe('the fence counter of a key', () => {
   it('is in the hash slot of the key, and another key', () => {
     fc.assert(
       fc.property(hostileNames, fc.constantFrom('lock:', '', '{tag}', '{', '}'), (resource, keyPrefix) => {
-        const { keys, fences } = keysFor([resource], keyPrefix, true);
+        const { keys, fences } = keysFor([resource], { keyPrefix: keyPrefix, fencing: true });
         expect(fences).toHaveLength(1);
         expect(fences[0]).not.toBe(keys[0]);
         fc.pre(!isMisjudged(keys[0] ?? ''));
@@ -36,21 +36,21 @@ describe('the fence counter of a key', () => {
 
   it('is in the slot that a server names for a key with an empty hash tag and another brace', () => {
     // CLUSTER KEYSLOT of a Redis 7 says 5095 of it; cluster-key-slot 1.1.2 says 0.
-    const { fences } = keysFor(['{}}{'], 'lock:', true);
+    const { fences } = keysFor(['{}}{'], { keyPrefix: 'lock:', fencing: true });
     expect(clusterSlot(fences[0] ?? '')).toBe(5_095);
   });
 
   it('belongs to this key alone', () => {
     fc.assert(
       fc.property(fc.uniqueArray(hostileNames, { minLength: 2, maxLength: 20 }), (resources) => {
-        const { keys, fences } = keysFor(resources, '', true);
+        const { keys, fences } = keysFor(resources, { keyPrefix: '', fencing: true });
         expect(new Set([...keys, ...fences]).size).toBe(2 * resources.length);
       }),
     );
   });
 
   it('does not exist without fencing', () => {
-    expect(keysFor(['a', 'b'], 'lock:', false)).toEqual({
+    expect(keysFor(['a', 'b'], { keyPrefix: 'lock:', fencing: false })).toEqual({
       keys: ['lock:a', 'lock:b'],
       fences: [],
       queues: [queueKeyOf('lock:a'), queueKeyOf('lock:b')],
@@ -91,9 +91,11 @@ describe('resources', () => {
   });
 
   it("whose key would be one of the library's own are a RangeError", () => {
-    expect(() => keysFor(['quorlock:node'], '', true)).toThrow(RangeError);
-    expect(() => keysFor(['node'], 'quorlock:', true)).toThrow('"quorlock:node"');
-    expect(keysFor(['quorlock:node'], 'lock:', true).keys).toEqual(['lock:quorlock:node']);
+    expect(() => keysFor(['quorlock:node'], { keyPrefix: '', fencing: true })).toThrow(RangeError);
+    expect(() => keysFor(['node'], { keyPrefix: 'quorlock:', fencing: true })).toThrow('"quorlock:node"');
+    expect(keysFor(['quorlock:node'], { keyPrefix: 'lock:', fencing: true }).keys).toEqual([
+      'lock:quorlock:node',
+    ]);
   });
 
   it('are locked, seen and given back under any name', async () => {
@@ -130,14 +132,14 @@ describe('the keys of one lock in a Redis Cluster', () => {
   const cluster = new SimulatedCluster(world.server(0), world.clock, world.random);
 
   it('must share a slot', () => {
-    expect(() => checkSlots([cluster], keysFor(['a', 'b'], 'lock:', true))).toThrow(
+    expect(() => checkSlots([cluster], keysFor(['a', 'b'], { keyPrefix: 'lock:', fencing: true }))).toThrow(
       /one slot.*"lock:a", "lock:b" in 2.*hash tag/,
     );
-    checkSlots([cluster], keysFor(['{user:7}:a', '{user:7}:b'], 'lock:', true));
+    checkSlots([cluster], keysFor(['{user:7}:a', '{user:7}:b'], { keyPrefix: 'lock:', fencing: true }));
   });
 
   it('may be anywhere on single masters', () => {
-    checkSlots(world.clients, keysFor(['a', 'b'], 'lock:', true));
+    checkSlots(world.clients, keysFor(['a', 'b'], { keyPrefix: 'lock:', fencing: true }));
   });
 });
 
