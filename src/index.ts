@@ -25,14 +25,14 @@ export type { Inspection, NodeInspection } from './redlock/inspection.ts';
 export type { NodeSource } from './redlock/nodes.ts';
 export type {
   AcquireOptions,
-  PermitCount,
   RedlockOptions,
   TryAcquireOptions,
   UsingOptions,
 } from './redlock/options.ts';
+export type { Permits } from './redlock/permits.ts';
 export type { Queue, QueuedProcess } from './redlock/queue.ts';
 export type { ReadWriteLock } from './redlock/read-write.ts';
 export type { Resources } from './redlock/resources.ts';
-export type { PermitOptions, Semaphore, TryPermitOptions, UsingPermitOptions } from './redlock/semaphore.ts';
+export type { Semaphore, UsingPermitOptions } from './redlock/semaphore.ts';
 export { Redlock } from './redlock.ts';
 export type { Client, ConnectionState, Subscription, SubscriptionEvents } from './wire/client.ts';

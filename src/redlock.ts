@@ -8,6 +8,7 @@ import { Acquirer, type Demand } from './redlock/acquirer.ts';
 import { Attempts } from './redlock/attempts.ts';
 import { Background } from './redlock/background.ts';
 import { Contenders } from './redlock/contenders.ts';
+import { Gathering } from './redlock/gathering.ts';
 import { type Inspection, inspectionOf } from './redlock/inspection.ts';
 import { checkNodes, type NodeSource, openNodes } from './redlock/nodes.ts';
 import {
@@ -30,6 +31,7 @@ import { ReadWriteLock } from './redlock/read-write.ts';
 import {
   checkResource,
   checkSlots,
+  gateKeysFor,
   keysFor,
   normalizeResources,
   type Resources,
@@ -111,9 +113,9 @@ export class Redlock {
       releaseTimeout: this.#releaseTimeout,
       giveBack: (lock, target) => this.#contenders.giveBack(lock, target),
       background: this.#background.add,
-      ended: (lock) => {
+      ended: (lock, target) => {
         this.#attempts.held.delete(lock);
-        this.#contenders.ended(lock);
+        this.#contenders.ended(lock, target);
       },
     };
     const { connectTimeout } = settings;
@@ -204,7 +206,10 @@ export class Redlock {
       lookTimeout: this.#releaseTimeout,
       keysOf: (some) => slotKeysFor(resource, permits, some, this.#settings),
     });
-    return new Semaphore(resource, permits, this.#acquirer, slots);
+    const gate = this.#demandOf([resource], gateKeysFor(resource, this.#settings));
+    const acquirer = this.#acquirer;
+    const gathering = new Gathering({ settings: this.#settings, clock: this.#clock, acquirer, gate }, slots);
+    return new Semaphore(resource, permits, acquirer, slots, gathering);
   }
 
   /**
@@ -228,11 +233,11 @@ export class Redlock {
    * @throws {ClosedError} the Redlock was closed
    */
   async waiting(resource: string): Promise<Queue> {
-    const { target, resources } = await this.#askable(resource);
+    const { target } = await this.#askable(resource);
     const votes = await this.#quorum.waiting(target, this.#releaseTimeout);
     return queueOf(resource, votes, {
       process: this.#process,
-      callers: this.#contenders.waiting(resources),
+      callers: this.#contenders.waiting(target),
     });
   }
 

@@ -35,7 +35,7 @@ export interface LockSurroundings {
   /** Takes note of work that nobody waits for, but that close() has to. */
   background(work: Promise<unknown>): void;
   /** Hears of a lock that is held no more. */
-  ended(lock: Lock): void;
+  ended(lock: Lock, target: LockKeys): void;
 }
 
 /** What a lock was granted for. */
@@ -221,7 +221,7 @@ export class Lock {
     if (this.#end !== undefined) return;
     this.#end = why;
     this.#expiry?.cancel();
-    this.#surroundings.ended(this);
+    this.#surroundings.ended(this, this.#target);
     this.#ended?.();
     this.#controller?.abort(why());
   }

@@ -29,6 +29,11 @@ export function slotKeyOf(key: string, slot: number): string {
   return companionKey(`${OWN_PREFIX}slot:${slot}`, key);
 }
 
+/** The key of the lock under which somebody gathers several of its slots, in the same hash slot too. */
+export function gateKeyOf(key: string): string {
+  return companionKey(`${OWN_PREFIX}gate`, key);
+}
+
 /** Whether the value of a lock key says that any number share it. */
 export function isShared(value: string): boolean {
   return value === '&';
@@ -37,6 +42,11 @@ export function isShared(value: string): boolean {
 /** Whether the value of a lock key says that nobody owns it: it is kept for a waiter that was called. */
 export function isKept(value: string): boolean {
   return value.startsWith('~');
+}
+
+/** The value of a lock key that is kept for this waiter. */
+export function keptFor(member: string): string {
+  return `~${member}`;
 }
 
 /** The token that a won ballot is about, and who is to confirm it. */

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { describe } from '../base/describe.ts';
 import { ClosedError, SelfDeadlockError, UpgradeError } from '../base/errors.ts';
 import type { Attempt } from '../lock/attempt.ts';
-import { Keeper } from '../lock/keeper.ts';
+import { Keeper, type KeeperTerms } from '../lock/keeper.ts';
 import type { Lock } from '../lock/lock.ts';
 import type { Contention, Quorum } from '../quorum/quorum.ts';
 import type { LockKeys } from '../wire/operation.ts';
@@ -91,28 +91,36 @@ export class Acquirer {
     routine: (lock: Lock) => Result | PromiseLike<Result>,
   ): Promise<Result> {
     const terms = { maxHold: maxHoldOf({ maxHold }) };
+    checkRoutine(routine);
     if (typeof reentrant !== 'boolean') {
       throw new TypeError(`reentrant must be a boolean: got ${describe(reentrant)}`);
     }
-    if (typeof routine !== 'function') {
-      throw new TypeError(`routine must be a function: got ${describe(routine)}`);
-    }
-    const { resources, target } = demand;
-    const outer = reentrant ? this.#holdings.covering(resources, target.sharers !== undefined) : undefined;
+    const { target } = demand;
+    const outer = reentrant ? this.#holdings.covering(target) : undefined;
     if (outer !== undefined) return await routine(outer);
     const lock = await this.acquire(demand, options);
-    const keeper = new Keeper(lock, this.#clock, terms);
+    return this.keep([lock], terms, () => this.#holdings.during(lock, target, () => routine(lock)));
+  }
+
+  /** Keeps locks alive while something is done, and gives them back. */
+  async keep<Result>(
+    locks: readonly Lock[],
+    terms: KeeperTerms,
+    routine: () => Result | PromiseLike<Result>,
+  ): Promise<Result> {
+    const keepers = locks.map((lock) => new Keeper(lock, this.#clock, terms));
     try {
-      // Other permits of a semaphore may be free: whoever asks for one more need not wait for itself.
-      if (target.size !== undefined) return await routine(lock);
-      return await this.#holdings.during(lock, () => routine(lock));
+      return await routine();
     } finally {
-      keeper.stop();
-      await lock.release();
+      for (const keeper of keepers) keeper.stop();
+      await Promise.all(locks.map((lock) => lock.release()));
     }
   }
 
-  /** What somebody has gives way to something else on the same keys, in one step: nobody comes between. */
+  /**
+   * A lock that somebody has gives way to another one on the same key, in one step: nobody comes between. It is given back
+   * whatever comes of it.
+   */
   async exchange(lock: Lock, demand: Demand, options: TryAcquireOptions): Promise<Lock> {
     const wish = this.#wish(demand, options, 0, undefined);
     lock.assertHeld();
@@ -161,8 +169,7 @@ export class Acquirer {
 
   /** Whoever waits for a lock that the code around holds waits for itself. */
   #checkDeadlock({ resources, target }: Demand, waitTime: number): void {
-    if (target.size !== undefined) return;
-    const own = this.#holdings.touching(resources);
+    const own = this.#holdings.touching(target);
     if (own === undefined) return;
     if (own.isShared && target.sharers === undefined) throw new UpgradeError({ resources });
     if (waitTime > 0) throw new SelfDeadlockError({ resources });
@@ -192,5 +199,12 @@ export class Acquirer {
       if (error === this.#closing.reason) throw new ClosedError({ resources });
       throw error;
     }
+  }
+}
+
+/** @throws {TypeError} not a function */
+export function checkRoutine(routine: unknown): void {
+  if (typeof routine !== 'function') {
+    throw new TypeError(`routine must be a function: got ${describe(routine)}`);
   }
 }

@@ -47,15 +47,15 @@ export class Contenders {
     };
   }
 
-  /** How many callers of this process wait for these resources. */
-  waiting(resources: readonly string[]): number {
-    return this.#waitingFor(nameOf(resources, 'alone'));
+  /** How many callers of this process wait at these keys. */
+  waiting(target: LockKeys): number {
+    return this.#waitingFor(nameOf(target));
   }
 
   /** Contends for a lock until the caller has it, its waitTime is over or its signal aborts. */
   acquire(wish: Wish, target: LockKeys): Promise<Lock> {
     const having = havingOf(target);
-    const name = nameOf(wish.resources, having);
+    const name = nameOf(target);
     const known = having === 'alone' ? this.#contenders.get(name) : undefined;
     if (known !== undefined) return known.acquire(wish);
     const contender: Contender = new Contender(
@@ -74,7 +74,7 @@ export class Contenders {
   giveBack(lock: Lock, target: LockKeys): Promise<BallotResult> {
     const { quorum, releaseTimeout } = this.#settings;
     const having = havingOf(target);
-    const name = nameOf(lock.resources, having);
+    const name = nameOf(target);
     const release = async () => {
       const result = await quorum.release(target, lock.value, releaseTimeout);
       if (result.votes.some(hasCalled)) {
@@ -87,8 +87,8 @@ export class Contenders {
   }
 
   /** A lock is held no more, and may never be given back. */
-  ended(lock: Lock): void {
-    this.#contenders.get(nameOf(lock.resources, 'alone'))?.ended(lock);
+  ended(lock: Lock, target: LockKeys): void {
+    this.#contenders.get(nameOf(target))?.ended(lock);
   }
 
   /** Ends every wait with this reason. Nodes are still told. */
@@ -124,9 +124,9 @@ function havingOf({ sharers, size }: LockKeys): Matter['having'] {
   return size === undefined ? 'alone' : 'permits';
 }
 
-/** Another name for every list of resources. A semaphore has nothing to do with a lock over the resource it is named by. */
-function nameOf(resources: readonly string[], having: Matter['having']): string {
-  const [only = ''] = resources;
-  if (having === 'permits') return `*${only}`;
-  return resources.length === 1 ? `=${only}` : JSON.stringify(resources);
+/** Another name for whatever somebody may wait for. Readers and writers wait for the same. */
+function nameOf({ keys, size }: LockKeys): string {
+  const [only = ''] = keys;
+  if (size !== undefined) return `*${size.key}`;
+  return keys.length === 1 ? `=${only}` : JSON.stringify(keys);
 }

@@ -1,9 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Lock } from '../lock/lock.ts';
+import type { LockKeys } from '../wire/operation.ts';
 
 /** A lock that a routine runs under, and what holds around that. */
 interface Holding {
   readonly lock: Lock;
+  readonly keys: readonly string[];
   readonly outer: Holding | undefined;
 }
 
@@ -14,27 +16,27 @@ interface Holding {
 export class Holdings {
   readonly #storage = new AsyncLocalStorage<Holding>();
 
-  /** Runs a routine that holds a lock, and everything that it starts. */
-  during<Result>(lock: Lock, routine: () => Result): Result {
-    return this.#storage.run({ lock, outer: this.#storage.getStore() }, routine);
+  /** Runs a routine that holds a lock over these keys, and everything that it starts. */
+  during<Result>(lock: Lock, { keys }: LockKeys, routine: () => Result): Result {
+    return this.#storage.run({ lock, keys, outer: this.#storage.getStore() }, routine);
   }
 
-  /** A lock that is held here over one of these resources, the innermost first. */
-  touching(resources: readonly string[]): Lock | undefined {
-    return this.#find((lock) => lock.resources.some((resource) => resources.includes(resource)));
+  /** A lock that is held here over one of these keys, the innermost first. */
+  touching({ keys }: LockKeys): Lock | undefined {
+    return this.#find((held) => held.keys.some((key) => keys.includes(key)));
   }
 
-  /** A lock that is held here over all of these resources, and that is as good as what is wanted. */
-  covering(resources: readonly string[], isShared: boolean): Lock | undefined {
+  /** A lock that is held here over all of these keys, and that is as good as what is wanted. */
+  covering({ keys, sharers }: LockKeys): Lock | undefined {
     return this.#find(
-      (lock) =>
-        (isShared || !lock.isShared) && resources.every((resource) => lock.resources.includes(resource)),
+      (held) =>
+        (sharers !== undefined || !held.lock.isShared) && keys.every((key) => held.keys.includes(key)),
     );
   }
 
-  #find(isWanted: (lock: Lock) => boolean): Lock | undefined {
-    for (let holding = this.#storage.getStore(); holding !== undefined; holding = holding.outer) {
-      if (isWanted(holding.lock) && holding.lock.remainingValidity() > 0) return holding.lock;
+  #find(isWanted: (held: Holding) => boolean): Lock | undefined {
+    for (let held = this.#storage.getStore(); held !== undefined; held = held.outer) {
+      if (isWanted(held) && held.lock.remainingValidity() > 0) return held.lock;
     }
     return undefined;
   }

@@ -1,5 +1,5 @@
 import type { FailureReason, NodeVote } from '../base/vote.ts';
-import { isKept } from '../quorum/fencing.ts';
+import { isKept, isShared } from '../quorum/fencing.ts';
 import { majorityOf } from '../quorum/tally.ts';
 
 /** What one node knows of a lock. Durations in milliseconds. */
@@ -11,6 +11,8 @@ export type NodeInspection = { readonly node: string } & (
       /** The node's fence counter; 0 if it has none. */
       readonly counter: number;
     }
+  /** Some number share it, the last of them for `remainingTtl` more. */
+  | { readonly state: 'shared'; readonly remainingTtl: number }
   | { readonly state: 'free' }
   /** Nobody has it, and for `remainingTtl` more it is kept for somebody who waits: `for` is its name in the queue. */
   | { readonly state: 'kept'; readonly for: string; readonly remainingTtl: number }
@@ -26,13 +28,14 @@ export interface Inspection {
   /** The lock's key on every node. */
   readonly key: string;
   /**
-   * `held`: a majority has it under one value. `free`: a majority has nothing. `contended`: nobody has a majority,
-   * several have or are to have some. `unknown`: too few nodes answered to tell, so do not take it for free.
+   * `held`: a majority has it under one value. `shared`: a majority has it for readers. `free`: a majority has nothing.
+   * `contended`: nobody has a majority, several have or are to have some. `unknown`: too few nodes answered to tell, so
+   * do not take it for free.
    */
-  readonly state: 'held' | 'free' | 'contended' | 'unknown';
+  readonly state: 'held' | 'shared' | 'free' | 'contended' | 'unknown';
   /** The value that holds a majority; undefined unless `held`. */
   readonly value: string | undefined;
-  /** Milliseconds until that majority ends if nobody extends it; undefined unless `held`. */
+  /** Milliseconds until that majority ends if nobody extends it; undefined unless `held` or `shared`. */
   readonly remainingTtl: number | undefined;
   readonly nodes: readonly NodeInspection[];
 }
@@ -42,19 +45,25 @@ export function inspectionOf(resource: string, key: string, votes: readonly Node
   const nodes = votes.map(inspectNode);
   const majority = majorityOf(nodes.length);
   const ttls = new Map<string, number[]>();
+  const shares: number[] = [];
   let free = 0;
   let unknown = 0;
   for (const node of nodes) {
     if (node.state === 'held') ttls.set(node.value, [...(ttls.get(node.value) ?? []), node.remainingTtl]);
+    else if (node.state === 'shared') shares.push(node.remainingTtl);
     else if (node.state === 'free') free += 1;
     else if (node.state === 'unknown') unknown += 1;
   }
+  const untilMajorityEnds = (remaining: number[]) => remaining.sort((a, b) => b - a)[majority - 1];
   for (const [value, remaining] of ttls) {
     if (remaining.length < majority) continue;
-    const [remainingTtl] = remaining.sort((a, b) => b - a).slice(majority - 1);
-    return { resource, key, state: 'held', value, remainingTtl, nodes };
+    return { resource, key, state: 'held', value, remainingTtl: untilMajorityEnds(remaining), nodes };
   }
-  const most = Math.max(0, ...[...ttls.values()].map(({ length }) => length));
+  if (shares.length >= majority) {
+    const remainingTtl = untilMajorityEnds(shares);
+    return { resource, key, state: 'shared', value: undefined, remainingTtl, nodes };
+  }
+  const most = Math.max(shares.length, ...[...ttls.values()].map(({ length }) => length));
   const state =
     free >= majority ? 'free' : Math.max(most, free) + unknown >= majority ? 'unknown' : 'contended';
   return { resource, key, state, value: undefined, remainingTtl: undefined, nodes };
@@ -66,6 +75,9 @@ function inspectNode(vote: NodeVote): NodeInspection {
     case 'held':
       if (vote.value !== undefined && isKept(vote.value)) {
         return { node, state: 'kept', for: vote.value.slice(1), remainingTtl: vote.remainingTtl };
+      }
+      if (vote.value !== undefined && isShared(vote.value)) {
+        return { node, state: 'shared', remainingTtl: vote.remainingTtl };
       }
       return {
         node,

@@ -96,12 +96,6 @@ export interface UsingOptions extends AcquireOptions {
   readonly reentrant?: boolean | undefined;
 }
 
-/** How many permits of a semaphore are wanted. */
-export interface PermitCount {
-  /** All of them or none. Default 1; an integer from 1 to the number that the semaphore has. */
-  readonly permits?: number | undefined;
-}
-
 /** Options after checks and defaults, without the ports. */
 export interface Settings {
   readonly ttl: number;
@@ -212,14 +206,14 @@ export function waitTimeOf(settings: Settings, options: AcquireOptions): number 
   return duration('waitTime', given(options.waitTime, settings.waitTime), 0);
 }
 
-/** How many permits a semaphore has: not so many that asking for all of them would keep the servers from others. */
-export function checkPermits(permits: number): number {
-  return integer('permits', permits, 1, 1_000);
+/** Checks how many permits a semaphore is to have: not so many that asking for all would keep the servers from others. */
+export function checkPermits(permits: number): void {
+  integer('permits', permits, 1, 1_000);
 }
 
-/** How many permits one call wants of so many. */
-export function permitsOf({ permits }: PermitCount, all: number): number {
-  return integer('permits', given(permits, 1), 1, all, 'those of the semaphore');
+/** Checks how many permits of so many are wanted at once. */
+export function checkCount(count: number, permits: number): void {
+  integer('count', count, 1, permits, 'the permits of the semaphore');
 }
 
 /** For how long one `using` keeps its lock. */
@@ -230,9 +224,7 @@ export function maxHoldOf(options: UsingOptions): number {
 export const TRY_ACQUIRE_NAMES: readonly string[] = ['ttl'];
 export const ACQUIRE_NAMES: readonly string[] = [...TRY_ACQUIRE_NAMES, 'waitTime', 'signal'];
 export const USING_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold', 'reentrant'];
-export const TRY_PERMIT_NAMES: readonly string[] = [...TRY_ACQUIRE_NAMES, 'permits'];
-export const PERMIT_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'permits'];
-export const USING_PERMIT_NAMES: readonly string[] = [...PERMIT_NAMES, 'maxHold'];
+export const USING_PERMIT_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold'];
 
 /**
  * Checks that options are an object and have no other names than these: a setting that is misspelt must not be

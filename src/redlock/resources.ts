@@ -1,6 +1,7 @@
 import { describe } from '../base/describe.ts';
 import {
   fenceKeyOf,
+  gateKeyOf,
   OWN_PREFIX,
   queueKeyOf,
   semaphoreKeyOf,
@@ -87,6 +88,13 @@ export function slotKeysFor(
     queues: keys.map(() => queueKeyOf(key)),
     size: { key, permits },
   };
+}
+
+/** The keys of the lock that whoever gathers several permits has meanwhile. */
+export function gateKeysFor(resource: string, settings: KeySettings): LockKeys {
+  const [name = ''] = keysFor([resource], settings).keys;
+  const gate = gateKeyOf(name);
+  return { keys: [gate], fences: settings.fencing ? [fenceKeyOf(gate)] : [], queues: [queueKeyOf(gate)] };
 }
 
 /**

@@ -1,26 +1,22 @@
 import type { Lock } from '../lock/lock.ts';
-import type { Acquirer } from './acquirer.ts';
+import { type Acquirer, checkRoutine } from './acquirer.ts';
+import type { Gathering } from './gathering.ts';
 import {
+  ACQUIRE_NAMES,
   type AcquireOptions,
+  checkCount,
   checkNames,
-  PERMIT_NAMES,
-  type PermitCount,
-  permitsOf,
-  TRY_PERMIT_NAMES,
+  maxHoldOf,
+  TRY_ACQUIRE_NAMES,
   type TryAcquireOptions,
   USING_PERMIT_NAMES,
   type UsingOptions,
 } from './options.ts';
+import type { Permits } from './permits.ts';
 import type { Slots } from './slots.ts';
 
-/** Settings of one acquisition of permits. */
-export interface PermitOptions extends AcquireOptions, PermitCount {}
-
-/** Settings of one attempt to get permits. */
-export interface TryPermitOptions extends TryAcquireOptions, PermitCount {}
-
 /** Settings of one `using` of permits. */
-export interface UsingPermitOptions extends Omit<UsingOptions, 'reentrant'>, PermitCount {}
+export interface UsingPermitOptions extends Omit<UsingOptions, 'reentrant'> {}
 
 /**
  * Permits that no more than `permits` have at any moment. Each is a lock over one of so many slots, with a validity and a
@@ -34,46 +30,72 @@ export class Semaphore {
   readonly permits: number;
   readonly #acquirer: Acquirer;
   readonly #slots: Slots;
+  readonly #gathering: Gathering;
 
   /** Made by `Redlock.semaphore`. */
-  constructor(resource: string, permits: number, acquirer: Acquirer, slots: Slots) {
+  constructor(resource: string, permits: number, acquirer: Acquirer, slots: Slots, gathering: Gathering) {
     this.resource = resource;
     this.permits = permits;
     this.#acquirer = acquirer;
     this.#slots = slots;
+    this.#gathering = gathering;
   }
 
   /**
-   * Gets a permit, or several as one lock: all or nothing, so that nobody holds some and waits for others. Who wants
-   * several may be passed by those who want fewer.
+   * Gets a permit. Whoever asked first gets the next one that is free.
    *
    * @throws {OtherSizeError} others use the semaphore with another number of permits
    * @throws as `Redlock.acquire`
    */
-  async acquire(options: PermitOptions = {}): Promise<Lock> {
-    checkNames('acquire option', options, PERMIT_NAMES);
-    const { permits, ...rest } = options;
-    return this.#acquirer.acquire(this.#demand({ permits }), rest);
+  async acquire(options: AcquireOptions = {}): Promise<Lock> {
+    checkNames('acquire option', options, ACQUIRE_NAMES);
+    return this.#acquirer.acquire(this.#slots.demand(), options);
   }
 
-  /** As {@link acquire}, without waiting; null if there are not so many. */
-  async tryAcquire(options: TryPermitOptions = {}): Promise<Lock | null> {
-    checkNames('tryAcquire option', options, TRY_PERMIT_NAMES);
-    const { permits, ...rest } = options;
-    return this.#acquirer.tryAcquire(this.#demand({ permits }), rest);
+  /** As {@link acquire}, without waiting; null if there is no permit. */
+  async tryAcquire(options: TryAcquireOptions = {}): Promise<Lock | null> {
+    checkNames('tryAcquire option', options, TRY_ACQUIRE_NAMES);
+    return this.#acquirer.tryAcquire(this.#slots.demand(), options);
   }
 
-  /** As `Redlock.using`, with permits. */
+  /**
+   * Gets several permits: all or none. They come one by one, and those that have come are kept until the last one has;
+   * only one caller at a time does so, so that no two wait for each other.
+   *
+   * @param count how many, from 1 to the number that the semaphore has
+   * @throws as {@link acquire}
+   */
+  async acquireMany(count: number, options: AcquireOptions = {}): Promise<Permits> {
+    checkCount(count, this.permits);
+    checkNames('acquireMany option', options, ACQUIRE_NAMES);
+    return this.#gathering.acquire(count, options);
+  }
+
+  /** As `Redlock.using`, with a permit. */
   async using<Result>(
     options: UsingPermitOptions,
     routine: (lock: Lock) => Result | PromiseLike<Result>,
   ): Promise<Result> {
-    checkNames('using option', options, USING_PERMIT_NAMES);
-    const { permits, ...rest } = options;
-    return this.#acquirer.use(this.#demand({ permits }), rest, routine);
+    const { maxHold, ...rest } = this.#checkUsing(options, routine);
+    const lock = await this.#acquirer.acquire(this.#slots.demand(), rest);
+    return this.#acquirer.keep([lock], { maxHold }, () => routine(lock));
   }
 
-  #demand(count: PermitCount) {
-    return this.#slots.demand(permitsOf(count, this.permits));
+  /** As {@link using}, with several permits. */
+  async usingMany<Result>(
+    count: number,
+    options: UsingPermitOptions,
+    routine: (permits: Permits) => Result | PromiseLike<Result>,
+  ): Promise<Result> {
+    checkCount(count, this.permits);
+    const { maxHold, ...rest } = this.#checkUsing(options, routine);
+    const permits = await this.#gathering.acquire(count, rest);
+    return this.#acquirer.keep(permits.all, { maxHold }, () => routine(permits));
+  }
+
+  #checkUsing(options: UsingPermitOptions, routine: unknown) {
+    checkNames('using option', options, USING_PERMIT_NAMES);
+    checkRoutine(routine);
+    return { ...options, maxHold: maxHoldOf(options) };
   }
 }

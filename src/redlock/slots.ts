@@ -1,7 +1,7 @@
 import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
 import type { Attempt } from '../lock/attempt.ts';
-import { isKept } from '../quorum/fencing.ts';
+import { isKept, keptFor } from '../quorum/fencing.ts';
 import type { Contention, Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/tally.ts';
 import type { LockKeys } from '../wire/operation.ts';
@@ -34,114 +34,97 @@ interface Sight {
 }
 
 /**
- * The slots of a semaphore. Who wants some tries those that nobody of this process is known to have, at random; if they
- * are taken it looks at all of them, and tries those that are free. Who is called looks first, since a call does not say
- * which slot is kept.
+ * The slots of a semaphore. Who wants one tries one that nobody of this process is known to have, at random; if it is
+ * taken it looks at all of them, and tries one that is free. Who is called looks first, since a call does not say which
+ * slot is kept.
  */
 export class Slots {
   readonly #resource: string;
-  readonly #size: number;
+  readonly #all: readonly number[];
   readonly #settings: SlotsSettings;
   /** How many of this process try for a slot or, as far as is known, have it. */
   readonly #users = new Map<number, number>();
 
   constructor(resource: string, size: number, settings: SlotsSettings) {
     this.#resource = resource;
-    this.#size = size;
+    this.#all = Array.from({ length: size }, (_, slot) => slot);
     this.#settings = settings;
   }
 
-  /** What a caller asks for who wants so many. */
-  demand(count: number): Demand {
+  /** What one caller asks for. */
+  demand(): Demand {
     let hasTried = false;
     return {
       resources: [this.#resource],
-      target: this.#settings.keysOf(this.#all()),
+      target: this.#settings.keysOf(this.#all),
       attempt: (ttl, contention) => {
         const isFirst = !hasTried;
         hasTried = true;
-        return this.#attempt(count, isFirst, ttl, contention);
+        return this.#attempt(isFirst, ttl, contention);
       },
     };
   }
 
-  async #attempt(
-    count: number,
-    isFirst: boolean,
-    ttl: number,
-    contention: Contention | undefined,
-  ): Promise<Attempt> {
+  async #attempt(isFirst: boolean, ttl: number, contention: Contention | undefined): Promise<Attempt> {
     const member = contention?.waiter?.member;
-    let slots = isFirst ? this.#unused(count) : likeliest(await this.#look(member), count);
+    let slot = this.#unused();
+    if (!isFirst) slot = mostOpen(await this.#look(member))?.slot ?? slot;
     for (let looks = 0; ; looks += 1) {
-      const result = await this.#try(slots, ttl, contention);
+      const result = await this.#try(slot, ttl, contention);
       if (result.outcome !== 'held' || looks === MOST_LOOKS) return result;
       const sights = await this.#look(member);
-      const majority = majorityOf(this.#settings.quorum.size);
-      const open = sights.filter(({ openAt }) => openAt >= majority);
-      if (open.length < count) {
-        const awaited = [...sights].sort((a, b) => a.freeInMs - b.freeInMs)[count - 1];
-        return { outcome: 'held', votes: awaited?.votes ?? result.votes };
+      const next = mostOpen(sights);
+      if (next === undefined || next.openAt < majorityOf(this.#settings.quorum.size)) {
+        const [soonest] = [...sights].sort((a, b) => a.freeInMs - b.freeInMs);
+        return { outcome: 'held', votes: soonest?.votes ?? result.votes };
       }
-      slots = likeliest(open, count);
+      slot = next.slot;
     }
   }
 
-  async #try(slots: readonly number[], ttl: number, contention: Contention | undefined): Promise<Attempt> {
+  async #try(slot: number, ttl: number, contention: Contention | undefined): Promise<Attempt> {
     const { attempts, keysOf } = this.#settings;
-    for (const slot of slots) this.#users.set(slot, (this.#users.get(slot) ?? 0) + 1);
-    const target = keysOf(slots);
-    const result = await attempts.make({ resources: [this.#resource], target, ttl }, contention, () =>
-      this.#leave(slots),
-    );
-    if (result.outcome !== 'acquired') this.#leave(slots);
+    this.#users.set(slot, (this.#users.get(slot) ?? 0) + 1);
+    const terms = { resources: [this.#resource], target: keysOf([slot]), ttl };
+    const result = await attempts.make(terms, contention, () => this.#leave(slot));
+    if (result.outcome !== 'acquired') this.#leave(slot);
     return result;
   }
 
-  #leave(slots: readonly number[]): void {
-    for (const slot of slots) {
-      const users = this.#users.get(slot) ?? 0;
-      if (users > 1) this.#users.set(slot, users - 1);
-      else this.#users.delete(slot);
-    }
+  #leave(slot: number): void {
+    const users = this.#users.get(slot) ?? 0;
+    if (users > 1) this.#users.set(slot, users - 1);
+    else this.#users.delete(slot);
   }
 
-  /** How the nodes see every slot, in random order, for the waiter of this name. Changes nothing. */
+  /** How the nodes see every slot, for the waiter of this name; in random order, but unused ones first. Changes nothing. */
   async #look(member: string | undefined): Promise<readonly Sight[]> {
     const { quorum, keysOf, lookTimeout } = this.#settings;
-    const sights = this.#all().map(async (slot) => {
+    const sights = this.#inRandomOrder().map(async (slot) => {
       const { keys } = keysOf([slot]);
       return sightOf(slot, await quorum.inspect({ keys, fences: [], queues: [] }, lookTimeout), member);
     });
-    return this.#shuffled(await Promise.all(sights));
+    return Promise.all(sights);
   }
 
-  /** So many slots that this process does not use, as far as there are any. */
-  #unused(count: number): readonly number[] {
-    const slots = this.#shuffled(this.#all());
-    const isUsed = (slot: number) => (this.#users.has(slot) ? 1 : 0);
-    return slots.sort((a, b) => isUsed(a) - isUsed(b)).slice(0, count);
+  /** A slot that this process does not use, if there is one. */
+  #unused(): number {
+    return this.#inRandomOrder()[0] ?? 0;
   }
 
-  #all(): readonly number[] {
-    return Array.from({ length: this.#size }, (_, slot) => slot);
-  }
-
-  #shuffled<Item>(items: readonly Item[]): Item[] {
+  #inRandomOrder(): readonly number[] {
     const { random } = this.#settings;
-    return items
-      .map((item) => ({ item, place: random.fraction() }))
+    return this.#all
+      .map((slot) => ({ slot, place: random.fraction() + (this.#users.get(slot) ?? 0) }))
       .sort((a, b) => a.place - b.place)
-      .map(({ item }) => item);
+      .map(({ slot }) => slot);
   }
 }
 
-/** Those that most nodes would give away. */
-function likeliest(sights: readonly Sight[], count: number): readonly number[] {
-  return [...sights]
-    .sort((a, b) => b.openAt - a.openAt)
-    .slice(0, count)
-    .map(({ slot }) => slot);
+/** The first of those that most nodes would give away. */
+function mostOpen(sights: readonly Sight[]): Sight | undefined {
+  const most = Math.max(...sights.map(({ openAt }) => openAt));
+  return sights.find(({ openAt }) => openAt === most);
 }
 
 function sightOf(slot: number, votes: readonly NodeVote[], member: string | undefined): Sight {
@@ -149,11 +132,10 @@ function sightOf(slot: number, votes: readonly NodeVote[], member: string | unde
   const held: NodeVote[] = [];
   for (const vote of votes) {
     const value = vote.outcome === 'held' ? (vote.value ?? '') : '';
-    if (vote.outcome === 'missing' || (member !== undefined && value === `~${member}`)) openAt += 1;
+    if (vote.outcome === 'missing' || (member !== undefined && value === keptFor(member))) openAt += 1;
     // Who has been called comes soon, or is passed by a call to the next one.
     else if (!isKept(value)) held.push(vote);
   }
-  const isOpen = openAt >= majorityOf(votes.length);
-  const heldOf = votes.map((vote) => (held.includes(vote) ? vote : { ...vote, outcome: 'pending' as const }));
-  return { slot, openAt, votes, freeInMs: isOpen ? 0 : freeInMs(heldOf) };
+  const others = votes.map((vote) => (held.includes(vote) ? vote : { ...vote, outcome: 'pending' as const }));
+  return { slot, openAt, votes, freeInMs: freeInMs(others) };
 }

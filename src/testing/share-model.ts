@@ -155,7 +155,9 @@ export class Shares {
       if (failure !== undefined) return failure;
       store.delete(this.#sharers);
     }
-    const failure = failureOf(() => store.addMember(this.#sharers, digits(this.#nowMs + Number(ttl)), value));
+    const failure = failureOf(() =>
+      store.addMember(this.#sharers, digits(Math.floor(this.#call.timeUs / 1_000 + Number(ttl))), value),
+    );
     if (failure !== undefined) {
       if (isFirst) store.delete(this.#key);
       return failure;

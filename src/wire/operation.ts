@@ -9,7 +9,7 @@ export interface LockKeys {
   readonly queues: readonly string[];
   /** Of a lock that is shared: the set of those who share the one key. Undefined: it is held alone. */
   readonly sharers?: string | undefined;
-  /** Where `keys` are slots of a semaphore: how many it has. */
+  /** Where the one key is a slot of a semaphore: how many it has. */
   readonly size?: SemaphoreSize | undefined;
 }
 

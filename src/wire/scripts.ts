@@ -32,10 +32,10 @@ const OPERATIONS: readonly (readonly [name: string, file: string, run?: string])
   ['release-share', 'share', 'release_share'],
 ];
 
-/** The operations on the slots of a semaphore, and those on locks that they are made of. */
-const PERMITS: readonly (readonly [name: string, files: readonly string[], run: string])[] = [
-  ['permit', ['acquire', 'acquire-all', 'permit'], 'n > 1 and acquire_all or acquire'],
-  ['extend-permit', ['extend', 'permit'], 'extend'],
+/** The operations on a slot of a semaphore, and those on a lock that they are made of. */
+const PERMITS: readonly (readonly [name: string, of: string])[] = [
+  ['permit', 'acquire'],
+  ['extend-permit', 'extend'],
 ];
 
 /**
@@ -48,9 +48,9 @@ function dispatch(): string {
     ([name, file, run = file]) => `if name == '${name}' then\n${read(file)}\nreturn ${run}\nend`,
   );
   const permits = PERMITS.map(
-    ([name, files, run]) =>
-      `if name == '${name}' then\n${files.map(read).join('\n')}\n` +
-      `local run = ${run}\nreturn function(...) return permit(run, ...) end\nend`,
+    ([name, of]) =>
+      `if name == '${name}' then\n${read(of)}\n${read('permit')}\n` +
+      `return function(...) return permit(${of}, ...) end\nend`,
   );
   const parts = [read('keys'), read('queue'), read('counter'), several, ...branches, ...permits];
   return `local function operation(name, n)\n${parts.join('\n')}\nend`;

@@ -145,7 +145,7 @@ function operationFor(step: OperationStep, model: ModelSubject): Operation {
   const isFenced = step.fenced || kind === 'confirm' || kind === 'confirm-share';
   const lock = { keys, fences: isFenced ? keys.map(fenceKeyOf) : [], queues: keys.map(queueKeyOf) };
   const shared = lockOfOne(lock, { sharers: sharersKeyOf(keys[0] ?? '') });
-  const slots = { ...lock, size: { key: SIZE_KEY, permits: step.permits } };
+  const slots = lockOfOne(lock, { size: { key: SIZE_KEY, permits: step.permits } });
   const number = numberFor(step.number, keys, model);
   const waiter = { member, since: numberFor(step.since, keys, model) };
   switch (kind) {
@@ -192,8 +192,8 @@ function operationFor(step: OperationStep, model: ModelSubject): Operation {
   }
 }
 
-/** A lock that is shared is one of a single key. */
-function lockOfOne({ keys, fences, queues }: LockKeys, more: Pick<LockKeys, 'sharers'>): LockKeys {
+/** A lock that is shared, and a slot, is one of a single key. */
+function lockOfOne({ keys, fences, queues }: LockKeys, more: Pick<LockKeys, 'sharers' | 'size'>): LockKeys {
   return { keys: keys.slice(0, 1), fences: fences.slice(0, 1), queues: queues.slice(0, 1), ...more };
 }
 

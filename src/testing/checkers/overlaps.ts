@@ -10,6 +10,12 @@ export interface Interval {
   readonly token?: number | undefined;
 }
 
+/** An interval of somebody who may have shared the lock with others. */
+export interface SharedInterval extends Interval {
+  /** Whether it was held together with others who share it. Default: it was held alone. */
+  readonly isShared?: boolean | undefined;
+}
+
 /** Two holders that acted at the same time. */
 export interface Overlap<Section extends Interval> {
   readonly first: Section;
@@ -19,12 +25,13 @@ export interface Overlap<Section extends Interval> {
 }
 
 /**
- * All pairs of intervals that overlap. Intervals that only touch do not: a lock may change hands in one moment.
- * Who the holders are does not matter, since a lock excludes its own holder as well.
+ * All pairs of intervals that overlap and must not: readers may be together, a writer may not be beside anybody.
+ * Intervals that only touch do not overlap: a lock may change hands in one moment. Who the holders are does not matter,
+ * since a lock excludes its own holder as well.
  *
  * @throws {RangeError} an interval that ends before it begins, or that is not made of numbers
  */
-export function findOverlaps<Section extends Interval>(
+export function findOverlaps<Section extends SharedInterval>(
   intervals: readonly Section[],
 ): readonly Overlap<Section>[] {
   const overlaps: Overlap<Section>[] = [];
@@ -32,6 +39,7 @@ export function findOverlaps<Section extends Interval>(
   for (const second of inOrder(intervals)) {
     open = open.filter(({ to }) => to > second.from);
     for (const first of open) {
+      if (first.isShared === true && second.isShared === true) continue;
       overlaps.push({ first, second, length: Math.min(first.to, second.to) - second.from });
     }
     open.push(second);
@@ -39,7 +47,12 @@ export function findOverlaps<Section extends Interval>(
   return overlaps;
 }
 
-function inOrder<Section extends Interval>(intervals: readonly Section[]): readonly Section[] {
+/**
+ * Intervals in the order of their beginnings.
+ *
+ * @throws {RangeError} an interval that ends before it begins, or that is not made of numbers
+ */
+export function inOrder<Section extends Interval>(intervals: readonly Section[]): readonly Section[] {
   for (const { holder, from, to } of intervals) {
     if (to >= from) continue;
     throw new RangeError(`the interval of ${holder} must end after it begins: got ${from} to ${to}`);

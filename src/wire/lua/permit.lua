@@ -1,10 +1,10 @@
--- PERMIT: ACQUIRE slots of a semaphore: all of those asked for, or none.
--- EXTEND-PERMIT: EXTEND them.
+-- PERMIT: ACQUIRE a slot of a semaphore.
+-- EXTEND-PERMIT: EXTEND it.
 --
--- Each slot is a lock, so that two who have the same one never overlap. How many slots there are is kept beside them for
--- as long as anybody can have one, and whoever takes the semaphore for a larger or a smaller one gets none.
+-- Each slot is a lock, so that no two have the same one. How many slots there are is kept beside them for as long as
+-- anybody can have one, and whoever takes the semaphore for a larger or a smaller one gets none.
 --
--- keys      n slot keys; if fenced, their n fence counters; n times the queue that they have in common; the size
+-- keys      a slot key; if fenced, its fence counter; the queue that all slots have in common; the size
 -- value     the lock value
 -- ttl       milliseconds
 -- number    as those of ACQUIRE and EXTEND
@@ -18,7 +18,7 @@
 local function permit(run, first, n, value, ttl, number, member, score, permits)
   if late then return { LATE } end
   if not voting() then return { QUARANTINED } end
-  local size = KEYS[first + n * (number == '' and 2 or 3)]
+  local size = KEYS[first + (number == '' and 2 or 3)]
   local known = redis.pcall('GET', size)
   local failure = error_of(known)
   if failure then return { FAILED, failure } end

@@ -37,7 +37,7 @@ local function take_share(key, readers, value, ttl, is_first)
     if failure then return failure end
     redis.call('DEL', readers)
   end
-  local expires = math.floor(now / 1000) + tonumber(ttl)
+  local expires = math.floor(now / 1000 + tonumber(ttl))
   local failure = error_of(redis.pcall('ZADD', readers, digits(expires), value))
   if failure then
     if is_first then redis.call('DEL', key) end

@@ -1,0 +1,74 @@
+import type { Clock } from '../base/clock.ts';
+import { LockHeldError, WaitTimeoutError } from '../base/errors.ts';
+import { Keeper } from '../lock/keeper.ts';
+import type { Lock } from '../lock/lock.ts';
+import type { Acquirer, Demand } from './acquirer.ts';
+import { type AcquireOptions, type Settings, waitTimeOf } from './options.ts';
+import { Permits } from './permits.ts';
+import type { Slots } from './slots.ts';
+
+/** What gathering needs of its Redlock. */
+export interface GatheringSettings {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly acquirer: Acquirer;
+  /** The lock that whoever gathers has meanwhile. */
+  readonly gate: Demand;
+}
+
+/** Whoever gathers ends it, one way or the other. */
+const UNBOUNDED = { maxHold: Number.POSITIVE_INFINITY };
+
+/**
+ * Gets several permits of a semaphore, all or none. They come one by one, each in its turn, and those that have come are
+ * kept alive until the last one has. Only one caller at a time does so, under a lock of its own, so that no two wait
+ * for each other; whoever wants a single permit is not kept out by that lock.
+ */
+export class Gathering {
+  readonly #settings: GatheringSettings;
+  readonly #slots: Slots;
+
+  constructor(settings: GatheringSettings, slots: Slots) {
+    this.#settings = settings;
+    this.#slots = slots;
+  }
+
+  /** Waits up to waitTime in all; see `Redlock.acquire` for what it throws. */
+  async acquire(count: number, options: AcquireOptions): Promise<Permits> {
+    const { settings, clock, acquirer, gate } = this.#settings;
+    const waitTime = waitTimeOf(settings, options);
+    const startedAtMs = clock.monotonic();
+    const elapsedMs = () => clock.monotonic() - startedAtMs;
+    const next = (demand: Demand) =>
+      acquirer.acquire(demand, { ...options, waitTime: Math.max(0, waitTime - elapsedMs()) });
+    try {
+      const gateLock = await next(gate);
+      return await acquirer.keep([gateLock], UNBOUNDED, () => this.#gather(count, next));
+    } catch (error) {
+      // With no time left, the last of the attempts did not wait.
+      if (!(error instanceof LockHeldError) || waitTime === 0) throw error;
+      const { resources, votes } = error;
+      throw new WaitTimeoutError({ resources, votes, elapsedMs: elapsedMs(), waitTime });
+    }
+  }
+
+  async #gather(count: number, next: (demand: Demand) => Promise<Lock>): Promise<Permits> {
+    const { clock } = this.#settings;
+    const kept: { readonly lock: Lock; readonly keeper: Keeper }[] = [];
+    const arrivals = Array.from({ length: count }, async () => {
+      const lock = await next(this.#slots.demand());
+      kept.push({ lock, keeper: new Keeper(lock, clock, UNBOUNDED) });
+      return lock;
+    });
+    try {
+      return new Permits(await Promise.all(arrivals));
+    } catch (error) {
+      // The others end as this one did, or come in vain.
+      await Promise.allSettled(arrivals);
+      for (const { lock } of kept) void lock.release();
+      throw error;
+    } finally {
+      for (const { keeper } of kept) keeper.stop();
+    }
+  }
+}

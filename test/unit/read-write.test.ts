@@ -1,0 +1,212 @@
+import { describe, expect, it } from 'vitest';
+import { LockHeldError, LockReleasedError, UpgradeError } from '../../src/index.ts';
+import { type Program, Scene } from './waiting/scene.ts';
+
+async function sceneOf(count: number): Promise<{ scene: Scene; programs: readonly Program[] }> {
+  const scene = new Scene();
+  return { scene, programs: await scene.programs(count) };
+}
+
+function at<Item>(items: readonly Item[], index: number): Item {
+  const item = items[index];
+  if (item === undefined) throw new Error(`there is no ${index}`);
+  return item;
+}
+
+describe('readers and writers', () => {
+  it('any number reads together, in one process and in several; nobody writes meanwhile', async () => {
+    const { scene, programs } = await sceneOf(3);
+    const { simulation } = scene;
+    const locks = programs.map(({ redlock }) => redlock.readWrite('r'));
+    const reads = [at(locks, 0), at(locks, 0), at(locks, 1)].map((lock) => lock.acquireRead({ waitTime: 0 }));
+    const readers = await simulation.until(Promise.all(reads));
+    expect(readers.map(({ isShared }) => isShared)).toEqual([true, true, true]);
+    const writing = () => simulation.until(at(locks, 2).acquireWrite({ waitTime: 0 }));
+    await expect(writing()).rejects.toThrow(LockHeldError);
+    await simulation.until(Promise.all(readers.slice(1).map((reader) => reader.release())));
+    await expect(writing()).rejects.toThrow(LockHeldError);
+    await simulation.until(at(readers, 0).release());
+    const writer = await writing();
+    expect(writer.isShared).toBe(false);
+    for (const { token } of readers) expect(writer.token).toBeGreaterThan(token);
+    await expect(simulation.until(at(locks, 0).acquireRead({ waitTime: 0 }))).rejects.toThrow(LockHeldError);
+    await simulation.until(writer.release());
+    const reader = await simulation.until(at(locks, 1).acquireRead({ waitTime: 0 }));
+    expect(reader.token).toBeGreaterThan(writer.token);
+    await simulation.until(reader.release());
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('a write lock is what acquire gives, and a read lock keeps that out too', async () => {
+    const { scene, programs } = await sceneOf(2);
+    const { simulation } = scene;
+    const [one, two] = [at(programs, 0).redlock, at(programs, 1).redlock];
+    const plain = await simulation.until(one.acquire('r'));
+    const refused = two.readWrite('r').acquireRead({ waitTime: 0 });
+    await expect(simulation.until(refused)).rejects.toThrow(LockHeldError);
+    await simulation.until(plain.release());
+    const reader = await simulation.until(two.readWrite('r').acquireRead());
+    expect(await simulation.until(one.tryAcquire('r'))).toBeNull();
+    expect(await simulation.until(one.tryAcquire(['q', 'r']))).toBeNull();
+    expect(await simulation.until(one.inspect('r'))).toMatchObject({ state: 'shared', value: undefined });
+    await simulation.until(reader.release());
+    expect(await simulation.until(one.inspect('r'))).toMatchObject({ state: 'free' });
+  });
+
+  it('each reader expires by itself: a dead one keeps a writer out for its ttl and no longer', async () => {
+    const { scene, programs } = await sceneOf(3);
+    const { simulation } = scene;
+    const [long, brief, writer] = programs.map(({ redlock }) => redlock.readWrite('r'));
+    if (long === undefined || brief === undefined || writer === undefined) throw new Error('too few');
+    await simulation.until(long.acquireRead({ ttl: 2_000 }));
+    const second = await simulation.until(brief.acquireRead({ ttl: 10_000 }));
+    await simulation.until(second.release());
+    at(programs, 0).machine.kill();
+    const startedAt = simulation.nowMs;
+    const lock = await simulation.until(writer.acquireWrite());
+    expect(simulation.nowMs - startedAt).toBeLessThan(2_000 + 50);
+    await simulation.until(lock.release());
+  });
+
+  it('an extension outlives others, heals nodes that lost it, and keeps the token', async () => {
+    const { scene, programs } = await sceneOf(2);
+    const { simulation } = scene;
+    const [mine, theirs] = programs.map(({ redlock }) => redlock.readWrite('r'));
+    if (mine === undefined || theirs === undefined) throw new Error('too few');
+    const reader = await simulation.until(mine.acquireRead({ ttl: 1_000 }));
+    await simulation.until(theirs.acquireRead({ ttl: 1_000 }));
+    const { token } = reader;
+    for (const node of simulation.nodes.slice(0, 2)) node.flushAll();
+    expect(await simulation.until(reader.extend(5_000))).toBeGreaterThan(4_000);
+    await simulation.advance(1_200);
+    expect(reader.token).toBe(token);
+    expect(await simulation.until(mine.acquireRead({ waitTime: 0 }))).toMatchObject({ isShared: true });
+    for (const node of simulation.nodes) expect(node.store.get('lock:r')).toBe('&');
+    expect(await simulation.until(at(programs, 1).redlock.tryAcquire('r'))).toBeNull();
+  });
+
+  it('a writer that waits is not passed by readers who ask later', async () => {
+    const { scene, programs } = await sceneOf(4);
+    const { simulation } = scene;
+    const locks = programs.map(({ redlock }) => redlock.readWrite('r'));
+    const order: string[] = [];
+    const first = await simulation.until(at(locks, 0).acquireRead());
+    const note = async (who: string, lock: Promise<{ release(): Promise<unknown> }>) => {
+      const held = await lock;
+      order.push(who);
+      await at(programs, 0).machine.sleep(10);
+      await held.release();
+    };
+    const writing = note('writer', at(locks, 1).acquireWrite());
+    await simulation.advance(30);
+    const reading = [2, 3, 2, 0].map((index) => note(`reader`, at(locks, index).acquireRead()));
+    await simulation.advance(200);
+    expect(order).toEqual([]);
+    await simulation.until(first.release());
+    await simulation.until(Promise.all([writing, ...reading]));
+    expect(order).toEqual(['writer', 'reader', 'reader', 'reader', 'reader']);
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('a writer waits for no longer than the readers that were there, under a steady stream of them', async () => {
+    const { scene, programs } = await sceneOf(4);
+    const { simulation } = scene;
+    const ttl = 300;
+    let isOver = false;
+    const read = async ({ machine, redlock }: Program) => {
+      while (!isOver) {
+        const lock = await redlock.readWrite('r').acquireRead({ ttl, waitTime: 60_000 });
+        await machine.sleep(100);
+        await lock.release();
+      }
+    };
+    const readers = programs.slice(1).flatMap((program) => [0, 1, 2].map(() => read(program)));
+    const { machine, redlock } = at(programs, 0);
+    const waits: number[] = [];
+    const write = async () => {
+      for (let count = 0; count < 40; count += 1) {
+        await machine.sleep(37);
+        const askedAt = simulation.nowMs;
+        const lock = await redlock.readWrite('r').acquireWrite({ ttl, waitTime: 60_000 });
+        waits.push(simulation.nowMs - askedAt);
+        await lock.release();
+      }
+      isOver = true;
+    };
+    await simulation.until(Promise.all([write(), ...readers]));
+    expect(Math.max(...waits)).toBeLessThan(3 * ttl);
+  });
+
+  it('when a writer gives up, the readers behind it go on', async () => {
+    const { scene, programs } = await sceneOf(3);
+    const { simulation } = scene;
+    const [holder, writer, reader] = programs.map(({ redlock }) => redlock.readWrite('r'));
+    if (holder === undefined || writer === undefined || reader === undefined) throw new Error('too few');
+    const held = await simulation.until(holder.acquireRead());
+    const leaving = new AbortController();
+    const writing = writer.acquireWrite({ signal: leaving.signal }).catch((error: unknown) => error);
+    await simulation.advance(20);
+    const reading = reader.acquireRead();
+    await simulation.advance(50);
+    leaving.abort('enough');
+    const startedAt = simulation.nowMs;
+    expect(await simulation.until(writing)).toBe('enough');
+    await simulation.until(reading);
+    expect(simulation.nowMs - startedAt).toBeLessThan(10);
+    held.assertHeld();
+  });
+});
+
+describe('an upgrade', () => {
+  it('is refused at once, with what to do instead', async () => {
+    const { scene, programs } = await sceneOf(1);
+    const { redlock } = at(programs, 0);
+    const lock = redlock.readWrite('r');
+    const upgrading = lock.usingRead({}, async () => {
+      await expect(lock.acquireWrite()).rejects.toThrow(UpgradeError);
+      await expect(lock.usingWrite({ reentrant: true }, () => 'never')).rejects.toThrow(UpgradeError);
+      await expect(redlock.acquire(['q', 'r'])).rejects.toMatchObject({ code: 'QUORLOCK_UPGRADE' });
+      return 'read';
+    });
+    expect(await scene.simulation.until(upgrading)).toBe('read');
+  });
+});
+
+describe('a downgrade', () => {
+  it('lets nobody write in between, and readers in', async () => {
+    const { scene, programs } = await sceneOf(3);
+    const { simulation } = scene;
+    const [mine, writer, reader] = programs.map(({ redlock }) => redlock.readWrite('r'));
+    if (mine === undefined || writer === undefined || reader === undefined) throw new Error('too few');
+    const write = await simulation.until(mine.acquireWrite());
+    const reading = reader.acquireRead();
+    await simulation.advance(20);
+    const writing = writer.acquireWrite();
+    await simulation.advance(20);
+    const read = await simulation.until(mine.downgrade(write));
+    expect(read.isShared).toBe(true);
+    expect(read.token).toBeGreaterThan(write.token);
+    expect(() => write.assertHeld()).toThrow(LockReleasedError);
+    const other = await simulation.until(reading);
+    read.assertHeld();
+    await simulation.advance(200);
+    await simulation.until(Promise.all([read.release(), other.release()]));
+    const next = await simulation.until(writing);
+    expect(next.token).toBeGreaterThan(other.token);
+  });
+
+  it('is refused for what is no write lock, or is held no more', async () => {
+    const { scene, programs } = await sceneOf(1);
+    const { simulation } = scene;
+    const { redlock } = at(programs, 0);
+    const lock = redlock.readWrite('r');
+    const other = await simulation.until(redlock.acquire('another'));
+    await expect(lock.downgrade(other)).rejects.toThrow('lock must be a write lock of "r": got an object');
+    const read = await simulation.until(lock.acquireRead());
+    await expect(lock.downgrade(read)).rejects.toThrow('lock must be a write lock of "r": got a read lock');
+    await simulation.until(read.release());
+    const write = await simulation.until(lock.acquireWrite());
+    await simulation.until(write.release());
+    await expect(lock.downgrade(write)).rejects.toThrow(LockReleasedError);
+  });
+});
