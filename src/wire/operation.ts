@@ -14,7 +14,7 @@ export interface LockKeys {
 }
 
 /** How many slots a semaphore has, as nodes know it. */
-export interface SemaphoreSize {
+interface SemaphoreSize {
   readonly key: string;
   readonly permits: number;
 }

@@ -11,7 +11,7 @@ import { FOREIGN_TYPES } from './subject.ts';
 export const MARKER_KEY = 'quorlock:node';
 const LOCK_KEYS = ['lock:a', 'lock:b', '{lock}:c'];
 const FENCE_KEYS = LOCK_KEYS.map(fenceKeyOf);
-export const QUEUE_KEYS: readonly string[] = LOCK_KEYS.map(queueKeyOf);
+const QUEUE_KEYS: readonly string[] = LOCK_KEYS.map(queueKeyOf);
 const SHARERS_KEYS = LOCK_KEYS.map(sharersKeyOf);
 /** Keys that hold sorted sets, where nobody has put anything else. */
 export const SORTED_SET_KEYS: readonly string[] = [...QUEUE_KEYS, ...SHARERS_KEYS];

@@ -13,6 +13,8 @@ import { transfer } from '../unit/readme/snippets/acquire.ts';
 import { open } from '../unit/readme/snippets/clients.ts';
 import { addToCart } from '../unit/readme/snippets/fencing.ts';
 import { whoHolds } from '../unit/readme/snippets/inspect.ts';
+import { prices } from '../unit/readme/snippets/read-write.ts';
+import { render } from '../unit/readme/snippets/semaphore.ts';
 import { hourly } from '../unit/readme/snippets/try-acquire.ts';
 import { reindex } from '../unit/readme/snippets/using.ts';
 import { howLong } from '../unit/readme/snippets/waiting.ts';
@@ -104,6 +106,20 @@ describe('the snippets of README.md', () => {
     await (await waiting).release();
   });
 
+  it('read together and write alone', async () => {
+    const redlock = openRedlock();
+    const { read, write, writeAndReport } = prices(redlock, new Map([['tea', 3]]));
+    expect(await Promise.all([read('tea'), read('tea'), write('tea', 4)])).toEqual([3, 3, expect.any(Map)]);
+    expect(await writeAndReport('milk', 1)).toBe('tea 4, milk 1');
+    expect((await redlock.inspect('prices')).state).toBe('free');
+  });
+
+  it('print on three printers', async () => {
+    const redlock = openRedlock();
+    expect(await render(redlock, ['a', 'bb', 'ccc', 'dddd', 'eeeee'])).toEqual([1, 2, 3, 4, 5]);
+    (await redlock.semaphore('printers', 3).acquireMany(3, { waitTime: 0 })).assertHeld();
+  });
+
   it('guard what the lock protects', async () => {
     const store = new Redis(fleet.urls[0] ?? '');
     onTestFinished(() => store.disconnect());
@@ -141,6 +157,15 @@ async function waitFor(holder: Redlock, waiter: Redlock): Promise<void> {
   await (await waiting).release();
 }
 
+/** Has two read together and one of them longer, and one more take a permit. */
+async function shareWith(one: Redlock, other: Redlock): Promise<boolean> {
+  const readers = await Promise.all([one, other].map((each) => each.readWrite('page').acquireRead()));
+  await readers[0]?.extend(20_000);
+  const permit = await one.semaphore('page', 2).acquire();
+  const reports = await Promise.all([...readers, permit].map((lock) => lock.release()));
+  return reports.every(({ freed }) => freed);
+}
+
 /** Uses everything that touches a server, as a user with these rules. What is it denied? */
 async function deniedWith(rules: readonly string[]): Promise<{ works: boolean; denied: unknown[] }> {
   await using own = await Fleet.start(1);
@@ -166,6 +191,7 @@ async function deniedWith(rules: readonly string[]): Promise<{ works: boolean; d
     await redlock.tryAcquire('one');
     works = (await lock.release()).freed;
     await waitFor(redlock, other);
+    works = works && (await shareWith(redlock, other));
     await expect(redlock.tryAcquire('list')).rejects.toMatchObject({ code: 'QUORLOCK_NOT_A_LOCK' });
   } catch {
     works = false;
