@@ -32,10 +32,11 @@ export type Reply =
       readonly called?: boolean;
       readonly waiters?: readonly { readonly member: string; readonly since: number }[];
     }
-  /** Somebody else owns a key, for `remainingTtl` more milliseconds. */
+  /** Somebody else owns a key, for `remainingTtl` more milliseconds. `rank`: so many wait there before whoever asked. */
   | {
       readonly outcome: 'held';
       readonly remainingTtl: number;
+      readonly rank?: number | undefined;
       readonly value?: string;
       readonly counter?: number;
     }

@@ -2,14 +2,20 @@ import type { Random } from '../base/random.ts';
 import { longestRemainingTtl, type NodeVote } from '../base/vote.ts';
 import { majorityOf } from '../quorum/tally.ts';
 
-/** Who sleeps until a holder's keys expire wakes up within this many milliseconds after. */
-const SPREAD_MS = 20;
+/** Who is first in the queue, and sleeps until a holder's keys expire, wakes up within this many milliseconds after. */
+const SPREAD_MS = 5;
+
+/** Whoever is behind wakes up so many milliseconds later, for each one before it: by then it has been called. */
+const BEHIND_MS = 15;
 
 /** Without any call, the shortest time until nodes are asked again, in milliseconds. It doubles … */
 const FIRST_DOUBT_MS = 500;
 
 /** … with every attempt up to this: calls may be lost, and holders may use another library, which calls nobody. */
 const LONGEST_DOUBT_MS = 2_000;
+
+/** Whoever is behind others doubts so many milliseconds later, for each one before it. */
+const PATIENCE_MS = 50;
 
 /** Where very many sleep, this many milliseconds for each of them: nodes have better to do than answer doubts. */
 const DOUBT_EACH_MS = 5;
@@ -32,9 +38,20 @@ const LONGEST_PAUSE_MS = 200;
  * @param sleepers how many sleep in this process: together they doubt no more often than once in a few milliseconds
  */
 export function sleepMs(votes: readonly NodeVote[], tries: number, sleepers: number, random: Random): number {
+  const rank = rankOf(votes);
   const span = Math.max(doubled(FIRST_DOUBT_MS, LONGEST_DOUBT_MS, tries), sleepers * DOUBT_EACH_MS);
-  const doubtMs = span * (0.5 + random.fraction() / 2);
-  return Math.min(freeInMs(votes) + 1 + random.fraction() * SPREAD_MS, doubtMs);
+  const doubtMs = Math.min(span + rank * PATIENCE_MS, Math.max(span, LONGEST_DOUBT_MS));
+  const freeMs = freeInMs(votes) + 1 + random.fraction() * SPREAD_MS + rank * BEHIND_MS;
+  return Math.min(freeMs, doubtMs * (0.5 + random.fraction() / 2));
+}
+
+/** How many are before it in the queue, where they are fewest: 0 if nobody knows. */
+function rankOf(votes: readonly NodeVote[]): number {
+  let fewest: number | undefined;
+  for (const vote of votes) {
+    if (vote.outcome === 'held' && vote.rank !== undefined) fewest = Math.min(fewest ?? vote.rank, vote.rank);
+  }
+  return fewest ?? 0;
 }
 
 /** How long to wait for more nodes to call, when nobody seems to be called by a majority. */

@@ -112,9 +112,7 @@ export class Acquisition {
   /** Who waits enters the queues of the keys that somebody else has. */
   #held(reply: BatchReply, queues: readonly string[]): BatchReply {
     const { member, score } = this.#request;
-    if (member === '' || reply[0] !== HELD) return reply;
-    for (const queue of queues) this.#queues.enter(queue, member, score);
-    return reply;
+    return this.#queues.refuse(reply, queues, member, score);
   }
 
   #removeFrom(queue: string): void {

@@ -127,6 +127,11 @@ export class KeyStore {
     return this.#membersOf(key)?.scoreOf(member);
   }
 
+  /** ZRANK. */
+  rankOf(key: string, member: string): number | undefined {
+    return this.#membersOf(key)?.rankOf(member);
+  }
+
   /** ZRANGE -1 -1 WITHSCORES. */
   lastMember(key: string): Scored | undefined {
     return this.#membersOf(key)?.last;

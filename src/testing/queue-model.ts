@@ -1,6 +1,7 @@
 import type { Call } from './call-model.ts';
 import type { Argument } from './key-store.ts';
 import { attempt, digits } from './lua-values.ts';
+import { type BatchReply, HELD } from './reply-codes.ts';
 
 /** The constants of `wire/lua/queue.lua`. */
 const CALLED = '~';
@@ -30,11 +31,25 @@ export class Queues {
     return this.#call.store.typeOf(queue) !== 'none' && this.handToFirst(key, queue);
   }
 
-  enter(queue: string, member: string, score: Argument): void {
+  /** How many are before it; undefined if it could not enter. */
+  enter(queue: string, member: string, score: Argument): number | undefined {
     const { store, timeUs, maxTtl } = this.#call;
     const since = digits(Math.min(Number(score), timeUs));
-    if (attempt(() => store.addMember(queue, since, member)) === undefined) return;
+    if (attempt(() => store.addMember(queue, since, member)) === undefined) return undefined;
     store.expire(queue, 2 * maxTtl);
+    return store.rankOf(queue, member);
+  }
+
+  /** The reply to a waiter that is refused because of these queues' keys: it enters them, if that is what kept it. */
+  refuse(reply: BatchReply, queues: readonly string[], member: string, score: Argument): BatchReply {
+    const [code, remaining = 0] = reply;
+    if (member === '' || code !== HELD) return reply;
+    let before: number | undefined;
+    for (const queue of queues) {
+      const rank = this.enter(queue, member, score);
+      if (rank !== undefined) before = Math.max(before ?? 0, rank);
+    }
+    return before === undefined ? [HELD, remaining] : [HELD, remaining, before];
   }
 
   /** Whether somebody else is first, and before this waiter; newcomers that do not wait are behind everybody. */

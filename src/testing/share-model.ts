@@ -172,7 +172,6 @@ export class Shares {
   /** Who waits enters the queue of what somebody else has. */
   #refuse(reply: BatchReply): BatchReply {
     const { member, score } = this.#request;
-    if (member !== '' && reply[0] === HELD) this.#queues.enter(this.#queue, member, score);
-    return reply;
+    return this.#queues.refuse(reply, [this.#queue], member, score);
   }
 }

@@ -34,6 +34,12 @@ export class SortedSet {
     return this.#scores.get(member);
   }
 
+  /** How many members come before this one; undefined if it is none. */
+  rankOf(member: string): number | undefined {
+    const score = this.#scores.get(member);
+    return score === undefined ? undefined : this.#placeOf({ member, score });
+  }
+
   /** Takes out all with a score below this one. */
   removeBelow(score: number): void {
     while ((this.#sorted[0]?.score ?? score) < score) this.popFirst();

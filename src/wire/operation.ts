@@ -176,8 +176,12 @@ const decoders: Readonly<Record<number, (fields: readonly unknown[]) => Reply>> 
       ? { outcome: 'granted', counter: Number(counter) }
       : { outcome: 'granted', counter: Number(counter), called: true },
   2: ([, remaining, value, counter]) =>
-    value === undefined
-      ? { outcome: 'held', remainingTtl: Number(remaining) }
+    typeof value !== 'string'
+      ? {
+          outcome: 'held',
+          remainingTtl: Number(remaining),
+          rank: value === undefined ? undefined : Number(value),
+        }
       : {
           outcome: 'held',
           remainingTtl: Number(remaining),

@@ -43,11 +43,10 @@ local function acquire_all(first, n, value, ttl, number, member, score, previous
   local queues = first + n * (number == '' and 1 or 2)
   local free, reply, blocked = look_at_all(first, n, queues, value, member, score, previous or '')
   if reply then
-    if member ~= '' and reply[1] == HELD then
-      local _, wait_in = queue_functions()
-      for i = 1, #blocked do wait_in(KEYS[queues + blocked[i]], member, score) end
-    end
-    return reply
+    local _, _, _, _, refuse = queue_functions()
+    local names = {}
+    for i = 1, #blocked do names[i] = KEYS[queues + blocked[i]] end
+    return refuse(reply, names, member, score)
   end
   local taken = {}
   local function undo(message)

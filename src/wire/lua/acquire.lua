@@ -12,7 +12,8 @@
 --
 -- {GRANTED, c}           the owner is `value`; c is the counter, 0 if plain. Asked again, it answers the same
 --                        and leaves the expiry alone: a driver may send a command twice.
--- {HELD, remaining}      somebody else holds a key, or goes first, for that many milliseconds
+-- {HELD, remaining, rank} somebody else holds a key, or goes first, for that many milliseconds; CONTEND with a member:
+--                        so many are before it in the queue
 -- {FOREIGN, type}        a key is no lock
 -- {LATE} {QUARANTINED}   the deadline has passed; this node may not vote
 -- {FAILED, message}      a command failed; nothing is left behind
@@ -24,12 +25,10 @@ local function acquire(first, distance, value, ttl, number, member, score, previ
 
   local key = KEYS[first]
   local queue = KEYS[first + (number == '' and 1 or 2) * distance]
-  local function refuse(reply)
-    if member and member ~= '' and reply[1] == HELD then
-      local _, wait_in = queue_functions()
-      wait_in(queue, member, score)
-    end
-    return reply
+  local function refused(reply)
+    if not member or member == '' then return reply end
+    local _, _, _, _, refuse = queue_functions()
+    return refuse(reply, { queue }, member, score)
   end
 
   -- The ordinary case: SET NX looks and takes in one call.
@@ -40,7 +39,7 @@ local function acquire(first, distance, value, ttl, number, member, score, previ
     if has_queue(queue) then
       local hand_to_first, _, is_behind = queue_functions()
       if is_behind(queue, member or '', score) and hand_to_first(key, queue) then
-        return refuse({ HELD, tonumber(grace) })
+        return refused({ HELD, tonumber(grace) })
       end
     end
     is_taken = true
@@ -50,7 +49,7 @@ local function acquire(first, distance, value, ttl, number, member, score, previ
     if owner == nil and failure then return { FAILED, failure } end
     if owner ~= value then
       local may_take = member and ((previous ~= '' and owner == previous) or (member ~= '' and owner == CALLED .. member))
-      if not may_take then return refuse(refusal(key)) end
+      if not may_take then return refused(refusal(key)) end
       failure = error_of(redis.pcall('SET', key, value, 'PX', ttl))
       if failure then return { FAILED, failure } end
       is_taken = true

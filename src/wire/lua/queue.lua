@@ -42,10 +42,23 @@ local function queue_functions()
     return false
   end
 
-  -- Has a waiter be called in its turn. The queue goes when nobody has asked again for two of the longest ttls.
+  -- Has a waiter be called in its turn. The queue goes when nobody has asked again for two of the longest ttls. How many
+  -- are before it; nothing if it could not enter.
   local function wait_in(queue, member, score)
     if error_of(redis.pcall('ZADD', queue, digits(math.min(tonumber(score), now)), member)) then return end
     redis.call('PEXPIRE', queue, 2 * tonumber(ARGV[3]))
+    return redis.call('ZRANK', queue, member)
+  end
+
+  -- The reply to a waiter that is refused because of these queues' keys: it enters them, if that is what kept it.
+  local function refuse(reply, queues, member, score)
+    if not member or member == '' or reply[1] ~= HELD then return reply end
+    local before
+    for i = 1, #queues do
+      local rank = wait_in(queues[i], member, score)
+      if rank and rank >= (before or 0) then before = rank end
+    end
+    return { HELD, reply[2], before }
   end
 
   -- Is somebody else before this waiter? Newcomers that do not wait are behind everybody.
@@ -67,5 +80,5 @@ local function queue_functions()
     end
   end
 
-  return hand_to_first, wait_in, is_behind, call_sharers
+  return hand_to_first, wait_in, is_behind, call_sharers, refuse
 end

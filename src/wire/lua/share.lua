@@ -17,7 +17,7 @@
 -- {GRANTED, c}       SHARE: c is the counter, 0 if plain. Asked again, the expiry is left alone. To confirm and to
 --                    extend: the token. To release: 1
 -- {MISSING}          the share is not there any more; after RELEASE-SHARE as after RELEASE
--- {HELD, remaining}  somebody has it alone, or goes first, for that many milliseconds
+-- {HELD, remaining, rank}  somebody has it alone, or goes first, for that many milliseconds; rank as in acquire.lua
 -- {SUPERSEDED, c}    EXTEND-SHARE, fenced: this node had lost the share, and the counter is higher by now
 -- {FOREIGN, type} {LATE} {QUARANTINED} {FAILED, message}
 
@@ -55,11 +55,8 @@ local function share(first, _, value, ttl, number, member, score, previous)
   local fence = KEYS[first + 1]
   local queue = KEYS[first + (number == '' and 1 or 2)]
   local readers = KEYS[first + (number == '' and 2 or 3)]
-  local hand_to_first, wait_in, is_behind, call_sharers = queue_functions()
-  local function refuse(reply)
-    if member ~= '' and reply[1] == HELD then wait_in(queue, member, score) end
-    return reply
-  end
+  local hand_to_first, _, is_behind, call_sharers, refuse = queue_functions()
+  local function refused(reply) return refuse(reply, { queue }, member, score) end
 
   local owner, foreign = owner_of(key)
   if foreign then return foreign end
@@ -68,11 +65,11 @@ local function share(first, _, value, ttl, number, member, score, previous)
     local known, failure = share_of(readers, value)
     if failure then return { FAILED, failure } end
     if known then return { GRANTED, number == '' and 0 or tonumber(redis.call('GET', fence) or nil) or 0 } end
-    if is_behind(queue, member, score) then return refuse(refusal(key)) end
+    if is_behind(queue, member, score) then return refused(refusal(key)) end
   elseif not is_free then
-    return refuse(refusal(key))
+    return refused(refusal(key))
   elseif owner == nil and is_behind(queue, member, score) and hand_to_first(key, queue) then
-    return refuse({ HELD, tonumber(grace) })
+    return refused({ HELD, tonumber(grace) })
   end
 
   local counter = 0

@@ -275,7 +275,7 @@ describe('the trace', () => {
       'for machine 1: ' +
         [
           'acquire k (value cess.v, ttl 9000): granted, counter 0',
-          'contend k (value cess.w, ttl 9000, waiter p.7 since 12, after cess.u): held, remainingTtl 9000',
+          'contend k (value cess.w, ttl 9000, waiter p.7 since 12, after cess.u): held, remainingTtl 9000, rank 0',
           'enter k (waiter cess.8 since 34): granted, counter 1',
           'waiting k: granted, counter 2, waiters p.7 < cess.8',
           'leave k (waiter cess.8): granted, counter 1',
