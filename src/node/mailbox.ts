@@ -8,8 +8,8 @@ import { isUnknownScript } from '../wire/run.ts';
 import { type BatchHeader, callBatch } from './batch-call.ts';
 import type { TimeReading } from './node-time.ts';
 
-/** Hears the one reply to an operation, and how many milliseconds it took. */
-export type ReplyListener = (reply: Reply, latencyMs: number) => void;
+/** Hears the one reply to an operation, how many milliseconds it took, and the place it was posted with. */
+export type ReplyListener = (reply: Reply, latencyMs: number, place: number) => void;
 
 /** Hears of every answer of the server, those included that come too late to be a reply. */
 export interface AnswerListener {
@@ -47,6 +47,8 @@ interface Entry {
   readonly operation: Operation;
   readonly characters: number;
   readonly listener: ReplyListener;
+  /** For the listener, which may hear several nodes. */
+  readonly place: number;
   readonly deadline: Deadline;
   /** The call it travels in; undefined until it is sent. */
   call: Call | undefined;
@@ -61,6 +63,9 @@ interface Deadline {
   readonly timer: Timer;
   unreplied: number;
 }
+
+/** What follows runs once what runs now has ended. */
+const SOON = Promise.resolve();
 
 /** A script call on its way. */
 interface Call {
@@ -91,6 +96,11 @@ export class Mailbox {
   #queue: Entry[] = [];
   #isHeld = true;
   #isScheduled = false;
+  readonly #endTick = () => {
+    this.#isScheduled = false;
+    this.#deadline = undefined;
+    this.#flush();
+  };
   /** The deadline that what is posted next in this tick may share. */
   #deadline: Deadline | undefined;
   #calls = 0;
@@ -111,7 +121,7 @@ export class Mailbox {
   }
 
   /** Has the node do an operation. `listener` hears its reply, once, after this call has returned. */
-  post(operation: Operation, timeoutMs: number, listener: ReplyListener): void {
+  post(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0): void {
     const characters = charactersOf(operation);
     if (
       this.#unanswered >= MOST_UNANSWERED ||
@@ -119,11 +129,19 @@ export class Mailbox {
     ) {
       this.#answers.undone(operation);
       const reply = failed('overloaded', `${this.#unanswered} operations wait for an answer`);
-      queueMicrotask(() => listener(reply, 0));
+      queueMicrotask(() => listener(reply, 0, place));
       return;
     }
     const deadline = this.#deadlineFor(timeoutMs);
-    const entry: Entry = { operation, characters, listener, deadline, call: undefined, replied: false };
+    const entry: Entry = {
+      operation,
+      characters,
+      listener,
+      place,
+      deadline,
+      call: undefined,
+      replied: false,
+    };
     deadline.entries.push(entry);
     deadline.unreplied += 1;
     this.#queue.push(entry);
@@ -131,11 +149,7 @@ export class Mailbox {
     this.#unansweredCharacters += characters;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    queueMicrotask(() => {
-      this.#isScheduled = false;
-      this.#deadline = undefined;
-      this.#flush();
-    });
+    void SOON.then(this.#endTick);
   }
 
   /** Sends what is held, and everything that is posted from now on, as soon as it may. */
@@ -264,15 +278,21 @@ export class Mailbox {
     for (const { deadline } of entries) {
       withinMs = Math.max(withinMs, deadline.postedAtMs + deadline.timeoutMs - sentAtMs);
     }
-    const terms = { command, sentAtMs, withinMs };
-    const answer = await callBatch(this.#client, this.#header, entries, terms);
-    this.#answered(call);
-    const { timeUs } = answer;
-    const receivedAtMs = this.#clock.uptime();
-    this.#answers.answered(timeUs === undefined ? undefined : { timeUs, sentAtMs, receivedAtMs });
-    entries.forEach((entry, index) => {
-      this.#settle(entry, this.#answers.done(entry.operation, decode(answer.replyTo(index))), receivedAtMs);
+    const { answer, isTimed } = callBatch(this.#client, this.#header, entries, {
+      command,
+      sentAtMs,
+      withinMs,
     });
+    const given = await answer;
+    const elements: readonly unknown[] = Array.isArray(given) ? given : [];
+    this.#answered(call);
+    const receivedAtMs = this.#clock.uptime();
+    this.#answers.answered(isTimed ? { timeUs: Number(elements[0]), sentAtMs, receivedAtMs } : undefined);
+    let place = 0;
+    for (const entry of entries) {
+      place += 1;
+      this.#settle(entry, this.#answers.done(entry.operation, decode(elements[place])), receivedAtMs);
+    }
   }
 
   #timeOut({ entries, timeoutMs }: Deadline): void {
@@ -326,7 +346,7 @@ export class Mailbox {
     if (call !== undefined) call.unreplied -= 1;
     deadline.unreplied -= 1;
     if (deadline.unreplied === 0) deadline.timer.cancel();
-    entry.listener(reply, atMs - deadline.postedAtMs);
+    entry.listener(reply, atMs - deadline.postedAtMs, entry.place);
   }
 }
 

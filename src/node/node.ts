@@ -1,6 +1,6 @@
 import type { Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
-import type { FailureReason, Reply } from '../base/vote.ts';
+import type { FailureReason, NodeVote, Reply } from '../base/vote.ts';
 import type { Client } from '../wire/client.ts';
 import { failed, isVote, type Leave, type Operation, type Release } from '../wire/operation.ts';
 import { Ear } from './ear.ts';
@@ -37,6 +37,8 @@ const NO_DEADLINE_US = Number.MAX_SAFE_INTEGER;
  */
 export class Node {
   readonly address: string;
+  /** Its vote as long as it has not cast one. */
+  readonly pending: NodeVote;
   /** Whether it is a Redis Cluster, whose servers have no marker in common. */
   readonly isCluster: boolean;
   /** Hears the node call those who wait. */
@@ -58,10 +60,11 @@ export class Node {
   #hasFailed = false;
   #connection = 0;
   #lookAgain: Timer | undefined;
-  #clockWrongUntilMs = Number.NEGATIVE_INFINITY;
+  #clockWrongUntilMs: number | undefined;
 
   constructor(client: Client, settings: NodeSettings, registrar: Registrar) {
     this.address = client.address;
+    this.pending = { outcome: 'pending', node: client.address, latencyMs: undefined };
     this.isCluster = client.isCluster;
     this.time = new NodeTime(settings.driftFactor, settings.maxTtl);
     this.ear = new Ear(client);
@@ -145,17 +148,17 @@ export class Node {
     return () => this.#stateListeners.delete(listener);
   }
 
-  /** Has the node do an operation. `listener` hears the one reply, within `timeoutMs`, after this has returned. */
-  submit(operation: Operation, timeoutMs: number, listener: ReplyListener): void {
+  /** Has the node do an operation. `listener` hears the one reply, within `timeoutMs`, after this has returned, with `place`. */
+  submit(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0): void {
     if (operation.kind === 'release') this.#releases.sent(operation);
     if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'refused') {
       if (operation.kind === 'release') this.#releases.failed(operation);
       const reply = this.#refusal();
-      queueMicrotask(() => listener(reply, 0));
+      queueMicrotask(() => listener(reply, 0, place));
       return;
     }
     void this.#releases.sendLater();
-    this.#mailbox.post(operation, timeoutMs, listener);
+    this.#mailbox.post(operation, timeoutMs, listener, place);
   }
 
   /** Has the node do something some time soon. Nobody hears the reply. */
@@ -331,8 +334,13 @@ export class Node {
     if (reply.outcome === 'failed' && reply.reason === 'quarantined') return this.#heardOfQuarantine(reply);
     if (reply.outcome === 'granted' && this.#state === 'quarantined') this.#enter('voting', '');
     if (reply.outcome !== 'granted' && reply.outcome !== 'missing') return reply;
-    if (this.#clockWrongUntilMs <= this.#settings.clock.uptime()) return reply;
+    if (!this.#isClockWrong()) return reply;
     return failed('clock', 'its clock went wrong, so that keys may have expired too early; see the warning');
+  }
+
+  #isClockWrong(): boolean {
+    if (this.#clockWrongUntilMs === undefined) return false;
+    return this.#settings.clock.uptime() < this.#clockWrongUntilMs;
   }
 
   /** The marker does not let the node vote. If that is news, it must be looked at again. */
