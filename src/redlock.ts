@@ -138,15 +138,17 @@ export class Redlock {
     checkSignal(options.signal);
     const waitTime = waitTimeOf(this.#settings, options);
     const { wish, target } = this.#wish(resources, options, waitTime, options.signal);
-    return this.#unlessClosed(wish.resources, async () => {
-      await this.#connected(wish.signal);
+    try {
+      if (!this.#quorum.isConnected) await this.#connected(wish.signal);
       this.#checkOpen(wish.resources);
       options.signal?.throwIfAborted();
-      if (waitTime > 0) return this.#contenders.acquire(wish, target);
-      return this.#tryOnce(wish, (failure) => {
+      if (waitTime > 0) return await this.#contenders.acquire(wish, target);
+      return await this.#tryOnce(wish, (failure) => {
         throw failure;
       });
-    });
+    } catch (error) {
+      throw this.#unlessClosed(error, wish.resources);
+    }
   }
 
   /**
@@ -158,10 +160,12 @@ export class Redlock {
   async tryAcquire(resources: Resources, options: TryAcquireOptions = {}): Promise<Lock | null> {
     checkNames('tryAcquire option', options, TRY_ACQUIRE_NAMES);
     const { wish } = this.#wish(resources, options, 0, undefined);
-    return this.#unlessClosed(wish.resources, async () => {
-      await this.#connected(undefined);
-      return this.#tryOnce(wish, () => null);
-    });
+    try {
+      if (!this.#quorum.isConnected) await this.#connected(undefined);
+      return await this.#tryOnce(wish, () => null);
+    } catch (error) {
+      throw this.#unlessClosed(error, wish.resources);
+    }
   }
 
   /**
@@ -266,7 +270,7 @@ export class Redlock {
   async #askable(resource: unknown) {
     const found = this.#target(checkResource(resource));
     this.#checkOpen(found.resources);
-    await this.#connected(undefined);
+    if (!this.#quorum.isConnected) await this.#connected(undefined);
     return found;
   }
 
@@ -316,13 +320,8 @@ export class Redlock {
   }
 
   /** Whatever fails because of close() fails with a ClosedError that names the resources. */
-  async #unlessClosed<Result>(resources: readonly string[], work: () => Promise<Result>): Promise<Result> {
-    try {
-      return await work();
-    } catch (error) {
-      if (error === this.#closing.signal.reason) throw new ClosedError({ resources });
-      throw error;
-    }
+  #unlessClosed(error: unknown, resources: readonly string[]): unknown {
+    return error === this.#closing.signal.reason ? new ClosedError({ resources }) : error;
   }
 
   #checkOpen(resources: readonly string[]): void {
@@ -330,7 +329,6 @@ export class Redlock {
   }
 
   async #connected(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#quorum.isConnected) return;
     const connected = this.#quorum.connected(this.#settings.connectTimeout);
     await interruptible(connected, this.#signals(signal), () => {
       // A connection is nobody's to give back.

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import type { Reply } from '../base/vote.ts';
 import { inSendingOrder } from '../wire/batch.ts';
@@ -6,10 +6,8 @@ import type { Client } from '../wire/client.ts';
 import { decode, failed, type Operation } from '../wire/operation.ts';
 import { isUnknownScript } from '../wire/run.ts';
 import { type BatchHeader, callBatch } from './batch-call.ts';
+import { type Call, charactersOf, type Deadline, type Entry, type ReplyListener } from './entry.ts';
 import type { TimeReading } from './node-time.ts';
-
-/** Hears the one reply to an operation, how many milliseconds it took, and the place it was posted with. */
-export type ReplyListener = (reply: Reply, latencyMs: number, place: number) => void;
 
 /** Hears of every answer of the server, those included that come too late to be a reply. */
 export interface AnswerListener {
@@ -43,40 +41,8 @@ const SHORTEST_PROBE_PAUSE_MS = 25;
 /** … and at the latest after so long. */
 const LONGEST_PROBE_PAUSE_MS = 500;
 
-interface Entry {
-  readonly operation: Operation;
-  readonly characters: number;
-  readonly listener: ReplyListener;
-  /** For the listener, which may hear several nodes. */
-  readonly place: number;
-  readonly deadline: Deadline;
-  /** The call it travels in; undefined until it is sent. */
-  call: Call | undefined;
-  replied: boolean;
-}
-
-/** What was posted in one tick and has to be answered by the same time, with one timer for all of it. */
-interface Deadline {
-  readonly entries: Entry[];
-  readonly postedAtMs: number;
-  readonly timeoutMs: number;
-  readonly timer: Timer;
-  unreplied: number;
-}
-
 /** What follows runs once what runs now has ended. */
 const SOON = Promise.resolve();
-
-/** A script call on its way. */
-interface Call {
-  readonly entries: readonly Entry[];
-  unreplied: number;
-  /**
-   * `overdue`: every reply was a timeout, and it holds up nothing else any more. `over`: it was answered or failed, or
-   * never will be: one that was sent after it was answered.
-   */
-  state: 'under way' | 'overdue' | 'over';
-}
 
 /**
  * The way to one node, by group commit: what is posted while a call is under way travels together as the next one, in
@@ -135,7 +101,6 @@ export class Mailbox {
     const deadline = this.#deadlineFor(timeoutMs);
     const entry: Entry = {
       operation,
-      characters,
       listener,
       place,
       deadline,
@@ -334,9 +299,9 @@ export class Mailbox {
     }
   }
 
-  #forget({ characters }: Entry): void {
+  #forget({ operation }: Entry): void {
     this.#unanswered -= 1;
-    this.#unansweredCharacters -= characters;
+    this.#unansweredCharacters -= charactersOf(operation);
   }
 
   #settle(entry: Entry, reply: Reply, atMs = this.#clock.uptime()): void {
@@ -348,10 +313,4 @@ export class Mailbox {
     if (deadline.unreplied === 0) deadline.timer.cancel();
     entry.listener(reply, atMs - deadline.postedAtMs, entry.place);
   }
-}
-
-function charactersOf({ keys }: Operation): number {
-  let characters = 0;
-  for (const key of keys) characters += key.length;
-  return characters;
 }

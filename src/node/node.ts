@@ -4,7 +4,8 @@ import type { FailureReason, NodeVote, Reply } from '../base/vote.ts';
 import type { Client } from '../wire/client.ts';
 import { failed, isVote, type Leave, type Operation, type Release } from '../wire/operation.ts';
 import { Ear } from './ear.ts';
-import { type AnswerListener, Mailbox, type ReplyListener } from './mailbox.ts';
+import type { ReplyListener } from './entry.ts';
+import { type AnswerListener, Mailbox } from './mailbox.ts';
 import { lookAt, MARKER_KEY, type MarkerWrite, type NodeLook } from './marker.ts';
 import { CLAMP_MS, type NodeSettings } from './node-settings.ts';
 import { type Divergence, NodeTime, type TimeReading } from './node-time.ts';
@@ -72,7 +73,10 @@ export class Node {
     this.#settings = settings;
     this.#registrar = registrar;
     const answers: AnswerListener = {
-      answered: (reading) => this.#answered(reading),
+      answered: (reading) => {
+        this.#note(reading);
+        this.#releases.askAgain();
+      },
       done: (operation, reply) => this.#done(operation, reply),
       undone: (operation) => {
         if (operation.kind === 'release') this.#releases.failed(operation);
@@ -319,11 +323,6 @@ export class Node {
     if (divergence !== undefined) this.#registrar.clockDiverged(this, divergence);
   }
 
-  #answered(reading: TimeReading | undefined): void {
-    this.#note(reading);
-    this.#releases.askAgain();
-  }
-
   #done(operation: Operation, reply: Reply): Reply {
     if (operation.kind === 'release') {
       if (reply.outcome === 'failed') this.#releases.failed(operation);
@@ -334,13 +333,9 @@ export class Node {
     if (reply.outcome === 'failed' && reply.reason === 'quarantined') return this.#heardOfQuarantine(reply);
     if (reply.outcome === 'granted' && this.#state === 'quarantined') this.#enter('voting', '');
     if (reply.outcome !== 'granted' && reply.outcome !== 'missing') return reply;
-    if (!this.#isClockWrong()) return reply;
+    const wrongUntilMs = this.#clockWrongUntilMs;
+    if (wrongUntilMs === undefined || wrongUntilMs <= this.#settings.clock.uptime()) return reply;
     return failed('clock', 'its clock went wrong, so that keys may have expired too early; see the warning');
-  }
-
-  #isClockWrong(): boolean {
-    if (this.#clockWrongUntilMs === undefined) return false;
-    return this.#settings.clock.uptime() < this.#clockWrongUntilMs;
   }
 
   /** The marker does not let the node vote. If that is news, it must be looked at again. */

@@ -26,23 +26,24 @@ export class Attempts {
   async make(terms: Omit<LockTerms, 'value'>, contention?: Contention): Promise<Attempt> {
     const { surroundings, connectTimeout } = this.#settings;
     const { quorum } = surroundings;
-    const result = await this.#makeOne(terms, contention);
-    if (result.outcome !== 'no-quorum' || quorum.isConnected) return result;
-    // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment.
-    await quorum.connected(connectTimeout);
-    return this.#makeOne(terms, contention);
+    let result = await this.#makeOne(terms, contention);
+    if (result.outcome === 'no-quorum' && !quorum.isConnected) {
+      // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment.
+      await quorum.connected(connectTimeout);
+      result = await this.#makeOne(terms, contention);
+    }
+    if (result.outcome === 'acquired') this.#adopt(result.lock);
+    return result;
   }
 
-  async #makeOne(
+  #makeOne(
     { resources, target, ttl }: Omit<LockTerms, 'value'>,
     contention: Contention | undefined,
   ): Promise<Attempt> {
     const { surroundings, values } = this.#settings;
     const trying = attempt(surroundings, { resources, target, ttl, value: values.next() }, contention);
     surroundings.background(trying);
-    const result = await trying;
-    if (result.outcome === 'acquired') this.#adopt(result.lock);
-    return result;
+    return trying;
   }
 
   /** A lock that was granted while the Redlock closed is given back. */
