@@ -1,6 +1,6 @@
 import { Cluster, Command, Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { evalshaSenderOf } from '../../src/wire/ioredis-command.ts';
 import { encodeEvalsha } from '../../src/wire/resp.ts';
 
@@ -21,6 +21,29 @@ describe('EVALSHA put together', () => {
     ['long arguments', ['k'.repeat(5_000), 'ü'.repeat(1_500)], ['v'.repeat(1_024)]],
   ])('is what the driver would send: %s', (_, keys, args) => {
     expect(encodeEvalsha(SHA1, keys, args)).toBe(asTheDriver(keys, args));
+  });
+});
+
+describe('a program that has ioredis 5', () => {
+  afterEach(() => {
+    vi.doUnmock('ioredis');
+    vi.resetModules();
+  });
+
+  it('gets its commands put together as well', async () => {
+    vi.doMock('ioredis', () => import('ioredis-5'));
+    vi.resetModules();
+    const module = await import('../../src/wire/ioredis-command.ts');
+    const client = new Redis5({ lazyConnect: true });
+    const written: string[] = [];
+    client.sendCommand = (command) => {
+      written.push(String(command.toWritable({} as never)));
+      command.resolve([Buffer.from('text'), 7]);
+      return command.promise;
+    };
+    const send = module.evalshaSenderOf(client);
+    expect(await send?.(SHA1, ['k'], ['v', 1])).toEqual(['text', 7]);
+    expect(written).toEqual([asTheDriver(['k'], ['v', 1])]);
   });
 });
 
