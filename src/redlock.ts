@@ -286,7 +286,7 @@ export class Redlock {
   async #askable(resource: unknown) {
     const found = this.#target(checkResource(resource));
     this.#acquirer.checkOpen(found.resources);
-    await this.#acquirer.connected(undefined);
+    if (!this.#quorum.isConnected) await this.#acquirer.connected(undefined);
     return found;
   }
 

@@ -70,7 +70,7 @@ export class Lock {
   /** Makes the error that says why it is held no more. */
   #end: (() => QuorlockError) | undefined;
   /** Extensions and the release of one lock run one after the other. */
-  #queue: Promise<unknown> = Promise.resolve();
+  #queue: Promise<unknown> | undefined;
   #release: Promise<ReleaseReport> | undefined;
   #controller: AbortController | undefined;
   #expiry: Timer | undefined;
@@ -160,7 +160,9 @@ export class Lock {
   release(): Promise<ReleaseReport> {
     if (this.#release === undefined) {
       if (this.#look() === undefined) this.#lose(() => new LockReleasedError({ resources: this.resources }));
-      this.#release = this.#inTurn(() => this.#giveBack());
+      // It never rejects.
+      this.#release = this.#queue === undefined ? this.#giveBack() : this.#queue.then(() => this.#giveBack());
+      this.#queue = this.#release;
       this.#surroundings.background(this.#release);
     }
     return this.#release;
@@ -202,7 +204,7 @@ export class Lock {
   }
 
   #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
-    const turn = this.#queue.then(task);
+    const turn = this.#queue === undefined ? task() : this.#queue.then(task);
     this.#queue = turn.catch(() => {
       // Whoever waits for this turn hears of it; the next one goes ahead.
     });

@@ -19,26 +19,29 @@ export interface BatchHeader {
   deadlineUs(nowMs: number, withinMs: number): number;
 }
 
-/** What a server answered to a call of the batch script, as it came. */
-export interface BatchAnswer {
-  /** Its TIME in microseconds; undefined if nothing of the call depends on it. */
-  readonly timeUs: number | undefined;
-  /** One for each operation, in the order in which they were sent. */
-  replyTo(index: number): unknown;
+/** A call of the batch script. */
+export interface BatchCall {
+  /**
+   * What the server answers: its TIME in microseconds, and then one element for each operation, in the order in which
+   * they were sent. Rejects with the server's error, or when the connection is lost.
+   */
+  readonly answer: Promise<unknown>;
+  /** Whether anything of the call depends on the server's TIME; if not, it does not tell it. */
+  readonly isTimed: boolean;
 }
 
 /**
- * Calls the batch script. Rejects with the server's error, or when the connection is lost.
+ * Calls the batch script.
  *
  * @param sentAtMs now
  * @param withinMs for how long from now on the operations may be granted
  */
-export async function callBatch(
+export function callBatch(
   client: Client,
   header: BatchHeader,
   carriers: readonly { readonly operation: Operation }[],
   { command, sentAtMs, withinMs }: { command: 'evalsha' | 'eval'; sentAtMs: number; withinMs: number },
-): Promise<BatchAnswer> {
+): BatchCall {
   const { markerKey, nodeCount, maxTtl, clampUs, fenceRetentionMs, graceMs } = header;
   const needsTime = carriers.some(({ operation }) => isTimed(operation));
   const keys = markerKey === undefined ? [] : [markerKey];
@@ -53,11 +56,7 @@ export async function callBatch(
   encodeAll(carriers, header.isHeard(), { keys, args });
   const answer =
     command === 'evalsha'
-      ? await client.evalsha(batchScript.sha1, keys, args)
-      : await client.eval(batchScript.source, keys, args);
-  const elements: readonly unknown[] = Array.isArray(answer) ? answer : [];
-  return {
-    timeUs: needsTime ? Number(elements[0]) : undefined,
-    replyTo: (index) => elements[index + 1],
-  };
+      ? client.evalsha(batchScript.sha1, keys, args)
+      : client.eval(batchScript.source, keys, args);
+  return { answer, isTimed: needsTime };
 }

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import type { Reply } from '../base/vote.ts';
 import { inSendingOrder } from '../wire/batch.ts';
@@ -6,10 +6,8 @@ import type { Client } from '../wire/client.ts';
 import { decode, failed, type Operation } from '../wire/operation.ts';
 import { isUnknownScript } from '../wire/run.ts';
 import { type BatchHeader, callBatch } from './batch-call.ts';
+import { type Call, charactersOf, type Deadline, type Entry, type ReplyListener } from './entry.ts';
 import type { TimeReading } from './node-time.ts';
-
-/** Hears the one reply to an operation, and how many milliseconds it took. */
-export type ReplyListener = (reply: Reply, latencyMs: number) => void;
 
 /** Hears of every answer of the server, those included that come too late to be a reply. */
 export interface AnswerListener {
@@ -43,35 +41,8 @@ const SHORTEST_PROBE_PAUSE_MS = 25;
 /** … and at the latest after so long. */
 const LONGEST_PROBE_PAUSE_MS = 500;
 
-interface Entry {
-  readonly operation: Operation;
-  readonly characters: number;
-  readonly listener: ReplyListener;
-  readonly deadline: Deadline;
-  /** The call it travels in; undefined until it is sent. */
-  call: Call | undefined;
-  replied: boolean;
-}
-
-/** What was posted in one tick and has to be answered by the same time, with one timer for all of it. */
-interface Deadline {
-  readonly entries: Entry[];
-  readonly postedAtMs: number;
-  readonly timeoutMs: number;
-  readonly timer: Timer;
-  unreplied: number;
-}
-
-/** A script call on its way. */
-interface Call {
-  readonly entries: readonly Entry[];
-  unreplied: number;
-  /**
-   * `overdue`: every reply was a timeout, and it holds up nothing else any more. `over`: it was answered or failed, or
-   * never will be: one that was sent after it was answered.
-   */
-  state: 'under way' | 'overdue' | 'over';
-}
+/** What follows runs once what runs now has ended. */
+const SOON = Promise.resolve();
 
 /**
  * The way to one node, by group commit: what is posted while a call is under way travels together as the next one, in
@@ -91,6 +62,11 @@ export class Mailbox {
   #queue: Entry[] = [];
   #isHeld = true;
   #isScheduled = false;
+  readonly #endTick = () => {
+    this.#isScheduled = false;
+    this.#deadline = undefined;
+    this.#flush();
+  };
   /** The deadline that what is posted next in this tick may share. */
   #deadline: Deadline | undefined;
   #calls = 0;
@@ -111,7 +87,7 @@ export class Mailbox {
   }
 
   /** Has the node do an operation. `listener` hears its reply, once, after this call has returned. */
-  post(operation: Operation, timeoutMs: number, listener: ReplyListener): void {
+  post(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0): void {
     const characters = charactersOf(operation);
     if (
       this.#unanswered >= MOST_UNANSWERED ||
@@ -119,11 +95,18 @@ export class Mailbox {
     ) {
       this.#answers.undone(operation);
       const reply = failed('overloaded', `${this.#unanswered} operations wait for an answer`);
-      queueMicrotask(() => listener(reply, 0));
+      queueMicrotask(() => listener(reply, 0, place));
       return;
     }
     const deadline = this.#deadlineFor(timeoutMs);
-    const entry: Entry = { operation, characters, listener, deadline, call: undefined, replied: false };
+    const entry: Entry = {
+      operation,
+      listener,
+      place,
+      deadline,
+      call: undefined,
+      replied: false,
+    };
     deadline.entries.push(entry);
     deadline.unreplied += 1;
     this.#queue.push(entry);
@@ -131,11 +114,7 @@ export class Mailbox {
     this.#unansweredCharacters += characters;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    queueMicrotask(() => {
-      this.#isScheduled = false;
-      this.#deadline = undefined;
-      this.#flush();
-    });
+    void SOON.then(this.#endTick);
   }
 
   /** Sends what is held, and everything that is posted from now on, as soon as it may. */
@@ -264,15 +243,21 @@ export class Mailbox {
     for (const { deadline } of entries) {
       withinMs = Math.max(withinMs, deadline.postedAtMs + deadline.timeoutMs - sentAtMs);
     }
-    const terms = { command, sentAtMs, withinMs };
-    const answer = await callBatch(this.#client, this.#header, entries, terms);
-    this.#answered(call);
-    const { timeUs } = answer;
-    const receivedAtMs = this.#clock.uptime();
-    this.#answers.answered(timeUs === undefined ? undefined : { timeUs, sentAtMs, receivedAtMs });
-    entries.forEach((entry, index) => {
-      this.#settle(entry, this.#answers.done(entry.operation, decode(answer.replyTo(index))), receivedAtMs);
+    const { answer, isTimed } = callBatch(this.#client, this.#header, entries, {
+      command,
+      sentAtMs,
+      withinMs,
     });
+    const given = await answer;
+    const elements: readonly unknown[] = Array.isArray(given) ? given : [];
+    this.#answered(call);
+    const receivedAtMs = this.#clock.uptime();
+    this.#answers.answered(isTimed ? { timeUs: Number(elements[0]), sentAtMs, receivedAtMs } : undefined);
+    let place = 0;
+    for (const entry of entries) {
+      place += 1;
+      this.#settle(entry, this.#answers.done(entry.operation, decode(elements[place])), receivedAtMs);
+    }
   }
 
   #timeOut({ entries, timeoutMs }: Deadline): void {
@@ -314,9 +299,9 @@ export class Mailbox {
     }
   }
 
-  #forget({ characters }: Entry): void {
+  #forget({ operation }: Entry): void {
     this.#unanswered -= 1;
-    this.#unansweredCharacters -= characters;
+    this.#unansweredCharacters -= charactersOf(operation);
   }
 
   #settle(entry: Entry, reply: Reply, atMs = this.#clock.uptime()): void {
@@ -326,12 +311,6 @@ export class Mailbox {
     if (call !== undefined) call.unreplied -= 1;
     deadline.unreplied -= 1;
     if (deadline.unreplied === 0) deadline.timer.cancel();
-    entry.listener(reply, atMs - deadline.postedAtMs);
+    entry.listener(reply, atMs - deadline.postedAtMs, entry.place);
   }
-}
-
-function charactersOf({ keys }: Operation): number {
-  let characters = 0;
-  for (const key of keys) characters += key.length;
-  return characters;
 }

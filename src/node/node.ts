@@ -1,10 +1,11 @@
 import type { Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
-import type { FailureReason, Reply } from '../base/vote.ts';
+import type { FailureReason, NodeVote, Reply } from '../base/vote.ts';
 import type { Client } from '../wire/client.ts';
 import { failed, isVote, type Leave, type Operation, type Release } from '../wire/operation.ts';
 import { Ear } from './ear.ts';
-import { type AnswerListener, Mailbox, type ReplyListener } from './mailbox.ts';
+import type { ReplyListener } from './entry.ts';
+import { type AnswerListener, Mailbox } from './mailbox.ts';
 import { lookAt, MARKER_KEY, type MarkerWrite, type NodeLook } from './marker.ts';
 import { CLAMP_MS, type NodeSettings } from './node-settings.ts';
 import { type Divergence, NodeTime, type TimeReading } from './node-time.ts';
@@ -37,6 +38,8 @@ const NO_DEADLINE_US = Number.MAX_SAFE_INTEGER;
  */
 export class Node {
   readonly address: string;
+  /** Its vote as long as it has not cast one. */
+  readonly pending: NodeVote;
   /** Whether it is a Redis Cluster, whose servers have no marker in common. */
   readonly isCluster: boolean;
   /** Hears the node call those who wait. */
@@ -58,10 +61,11 @@ export class Node {
   #hasFailed = false;
   #connection = 0;
   #lookAgain: Timer | undefined;
-  #clockWrongUntilMs = Number.NEGATIVE_INFINITY;
+  #clockWrongUntilMs: number | undefined;
 
   constructor(client: Client, settings: NodeSettings, registrar: Registrar) {
     this.address = client.address;
+    this.pending = { outcome: 'pending', node: client.address, latencyMs: undefined };
     this.isCluster = client.isCluster;
     this.time = new NodeTime(settings.driftFactor, settings.maxTtl);
     this.ear = new Ear(client);
@@ -69,7 +73,10 @@ export class Node {
     this.#settings = settings;
     this.#registrar = registrar;
     const answers: AnswerListener = {
-      answered: (reading) => this.#answered(reading),
+      answered: (reading) => {
+        this.#note(reading);
+        this.#releases.askAgain();
+      },
       done: (operation, reply) => this.#done(operation, reply),
       undone: (operation) => {
         if (operation.kind === 'release') this.#releases.failed(operation);
@@ -145,17 +152,17 @@ export class Node {
     return () => this.#stateListeners.delete(listener);
   }
 
-  /** Has the node do an operation. `listener` hears the one reply, within `timeoutMs`, after this has returned. */
-  submit(operation: Operation, timeoutMs: number, listener: ReplyListener): void {
+  /** Has the node do an operation. `listener` hears the one reply, within `timeoutMs`, after this has returned, with `place`. */
+  submit(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0): void {
     if (operation.kind === 'release') this.#releases.sent(operation);
     if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'refused') {
       if (operation.kind === 'release') this.#releases.failed(operation);
       const reply = this.#refusal();
-      queueMicrotask(() => listener(reply, 0));
+      queueMicrotask(() => listener(reply, 0, place));
       return;
     }
     void this.#releases.sendLater();
-    this.#mailbox.post(operation, timeoutMs, listener);
+    this.#mailbox.post(operation, timeoutMs, listener, place);
   }
 
   /** Has the node do something some time soon. Nobody hears the reply. */
@@ -316,11 +323,6 @@ export class Node {
     if (divergence !== undefined) this.#registrar.clockDiverged(this, divergence);
   }
 
-  #answered(reading: TimeReading | undefined): void {
-    this.#note(reading);
-    this.#releases.askAgain();
-  }
-
   #done(operation: Operation, reply: Reply): Reply {
     if (operation.kind === 'release') {
       if (reply.outcome === 'failed') this.#releases.failed(operation);
@@ -331,7 +333,8 @@ export class Node {
     if (reply.outcome === 'failed' && reply.reason === 'quarantined') return this.#heardOfQuarantine(reply);
     if (reply.outcome === 'granted' && this.#state === 'quarantined') this.#enter('voting', '');
     if (reply.outcome !== 'granted' && reply.outcome !== 'missing') return reply;
-    if (this.#clockWrongUntilMs <= this.#settings.clock.uptime()) return reply;
+    const wrongUntilMs = this.#clockWrongUntilMs;
+    if (wrongUntilMs === undefined || wrongUntilMs <= this.#settings.clock.uptime()) return reply;
     return failed('clock', 'its clock went wrong, so that keys may have expired too early; see the warning');
   }
 

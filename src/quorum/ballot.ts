@@ -19,6 +19,8 @@ export type Patience =
   /** When every node has voted. */
   | 'everybody';
 
+const NOBODY: ReadonlySet<number> = new Set();
+
 /**
  * Asks all nodes the same thing at the same time, and counts.
  *
@@ -33,14 +35,10 @@ export function holdBallot(
   operation: Operation,
   timeoutMs: number,
   patience: Patience,
-  already: ReadonlySet<number> = new Set(),
+  already: ReadonlySet<number> = NOBODY,
 ): Promise<BallotResult> {
   return new Promise((resolve) => {
-    const votes: NodeVote[] = nodes.map(({ address }) => ({
-      outcome: 'pending',
-      node: address,
-      latencyMs: undefined,
-    }));
+    const votes: NodeVote[] = nodes.map(({ pending }) => pending);
     let granted = already.size;
     let refused = 0;
     let over = false;
@@ -48,9 +46,10 @@ export function holdBallot(
     const isAwaited = (node: Node, index: number) =>
       votes[index]?.outcome === 'pending' && !already.has(index) && !node.isSilent;
 
-    const count = (index: number, node: Node, reply: Reply, latencyMs: number) => {
-      if (over) return;
-      votes[index] = { node: node.address, latencyMs, ...reply };
+    const count = (reply: Reply, latencyMs: number, index: number) => {
+      const pending = votes[index];
+      if (over || pending === undefined) return;
+      votes[index] = { node: pending.node, latencyMs, ...reply };
       if (reply.outcome === 'granted') granted += 1;
       else refused += 1;
       const decision = tally(nodes.length, granted, refused);
@@ -59,17 +58,21 @@ export function holdBallot(
         (patience === 'victory' && decision === 'won');
       if (!mayEndEarly && nodes.some(isAwaited)) return;
       over = true;
+      if (granted + refused < nodes.length) explainSilence();
+      resolve({ decision: decision === 'won' ? 'won' : 'lost', votes });
+    };
+
+    /** What keeps those silent that have not voted, as far as it is known. */
+    const explainSilence = () => {
       nodes.forEach((pending, at) => {
         const obstacle = pending.obstacle;
         if (votes[at]?.outcome !== 'pending' || already.has(at) || obstacle === undefined) return;
         votes[at] = { node: pending.address, latencyMs: undefined, ...obstacle };
       });
-      resolve({ decision: decision === 'won' ? 'won' : 'lost', votes });
     };
 
     nodes.forEach((node, index) => {
-      if (already.has(index)) return;
-      node.submit(operation, timeoutMs, (reply, latencyMs) => count(index, node, reply, latencyMs));
+      if (!already.has(index)) node.submit(operation, timeoutMs, count, index);
     });
   });
 }

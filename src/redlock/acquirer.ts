@@ -64,24 +64,28 @@ export class Acquirer {
     const waitTime = waitTimeOf(this.#settings, options);
     const wish = this.#wish(demand, options, waitTime, options.signal);
     this.#checkDeadlock(demand, waitTime);
-    return this.#unlessClosed(wish.resources, async () => {
-      await this.connected(wish.signal);
+    try {
+      if (!this.#quorum.isConnected) await this.connected(wish.signal);
       this.checkOpen(wish.resources);
       options.signal?.throwIfAborted();
-      if (waitTime > 0) return this.#contenders.acquire(wish, demand.target);
-      return this.#tryOnce(wish, (failure) => {
+      if (waitTime > 0) return await this.#contenders.acquire(wish, demand.target);
+      return await this.#tryOnce(wish, (failure) => {
         throw failure;
       });
-    });
+    } catch (error) {
+      throw this.#unlessClosed(error, wish.resources);
+    }
   }
 
   /** One attempt; null if somebody else holds it. */
   async tryAcquire(demand: Demand, options: TryAcquireOptions): Promise<Lock | null> {
     const wish = this.#wish(demand, options, 0, undefined);
-    return this.#unlessClosed(wish.resources, async () => {
-      await this.connected(undefined);
-      return this.#tryOnce(wish, () => null);
-    });
+    try {
+      if (!this.#quorum.isConnected) await this.connected(undefined);
+      return await this.#tryOnce(wish, () => null);
+    } catch (error) {
+      throw this.#unlessClosed(error, wish.resources);
+    }
   }
 
   /** Runs a routine under a lock that is kept alive meanwhile. */
@@ -124,13 +128,15 @@ export class Acquirer {
   async exchange(lock: Lock, demand: Demand, options: TryAcquireOptions): Promise<Lock> {
     const wish = this.#wish(demand, options, 0, undefined);
     lock.assertHeld();
-    return this.#unlessClosed(wish.resources, async () => {
+    try {
       const taking = wish.attempt({ waiter: undefined, previous: lock.value });
       void lock.release();
-      return this.#tryOnce({ ...wish, attempt: () => taking }, (failure) => {
+      return await this.#tryOnce({ ...wish, attempt: () => taking }, (failure) => {
         throw failure;
       });
-    });
+    } catch (error) {
+      throw this.#unlessClosed(error, wish.resources);
+    }
   }
 
   /** @throws {ClosedError} */
@@ -140,7 +146,6 @@ export class Acquirer {
 
   /** Waits for first connections, for no longer than connectTimeout. */
   async connected(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#quorum.isConnected) return;
     const connected = this.#quorum.connected(this.#settings.connectTimeout);
     await interruptible(connected, this.#signals(signal), () => {
       // A connection is nobody's to give back.
@@ -192,13 +197,8 @@ export class Acquirer {
   }
 
   /** Whatever fails because of close() fails with a ClosedError that names the resources. */
-  async #unlessClosed<Result>(resources: readonly string[], work: () => Promise<Result>): Promise<Result> {
-    try {
-      return await work();
-    } catch (error) {
-      if (error === this.#closing.reason) throw new ClosedError({ resources });
-      throw error;
-    }
+  #unlessClosed(error: unknown, resources: readonly string[]): unknown {
+    return error === this.#closing.reason ? new ClosedError({ resources }) : error;
   }
 }
 

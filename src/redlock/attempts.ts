@@ -27,14 +27,17 @@ export class Attempts {
   async make(terms: Omit<LockTerms, 'value'>, contention?: Contention, ended?: () => void): Promise<Attempt> {
     const { surroundings, connectTimeout } = this.#settings;
     const { quorum } = surroundings;
-    const result = await this.#makeOne(terms, contention, ended);
-    if (result.outcome !== 'no-quorum' || quorum.isConnected) return result;
-    // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment.
-    await quorum.connected(connectTimeout);
-    return this.#makeOne(terms, contention, ended);
+    let result = await this.#makeOne(terms, contention, ended);
+    if (result.outcome === 'no-quorum' && !quorum.isConnected) {
+      // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment.
+      await quorum.connected(connectTimeout);
+      result = await this.#makeOne(terms, contention, ended);
+    }
+    if (result.outcome === 'acquired') this.#adopt(result.lock);
+    return result;
   }
 
-  async #makeOne(
+  #makeOne(
     { resources, target, ttl }: Omit<LockTerms, 'value'>,
     contention: Contention | undefined,
     ended: (() => void) | undefined,
@@ -43,9 +46,7 @@ export class Attempts {
     const terms = { resources, target, ttl, value: values.next(), ended };
     const trying = attempt(surroundings, terms, contention);
     surroundings.background(trying);
-    const result = await trying;
-    if (result.outcome === 'acquired') this.#adopt(result.lock);
-    return result;
+    return trying;
   }
 
   /** A lock that was granted while the Redlock closed is given back. */

@@ -28,7 +28,7 @@ export class Caller {
   readonly #clock: Clock;
   readonly #events: CallerEvents;
   readonly #startedAtMs: number;
-  readonly #interrupt = () => this.#interrupted();
+  #interrupt: (() => void) | undefined;
   #settle: Settle | undefined;
   #limit: Timer | undefined;
 
@@ -44,6 +44,7 @@ export class Caller {
     if (wish.signal === undefined) return;
     // One signal may cancel any number of calls; that is no leak to be warned of.
     setMaxListeners(0, wish.signal);
+    this.#interrupt = () => this.#interrupted();
     wish.signal.addEventListener('abort', this.#interrupt);
   }
 
@@ -95,7 +96,7 @@ export class Caller {
     const settle = this.#settle;
     this.#settle = undefined;
     this.#limit?.cancel();
-    this.wish.signal?.removeEventListener('abort', this.#interrupt);
+    if (this.#interrupt !== undefined) this.wish.signal?.removeEventListener('abort', this.#interrupt);
     return settle;
   }
 }

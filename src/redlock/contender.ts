@@ -5,7 +5,7 @@ import type { Lock } from '../lock/lock.ts';
 import type { BallotResult } from '../quorum/ballot.ts';
 import type { Contention } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/tally.ts';
-import { Caller } from './caller.ts';
+import { Caller, type CallerEvents } from './caller.ts';
 import { afterSilenceMs, miscallMs, pauseMs, sleepMs } from './patience.ts';
 import type { Callable, WakeUps } from './wake-ups.ts';
 import { isWorthATry, type LostAttempt, type Wish } from './wish.ts';
@@ -49,19 +49,19 @@ export interface Matter {
  * expired, or it doubts that it would be called), or *served*: a caller holds the lock, and hands it on to the next one
  * with its release, in the same call to the nodes.
  */
-export class Contender {
+export class Contender implements CallerEvents {
   readonly #arena: Arena;
   readonly #matter: Matter;
   readonly #line: Caller[] = [];
-  readonly #called = new Set<number>();
+  #called: Set<number> | undefined;
   /** Nodes at which somebody else held the lock, when last heard of. */
-  readonly #refusing = new Set<number>();
+  #refusing: Set<number> | undefined;
   #isAttempting = false;
   #holder: Lock | undefined;
   #turn = { handovers: 0, startedAtMs: 0 };
   #callable: Callable | undefined;
   /** Nodes that may have it in their queue. */
-  readonly #queuedAt = new Set<number>();
+  #queuedAt: Set<number> | undefined;
   #hasOpened = false;
   #wake: { readonly timer: Timer; readonly atMs: number } | undefined;
   /** Attempts since the last call or success. */
@@ -80,10 +80,7 @@ export class Contender {
 
   /** Gets a lock for a caller, who waits in line behind earlier ones. */
   acquire(wish: Wish): Promise<Lock> {
-    const caller = new Caller(wish, this.#arena.clock, {
-      left: (left) => this.#left(left),
-      late: (late) => this.#late(late),
-    });
+    const caller = new Caller(wish, this.#arena.clock, this);
     this.#line.push(caller);
     if (this.#isAttempting || this.#line.length > 1 || this.#isServed()) {
       caller.limit();
@@ -149,7 +146,7 @@ export class Contender {
     this.#wake?.timer.cancel();
     this.#wake = undefined;
     this.#isAttempting = true;
-    this.#called.clear();
+    this.#called = undefined;
     const contention = this.#contention(caller, previous);
     caller.wish.attempt(contention).then(
       (attempt) => {
@@ -180,8 +177,8 @@ export class Contender {
   #won(caller: Caller, { lock, votes }: Won, isHandedOver: boolean): void {
     this.#isAttempting = false;
     votes.forEach(({ outcome }, node) => {
-      if (outcome === 'granted') this.#queuedAt.delete(node);
-      else if (this.#callable !== undefined) this.#queuedAt.add(node);
+      if (outcome === 'granted') this.#queuedAt?.delete(node);
+      else if (this.#callable !== undefined) this.#enter(node);
     });
     this.#tries = 0;
     if (this.#matter.having === 'alone') this.#holder = lock;
@@ -189,18 +186,19 @@ export class Contender {
     this.#drop(caller);
     if (!caller.grant(lock)) void lock.release();
     else if (this.#line.length > 0) this.#rest();
-    else this.#unlist((member) => this.#matter.leaveLater(member, this.#queuedAt));
+    else this.#unlist((member, nodes) => this.#matter.leaveLater(member, nodes));
     this.#endIfIdle();
   }
 
   async #lost(caller: Caller, attempt: LostAttempt, isQueued: boolean): Promise<void> {
     this.#lastLost = attempt;
     this.#tries += 1;
-    this.#refusing.clear();
+    const refusing = new Set<number>();
     attempt.votes.forEach(({ outcome }, node) => {
-      if (isQueued) this.#queuedAt.add(node);
-      if (outcome === 'held' && !this.#called.has(node)) this.#refusing.add(node);
+      if (isQueued) this.#enter(node);
+      if (outcome === 'held' && this.#called?.has(node) !== true) refusing.add(node);
     });
+    this.#refusing = refusing;
     const isWorthIt = attempt.outcome === 'held' || (await isWorthATry(attempt, caller.wish));
     this.#isAttempting = false;
     if (!isWorthIt) for (const waiting of this.#line.splice(0)) waiting.fail(attempt);
@@ -214,7 +212,7 @@ export class Contender {
     const [next] = this.#line;
     next?.limit();
     if (next === undefined) {
-      this.#unlist((member) => this.#matter.leave(member, new Set(this.#queuedAt)));
+      this.#unlist((member, nodes) => this.#matter.leave(member, nodes));
       this.#endIfIdle();
     } else if (this.#isCalled() || next.isLate) {
       this.#attempt(undefined);
@@ -231,7 +229,7 @@ export class Contender {
     else if (outcome !== 'held') this.#wakeWithin(pauseMs(votes, this.#tries, random));
     else if (!wakeUps.isOpen && !this.#hasOpened) this.#open();
     else if (!wakeUps.isOpen) this.#wakeWithin(pauseMs(votes, this.#tries, random));
-    else if (this.#queuedAt.size > 0) this.#wakeWithin(sleepMs(votes, this.#tries, wakeUps.sleepers, random));
+    else if (this.#isQueued()) this.#wakeWithin(sleepMs(votes, this.#tries, wakeUps.sleepers, random));
     // The attempt was made before nodes could be heard: they do not know yet that somebody waits.
     else this.#attempt(undefined);
   }
@@ -249,20 +247,30 @@ export class Contender {
   }
 
   #hear(node: number): void {
+    this.#called ??= new Set();
     this.#called.add(node);
-    this.#refusing.delete(node);
+    this.#refusing?.delete(node);
     if (this.#isAttempting || this.#line.length === 0 || this.#isServed()) return;
     if (this.#isCalled()) {
       this.#tries = 0;
       this.#attempt(undefined);
-    } else if (this.#refusing.size < majorityOf(this.#arena.nodeCount)) {
+    } else if ((this.#refusing?.size ?? 0) < majorityOf(this.#arena.nodeCount)) {
       // Nobody may have been called by a majority.
       this.#wakeWithin(miscallMs(this.#tries, this.#arena.random));
     }
   }
 
   #isCalled(): boolean {
-    return this.#called.size >= majorityOf(this.#arena.nodeCount);
+    return this.#called !== undefined && this.#called.size >= majorityOf(this.#arena.nodeCount);
+  }
+
+  #enter(node: number): void {
+    this.#queuedAt ??= new Set();
+    this.#queuedAt.add(node);
+  }
+
+  #isQueued(): boolean {
+    return this.#queuedAt !== undefined && this.#queuedAt.size > 0;
   }
 
   #wakeWithin(delayMs: number): void {
@@ -279,7 +287,8 @@ export class Contender {
     this.#wake = { timer, atMs };
   }
 
-  #left(caller: Caller): void {
+  /** A caller's signal has aborted. */
+  left(caller: Caller): void {
     this.#drop(caller);
     if (this.#isAttempting || this.#line.length > 0) return;
     this.#wake?.timer.cancel();
@@ -287,8 +296,11 @@ export class Contender {
     this.#goOn();
   }
 
-  /** The first in line tries once more, to be sure of what it says; for the others that was said a moment ago. */
-  #late(caller: Caller): void {
+  /**
+   * A caller's waitTime is over. The first in line tries once more, to be sure of what it says; for the others that was
+   * said a moment ago.
+   */
+  late(caller: Caller): void {
     if (caller === this.#line[0]) {
       if (!this.#isAttempting) this.#attempt(undefined);
       return;
@@ -302,9 +314,12 @@ export class Contender {
     if (place !== -1) this.#line.splice(place, 1);
   }
 
-  #unlist(leave: (member: string) => void): void {
-    if (this.#callable !== undefined && this.#queuedAt.size > 0) leave(this.#callable.member);
-    this.#queuedAt.clear();
+  #unlist(leave: (member: string, nodes: ReadonlySet<number>) => void): void {
+    const nodes = this.#queuedAt;
+    this.#queuedAt = undefined;
+    if (this.#callable !== undefined && nodes !== undefined && nodes.size > 0) {
+      leave(this.#callable.member, nodes);
+    }
     this.#callable?.end();
     this.#callable = undefined;
   }

@@ -24,6 +24,7 @@ const MOST_RESOURCES = 1_000;
  * @throws {RangeError} an empty list, one of more than 1 000, or an empty name
  */
 export function normalizeResources(resources: Resources): readonly string[] {
+  if (typeof resources === 'string' && resources !== '') return [resources];
   const list: readonly unknown[] = Array.isArray(resources) ? resources : [resources];
   if (list.length === 0) throw new RangeError('resources must name at least one resource: got []');
   if (list.length > MOST_RESOURCES) {

@@ -42,9 +42,9 @@ export function encodeAll(
   const operations = carriers.map(({ operation }) => operation);
   let at = 0;
   while (at < operations.length) {
-    const releases = releasesFrom(operations, at);
-    const acquires = acquiresFrom(operations, at, isHeard);
     const operation = operations[at];
+    const releases = operation?.kind === 'release' ? releasesFrom(operations, at) : NONE;
+    const acquires = operation?.kind === 'acquire' ? acquiresFrom(operations, at, isHeard) : NONE;
     if (releases.length > 0) {
       args.push('releases', releases.length, '', '');
       for (const release of releases) {
@@ -61,6 +61,8 @@ export function encodeAll(
     at += Math.max(releases.length, acquires.length, 1);
   }
 }
+
+const NONE: readonly never[] = [];
 
 function encodeAcquires(acquires: readonly Acquire[], { keys, args }: EncodedOperations): void {
   const isFenced = acquires[0]?.fences.length === 1;

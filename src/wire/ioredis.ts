@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { messageOf } from '../base/describe.ts';
 import { slotOf } from '../base/hash-slot.ts';
 import type { Client, ConnectionState, Subscription, SubscriptionEvents } from './client.ts';
+import { evalshaSenderOf, type SendEvalsha } from './ioredis-command.ts';
 import { IoredisSubscription, type Subscribable } from './ioredis-subscription.ts';
 
 /** What an ioredis client, version 5 or 6, `Redis` or `Cluster`, has in common as far as it is used here. */
@@ -118,6 +119,7 @@ class IoredisAdapter implements Client {
   readonly #client: IoredisClient;
   readonly #disconnect: (() => void) | undefined;
   readonly #keyPrefix: string;
+  readonly #evalsha: SendEvalsha;
   readonly #listeners = new Set<() => void>();
   readonly #following: readonly [event: string, listener: () => void][];
   #everFailed = false;
@@ -133,6 +135,8 @@ class IoredisAdapter implements Client {
     this.isCluster = client.isCluster;
     const options = client.options as KnownOptions;
     this.#keyPrefix = options.keyPrefix ?? '';
+    this.#evalsha =
+      evalshaSenderOf(client) ?? ((sha1, keys, args) => client.evalsha(sha1, keys.length, ...keys, ...args));
     this.unsafeSettings = disconnect === undefined ? unsafeSettingsOf(options) : [];
     const tell = () => {
       for (const listener of this.#listeners) listener();
@@ -179,7 +183,7 @@ class IoredisAdapter implements Client {
   }
 
   evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#client.evalsha(sha1, keys.length, ...keys, ...args);
+    return this.#evalsha(sha1, keys, args);
   }
 
   eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {

@@ -209,11 +209,15 @@ function waitersIn(pairs: readonly unknown[]): readonly Waiter[] {
   return waiters;
 }
 
+/** What most releases are answered. */
+const DONE: Reply = { outcome: 'granted', counter: 1 };
+
 /**
  * Turns one element of the script's answer into a reply. A number alone is the counter of what was granted. Anything
  * unexpected is a failed vote, not a throw.
  */
 export function decode(answer: unknown): Reply {
+  if (answer === 1) return DONE;
   if (typeof answer === 'number') return { outcome: 'granted', counter: answer };
   const decoder = Array.isArray(answer) ? decoders[Number(answer[0])] : undefined;
   return decoder === undefined

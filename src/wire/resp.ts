@@ -1,0 +1,49 @@
+/** The ends of an argument and the head of the next one, by the number of its bytes. */
+const heads: string[] = [];
+
+/** As {@link heads}, for arguments that are longer than is worth remembering. */
+const MOST_HEADS = 1_024;
+
+function headOf(bytes: number): string {
+  if (bytes >= MOST_HEADS) return `\r\n$${bytes}\r\n`;
+  heads[bytes] ??= `\r\n$${bytes}\r\n`;
+  return heads[bytes];
+}
+
+/** The text of EVALSHA as it goes to a server, in one piece: a string of many pieces would be copied piece by piece. */
+export function encodeEvalsha(
+  sha1: string,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): string {
+  const text = join(sha1, keys, args, lengthOf);
+  // Nearly all calls are ASCII, where there are as many bytes as characters.
+  return Buffer.byteLength(text) === text.length ? text : join(sha1, keys, args, Buffer.byteLength);
+}
+
+function lengthOf(text: string): number {
+  return text.length;
+}
+
+function join(
+  sha1: string,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+  bytesOf: (text: string) => number,
+): string {
+  const count = `${keys.length}`;
+  const pieces = [
+    `*${3 + keys.length + args.length}\r\n$7\r\nevalsha`,
+    headOf(sha1.length),
+    sha1,
+    headOf(count.length),
+    count,
+  ];
+  for (const key of keys) pieces.push(headOf(bytesOf(key)), key);
+  for (const argument of args) {
+    const text = typeof argument === 'number' ? `${argument}` : argument;
+    pieces.push(headOf(bytesOf(text)), text);
+  }
+  pieces.push('\r\n');
+  return pieces.join('');
+}
