@@ -81,6 +81,7 @@ try {
     tests('simulation'),
     tests('browser'),
     tests('examples', '--no-file-parallelism'),
+    tests('chaos', '--no-file-parallelism'),
     // One file after the other: nodes that wait for a core look like nodes that hang.
     tests('fleet', '--no-file-parallelism'),
   ];

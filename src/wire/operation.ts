@@ -169,7 +169,7 @@ function ifFenced(operation: LockKeys, number: number): number | '' {
   return operation.fences.length > 0 ? number : '';
 }
 
-/** The table that turns the script's answers into replies; `lua/prelude.lua` names the codes. */
+/** The table that turns the script's answers into replies; `lua/helpers.lua` names the codes. */
 const decoders: Readonly<Record<number, (fields: readonly unknown[]) => Reply>> = {
   1: ([, counter, called]) =>
     called === undefined

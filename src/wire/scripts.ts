@@ -58,7 +58,7 @@ function dispatch(): string {
 
 /** Carries the operations of one tick to one node, see `lua/batch.lua`. */
 export const batchScript: Script = script(
-  [read('prelude'), dispatch(), read('runs'), read('batch')].join('\n'),
+  [read('prelude'), read('alone'), read('helpers'), dispatch(), read('runs'), read('batch')].join('\n'),
 );
 
 /** Looks at one server and writes its marker, see `lua/marker.lua`. */

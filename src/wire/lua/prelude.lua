@@ -1,7 +1,7 @@
 -- The start of the batch script: what every operation of one call shares.
 --
 -- One call carries any number of operations, so that the time, the deadline and the node's marker are read once.
--- scripts.ts joins prelude, the files of the operations, and batch.lua into one script.
+-- scripts.ts joins prelude, alone, helpers, the files of the operations, and batch.lua into one script.
 --
 -- KEYS[1]   the node's marker, only if ARGV[2] is not empty; the operations' keys follow
 -- ARGV[1]   deadline: microseconds of this node's TIME after which nothing may be granted any more; empty = nothing of
@@ -18,7 +18,8 @@ if ARGV[1] ~= '' then
   -- A call that looks at the process's run_id has its time there as well, but for Redis before 6.2.
   if ARGV[2] ~= '' then
     info = redis.call('INFO', 'server')
-    now = tonumber(string.match(info, 'server_time_usec:(%d+)') or 0)
+    local _, colon = string.find(info, 'server_time_usec:', 1, true)
+    now = colon and tonumber(string.match(info, '^%d+', colon + 1)) or 0
   end
   if now == 0 then
     local clock = redis.call('TIME')
@@ -29,40 +30,3 @@ local beta = tonumber(ARGV[4])
 local retention = ARGV[5]
 local grace = ARGV[6]
 local late = ARGV[1] ~= '' and now > tonumber(ARGV[1])
-
--- Numbers are doubles here, and tostring() keeps only 14 digits of them.
-local function digits(number)
-  return string.format('%.0f', number)
-end
-
-local function error_of(reply)
-  return type(reply) == 'table' and reply.err or nil
-end
-
--- Does the marker let this node vote? It must be active, of the process that is running now, of a quorum of the
--- caller's size, and know of ttls as long as the caller's. Evaluated once a call, and only if an operation asks.
-local may_vote
-local function voting()
-  if may_vote == nil then
-    if ARGV[2] == '' then
-      may_vote = true
-    else
-      local marker = redis.pcall('GET', KEYS[1])
-      local run_id, nodes, max_ttl =
-        string.match(type(marker) == 'string' and marker or '', '^active (%x+) %S+ (%d+) (%d+)$')
-      may_vote = nodes == ARGV[2]
-        and tonumber(max_ttl) >= tonumber(ARGV[3])
-        and string.find(info, 'run_id:' .. run_id .. '\r', 1, true) ~= nil
-    end
-  end
-  return may_vote
-end
-
--- Replies of an operation; wire/operation.ts has the same table.
-local GRANTED, HELD, MISSING, FOREIGN, SUPERSEDED, LATE, QUARANTINED, FAILED, QUEUE = 1, 2, 3, 4, 5, 6, 7, 8, 9
-
--- The proposed token, kept within beta of this node's TIME on both sides: a client whose idea of the time is
--- wrong can neither push a counter into the future nor fall behind tokens of a counter that has expired.
-local function clamp(proposal)
-  return math.min(math.max(proposal, now - beta), now + beta)
-end
