@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { chooseSeed } from '../support/seeds.ts';
+import { chooseSeed, seedAfter } from '../support/seeds.ts';
 import { swarmOnAllCores } from './swarm/all-cores.ts';
 import { ASSUMPTIONS, type Broken, type Discipline, drawMix } from './swarm/mix.ts';
 import { run } from './swarm/run.ts';
@@ -73,6 +73,24 @@ describe(`each assumption broken alone is found within ${CYCLES_TO_FIND} locks`,
         `${ASSUMPTIONS[broken as Broken]}: ${isBroken ? `found after ${locks} locks` : 'not found'}`,
       );
       expect(isBroken, `QUORLOCK_SEED=${seed}`).toBe(true);
+    },
+  );
+
+  test.each([
+    ['shared', 'exclusion'],
+    ['permits', 'permits'],
+  ] as const)(
+    'memory, where locks are %s, breaks %s',
+    { timeout: LONGEST_TEST_MS },
+    async (discipline, promise) => {
+      const promises = new Set<Violation['promise']>();
+      let locks = 0;
+      for (let runs = 0; locks < CYCLES_TO_FIND && !promises.has(promise); runs += 1) {
+        const findings = await run({ ...drawMix(seedAfter(seed, runs), 'memory', 500), discipline });
+        locks += findings.locks.length;
+        for (const violation of violationsOf(findings)) promises.add(violation.promise);
+      }
+      expect(promises, `QUORLOCK_SEED=${seed}`).toContain(promise);
     },
   );
 
