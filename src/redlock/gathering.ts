@@ -43,7 +43,14 @@ export class Gathering {
       acquirer.acquire(demand, { ...options, waitTime: Math.max(0, waitTime - elapsedMs()) });
     try {
       const gateLock = await next(gate);
-      return await acquirer.keep([gateLock], UNBOUNDED, () => this.#gather(count, next));
+      const keeper = new Keeper(gateLock, clock, UNBOUNDED);
+      try {
+        return await this.#gather(count, next);
+      } finally {
+        keeper.stop();
+        // Nobody waits for the nodes to answer: the permits are kept alive no more.
+        void gateLock.release();
+      }
     } catch (error) {
       // With no time left, the last of the attempts did not wait.
       if (!(error instanceof LockHeldError) || waitTime === 0) throw error;
@@ -61,7 +68,9 @@ export class Gathering {
       return lock;
     });
     try {
-      return new Permits(await Promise.all(arrivals));
+      const permits = new Permits(await Promise.all(arrivals));
+      permits.assertHeld();
+      return permits;
     } catch (error) {
       // The others end as this one did, or come in vain.
       await Promise.allSettled(arrivals);

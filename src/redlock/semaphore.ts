@@ -63,6 +63,7 @@ export class Semaphore {
    * only one caller at a time does so, so that no two wait for each other.
    *
    * @param count how many, from 1 to the number that the semaphore has
+   * @throws {LockLostError} one was lost before the last one came
    * @throws as {@link acquire}
    */
   async acquireMany(count: number, options: AcquireOptions = {}): Promise<Permits> {

@@ -1,4 +1,5 @@
-export { findOverlaps, type Interval, type Overlap } from './checkers/overlaps.ts';
+export { type Crowd, findCrowds, type Occupancy } from './checkers/crowds.ts';
+export { findOverlaps, type Interval, type Overlap, type SharedInterval } from './checkers/overlaps.ts';
 export { findTokenFaults, type Grant, type TokenFault } from './checkers/tokens.ts';
 export type { NetworkRules } from './connection.ts';
 export { Dial } from './dial.ts';

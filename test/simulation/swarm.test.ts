@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { chooseSeed } from '../support/seeds.ts';
+import { chooseSeed, seedAfter } from '../support/seeds.ts';
 import { swarmOnAllCores } from './swarm/all-cores.ts';
-import { ASSUMPTIONS, type Broken, drawMix } from './swarm/mix.ts';
+import { ASSUMPTIONS, type Broken, type Discipline, drawMix } from './swarm/mix.ts';
 import { run } from './swarm/run.ts';
 import { swarm } from './swarm/swarm.ts';
 import { describeFailure, type Violation, violationsOf } from './swarm/verdict.ts';
@@ -20,19 +20,21 @@ const { QUORLOCK_CYCLES: chosenCycles = '1000000' } = process.env;
 
 const seed = chooseSeed();
 
-describe('inside the assumptions', () => {
-  test(`${chosenCycles} locks through random faults break no promise`, {
-    timeout: LONGEST_TEST_MS,
-  }, async () => {
+/** How many of all locks each discipline gets. */
+const SHARES: Readonly<Record<Discipline, number>> = { exclusive: 0.45, shared: 0.35, permits: 0.2 };
+
+describe('inside the assumptions random faults break no promise', () => {
+  test.each(Object.entries(SHARES))('%s', { timeout: LONGEST_TEST_MS }, async (discipline, share) => {
     const { runs, locks, overtaken, failures } = await swarmOnAllCores({
       seed,
       broken: 'none',
+      discipline: discipline as Discipline,
       cyclesPerRun: 1_000,
-      cycles: Number(chosenCycles),
+      cycles: Number(chosenCycles) * share,
     });
     console.log(
-      `${locks} locks in ${runs} runs, QUORLOCK_SEED=${seed}; ${((100 * overtaken) / locks).toFixed(1)} % of them ` +
-        'to somebody who had asked later than another one',
+      `${discipline}: ${locks} locks in ${runs} runs, QUORLOCK_SEED=${seed}; ` +
+        `${((100 * overtaken) / locks).toFixed(1)} % of them to somebody who had asked later than another one`,
     );
     expect(failures, failures[0]).toEqual([]);
   });
@@ -74,6 +76,24 @@ describe(`each assumption broken alone is found within ${CYCLES_TO_FIND} locks`,
     },
   );
 
+  test.each([
+    ['shared', 'exclusion'],
+    ['permits', 'permits'],
+  ] as const)(
+    'memory, where locks are %s, breaks %s',
+    { timeout: LONGEST_TEST_MS },
+    async (discipline, promise) => {
+      const promises = new Set<Violation['promise']>();
+      let locks = 0;
+      for (let runs = 0; locks < CYCLES_TO_FIND && !promises.has(promise); runs += 1) {
+        const findings = await run({ ...drawMix(seedAfter(seed, runs), 'memory', 500), discipline });
+        locks += findings.locks.length;
+        for (const violation of violationsOf(findings)) promises.add(violation.promise);
+      }
+      expect(promises, `QUORLOCK_SEED=${seed}`).toContain(promise);
+    },
+  );
+
   test.each(['no confirm', 'owner-only extend'] as const)(
     '%s: with the rule in force the same faults break no order',
     { timeout: LONGEST_TEST_MS },
@@ -88,11 +108,16 @@ describe(`each assumption broken alone is found within ${CYCLES_TO_FIND} locks`,
 });
 
 describe('the same seed', () => {
-  test('tells the same story, on every machine and with every Node.js', async () => {
+  const mixOf = (discipline: string) => ({
+    ...drawMix(42, 'none', 30),
+    discipline: discipline as Discipline,
+  });
+
+  test.each(Object.keys(SHARES))('tells the same story: %s', async (discipline) => {
     const lines: string[] = [];
-    await run(drawMix(42, 'none', 30), (line) => lines.push(line));
+    await run(mixOf(discipline), (line) => lines.push(line));
     const again: string[] = [];
-    await run(drawMix(42, 'none', 30), (line) => again.push(line));
+    await run(mixOf(discipline), (line) => again.push(line));
     expect(again).toEqual(lines);
     expect(lines.length).toBeGreaterThan(100);
   });

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { LockHeldError, LockReleasedError, OtherSizeError, WaitTimeoutError } from '../../src/index.ts';
+import {
+  LockHeldError,
+  LockLostError,
+  LockReleasedError,
+  OtherSizeError,
+  WaitTimeoutError,
+} from '../../src/index.ts';
 import { findCrowds } from '../../src/testing/checkers/crowds.ts';
 import type { Interval } from '../../src/testing/checkers/overlaps.ts';
 import { type Program, Scene } from './waiting/scene.ts';
@@ -79,6 +85,41 @@ describe('a semaphore', () => {
     expect(taken).toHaveLength(15 * 12);
     expect(findCrowds(taken, 4)).toEqual([]);
     expect(findCrowds(taken, 3).length).toBeGreaterThan(0);
+  });
+
+  it('several permits are handed over before the nodes have answered that others may gather', async () => {
+    const { scene, programs } = await sceneOf(1);
+    const { simulation } = scene;
+    const { machine, redlock } = at(programs, 0);
+    for (const client of machine.clients) {
+      const send = client.evalsha.bind(client);
+      const isOfGate = (key: string) => key.startsWith('quorlock:gate:');
+      client.evalsha = (sha1, keys, args) =>
+        args.includes('releases') && keys.some(isOfGate)
+          ? new Promise(() => undefined)
+          : send(sha1, keys, args);
+    }
+    const startedAt = simulation.nowMs;
+    const permits = await simulation.until(redlock.semaphore('s', 2).acquireMany(2, { ttl: 1_000 }));
+    permits.assertHeld();
+    expect(simulation.nowMs - startedAt).toBeLessThan(10);
+  });
+
+  it('several permits are none if one of them is lost before the last one comes', async () => {
+    const { scene, programs } = await sceneOf(2);
+    const { simulation } = scene;
+    const [mine, theirs] = programs.map(({ redlock }) => redlock.semaphore('s', 2));
+    if (mine === undefined || theirs === undefined) throw new Error('too few');
+    const other = await simulation.until(theirs.acquire({ ttl: 10_000 }));
+    const gathering = mine.acquireMany(2, { ttl: 1_000, waitTime: 60_000 }).catch((error: unknown) => error);
+    await simulation.advance(200);
+    at(programs, 0).machine.pause(5_000);
+    await simulation.advance(4_000);
+    await simulation.until(other.release());
+    expect(await simulation.until(gathering)).toBeInstanceOf(LockLostError);
+    await simulation.advance(100);
+    const all = await simulation.until(theirs.acquireMany(2, { waitTime: 0 }));
+    all.assertHeld();
   });
 
   it('whoever waits is called when a permit is given back, first come first', async () => {

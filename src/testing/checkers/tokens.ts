@@ -5,6 +5,8 @@ export interface Grant {
   /** When the holder asked for the lock and when it had it: any unit, on one clock that all holders share. */
   readonly requestedAt: number;
   readonly grantedAt: number;
+  /** Whether others might have the lock at the same time, and the same token with it. Default: it was had alone. */
+  readonly isShared?: boolean | undefined;
 }
 
 /** What a fencing token must never do. `earlier` was granted first. */
@@ -16,7 +18,8 @@ export interface TokenFault<Granted extends Grant> {
 
 /**
  * Checks that the tokens of one resource are unique, and increase in real time: whoever asks after somebody was
- * granted a token gets a higher one. Requests that were under way together may be served in any order.
+ * granted a token gets a higher one. Requests that were under way together may be served in any order. Those who share
+ * the lock may have one token among them, but never a lower one than somebody had before they asked.
  *
  * Every grant that breaks a rule is reported once, against the earlier grant that shows it best.
  *
@@ -45,7 +48,8 @@ function duplicates<Granted extends Grant>(byGrant: readonly Granted[]): TokenFa
   for (const later of byGrant) {
     const earlier = owners.get(later.token);
     if (earlier === undefined) owners.set(later.token, later);
-    else faults.push({ kind: 'duplicate', earlier, later });
+    else if (earlier.isShared !== true || later.isShared !== true)
+      faults.push({ kind: 'duplicate', earlier, later });
   }
   return faults;
 }

@@ -4,6 +4,9 @@ import { open } from 'node:fs/promises';
 /** How a caller came to ask for a lock. A `probe` asks once for a resource that nobody else wants. */
 export type Way = 'try' | 'wait' | 'using' | 'probe';
 
+/** How it is had: with nobody else, with other readers, or as one of several permits. */
+export type Use = 'alone' | 'read' | 'permit';
+
 /** What a worker notes down. `at` is milliseconds on the clock of ../safety/time.ts; `id` names one attempt. */
 export type WorkerEvent = { readonly at: number } & (
   | {
@@ -12,6 +15,8 @@ export type WorkerEvent = { readonly at: number } & (
       readonly caller: string;
       readonly resources: readonly string[];
       readonly way: Way;
+      /** Default: alone. */
+      readonly use?: Use;
       /** How long it is ready to wait for other holders. */
       readonly waitTime: number;
     }

@@ -7,6 +7,9 @@ const POLL_EVERY_MS = 100;
 /** Keys expire in whole milliseconds, and this machine may be busy. */
 const SLACK_MS = 1_500;
 
+/** Keys that somebody owns, and whatever says who shares one. */
+const OF_LOCKS = ['lock:*', 'quorlock:sharers:*', 'quorlock:slot:*', 'quorlock:gate:*'];
+
 const NEVER = new AbortController().signal;
 
 /**
@@ -24,6 +27,8 @@ export async function orphansOn(masters: Masters): Promise<readonly string[]> {
 
 async function lockKeysOn(node: Masters['nodes'][number]): Promise<readonly string[]> {
   // A deployment of a test is small enough for KEYS.
-  const keys = await node.command('KEYS', 'lock:*');
-  return Array.isArray(keys) ? keys.map((key) => `${String(key)} on node ${node.index + 1}`) : [];
+  const found = await Promise.all(OF_LOCKS.map((pattern) => node.command('KEYS', pattern)));
+  return found.flatMap((keys) =>
+    Array.isArray(keys) ? keys.map((key) => `${String(key)} on node ${node.index + 1}`) : [],
+  );
 }

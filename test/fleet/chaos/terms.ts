@@ -32,6 +32,11 @@ export const LOCK_TERMS: LockTerms = {
 
 export const WORKER_COUNT = 4;
 
+/** What is had by readers and writers, and a semaphore, beside what everybody contends for. */
+export const READ_OFTEN = 'catalogue';
+export const LICENCES = 'licences';
+export const PERMITS = 2;
+
 /** @throws {RangeError} there is no such scenario */
 export function scenarioOf({ scenario: name }: RunOptions): Scenario {
   const scenario = SCENARIOS[name];

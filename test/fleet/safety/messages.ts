@@ -4,6 +4,8 @@ import type { Terms } from './terms.ts';
 export interface Section {
   readonly caller: string;
   readonly resources: readonly string[];
+  /** Whether others might have it at the same time. Default: nobody. */
+  readonly isShared?: boolean;
   readonly token: number;
   readonly requestedAt: number;
   readonly grantedAt: number;

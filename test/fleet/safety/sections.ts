@@ -1,4 +1,9 @@
-import { findOverlaps, type Interval, type Overlap } from '../../../src/testing/checkers/overlaps.ts';
+import {
+  findOverlaps,
+  type Interval,
+  type Overlap,
+  type SharedInterval,
+} from '../../../src/testing/checkers/overlaps.ts';
 import { findTokenFaults, type Grant, type TokenFault } from '../../../src/testing/checkers/tokens.ts';
 import type { Section } from './messages.ts';
 
@@ -33,14 +38,16 @@ function byResource(sections: readonly Section[]): ReadonlyMap<string, readonly 
   return groups;
 }
 
-function actionOf({ caller, token, acted }: Section): readonly Interval[] {
-  return acted === undefined ? [] : [{ holder: caller, token, from: acted.first, to: acted.last }];
+function actionOf({ caller, token, isShared, acted }: Section): readonly SharedInterval[] {
+  return acted === undefined ? [] : [{ holder: caller, token, isShared, from: acted.first, to: acted.last }];
 }
 
-function validityOf({ caller, token, grantedAt, validUntil }: Section): readonly Interval[] {
-  return validUntil <= grantedAt ? [] : [{ holder: caller, token, from: grantedAt, to: validUntil }];
+function validityOf({ caller, token, isShared, grantedAt, validUntil }: Section): readonly SharedInterval[] {
+  return validUntil <= grantedAt
+    ? []
+    : [{ holder: caller, token, isShared, from: grantedAt, to: validUntil }];
 }
 
-function grantOf({ caller, token, requestedAt, grantedAt }: Section): Grant {
-  return { holder: caller, token, requestedAt, grantedAt };
+function grantOf({ caller, token, isShared, requestedAt, grantedAt }: Section): Grant {
+  return { holder: caller, token, isShared, requestedAt, grantedAt };
 }

@@ -1,12 +1,17 @@
 import { type Lock, QuorlockError, type Redlock } from '../../../src/index.ts';
 import type { Dice } from '../../../src/testing/dice.ts';
 import type { Machine } from '../../../src/testing/machine.ts';
+import { ask, downgrade, slotOf } from './asking.ts';
 import type { Mix } from './mix.ts';
 
 /** A lock that was granted, in true milliseconds. Kept up to date while its holder uses it. */
 export interface Held {
   readonly holder: string;
   readonly resource: string;
+  /** Whether readers have it together. */
+  readonly isShared: boolean;
+  /** Which slot of a semaphore it is; undefined: none, or no node has it any more. */
+  readonly slot: number | undefined;
   readonly token: number;
   readonly requestedAt: number;
   readonly grantedAt: number;
@@ -29,6 +34,9 @@ export interface Ledger {
 /** How close to the end of its validity a lock is used up. */
 const LAST_MOMENT_MS = 0.01;
 
+/** How many write locks become read locks, from 0 to 1. */
+const DOWNGRADED = 0.1;
+
 /** One of many that contend. It checks right before it writes down that it still holds the lock. */
 export async function contend(
   name: string,
@@ -46,12 +54,9 @@ export async function contend(
     ledger.calls += 1;
     ledger.waiting += 1;
     try {
-      const lock = dice.chance(0.3)
-        ? await redlock.acquire(resource, { ttl: mix.ttl, waitTime: dice.between(0, 4 * mix.ttl) })
-        : await redlock.tryAcquire(resource, { ttl: mix.ttl });
-      if (lock !== null) {
-        await hold(lock, { name, machine, dice, ledger, resource, requestedAt, mix, now });
-      }
+      const locks = await ask(redlock, resource, mix, dice);
+      const situation = { name, machine, redlock, dice, ledger, resource, requestedAt, mix, now };
+      await Promise.all(locks.map((lock) => hold(lock, situation)));
     } catch (error) {
       if (!(error instanceof QuorlockError)) throw error;
       ledger.failures.set(error.code, (ledger.failures.get(error.code) ?? 0) + 1);
@@ -68,6 +73,7 @@ export async function contend(
 interface Situation {
   readonly name: string;
   readonly machine: Machine;
+  readonly redlock: Redlock;
   readonly dice: Dice;
   readonly ledger: Ledger;
   readonly resource: string;
@@ -77,10 +83,12 @@ interface Situation {
 }
 
 async function hold(lock: Lock, situation: Situation): Promise<void> {
-  const { name, machine, dice, ledger, resource, requestedAt, mix, now } = situation;
+  const { name, machine, redlock, dice, ledger, resource, requestedAt, mix, now } = situation;
   const held: Held = {
     holder: name,
     resource,
+    isShared: lock.isShared,
+    slot: mix.discipline === 'permits' ? slotOf(lock, machine.nodes, mix.permits) : undefined,
     token: lock.token,
     requestedAt,
     grantedAt: now(),
@@ -113,8 +121,14 @@ async function hold(lock: Lock, situation: Situation): Promise<void> {
     await machine.sleep(dice.between(0, 2));
   }
   if (style === 'used up' && dice.chance(0.5)) return;
-  held.validUntil = Math.min(held.validUntil, now());
-  await lock.release();
+  const askedAt = now();
+  held.validUntil = Math.min(held.validUntil, askedAt);
+  if (mix.discipline === 'shared' && !lock.isShared && dice.chance(DOWNGRADED)) {
+    const reading = await downgrade(redlock, lock);
+    if (reading !== null) await hold(reading, { ...situation, requestedAt: askedAt });
+  } else {
+    await lock.release();
+  }
 }
 
 /** What is left of a lock in true time: its holder's clocks may run wrong. */

@@ -13,6 +13,15 @@ export const ASSUMPTIONS = {
 } as const;
 export type Broken = keyof typeof ASSUMPTIONS;
 
+/** How the resources of a run are locked. */
+export type Discipline =
+  /** By one holder at a time. */
+  | 'exclusive'
+  /** By readers together, or by a writer alone. */
+  | 'shared'
+  /** As semaphores. */
+  | 'permits';
+
 /** Something that goes wrong now and then. */
 const FAULTS = [
   'pause',
@@ -34,6 +43,7 @@ export type Fault = (typeof FAULTS)[number];
 export interface Mix {
   readonly seed: number;
   readonly broken: Broken;
+  readonly discipline: Discipline;
   readonly nodes: number;
   readonly machines: number;
   readonly callers: number;
@@ -59,6 +69,10 @@ export interface Mix {
   readonly usedUp: number;
   /** On average, between two faults. */
   readonly faultEvery: number;
+  /** Where locks are shared: how many are for reading, from 0 to 1. */
+  readonly reading: number;
+  /** How many permits each semaphore has. */
+  readonly permits: number;
   /** Whether a library's rule stays in force that breaking the assumption would take away: for comparison. */
   readonly isRuleKept: boolean;
   /** How many locks are to be granted. */
@@ -76,6 +90,7 @@ export function drawMix(seed: number, broken: Broken = 'none', cycles = 1_000): 
   const mix: Mix = {
     seed,
     broken,
+    discipline: 'exclusive',
     nodes: dice.pick([1, 3, 3, 3, 5, 5, 7]),
     machines: dice.integer(2, 5),
     callers: dice.integer(2, 8),
@@ -99,18 +114,28 @@ export function drawMix(seed: number, broken: Broken = 'none', cycles = 1_000): 
     extending: dice.pick([0, 0.1, 0.3]),
     usedUp: 1,
     faultEvery: maxTtl * dice.between(0.3, 5),
+    reading: dice.pick([0.5, 0.8, 0.95]),
+    permits: dice.pick([1, 2, 2, 3, 5]),
     isRuleKept: false,
     cycles,
   };
-  return { ...mix, ...OVERRIDES[broken](mix) };
+  const discipline = dice.weighted<Discipline>([
+    [4, 'exclusive'],
+    [3, 'shared'],
+    [3, 'permits'],
+  ]);
+  return { ...mix, discipline, ...overrides(mix) };
 }
 
 /** Who holds a lock to the last, and others who want it then, see first whether it is theirs alone. */
 const TO_THE_LAST = { hot: 0.8, usedUp: 12 };
 
 /** What it takes for a broken assumption to show soon. */
-const OVERRIDES: Readonly<Record<Broken, (mix: Mix) => Partial<Mix>>> = {
-  none: () => ({}),
+function overrides(mix: Mix): Partial<Mix> {
+  return mix.broken === 'none' ? {} : { discipline: 'exclusive', ...OVERRIDES[mix.broken](mix) };
+}
+
+const OVERRIDES: Readonly<Record<Exclude<Broken, 'none'>, (mix: Mix) => Partial<Mix>>> = {
   drift: ({ driftFactor }) => ({
     ...TO_THE_LAST,
     rateError: Math.max(0.2, 4 * driftFactor),

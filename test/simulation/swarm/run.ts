@@ -14,7 +14,7 @@ export interface Findings {
   readonly failures: ReadonlyMap<string, number>;
   /** Calls that never ended. */
   readonly stuck: number;
-  /** Lock keys and queues that were still there when all had been given back or had expired. */
+  /** Keys of locks and of those who wait that were still there when all had been given back or had expired. */
   readonly orphans: readonly string[];
   /** Timers of machines that were still pending after everything was closed. */
   readonly timers: number;
@@ -23,6 +23,9 @@ export interface Findings {
   /** Programs that could not get a lock of their own when the faults were over. */
   readonly left: number;
 }
+
+/** Whatever is kept of a lock, but for its counter. */
+const OF_LOCKS = /^(lock|quorlock:(queue|sharers|semaphore|slot:\d+|gate)):/;
 
 /** However rarely locks are granted, a run ends after this much virtual time. */
 const LONGEST_RUN_MS = 600_000;
@@ -130,15 +133,20 @@ export async function run(mix: Mix, trace?: (line: string) => void): Promise<Fin
     locks: ledger.locks,
     failures: ledger.failures,
     stuck: Math.max(0, ledger.waiting - deadWaits * mix.callers),
-    orphans: keysOf.flatMap((keys) => keys.filter((key) => /^(lock|quorlock:queue):/.test(key))),
+    orphans: keysOf.flatMap((keys) => keys.filter((key) => OF_LOCKS.test(key))),
     timers: alive.reduce((sum, { machine }) => sum + machine.clock.pendingTimers, 0),
     keys: {
       most: Math.max(...keysOf.map(({ length }) => length)),
       // A counter for every resource, those that the machines locked at the end included, and the marker.
-      allowed: mix.resources + machines.length + 1,
+      allowed: mix.resources * countersOf(mix) + machines.length + 1,
     },
     left,
   };
+}
+
+/** How many counters one resource has: a semaphore one for each slot, and one for whoever gathers several. */
+function countersOf({ discipline, permits }: Mix): number {
+  return discipline === 'permits' ? permits + 1 : 1;
 }
 
 /** Messages may get lost. */

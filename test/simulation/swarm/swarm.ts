@@ -1,5 +1,5 @@
 import { seedAfter } from '../../support/seeds.ts';
-import { type Broken, drawMix } from './mix.ts';
+import { type Broken, type Discipline, drawMix } from './mix.ts';
 import { type Findings, run } from './run.ts';
 import { overtakenOf, type Violation, violationsOf } from './verdict.ts';
 
@@ -22,6 +22,8 @@ export interface SwarmTerms {
   /** Of the first run; the others follow from it. */
   readonly seed: number;
   readonly broken: Broken;
+  /** Runs of another one are left out. Default: none is. */
+  readonly discipline?: Discipline;
   /** Which of so many threads this is; they take runs in turn. Default: the only one. */
   readonly thread?: { readonly index: number; readonly count: number };
   /** How many locks each run grants. */
@@ -41,16 +43,18 @@ const MOST_FAILURES = 10;
 /** Runs one random mix after the other. */
 export async function swarm(terms: SwarmTerms): Promise<Swarm> {
   const { seed, thread = { index: 0, count: 1 }, broken, cyclesPerRun, progress } = terms;
-  const { isEnough = () => false } = terms;
+  const { discipline, isEnough = () => false } = terms;
   const { cycles = Number.POSITIVE_INFINITY, runs: mostRuns = Number.POSITIVE_INFINITY } = terms;
   const failures: Failure[] = [];
+  let drawn = 0;
   let runs = 0;
   let locks = 0;
   let overtaken = 0;
   while (locks < cycles && runs < mostRuns && failures.length < MOST_FAILURES && !isEnough(failures)) {
-    const findings = await run(
-      drawMix(seedAfter(seed, thread.index + runs * thread.count), broken, cyclesPerRun),
-    );
+    const mix = drawMix(seedAfter(seed, thread.index + drawn * thread.count), broken, cyclesPerRun);
+    drawn += 1;
+    if (mix.discipline !== (discipline ?? mix.discipline)) continue;
+    const findings = await run(mix);
     const violations = violationsOf(findings);
     if (violations.length > 0) failures.push({ findings, violations });
     runs += 1;

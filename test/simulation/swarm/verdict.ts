@@ -1,22 +1,26 @@
-import { findOverlaps, type Interval, type Overlap } from '../../../src/testing/checkers/overlaps.ts';
+import { findCrowds } from '../../../src/testing/checkers/crowds.ts';
+import { findOverlaps, type Overlap, type SharedInterval } from '../../../src/testing/checkers/overlaps.ts';
 import { findTokenFaults } from '../../../src/testing/checkers/tokens.ts';
 import type { Held } from './caller.ts';
-import { describeMix } from './mix.ts';
+import { type Discipline, describeMix } from './mix.ts';
 import type { Findings } from './run.ts';
 
 /** A promise that a run broke, and how. */
 export interface Violation {
-  readonly promise: 'exclusion' | 'token order' | 'extension order' | 'liveness' | 'memory';
+  readonly promise: 'exclusion' | 'permits' | 'token order' | 'extension order' | 'liveness' | 'memory';
   readonly what: string;
 }
 
 /** None if everything held. */
 export function violationsOf(findings: Findings): readonly Violation[] {
-  const { stuck, orphans, timers, keys, left } = findings;
+  const { mix, stuck, orphans, timers, keys, left } = findings;
   const violations: Violation[] = [...byResource(findings.locks).values()].flatMap((locks) => [
-    ...overlapsOf(locks),
-    ...tokenFaultsOf(locks),
-    ...lateExtensionsOf(locks),
+    ...(mix.discipline === 'permits' ? crowdsOf(locks, mix.permits) : []),
+    ...ordersOf(locks, mix.discipline).flatMap((inOrder) => [
+      ...overlapsOf(inOrder),
+      ...tokenFaultsOf(inOrder),
+      ...lateExtensionsOf(inOrder),
+    ]),
   ]);
   const broken = (promise: Violation['promise'], isBroken: boolean, what: string) => {
     if (isBroken) violations.push({ promise, what });
@@ -54,28 +58,53 @@ export function describeFailure(findings: Findings, violations: readonly Violati
 }
 
 function byResource(locks: readonly Held[]): ReadonlyMap<string, readonly Held[]> {
-  const lists = new Map<string, Held[]>();
+  return groupsOf(locks, ({ resource }) => resource);
+}
+
+function groupsOf<Key>(
+  locks: readonly Held[],
+  keyOf: (lock: Held) => Key,
+): ReadonlyMap<Key, readonly Held[]> {
+  const lists = new Map<Key, Held[]>();
   for (const lock of locks) {
-    const list = lists.get(lock.resource);
-    if (list === undefined) lists.set(lock.resource, [lock]);
+    const key = keyOf(lock);
+    const list = lists.get(key);
+    if (list === undefined) lists.set(key, [lock]);
     else list.push(lock);
   }
   return lists;
 }
 
-function overlapsOf(locks: readonly Held[]): readonly Violation[] {
-  const intervals = locks.map(({ holder, token, grantedAt, validUntil }) => ({
-    holder,
-    token,
-    from: grantedAt,
-    to: Math.max(grantedAt, validUntil),
-  }));
-  return findOverlaps(intervals).map((overlap) => ({ promise: 'exclusion', what: describeOverlap(overlap) }));
+/** The locks of one resource of which each excludes those before it: of a semaphore, those of each slot. */
+function ordersOf(locks: readonly Held[], discipline: Discipline): readonly (readonly Held[])[] {
+  if (discipline !== 'permits') return [locks];
+  return [...groupsOf(locks, ({ slot }) => slot)].flatMap(([slot, ofOne]) =>
+    slot === undefined ? [] : [ofOne],
+  );
 }
 
-function describeOverlap({ first, second, length }: Overlap<Interval>): string {
+function intervalOf({ holder, token, isShared, grantedAt, validUntil }: Held): SharedInterval {
+  return { holder, token, isShared, from: grantedAt, to: Math.max(grantedAt, validUntil) };
+}
+
+function crowdsOf(locks: readonly Held[], size: number): readonly Violation[] {
+  return findCrowds(locks.map(intervalOf), size).map(({ last, permits }) => ({
+    promise: 'permits',
+    what: `${permits} permits of ${size} in use when ${last.holder} got one at ${last.from.toFixed(3)}`,
+  }));
+}
+
+function overlapsOf(locks: readonly Held[]): readonly Violation[] {
+  return findOverlaps(locks.map(intervalOf)).map((overlap) => ({
+    promise: 'exclusion',
+    what: describeOverlap(overlap),
+  }));
+}
+
+function describeOverlap({ first, second, length }: Overlap<SharedInterval>): string {
   const [one, other] = [first, second].map(
-    ({ holder, from, to, token }) => `${holder} from ${from.toFixed(3)} to ${to.toFixed(3)} (token ${token})`,
+    ({ holder, isShared, from, to, token }) =>
+      `${holder}${isShared === true ? ', reading,' : ''} from ${from.toFixed(3)} to ${to.toFixed(3)} (token ${token})`,
   );
   return `two holders for ${length.toFixed(3)} ms: ${one}, and ${other}`;
 }
@@ -92,9 +121,11 @@ function tokenFaultsOf(locks: readonly Held[]): readonly Violation[] {
 /** An extension that comes through proves that nobody had been granted a higher token before it was asked for. */
 function lateExtensionsOf(locks: readonly Held[]): readonly Violation[] {
   const extended = locks.filter(({ extensions }) => extensions.length > 0);
-  return extended.flatMap(({ holder, token, extensions }) =>
+  return extended.flatMap(({ holder, token, isShared, extensions }) =>
     extensions.flatMap((askedAt) => {
-      const later = locks.find((other) => other.token > token && other.grantedAt < askedAt);
+      const later = locks.find(
+        (other) => other.token > token && other.grantedAt < askedAt && !(isShared && other.isShared),
+      );
       if (later === undefined) return [];
       const what =
         `${holder} extended token ${token}, asked for at ${askedAt.toFixed(3)}, when ${later.holder} had had ` +

@@ -2,9 +2,16 @@ import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findCrowds } from '../../../src/testing/checkers/crowds.ts';
 import { LogFile, type Vitals, type WorkerEvent } from '../../fleet/chaos/log.ts';
 import { availabilityOf, recoveriesOf } from '../../fleet/chaos/verdict/availability.ts';
-import { type Attempt, type History, readHistory, sectionsOf } from '../../fleet/chaos/verdict/history.ts';
+import {
+  type Attempt,
+  type History,
+  occupanciesOf,
+  readHistory,
+  sectionsOf,
+} from '../../fleet/chaos/verdict/history.ts';
 import { growthOf } from '../../fleet/chaos/verdict/leaks.ts';
 import { type Impairment, outagesOf } from '../../fleet/chaos/verdict/outages.ts';
 import { waitsOf } from '../../fleet/chaos/verdict/waits.ts';
@@ -55,6 +62,40 @@ describe('the history of a worker', () => {
     const { overlaps, validityOverlaps, tokenFaults } = checkSections(sectionsOf(history));
     expect([overlaps.length, validityOverlaps.length]).toEqual([1, 1]);
     expect(tokenFaults.map(({ kind }) => kind)).toEqual(['duplicate']);
+  });
+});
+
+describe('what is shared', () => {
+  const had = (use: Attempt['use'], caller: string, token: number, from: number, to: number): Attempt => ({
+    ...attempt(from - 1, from, undefined),
+    caller,
+    use,
+    grant: {
+      token,
+      at: from,
+      acted: { first: from, last: to },
+      validUntil: to,
+      ended: undefined,
+      writes: [],
+    },
+  });
+
+  it('is no overlap of readers, and one of a writer with each of them', () => {
+    const readers = [had('read', 'A', 7, 10, 100), had('read', 'B', 7, 20, 100)];
+    expect(checkSections(sectionsOf(of(readers)))).toEqual({
+      overlaps: [],
+      validityOverlaps: [],
+      tokenFaults: [],
+    });
+    const { overlaps } = checkSections(sectionsOf(of([...readers, had('alone', 'C', 8, 90, 120)])));
+    expect(overlaps.map(({ first, second }) => first.holder + second.holder)).toEqual(['AC', 'BC']);
+  });
+
+  it('is a crowd when there are more permits than the semaphore has', () => {
+    const history = of([had('permit', 'A', 1, 10, 100), had('permit', 'B', 1, 20, 100)]);
+    expect(sectionsOf(history)).toEqual([]);
+    expect(findCrowds(occupanciesOf(history), 2)).toEqual([]);
+    expect(findCrowds(occupanciesOf(history), 1)).toMatchObject([{ permits: 2 }]);
   });
 });
 
@@ -134,6 +175,7 @@ function attempt(askedAt: number, settledAt: number | undefined, refusal: string
     caller: 'A1',
     resources: ['orders'],
     way: 'wait',
+    use: 'alone',
     waitTime: 0,
     askedAt,
     settledAt,

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { findOverlaps, type Interval } from '../../../src/testing/checkers/overlaps.ts';
+import { findOverlaps, type Interval, type SharedInterval } from '../../../src/testing/checkers/overlaps.ts';
 
 function interval(holder: string, from: number, to: number): Interval {
   return { holder, from, to };
 }
 
-function pairsOf(intervals: readonly Interval[]): string[] {
+function pairsOf(intervals: readonly SharedInterval[]): string[] {
   return findOverlaps(intervals).map(({ first, second }) => `${first.holder}${second.holder}`);
 }
 
@@ -68,6 +68,45 @@ describe('finds', () => {
       fc.property(intervals, (drawn) => {
         const named = drawn.map(({ from, to }, index) => interval(`${index}`, from, to));
         expect(findOverlaps(named)).toHaveLength(bruteForceCount(named));
+      }),
+    );
+  });
+});
+
+describe('of intervals that may be shared', () => {
+  const reader = (holder: string, from: number, to: number) => ({
+    ...interval(holder, from, to),
+    isShared: true,
+  });
+
+  test('finds nothing in readers that are together, and in a writer between them', () => {
+    expect(
+      pairsOf([reader('a', 0, 10), reader('b', 5, 15), interval('c', 15, 20), reader('d', 20, 30)]),
+    ).toEqual([]);
+  });
+
+  test('finds a writer beside a reader, whoever came first', () => {
+    expect(pairsOf([reader('a', 0, 10), interval('b', 9, 20)])).toEqual(['ab']);
+    expect(pairsOf([interval('a', 0, 10), reader('b', 9, 20)])).toEqual(['ab']);
+  });
+
+  test('finds a writer beside every one of several readers, and beside another writer', () => {
+    const intervals = [reader('a', 0, 30), reader('b', 0, 40), interval('c', 20, 50), interval('d', 45, 60)];
+    expect(pairsOf(intervals).sort()).toEqual(['ac', 'bc', 'cd']);
+  });
+
+  test('finds what a comparison of all pairs finds', () => {
+    const intervals = fc.array(
+      fc
+        .tuple(fc.nat(50), fc.nat(10), fc.boolean())
+        .map(([from, length, isShared]) => ({ from, to: from + length, isShared })),
+      { maxLength: 40 },
+    );
+    fc.assert(
+      fc.property(intervals, (drawn) => {
+        const named = drawn.map((each, index) => ({ ...each, holder: `${index}` }));
+        const readers = named.filter(({ isShared }) => isShared);
+        expect(findOverlaps(named)).toHaveLength(bruteForceCount(named) - bruteForceCount(readers));
       }),
     );
   });

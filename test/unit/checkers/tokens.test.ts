@@ -31,6 +31,30 @@ describe('finds nothing', () => {
   });
 });
 
+describe('where the lock is shared', () => {
+  const shared = (holder: string, token: number, requestedAt: number, grantedAt: number) => ({
+    ...grant(holder, token, requestedAt, grantedAt),
+    isShared: true,
+  });
+
+  test('those who share it may have one token among them', () => {
+    expect(faultsOf([shared('a', 1, 0, 10), shared('b', 1, 5, 20), shared('c', 1, 12, 30)])).toEqual([]);
+  });
+
+  test('nobody who has it alone may have it too, before them or after', () => {
+    expect(faultsOf([shared('a', 1, 0, 10), shared('b', 1, 0, 11), grant('c', 1, 0, 12)])).toEqual([
+      'duplicate ac',
+    ]);
+    expect(faultsOf([grant('a', 1, 0, 10), shared('b', 1, 5, 20)])).toEqual(['duplicate ab']);
+  });
+
+  test('a lower one than somebody had before is found, whoever that was', () => {
+    expect(faultsOf([shared('a', 2, 0, 10), shared('b', 1, 11, 20)])).toEqual(['inversion ab']);
+    expect(faultsOf([grant('a', 2, 0, 10), shared('b', 1, 11, 20)])).toEqual(['inversion ab']);
+    expect(faultsOf([shared('a', 2, 0, 10), grant('b', 1, 11, 20)])).toEqual(['inversion ab']);
+  });
+});
+
 describe('finds', () => {
   test('a planted inversion: asked after the grant of a higher token', () => {
     const a = grant('a', 2, 0, 10);

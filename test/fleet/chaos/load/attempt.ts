@@ -1,6 +1,6 @@
 import type { Lock } from '../../../../src/index.ts';
 import { now } from '../../safety/time.ts';
-import type { Way, WorkerEvent, Write } from '../log.ts';
+import type { Use, Way, WorkerEvent, Write } from '../log.ts';
 
 type Note = (event: WorkerEvent) => void;
 
@@ -17,6 +17,7 @@ export class Attempt {
       readonly caller: string;
       readonly resources: readonly string[];
       readonly way: Way;
+      readonly use?: Use;
       readonly waitTime: number;
     },
   ) {

@@ -10,6 +10,7 @@ import { StoreClient } from '../store/client.ts';
 import { Caller, type Loan, type Surroundings } from './caller.ts';
 import type { Assignment, FromWorker, ToWorker } from './messages.ts';
 import { probe } from './probe.ts';
+import { share } from './sharer.ts';
 import { leftovers, vitals } from './vitals.ts';
 
 const VITALS_EVERY_MS = 5_000;
@@ -72,6 +73,7 @@ async function work(assignment: Assignment, finish: AbortSignal): Promise<readon
     const tasks = [
       ...callers.map((caller) => caller.run(finish)),
       probe(`${name} probe`, redlock, note, finish),
+      share(`${name} sharer`, redlock, { dice: dice.fork(), ttl: terms.ttl, note }, finish),
       watchVitals(note, finish),
       watchStalls(({ from, to }) => note({ at: to, kind: 'stalled', forMs: to - from }), finish),
     ];

@@ -1,5 +1,6 @@
+import type { Occupancy } from '../../../../src/testing/checkers/crowds.ts';
 import type { Section } from '../../safety/messages.ts';
-import { readLog, type Vitals, type Way, type WorkerEvent, type Write } from '../log.ts';
+import { readLog, type Use, type Vitals, type Way, type WorkerEvent, type Write } from '../log.ts';
 
 /** Everything that is known of one attempt to get a lock, and of the lock. Moments as in ../../safety/time.ts. */
 export interface Attempt {
@@ -8,6 +9,7 @@ export interface Attempt {
   readonly caller: string;
   readonly resources: readonly string[];
   readonly way: Way;
+  readonly use: Use;
   readonly waitTime: number;
   readonly askedAt: number;
   /** When it was granted or refused; undefined if neither was ever noted. */
@@ -83,12 +85,16 @@ async function readWorker(worker: string, path: string) {
 
 type OfKind<Kind extends WorkerEvent['kind']> = Extract<WorkerEvent, { readonly kind: Kind }>;
 
-function begun(worker: string, { at, caller, resources, way, waitTime }: OfKind<'asked'>): Attempt {
+function begun(
+  worker: string,
+  { at, caller, resources, way, use = 'alone', waitTime }: OfKind<'asked'>,
+): Attempt {
   return {
     worker,
     caller,
     resources,
     way,
+    use,
     waitTime,
     askedAt: at,
     settledAt: undefined,
@@ -144,15 +150,25 @@ function apply(attempt: Attempt, event: OfAttempt): void {
   }
 }
 
-/** What the shared checkers judge. */
+/** Permits that were valid, for the checkers that they share with the simulation. */
+export function occupanciesOf({ attempts }: History): readonly Occupancy[] {
+  return attempts.flatMap(({ caller, use, grant }) =>
+    grant === undefined || use !== 'permit'
+      ? []
+      : [{ holder: caller, token: grant.token, from: grant.at, to: Math.max(grant.at, grant.validUntil) }],
+  );
+}
+
+/** Locks, for the same checkers. The tokens of permits have no order among each other. */
 export function sectionsOf({ attempts }: History): readonly Section[] {
-  return attempts.flatMap(({ caller, resources, askedAt, grant }) =>
-    grant === undefined
+  return attempts.flatMap(({ caller, resources, use, askedAt, grant }) =>
+    grant === undefined || use === 'permit'
       ? []
       : [
           {
             caller,
             resources,
+            isShared: use === 'read',
             token: grant.token,
             requestedAt: askedAt,
             grantedAt: grant.at,

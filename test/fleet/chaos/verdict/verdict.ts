@@ -1,11 +1,12 @@
+import { type Crowd, findCrowds, type Occupancy } from '../../../../src/testing/checkers/crowds.ts';
 import { checkSections } from '../../safety/sections.ts';
 import type { Incident } from '../faults/inflictor.ts';
 import type { Stall } from '../stalls.ts';
 import type { Account } from '../store/protocol.ts';
-import { LOCK_TERMS, NODE_COUNT, type RunOptions, scenarioOf } from '../terms.ts';
+import { LOCK_TERMS, NODE_COUNT, PERMITS, type RunOptions, scenarioOf } from '../terms.ts';
 import type { Sample } from '../watcher.ts';
 import { type Availability, availabilityOf, type Recovery, recoveriesOf } from './availability.ts';
-import { type History, sectionsOf } from './history.ts';
+import { type History, occupanciesOf, sectionsOf } from './history.ts';
 import { type Growth, growthOf, leftoversOf } from './leaks.ts';
 import { type Impairment, impairmentsOf, type Outage, outagesOf, settled } from './outages.ts';
 import { type Waits, waitsOf } from './waits.ts';
@@ -45,6 +46,8 @@ export interface Verdict {
   readonly overlaps: ReturnType<typeof checkSections>['overlaps'];
   readonly validityOverlaps: ReturnType<typeof checkSections>['validityOverlaps'];
   readonly tokenFaults: ReturnType<typeof checkSections>['tokenFaults'];
+  /** More permits than there are, valid at once. */
+  readonly crowds: readonly Crowd<Occupancy>[];
   readonly guarded: LostUpdates;
   readonly unguarded: LostUpdates;
   readonly waits: Waits;
@@ -73,6 +76,7 @@ export function judge(findings: Findings): Verdict {
     findings,
     acquisitions: history.attempts.filter(({ grant }) => grant !== undefined).length,
     ...checks,
+    crowds: findCrowds(occupanciesOf(history), PERMITS),
     guarded: updatesOf(accounts, 'guarded'),
     unguarded: updatesOf(accounts, 'unguarded'),
     waits: waitsOf(history, withRecovery, LOCK_TERMS.ttl + RECOVERY_SLACK_MS),
@@ -108,6 +112,7 @@ function brokenOf(verdict: Omit<Verdict, 'broken'>): readonly string[] {
   if (promises.exclusion) {
     check(verdict.overlaps.length, 'overlaps of holders that acted');
     check(verdict.validityOverlaps.length, 'overlaps of validities');
+    check(verdict.crowds.length, 'times more permits than there are');
   }
   if (promises.tokens) {
     check(verdict.tokenFaults.length, 'tokens that were not unique or did not grow');

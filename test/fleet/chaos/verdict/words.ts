@@ -9,11 +9,11 @@ const STORY_MS = 6_000;
 /** One line: what a run came to. */
 export function describeVerdict(verdict: Verdict): string {
   const { findings, acquisitions, overlaps, validityOverlaps, tokenFaults, guarded, unguarded } = verdict;
-  const { availability, recoveries } = verdict;
+  const { crowds, availability, recoveries } = verdict;
   const slowest = Math.max(0, ...recoveries.map(({ afterMs }) => afterMs));
   return (
     `${nameOf(findings.options)}: ${acquisitions} locks, ${findings.incidents.length} faults, ` +
-    `${overlaps.length} overlaps (${validityOverlaps.length} of validities), ${tokenFaults.length} token faults, ` +
+    `${overlaps.length} overlaps (${validityOverlaps.length} of validities), ${crowds.length} crowds, ${tokenFaults.length} token faults, ` +
     `lost updates ${guarded.lost} of ${guarded.writes} guarded and ${unguarded.lost} of ${unguarded.writes} unguarded, ` +
     `available ${percent(availability.served, availability.attempts)}` +
     (recoveries.length === 0
@@ -37,7 +37,7 @@ function nameOf({ scenario, seed }: RunOptions): string {
 
 /** A few of each kind of thing that was found, be it allowed or not, with the faults that came before. */
 export function detailsOf(verdict: Verdict): readonly string[] {
-  const { findings, overlaps, validityOverlaps, tokenFaults, availability, waits } = verdict;
+  const { findings, overlaps, validityOverlaps, crowds, tokenFaults, availability, waits } = verdict;
   const moment = (at: number) => `${((at - findings.startedAt) / 1_000).toFixed(3)} s`;
   const story = (at: number, found: string) => {
     const before = findings.incidents.filter(({ from }) => from <= at && from > at - STORY_MS);
@@ -61,6 +61,11 @@ export function detailsOf(verdict: Verdict): readonly string[] {
   return [
     ...ofOverlaps('both acted', overlaps),
     ...ofOverlaps('both valid', validityOverlaps),
+    ...crowds
+      .slice(0, MOST_DETAILS)
+      .map(({ last, all, permits }) =>
+        story(last.from, `${permits} permits valid at once: ${all.map(({ holder }) => holder).join(', ')}`),
+      ),
     ...tokenFaults
       .slice(0, MOST_DETAILS)
       .map(({ kind, earlier, later }) =>
