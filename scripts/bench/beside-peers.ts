@@ -7,7 +7,7 @@ import { ensurePeerPackages } from './peers/peer-packages.ts';
 import { type CaseResult, Results } from './peers/results.ts';
 import { writeResults } from './peers/results-file.ts';
 import { printResult } from './peers/tables.ts';
-import { nameOf, type Variant, variantsOf } from './peers/variants.ts';
+import { isQuorlock, nameOf, type Variant, variantsOf } from './peers/variants.ts';
 import { WarmCrews } from './peers/warm-crews.ts';
 import { Workspace } from './peers/workspace.ts';
 
@@ -41,7 +41,7 @@ export async function measureBesidePeers(terms: PeersArguments): Promise<BesideP
   await using crews = new WarmCrews({
     program,
     urls: fleet.urls,
-    workers: terms.cases.filter(({ kind }) => kind === 'cycles').map((one) => one.contendersEach),
+    workers: terms.cases.filter(isWarmUp).map((one) => one.contendersEach),
     ms: terms.pace.cyclesWarmUpMs,
   });
   const bench = { program, fleet, pace: terms.pace, crews };
@@ -57,7 +57,7 @@ export async function measureBesidePeers(terms: PeersArguments): Promise<BesideP
       // Another one begins in every round.
       const turn = round % variants.length;
       for (const variant of [...variants.slice(turn), ...variants.slice(0, turn)]) {
-        if (one.isOwn === true && variant.peer !== 'quorlock') continue;
+        if (one.isOwn === true && !isQuorlock(variant)) continue;
         const what = `round ${round + 1} of ${terms.rounds}, case ${one.name}, ${nameOf(variant)}`;
         try {
           results.add(one, variant, await measureOne(one, variant));
@@ -73,6 +73,13 @@ export async function measureBesidePeers(terms: PeersArguments): Promise<BesideP
   }
   return { results: results.all, problems };
 }
+
+/** Who can't serve very many in time while he is cold must not fail in all other cases too. */
+function isWarmUp({ kind, contendersEach }: Case): boolean {
+  return kind === 'cycles' && contendersEach <= MOST_WHILE_COLD;
+}
+
+const MOST_WHILE_COLD = 256;
 
 function introduction({ group, rounds, pace }: PeersArguments): string {
   return group === 'contention'

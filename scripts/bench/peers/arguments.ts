@@ -72,10 +72,10 @@ const QUICK: Pace = {
 /** For the report: everything in a few minutes. */
 export const BRIEF: Pace = {
   ...FULL,
-  measuredMs: 3_000,
+  measuredMs: 2_000,
   bursts: 7,
   cyclesWarmUpMs: 5_000,
-  cyclesMs: 800,
+  cyclesMs: 500,
 };
 
 /** What `parseArgs` makes of the options. */

@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import { TTL_MS } from '../../../bench/peers/peer.ts';
 import type { FromWorker, HoardTerms, ToWorker } from '../../../bench/worker/protocol.ts';
 import { type Answer, Member, MemberError } from './member.ts';
 import type { Variant } from './variants.ts';
@@ -70,10 +71,15 @@ export class Crew implements AsyncDisposable {
     return { heldUntil: askedAt + BigInt(ttl) * 1_000_000n, reports: await Promise.all(waiting), startAt };
   }
 
-  /** The first process's workers take and give back locks of their own. @throws {MemberError} */
+  /**
+   * The first process's workers take and give back locks of their own. A key that a release has left behind is waited for:
+   * that belongs to what is measured.
+   *
+   * @throws {MemberError}
+   */
   async cycles(resource: string, workers: number, durationMs: number): Promise<Answer<'cycles'>> {
     const message = { kind: 'cycles', resource, workers, durationMs } as const;
-    return await this.#first().tell(message, 'cycles', durationMs + GRACE_MS);
+    return await this.#first().tell(message, 'cycles', durationMs + TTL_MS + GRACE_MS);
   }
 
   /** What an acquire takes that nobody disturbs, in milliseconds each. @throws {MemberError} */

@@ -22,8 +22,8 @@ interface Axis {
   readonly domain: readonly [number, number];
   readonly type?: 'linear' | 'log';
   readonly ticks?: readonly number[];
-  /** How ticks are written; for `d3-format`. */
-  readonly tickFormat?: string;
+  /** How ticks are written; with it all of `ticks` are. */
+  readonly tickFormat?: (value: number) => string;
 }
 
 /** Names, one below the other. */
@@ -84,10 +84,8 @@ function draw(chart: Chart, width: keyof typeof WIDTHS): string {
 }
 
 /** A drawing by itself, without heading and legend. Its colours are those of the document that it is put into. */
-export function plotOf(
-  { title, x, y, series, marks }: Chart,
-  size: { readonly width: number; readonly height: number },
-): Element {
+export function plotOf(chart: Chart, size: { readonly width: number; readonly height: number }): Element {
+  const { title, x, y, series, marks } = chart;
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
   return Plot.plot({
     document,
@@ -113,6 +111,7 @@ export function plotOf(
           strokeWidth: 1.5,
         }),
       ),
+      ...axesOf(chart),
       Plot.frame({ stroke: 'currentColor', strokeOpacity: 0.35 }),
     ],
   });
@@ -123,15 +122,14 @@ function lineOf({ predicted, measured, joined }: Series): readonly Place[] | und
 }
 
 function namesOf({ label, names }: NamesAxis) {
-  return { label, domain: [...names], type: 'point' as const };
+  return { label, domain: [...names], type: 'point' as const, labelAnchor: 'top' as const };
 }
 
-function scaleOf({ label, domain, type = 'linear', ticks, tickFormat }: Axis) {
+function scaleOf({ label, domain, type = 'linear', ticks }: Axis) {
   const common = { label, domain: [...domain], type, nice: false };
   return {
     ...common,
     ...(ticks === undefined ? {} : { ticks: [...ticks] }),
-    ...(tickFormat === undefined ? {} : { tickFormat }),
   };
 }
 
@@ -143,6 +141,19 @@ function legend({ series, marks }: Chart): string {
   const hasBoth = series.some(({ measured, predicted }) => measured !== undefined && predicted !== undefined);
   const key = hasBoth ? '<li class="key">dots: simulated, lines: theory</li>' : '';
   return `<ul class="legend">${entries.join('')}${key}</ul>`;
+}
+
+/** Axes all of whose ticks have a text: on a logarithmic one the library would leave some without. */
+function axesOf({ x, y }: Chart) {
+  const axes = [];
+  if (!('names' in y) && y.tickFormat !== undefined) {
+    axes.push(Plot.axisY([...(y.ticks ?? [])], { text: y.tickFormat, labelArrow: 'none' }));
+  }
+  if (x.tickFormat !== undefined) {
+    const options = { text: x.tickFormat, labelArrow: 'none', labelAnchor: 'center' } as const;
+    axes.push(Plot.axisX([...(x.ticks ?? [])], options));
+  }
+  return axes;
 }
 
 /** 16 pixels wide and high. */
