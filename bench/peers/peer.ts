@@ -16,9 +16,10 @@ export interface Peer {
 /**
  * `shipped`: the library's defaults. `tuned`: what somebody picks who knows that holders are quick, 5 to 10 ms between
  * two tries and never twice the same. `pipelined`: the defaults, and the driver's `enableAutoPipelining`. `plain`:
- * quorlock without fencing tokens.
+ * quorlock without fencing tokens. `lasting`: quorlock whose locks may live for an hour. `spread`: quorlock over several
+ * quorums of five.
  */
-export type PeerSettings = 'shipped' | 'tuned' | 'pipelined' | 'plain';
+export type PeerSettings = 'shipped' | 'tuned' | 'pipelined' | 'plain' | 'lasting' | 'spread';
 
 /** What every adapter of a library exports. */
 export interface Adapter {

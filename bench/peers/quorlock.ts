@@ -1,14 +1,37 @@
-import { Redlock } from 'quorlock';
+import { Redlock, type RedlockOptions } from 'quorlock';
+import { Quorums } from '../../examples/recipes/quorums.ts';
 import { type Peer, type PeerSettings, TTL_MS } from './peer.ts';
 
-/** As shipped, but for tokens if they are not wanted: it is given the URLs, and opens its own connections. */
+const NODES_A_QUORUM = 5;
+const AN_HOUR_MS = 3_600_000;
+
+/** As shipped, but for what the settings say: it is given the URLs, and opens its own connections. */
 export async function start(urls: readonly string[], settings: PeerSettings): Promise<Peer> {
-  const redlock = new Redlock(urls, { waitTime: Number.POSITIVE_INFINITY, fencing: settings !== 'plain' });
+  const options: RedlockOptions = {
+    waitTime: Number.POSITIVE_INFINITY,
+    fencing: settings !== 'plain',
+    ...(settings === 'lasting' ? { maxTtl: AN_HOUR_MS } : {}),
+  };
+  const redlocks: Redlock[] = [];
+  for (let first = 0; first < urls.length; first += NODES_A_QUORUM) {
+    redlocks.push(new Redlock(urls.slice(first, first + NODES_A_QUORUM), options));
+  }
+  const of = chooser(redlocks, settings);
   return {
     acquire: async (resource, ttl = TTL_MS) => {
-      const lock = await redlock.acquire(resource, { ttl });
+      const lock = await of(resource).acquire(resource, { ttl });
       return () => lock.release();
     },
-    close: () => redlock.close(),
+    close: async () => {
+      await Promise.all(redlocks.map((redlock) => redlock.close()));
+    },
   };
+}
+
+function chooser(redlocks: readonly Redlock[], settings: PeerSettings): (resource: string) => Redlock {
+  const [only] = redlocks;
+  if (only === undefined) throw new RangeError('there are no nodes');
+  if (settings !== 'spread') return () => only;
+  const quorums = new Quorums(new Map(redlocks.map((redlock, index) => [`quorum ${index}`, redlock])));
+  return (resource) => quorums.of(resource);
 }

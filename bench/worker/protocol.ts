@@ -13,6 +13,8 @@ export type ToWorker =
   | ({ readonly kind: 'burst' } & BurstTerms)
   | ({ readonly kind: 'cycles' } & CyclesTerms)
   | { readonly kind: 'hold'; readonly resource: string; readonly ttl: number }
+  | ({ readonly kind: 'hoard' } & HoardTerms)
+  | { readonly kind: 'heap' }
   | { readonly kind: 'alone'; readonly resource: string; readonly durationMs: number };
 
 /** What a process answers, one answer for each. */
@@ -23,6 +25,9 @@ export type FromWorker =
   | ({ readonly kind: 'cycles' } & CyclesReport)
   /** It holds the lock, and will not give it back. It asked at that moment. */
   | { readonly kind: 'hold'; readonly askedAt: bigint }
+  | { readonly kind: 'hoard'; readonly held: number }
+  /** What is left after a collection, and what the system has given to the process. */
+  | { readonly kind: 'heap'; readonly heapBytes: number; readonly residentBytes: number }
   | { readonly kind: 'alone'; readonly acquireMs: readonly number[] };
 
 /** Workers that take a lock and give it back, again and again, each of them its own. */
@@ -43,6 +48,17 @@ export interface CyclesReport {
   readonly acquireP99Ms: number;
   /** Acquires that rejected. */
   readonly failures: number;
+}
+
+/** Locks that a process takes and keeps. */
+export interface HoardTerms {
+  /** What its keys begin with. */
+  readonly resource: string;
+  /** With those that it has already. */
+  readonly upTo: number;
+  readonly ttl: number;
+  /** So many acquires are under way at a time. */
+  readonly atOnce: number;
 }
 
 /** Contenders that ask, hold, give back and ask again. */

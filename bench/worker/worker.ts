@@ -7,6 +7,8 @@ import { alone } from './alone.ts';
 import { burst } from './burst.ts';
 import { CommandCounter } from './commands.ts';
 import { cycles } from './cycles.ts';
+import { heapBytes } from './heap.ts';
+import { Hoard } from './hoard.ts';
 import type { FromWorker, ToWorker } from './protocol.ts';
 import { run } from './run.ts';
 
@@ -17,9 +19,13 @@ const WARM_UP_CYCLES = 20;
 const CLOSED_WITHIN_MS = 1_000;
 
 const commands = new CommandCounter();
+const hoard = new Hoard();
 let peer: Peer | undefined;
 
 async function answer(message: ToWorker): Promise<FromWorker> {
+  if (message.kind === 'heap') {
+    return { kind: 'heap', heapBytes: heapBytes(), residentBytes: process.memoryUsage().rss };
+  }
   if (message.kind === 'load') {
     const adapter = await adapters[message.peer]();
     peer = await adapter.start(message.urls, message.settings);
@@ -33,6 +39,7 @@ async function answer(message: ToWorker): Promise<FromWorker> {
   if (message.kind === 'run') return { kind: 'run', ...(await run(peer, message, commands)) };
   if (message.kind === 'burst') return { kind: 'burst', ...(await burst(peer, message)) };
   if (message.kind === 'cycles') return { kind: 'cycles', ...(await cycles(peer, message)) };
+  if (message.kind === 'hoard') return { kind: 'hoard', held: await hoard.grow(peer, message) };
   if (message.kind === 'hold') {
     const askedAt = process.hrtime.bigint();
     await peer.acquire(message.resource, message.ttl);

@@ -4,25 +4,51 @@ import type { Case } from './peers/cases.ts';
 import { measure } from './peers/measure.ts';
 import { MemberError } from './peers/member.ts';
 import { ensurePeerPackages } from './peers/peer-packages.ts';
-import { Results } from './peers/results.ts';
+import { type CaseResult, Results } from './peers/results.ts';
 import { writeResults } from './peers/results-file.ts';
 import { printResult } from './peers/tables.ts';
-import { nameOf, type Variant, variantsOf } from './peers/variants.ts';
+import { isQuorlock, nameOf, type Variant, variantsOf } from './peers/variants.ts';
+import { WarmCrews } from './peers/warm-crews.ts';
 import { Workspace } from './peers/workspace.ts';
 
 const NODES = 5;
 
-/** quorlock beside its peers: they take turns on the same servers, in one run. */
+/** quorlock beside its peers, in tables. */
 export async function besidePeers(terms: PeersArguments): Promise<void> {
+  const { results, problems } = await measureBesidePeers(terms);
+  console.log(introduction(terms));
+  for (const result of results) printResult(result);
+  for (const problem of problems) console.log(`\nnot measured: ${problem}`);
+  if (terms.out !== undefined) {
+    console.log(`\nall figures: ${writeResults(terms.out, terms, results, problems)}`);
+  }
+  if (problems.length > 0) process.exitCode = 1;
+}
+
+export interface BesidePeers {
+  readonly results: readonly CaseResult[];
+  /** What could not be measured, and why. */
+  readonly problems: readonly string[];
+}
+
+/** quorlock and its peers take turns on the same servers, in one run. */
+export async function measureBesidePeers(terms: PeersArguments): Promise<BesidePeers> {
   ensurePeerPackages();
   const variants = variantsOf(terms.group, terms.peers);
   using workspace = await Workspace.make({ withQuorlock: terms.peers.includes('quorlock') });
   await using fleet = await Fleet.start(NODES);
   const { program } = workspace;
+  await using crews = new WarmCrews({
+    program,
+    urls: fleet.urls,
+    workers: terms.cases.filter(isWarmUp).map((one) => one.contendersEach),
+    ms: terms.pace.cyclesWarmUpMs,
+  });
+  const bench = { program, fleet, pace: terms.pace, crews };
   const measureOne = async (one: Case, variant: Variant) => {
-    if (one.kind !== 'failing') return await measure({ program, fleet, pace: terms.pace }, one, variant);
+    if (one.kind !== 'failing') return await measure(bench, one, variant);
     await using doomed = await Fleet.start(NODES);
-    return await measure({ program, fleet: doomed, pace: terms.pace }, one, variant);
+    return await measure({ ...bench, fleet: doomed }, one, variant);
   };
   const results = new Results(terms.cases, variants);
   const problems: string[] = [];
@@ -31,29 +57,38 @@ export async function besidePeers(terms: PeersArguments): Promise<void> {
       // Another one begins in every round.
       const turn = round % variants.length;
       for (const variant of [...variants.slice(turn), ...variants.slice(0, turn)]) {
-        if (one.isOwn === true && variant.peer !== 'quorlock') continue;
+        if (one.isOwn === true && !isQuorlock(variant)) continue;
         const what = `round ${round + 1} of ${terms.rounds}, case ${one.name}, ${nameOf(variant)}`;
         try {
           results.add(one, variant, await measureOne(one, variant));
           console.error(what);
         } catch (error) {
           if (!(error instanceof MemberError)) throw error;
+          await crews.drop(variant);
           problems.push(`${what}: ${error.message}`);
           console.error(problems.at(-1));
         }
       }
     }
   }
-  console.log(
-    terms.group === 'contention'
-      ? `five nodes, holders keep the lock for 1 ms; medians of ${terms.rounds} rounds of ${terms.pace.measuredMs} ms. ` +
-          'A command is one that a client sends, whatever a script does on the server'
-      : `five nodes, locks are given back at once; medians of ${terms.rounds} rounds of ${terms.pace.cyclesMs} ms`,
-  );
-  for (const result of results.all) printResult(result);
-  for (const problem of problems) console.log(`\nnot measured: ${problem}`);
-  if (terms.out !== undefined) {
-    console.log(`\nall figures: ${writeResults(terms.out, terms, results.all, problems)}`);
-  }
-  if (problems.length > 0) process.exitCode = 1;
+  return { results: results.all, problems };
 }
+
+/** Who can't serve very many in time while he is cold must not fail in all other cases too. */
+function isWarmUp({ kind, contendersEach }: Case): boolean {
+  return kind === 'cycles' && contendersEach <= MOST_WHILE_COLD;
+}
+
+const MOST_WHILE_COLD = 256;
+
+function introduction({ group, rounds, pace }: PeersArguments): string {
+  return group === 'contention'
+    ? `five nodes, holders keep the lock for 1 ms; medians of ${rounds} rounds of ${pace.measuredMs} ms. ` +
+        'A command is one that a client sends, whatever a script does on the server'
+    : `five nodes, locks are given back at once; medians of ${rounds} rounds of ${pace.cyclesMs} ms. ` +
+        `Each library has a process that stays for all rounds, and was warmed up for ${pace.cyclesWarmUpMs} ms` +
+        (pace.cyclesWarmUpMs < WARM_MS ? ': too short, compilers were still at work' : '');
+}
+
+/** After it no library here gets faster any more by much: its own code, the driver's and Node's are compiled. */
+const WARM_MS = 5_000;

@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-import { Redlock } from '../../src/index.ts';
+import { heapBytes } from '../../bench/worker/heap.ts';
+import { type Lock, Redlock } from '../../src/index.ts';
 import { Fleet } from '../../test/fleet/fleet.ts';
 import { printTable } from './figures.ts';
 
@@ -11,20 +10,40 @@ const LOCKS = 10_000;
 const AT_ONCE = 500;
 const TTL_MS = 30_000;
 
-/** What a held lock, its keeper included, and a wait for a lock take in this process. */
+/** What locks and waits take in a process, in bytes of its heap for each. */
+export interface MemoryFigures {
+  readonly locks: number;
+  /** Held by `using`, which keeps them alive. */
+  readonly using: number;
+  /** Held after `acquire`. */
+  readonly acquired: number;
+  /** Of a resource that somebody waits for. */
+  readonly waits: number;
+  /** Of the waiting process, on the node that has the most. */
+  readonly subscriptions: number;
+}
+
+/** `npm run bench -- memory`. */
 export async function memory(): Promise<void> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  const heap = () => {
-    collect();
-    return process.memoryUsage().heapUsed;
-  };
+  const { locks, using, acquired, waits, subscriptions } = await measureMemory();
+  printTable(
+    [`${locks} of`, 'heap bytes each', 'subscriptions a node'],
+    [
+      ['locks held by using()', Math.round(using), 0],
+      ['locks held after acquire()', Math.round(acquired), 0],
+      ['resources waited for', Math.round(waits), subscriptions],
+    ],
+  );
+}
+
+/** What a held lock, its keeper included, and a wait for a lock take in this process. */
+export async function measureMemory(): Promise<MemoryFigures> {
   await using fleet = await Fleet.start(5);
   await using holder = new Redlock(fleet.urls, { ttl: TTL_MS, nodeTimeout: 2_000 });
   await using waiter = new Redlock(fleet.urls, { nodeTimeout: 2_000 });
   for (const redlock of [holder, waiter]) await redlock.using('warm-up', {}, async () => undefined);
 
-  const before = heap();
+  const before = heapBytes();
   const finish = new AbortController();
   const finished = new Promise<void>((resolve) => {
     finish.signal.addEventListener('abort', () => resolve());
@@ -42,7 +61,7 @@ export async function memory(): Promise<void> {
   for (let first = 0; first < LOCKS; first += AT_ONCE) {
     await Promise.all(Array.from({ length: AT_ONCE }, (_, index) => hold(`bench:${first + index}`)));
   }
-  const withLocks = heap();
+  const withLocks = heapBytes();
 
   const giveUp = new AbortController();
   const waits: Promise<unknown>[] = [];
@@ -54,25 +73,36 @@ export async function memory(): Promise<void> {
     const last = `bench:${first + AT_ONCE - 1}`;
     while ((await waiter.waiting(last)).processes.length === 0) await nextTurn();
   }
-  const withWaits = heap();
+  const withWaits = heapBytes();
   const subscribers = await Promise.all(
     fleet.nodes.map(async (node) => {
       const [, count] = (await node.command('PUBSUB', 'NUMSUB', ...(await channelsOf(node)))) as unknown[];
       return Number(count ?? 0);
     }),
   );
-  printTable(
-    [`${LOCKS} of`, 'heap bytes each', 'subscriptions a node'],
-    [
-      ['locks held by using()', Math.round((withLocks - before) / LOCKS), 0],
-      ['resources waited for', Math.round((withWaits - withLocks) / LOCKS), Math.max(...subscribers)],
-    ],
-  );
 
   giveUp.abort();
   await Promise.all(waits);
   finish.abort();
   await Promise.all(uses);
+
+  const beforeAcquired = heapBytes();
+  const kept: Lock[] = [];
+  for (let first = 0; first < LOCKS; first += AT_ONCE) {
+    const some = Array.from({ length: AT_ONCE }, (_, index) => holder.acquire(`kept:${first + index}`));
+    kept.push(...(await Promise.all(some)));
+  }
+  const acquired = (heapBytes() - beforeAcquired) / kept.length;
+  for (let first = 0; first < LOCKS; first += AT_ONCE) {
+    await Promise.all(kept.slice(first, first + AT_ONCE).map((lock) => lock.release()));
+  }
+  return {
+    locks: LOCKS,
+    using: (withLocks - before) / LOCKS,
+    acquired,
+    waits: (withWaits - withLocks) / LOCKS,
+    subscriptions: Math.max(...subscribers),
+  };
 }
 
 async function channelsOf(node: Fleet['nodes'][number]): Promise<string[]> {

@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findChromium } from './chromium.ts';
+import { chartsOf, openReport, textOutside } from './report-page.ts';
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '../..');
@@ -40,15 +41,7 @@ describe.skipIf(executablePath === undefined)('the report of simulate:drift, in 
     await rm(folder, { recursive: true, force: true });
   });
 
-  async function open(width: number): Promise<Page> {
-    const page = await browser.newPage({ viewport: { width, height: 900 } });
-    await page.goto(pathToFileURL(join(folder, 'index.html')).href);
-    const { QUORLOCK_SCREENSHOTS: screenshots } = process.env;
-    if (screenshots !== undefined) {
-      await page.screenshot({ path: join(screenshots, `drift-${width}.png`), fullPage: true });
-    }
-    return page;
-  }
+  const open = (width: number) => openReport(browser, join(folder, 'index.html'), width, 'drift');
 
   it('agrees with theory, says the threshold, and keeps the numbers as CSV', async () => {
     expect(told).toMatch(/All \d+ numbers that theory predicts agree with it/);
@@ -86,50 +79,13 @@ describe.skipIf(executablePath === undefined)('the report of simulate:drift, in 
         return { scrollWidth, clientWidth };
       });
       expect(widths.scrollWidth).toBeLessThanOrEqual(widths.clientWidth);
-      const outside = await page.evaluate(() =>
-        [...document.querySelectorAll('figure.chart .drawing svg')]
-          .filter((svg) => svg.getBoundingClientRect().width > 0)
-          .flatMap((svg) => {
-            const box = svg.getBoundingClientRect();
-            return [...svg.querySelectorAll('text')].flatMap((text) => {
-              const { left, right, top, bottom } = text.getBoundingClientRect();
-              const isInside =
-                left >= box.left - 1 &&
-                right <= box.right + 1 &&
-                top >= box.top - 1 &&
-                bottom <= box.bottom + 1;
-              return isInside ? [] : [`${text.textContent} of ${svg.getAttribute('aria-label')}`];
-            });
-          }),
-      );
-      expect(outside).toEqual([]);
+      expect(await textOutside(page)).toEqual([]);
       await page.close();
     });
 
     it('has axes with labels and ticks, and a legend, that can be read', async () => {
       const page = await open(width);
-      const charts = await page.evaluate(() =>
-        [...document.querySelectorAll('figure.chart')].map((figure) => {
-          const svg = [...figure.querySelectorAll('.drawing svg')].find(
-            (each) => each.getBoundingClientRect().width > 0,
-          );
-          const textsOf = (part: string) =>
-            [...(svg?.querySelectorAll(`[aria-label="${part}"] text`) ?? [])].map(
-              (text) => text.textContent ?? '',
-            );
-          const heights = [...(svg?.querySelectorAll('text') ?? [])].map(
-            (text) => text.getBoundingClientRect().height,
-          );
-          return {
-            id: figure.id,
-            x: textsOf('x-axis tick label').length,
-            y: textsOf('y-axis tick label').length,
-            labels: [...textsOf('x-axis label'), ...textsOf('y-axis label')].filter((text) => text !== ''),
-            legend: figure.querySelectorAll('.legend li').length,
-            smallest: Math.min(...heights),
-          };
-        }),
-      );
+      const charts = await chartsOf(page);
       expect(charts.length).toBeGreaterThan(5);
       for (const { id, x, y, labels, legend, smallest } of charts) {
         expect(x, `ticks on the x axis of ${id}`).toBeGreaterThan(2);

@@ -14,7 +14,7 @@ export const PEERS_OPTIONS = {
 
 export const PEERS_HELP = `Options of contention and throughput:
   --rounds N     every library is measured so often, in turns; default 3
-  --quick        one round, shorter ones
+  --quick        one round, shorter ones, after a warm-up that is too short: a look, no measurement
   --only LIST    only these libraries: ${peerNamesOf('throughput').join(',')}
   --case LIST    only these cases: of contention ${namesOf('contention')};
                  of throughput ${namesOf('throughput')}
@@ -37,18 +37,46 @@ export interface PeersArguments {
 
 /** How long each measurement takes, in milliseconds. */
 export interface Pace {
+  /** Of contenders. */
   readonly warmUpMs: number;
   readonly measuredMs: number;
   /** For undisturbed acquisitions. */
   readonly aloneMs: number;
   /** How many bursts a round has. */
   readonly bursts: number;
-  /** For workers with locks of their own. */
+  /** For workers with locks of their own, once for each process. */
+  readonly cyclesWarmUpMs: number;
+  /** The same for each measurement. */
   readonly cyclesMs: number;
 }
 
-const FULL: Pace = { warmUpMs: 1_000, measuredMs: 5_000, aloneMs: 1_000, bursts: 15, cyclesMs: 3_000 };
-const QUICK: Pace = { warmUpMs: 500, measuredMs: 2_000, aloneMs: 500, bursts: 7, cyclesMs: 1_500 };
+const FULL: Pace = {
+  warmUpMs: 1_000,
+  measuredMs: 5_000,
+  aloneMs: 1_000,
+  bursts: 15,
+  cyclesWarmUpMs: 10_000,
+  cyclesMs: 3_000,
+};
+
+/** Not warm: compilers need several seconds for any of these libraries. */
+const QUICK: Pace = {
+  warmUpMs: 500,
+  measuredMs: 2_000,
+  aloneMs: 500,
+  bursts: 7,
+  cyclesWarmUpMs: 500,
+  cyclesMs: 500,
+};
+
+/** For the report: everything in a few minutes. */
+export const BRIEF: Pace = {
+  ...FULL,
+  measuredMs: 2_000,
+  bursts: 7,
+  cyclesWarmUpMs: 5_000,
+  cyclesMs: 500,
+};
 
 /** What `parseArgs` makes of the options. */
 export interface PeersValues {

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
-import type { FromWorker, ToWorker } from '../../../bench/worker/protocol.ts';
+import { TTL_MS } from '../../../bench/peers/peer.ts';
+import type { FromWorker, HoardTerms, ToWorker } from '../../../bench/worker/protocol.ts';
 import { type Answer, Member, MemberError } from './member.ts';
 import type { Variant } from './variants.ts';
 
@@ -70,25 +71,42 @@ export class Crew implements AsyncDisposable {
     return { heldUntil: askedAt + BigInt(ttl) * 1_000_000n, reports: await Promise.all(waiting), startAt };
   }
 
-  /** The first process's workers take and give back locks of their own. @throws {MemberError} */
+  /**
+   * The first process's workers take and give back locks of their own. A key that a release has left behind is waited for:
+   * that belongs to what is measured.
+   *
+   * @throws {MemberError}
+   */
   async cycles(resource: string, workers: number, durationMs: number): Promise<Answer<'cycles'>> {
-    const [first] = this.#members;
-    if (first === undefined) throw new MemberError('there is no process');
     const message = { kind: 'cycles', resource, workers, durationMs } as const;
-    return await first.tell(message, 'cycles', durationMs + GRACE_MS);
+    return await this.#first().tell(message, 'cycles', durationMs + TTL_MS + GRACE_MS);
   }
 
   /** What an acquire takes that nobody disturbs, in milliseconds each. @throws {MemberError} */
   async alone(resource: string, durationMs: number): Promise<readonly number[]> {
-    const [first] = this.#members;
-    if (first === undefined) return [];
-    const answer = await first.tell({ kind: 'alone', resource, durationMs }, 'alone', durationMs + GRACE_MS);
-    return answer.acquireMs;
+    const message = { kind: 'alone', resource, durationMs } as const;
+    return (await this.#first().tell(message, 'alone', durationMs + GRACE_MS)).acquireMs;
+  }
+
+  /** The first process takes locks that it keeps, until it has so many. @throws {MemberError} */
+  async hoard(terms: HoardTerms & { withinMs: number }): Promise<void> {
+    await this.#first().tell({ kind: 'hoard', ...terms }, 'hoard', terms.withinMs);
+  }
+
+  /** Of the first process, after a collection. @throws {MemberError} */
+  async heap(): Promise<Answer<'heap'>> {
+    return await this.#first().tell({ kind: 'heap' }, 'heap', GRACE_MS);
   }
 
   /** Resolves when all processes have gone. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#members.map((member) => member.end()));
+  }
+
+  #first(): Member {
+    const [first] = this.#members;
+    if (first === undefined) throw new MemberError('there is no process');
+    return first;
   }
 
   #tell<Kind extends FromWorker['kind']>(

@@ -7,6 +7,7 @@ import { Crew } from './crew.ts';
 import type { Figures } from './figures.ts';
 import { handoversMs, overlaps, runFigures, sum } from './run-figures.ts';
 import type { Variant } from './variants.ts';
+import type { WarmCrews } from './warm-crews.ts';
 
 /** A burst is given up after it, in milliseconds; it takes a hundredth of that if nobody waits in vain. */
 const BURST_LIMIT_MS = 5_000;
@@ -14,22 +15,28 @@ const BURST_LIMIT_MS = 5_000;
 /** Of a lock whose holder is killed, in milliseconds. */
 const ORPHAN_TTL_MS = 4_000;
 
+/** Before each measurement of workers: by then all of them are at work. In milliseconds. */
+const SETTLE_MS = 150;
+
 /** Where and for how long things are measured. */
 export interface Bench {
   /** The compiled code of the processes. */
   readonly program: string;
   readonly fleet: Fleet;
   readonly pace: Pace;
+  /** For workers with locks of their own. */
+  readonly crews: WarmCrews;
 }
 
 /**
- * Measures one library in one case once, in processes of its own and on keys of its own: nothing is left of others.
+ * Measures one library in one case once, in processes of its own and on keys of its own: nothing is left of others. Workers
+ * with locks of their own are in the library's warm process.
  *
  * @throws {MemberError}
  */
 export async function measure(bench: Bench, one: Case, variant: Variant): Promise<Figures> {
+  if (one.kind === 'cycles') return await measureCycles(await bench.crews.of(variant), one, bench);
   await using crew = await Crew.start(bench.program, one.processes, variant, bench.fleet.urls);
-  if (one.kind === 'cycles') return await measureCycles(crew, one, bench);
   if (one.kind === 'failing') return await measureFailing(crew, one, bench);
   if (one.kind === 'orphan') return await measureOrphan(crew, bench.fleet);
   if (one.kind === 'burst') return await measureBursts(crew, one, bench.pace);
@@ -100,9 +107,13 @@ async function measureOrphan(crew: Crew, fleet: Fleet): Promise<Figures> {
   };
 }
 
-async function measureCycles(crew: Crew, { contendersEach }: Case, { fleet, pace }: Bench): Promise<Figures> {
+export async function measureCycles(
+  crew: Crew,
+  { contendersEach }: Pick<Case, 'contendersEach'>,
+  { fleet, pace }: Pick<Bench, 'fleet' | 'pace'>,
+): Promise<Figures> {
   const resource = newResource();
-  await crew.cycles(resource, contendersEach, pace.warmUpMs);
+  await crew.cycles(resource, contendersEach, SETTLE_MS);
   const before = await processorUs(fleet);
   const report = await crew.cycles(resource, contendersEach, pace.cyclesMs);
   const serverUs = (await processorUs(fleet)) - before;
@@ -118,6 +129,7 @@ async function measureCycles(crew: Crew, { contendersEach }: Case, { fleet, pace
 }
 
 async function measureFailing(crew: Crew, one: Case, bench: Bench): Promise<Figures> {
+  await crew.cycles(newResource(), one.contendersEach, bench.pace.cyclesWarmUpMs);
   const healthy = await measureCycles(crew, one, bench);
   const failing = bench.fleet.nodes.slice(0, 2);
   await Promise.all(failing.map((node) => (one.failure === 'hung' ? node.pause() : node.kill())));

@@ -1,5 +1,5 @@
 import { printTable } from '../figures.ts';
-import type { CaseKind } from './cases.ts';
+import type { Case, CaseKind } from './cases.ts';
 import type { Figures } from './figures.ts';
 import type { CaseResult } from './results.ts';
 import { nameOf } from './variants.ts';
@@ -69,9 +69,14 @@ const COLUMNS: Readonly<Record<CaseKind, readonly Column[]>> = {
   ],
 };
 
+/** What a table says of a case. */
+export function columnsOf({ kind }: Case): readonly Column[] {
+  return COLUMNS[kind];
+}
+
 /** A table of all libraries, and one of quorlock's goals. */
 export function printResult({ case: one, entries, own, goals }: CaseResult): void {
-  const columns = COLUMNS[one.kind];
+  const columns = columnsOf(one);
   console.log(`\n${one.title}`);
   printTable(
     [one.name, ...columns.map(({ head }) => head)],
@@ -96,6 +101,7 @@ function quotient(a: number | undefined, b: number | undefined): number | undefi
   return a === undefined || b === undefined ? undefined : a / b;
 }
 
-function inDigits(value: number | undefined, digits: number): string {
+/** A dash if there is no such figure. */
+export function inDigits(value: number | undefined, digits: number): string {
   return value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(digits);
 }

@@ -1,4 +1,4 @@
-import { escaped } from '../../drift/report/html.ts';
+import { escaped } from '../../support/report/html.ts';
 import type { ReportData } from './format.ts';
 import { STYLE } from './style.ts';
 

@@ -1,10 +1,10 @@
+import type { Chart } from '../../support/report/chart.ts';
+import type { TextTable } from '../../support/report/html.ts';
+import type { Section } from '../../support/report/section.ts';
 import { DRIFT_FACTORS } from '../plan.ts';
 import type { Measured } from '../points.ts';
 import type { ClockTerms, Watchers } from '../trials/clock-terms.ts';
-import type { Chart } from './chart.ts';
-import type { TextTable } from './html.ts';
 import { percent } from './numbers.ts';
-import type { Section } from './section.ts';
 import { distinct, ofStudy, shares } from './selection.ts';
 
 const WATCHERS: Readonly<Record<Watchers, string>> = {

@@ -1,12 +1,12 @@
+import type { Chart, Series } from '../../support/report/chart.ts';
+import type { TextTable } from '../../support/report/html.ts';
+import type { Section } from '../../support/report/section.ts';
 import { DRIFT_FACTORS } from '../plan.ts';
 import type { Measured } from '../points.ts';
 import { overlapProbability, SLACK_MS } from '../theory/exclusion.ts';
 import { safeError, safeErrorOfFactor, validityOf } from '../theory/thresholds.ts';
 import { errorOfEach, PLAIN_TERMS } from '../trials/clock-terms.ts';
-import type { Chart, Series } from './chart.ts';
-import type { TextTable } from './html.ts';
 import { duration, percent } from './numbers.ts';
-import type { Section } from './section.ts';
 import { curve, distinct, ofKind, ofStudy, shares, stepAt } from './selection.ts';
 
 const { nodes, ttl } = PLAIN_TERMS;

@@ -1,3 +1,6 @@
+import type { Chart, Place } from '../../support/report/chart.ts';
+import type { TextTable } from '../../support/report/html.ts';
+import type { Section } from '../../support/report/section.ts';
 import type { Measured } from '../points.ts';
 import { availability, standardError } from '../theory/binomial.ts';
 import { majorityOf } from '../theory/majority.ts';
@@ -8,10 +11,7 @@ import {
   meanAcquisition,
   type OneWay,
 } from '../theory/order-statistics.ts';
-import type { Chart, Place } from './chart.ts';
-import type { TextTable } from './html.ts';
 import { milliseconds, percent } from './numbers.ts';
-import type { Section } from './section.ts';
 import { curve, distinct, type MeasuredOf, ofKind } from './selection.ts';
 
 /** What can be said of a quorum with a pencil, and whether the library does as well. */

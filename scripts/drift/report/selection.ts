@@ -1,6 +1,6 @@
+import type { Place } from '../../support/report/chart.ts';
 import type { Measured, Point, Study } from '../points.ts';
 import type { ClockTerms } from '../trials/clock-terms.ts';
-import type { Place } from './chart.ts';
 
 /** What was measured of one kind. */
 export type MeasuredOf<Kind extends Point['kind']> = Extract<Measured, { readonly kind: Kind }>;

@@ -1,13 +1,13 @@
+import type { Chart } from '../../support/report/chart.ts';
+import type { TextTable } from '../../support/report/html.ts';
+import type { Section } from '../../support/report/section.ts';
 import { DRIFT_FACTORS } from '../plan.ts';
 import type { Measured } from '../points.ts';
 import { lateWriteProbability, SLACK_MS } from '../theory/exclusion.ts';
 import { majorityOf } from '../theory/majority.ts';
 import { nodesToMislead, safeStepMs, validityOf } from '../theory/thresholds.ts';
 import { type ClockTerms, PLAIN_TERMS } from '../trials/clock-terms.ts';
-import type { Chart } from './chart.ts';
-import type { TextTable } from './html.ts';
 import { duration, percent } from './numbers.ts';
-import type { Section } from './section.ts';
 import { curve, distinct, ofStudy, shares, stepAt } from './selection.ts';
 
 const { nodes, ttl } = PLAIN_TERMS;

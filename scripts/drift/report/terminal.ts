@@ -1,6 +1,5 @@
-import Table from 'cli-table3';
-import type { TextTable } from './html.ts';
-import type { Section } from './section.ts';
+import type { Section } from '../../support/report/section.ts';
+import { tableText } from '../../support/report/terminal.ts';
 import type { Summary } from './summary.ts';
 
 /** What is printed at the end: all tables, and what they come to. Without colours, since it may go to a file. */
@@ -16,10 +15,4 @@ export function textOf(
           '\n  ',
         );
   return [...tables, `${trials} trials. ${verdict}`, ...facts].join('\n');
-}
-
-function tableText({ title, head, rows }: TextTable): string {
-  const table = new Table({ head: [...head], style: { head: [], border: [], compact: true } });
-  table.push(...rows.map((row) => [...row]));
-  return `\n${title}\n${table.toString()}`;
 }

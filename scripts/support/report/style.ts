@@ -1,21 +1,26 @@
 /**
- * How the page looks. The colours of series are those of M. Okabe and K. Ito, "Color Universal Design" (2008), which
+ * What charts need of the document around them. The colours of series are those of M. Okabe and K. Ito, "Color Universal Design" (2008), which
  * people with any kind of colour vision can tell apart, darker on light ground and lighter on dark.
  */
-export const STYLE = `
+export const COLOURS = `
 :root {
   color-scheme: light dark;
   --ground: #fff; --ink: #1f2328; --quiet: #57606a; --edge: #d0d7de; --mark: #6e7781;
   --series-1: #0072b2; --series-2: #b25000; --series-3: #00785a;
   --series-4: #a3417f; --series-5: #8a6d00; --series-6: #2b2f36;
+  --series-7: #c4342b;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --ground: #14171b; --ink: #e6e8eb; --quiet: #a0a8b1; --edge: #3a4048; --mark: #98a1ab;
     --series-1: #56b4e9; --series-2: #f09a3e; --series-3: #2fc49a;
     --series-4: #e29ac6; --series-5: #f0e442; --series-6: #dfe3e8;
+    --series-7: #ff8a80;
   }
-}
+}`;
+
+/** How a page looks. */
+export const STYLE = `${COLOURS}
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
 main { max-width: 780px; margin: 0 auto; padding: 24px 16px 64px; overflow-wrap: break-word; }

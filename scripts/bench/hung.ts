@@ -1,0 +1,63 @@
+import { Fleet } from '../../test/fleet/fleet.ts';
+import { printTable } from './figures.ts';
+import { Crew } from './peers/crew.ts';
+import { ensurePeerPackages } from './peers/peer-packages.ts';
+import { Workspace } from './peers/workspace.ts';
+
+/** What a process has after some time in which one node did not answer. */
+export interface HungFigures {
+  /** Since the node hangs. */
+  readonly seconds: number;
+  readonly acquisitions: number;
+  /** In the last part. */
+  readonly rate: number;
+  readonly heapBytes: number;
+  readonly residentBytes: number;
+}
+
+const NODES = 5;
+const WORKERS = 64;
+const WARM_UP_MS = 5_000;
+const PARTS = 6;
+const PART_MS = 10_000;
+
+/** `npm run bench -- hung`. */
+export async function hung(): Promise<void> {
+  const all = await measureHung();
+  console.log(
+    `one of five nodes hangs, ${WORKERS} workers acquire and release as fast as it goes for a minute`,
+  );
+  printTable(
+    ['seconds', 'acquisitions', 'a second', 'heap MiB', 'resident MiB'],
+    all.map(({ seconds, acquisitions, rate, heapBytes, residentBytes }) => [
+      seconds,
+      acquisitions,
+      rate.toFixed(0),
+      ...[heapBytes, residentBytes].map((bytes) => (bytes / 2 ** 20).toFixed(1)),
+    ]),
+  );
+}
+
+/** Whether memory grows while a node hangs: what it is not sent, and what it does not answer, must not pile up. */
+export async function measureHung(): Promise<readonly HungFigures[]> {
+  ensurePeerPackages();
+  using workspace = await Workspace.make({ withQuorlock: true });
+  await using fleet = await Fleet.start(NODES);
+  const variant = { peer: 'quorlock', settings: 'shipped' } as const;
+  await using crew = await Crew.start(workspace.program, 1, variant, fleet.urls);
+  await crew.cycles('warm-up', WORKERS, WARM_UP_MS);
+  const all: HungFigures[] = [];
+  let acquisitions = 0;
+  const note = async (part: number, rate: number) => {
+    const { heapBytes, residentBytes } = await crew.heap();
+    all.push({ seconds: (part * PART_MS) / 1_000, acquisitions, rate, heapBytes, residentBytes });
+  };
+  await note(0, 0);
+  fleet.nodes[0]?.pause();
+  for (let part = 1; part <= PARTS; part += 1) {
+    const { cycles, elapsedMs } = await crew.cycles('hung', WORKERS, PART_MS);
+    acquisitions += cycles;
+    await note(part, (cycles * 1_000) / elapsedMs);
+  }
+  return all;
+}
