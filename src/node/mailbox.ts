@@ -86,6 +86,11 @@ export class Mailbox {
     this.#mostCalls = client.isCluster ? Number.POSITIVE_INFINITY : MOST_CALLS;
   }
 
+  /** How many more operations the node can be asked for now. */
+  get room(): number {
+    return MOST_UNANSWERED - this.#unanswered;
+  }
+
   /** Has the node do an operation. `listener` hears its reply, once, after this call has returned. */
   post(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0): void {
     const characters = charactersOf(operation);

@@ -75,7 +75,7 @@ export class Node {
     const answers: AnswerListener = {
       answered: (reading) => {
         this.#note(reading);
-        this.#releases.askAgain();
+        this.#releases.askAgain(this.#mailbox.room);
       },
       done: (operation, reply) => this.#done(operation, reply),
       undone: (operation) => {
@@ -271,7 +271,7 @@ export class Node {
   #decide(state: 'voting' | 'quarantined' | 'refused', why: string): void {
     if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'connecting') return;
     this.#enter(state, why);
-    if (state !== 'refused') this.#releases.askAgain();
+    if (state !== 'refused') this.#releases.askAgain(this.#mailbox.room);
   }
 
   #enter(state: Exclude<NodeState, 'connecting'>, why: string): void {

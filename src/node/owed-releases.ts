@@ -68,10 +68,11 @@ export class OwedReleases {
     this.#idle += 1;
   }
 
-  /** Takes the debts to ask for again. Those whose keys have expired by `nowMs` lapse. */
-  takeIdle(nowMs: number): readonly Release[] {
+  /** Takes no more than so many of the debts to ask for again. Those whose keys have expired by `nowMs` lapse. */
+  takeIdle(nowMs: number, most: number): readonly Release[] {
     const idle: Release[] = [];
     for (const debt of this.#debts.values()) {
+      if (idle.length >= most) break;
       if (debt.inFlight) continue;
       if (debt.untilMs <= nowMs) {
         this.confirmed(debt.release.value);

@@ -69,10 +69,15 @@ export class Releases {
     return Promise.all(posted);
   }
 
-  /** Posts again what the node owes and is not being asked for. */
-  askAgain(): void {
+  /**
+   * Posts again what the node owes and is not being asked for.
+   *
+   * @param room how many operations the node can be asked for: a release that finds no room would be tried in vain
+   */
+  askAgain(room: number): void {
     if (!this.#owed.hasIdle) return;
-    for (const release of this.#owed.takeIdle(this.#settings.clock.uptime())) void this.#post(release);
+    const now = this.#settings.clock.uptime();
+    for (const release of this.#owed.takeIdle(now, room)) void this.#post(release);
   }
 
   /** Whether an operation that the server did not do may run still: not if it takes a key whose release was asked for. */

@@ -19,7 +19,7 @@ describe('the account of owed releases', () => {
     let tries = 1;
     for (let round = 0; round < 20; round += 1) {
       owed.failed('v');
-      tries += owed.takeIdle(0).length;
+      tries += owed.takeIdle(0, Number.POSITIVE_INFINITY).length;
     }
     expect(tries).toBe(4);
     expect(owed.has('v')).toBe(false);
@@ -30,10 +30,10 @@ describe('the account of owed releases', () => {
     const owed = new OwedReleases();
     owed.sent(release('v'), 1_000);
     expect(owed.hasIdle).toBe(false);
-    expect(owed.takeIdle(0)).toEqual([]);
+    expect(owed.takeIdle(0, Number.POSITIVE_INFINITY)).toEqual([]);
     owed.failed('v');
-    expect(owed.takeIdle(0)).toMatchObject([release('v')]);
-    expect(owed.takeIdle(0)).toEqual([]);
+    expect(owed.takeIdle(0, Number.POSITIVE_INFINITY)).toMatchObject([release('v')]);
+    expect(owed.takeIdle(0, Number.POSITIVE_INFINITY)).toEqual([]);
   });
 
   it('is settled by an answer, at whatever point that comes', () => {
@@ -51,7 +51,7 @@ describe('the account of owed releases', () => {
     const owed = new OwedReleases();
     owed.sent(release('v'), 1_000);
     owed.failed('v');
-    expect(owed.takeIdle(1_000)).toEqual([]);
+    expect(owed.takeIdle(1_000, Number.POSITIVE_INFINITY)).toEqual([]);
     expect(owed.has('v')).toBe(false);
     expect(owed.hasIdle).toBe(false);
   });
@@ -70,7 +70,7 @@ describe('the account of owed releases', () => {
     owed.failed('v');
     owed.clear();
     expect(owed.hasIdle).toBe(false);
-    expect(owed.takeIdle(0)).toEqual([]);
+    expect(owed.takeIdle(0, Number.POSITIVE_INFINITY)).toEqual([]);
   });
 });
 
