@@ -6,18 +6,17 @@ import type { BallotResult } from '../quorum/ballot.ts';
 import type { Contention } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/tally.ts';
 import { Caller, type CallerEvents } from './caller.ts';
+import { hasCalled } from './handover-watch.ts';
 import { afterSilenceMs, miscallMs, pauseMs, sleepMs } from './patience.ts';
+import { Turn } from './turn.ts';
 import type { Callable, WakeUps } from './wake-ups.ts';
 import { isWorthATry, type LostAttempt, type Wish } from './wish.ts';
 
-/** So many locks are handed on within the process in one turn, whoever asks; other processes wait for their turn. */
-const FREE_HANDOVERS = 7;
-
-/** Callers that had asked when the turn began get their lock in it, but no more of them than this, … */
-const MOST_HANDOVERS = 15;
-
-/** … and none whose lock would begin this many milliseconds after the turn. */
-const LONGEST_TURN_MS = 100;
+/**
+ * Whoever hands the lock on to another process steps back for so many milliseconds before it asks again: it would be
+ * refused, and that keeps the nodes from serving the one that was called. It keeps its place in the queue.
+ */
+const STEP_BACK_MS = 1;
 
 type Won = Extract<Attempt, { readonly outcome: 'acquired' }>;
 
@@ -58,7 +57,7 @@ export class Contender implements CallerEvents {
   #refusing: Set<number> | undefined;
   #isAttempting = false;
   #holder: Lock | undefined;
-  #turn = { handovers: 0, startedAtMs: 0 };
+  readonly #turn: Turn;
   #callable: Callable | undefined;
   /** Nodes that may have it in their queue. */
   #queuedAt: Set<number> | undefined;
@@ -71,6 +70,7 @@ export class Contender implements CallerEvents {
   constructor(arena: Arena, matter: Matter) {
     this.#arena = arena;
     this.#matter = matter;
+    this.#turn = new Turn(arena.clock);
   }
 
   /** How many callers wait. */
@@ -100,16 +100,32 @@ export class Contender implements CallerEvents {
     // An older lock that was lost is nothing to hand on.
     if (this.#holder !== undefined && this.#holder !== lock) return release();
     this.#holder = undefined;
-    const isWanted = !this.#isAttempting && this.#line.length > 0;
-    if (isWanted && this.#isMyTurn()) {
-      this.#turn.handovers += 1;
+    const [next] = this.#line;
+    if (this.#isAttempting || next === undefined) {
+      const released = release();
+      this.#endIfIdle();
+      return released;
+    }
+    if (this.#turn.includes(next.askedAtMs)) {
+      this.#turn.goOn();
       this.#attempt(lock.value);
       return release();
     }
     const released = release();
-    if (isWanted) this.#attempt(undefined);
-    else this.#endIfIdle();
+    void this.#endTurn(released);
     return released;
+  }
+
+  async #endTurn(released: Promise<BallotResult>): Promise<void> {
+    const endedAtMs = this.#arena.clock.uptime();
+    const stepsBack = this.#turn.isFarFromNext;
+    if (stepsBack) this.#wakeWithin(STEP_BACK_MS);
+    else this.#attempt(undefined);
+    const { votes } = await released;
+    const hasHandedOn = votes.some(hasCalled);
+    this.#turn.ended(hasHandedOn ? endedAtMs : undefined);
+    // Nobody is to be left alone with the nodes.
+    if (stepsBack && !hasHandedOn) this.#wakeWithin(0);
   }
 
   /** A lock is held no more, and may never be given back. */
@@ -129,15 +145,6 @@ export class Contender implements CallerEvents {
 
   #isServed(): boolean {
     return this.#holder !== undefined && this.#holder.remainingValidity() > 0;
-  }
-
-  /** Whether the next in line may go before callers of other processes. */
-  #isMyTurn(): boolean {
-    const { handovers, startedAtMs } = this.#turn;
-    if (this.#arena.clock.uptime() - startedAtMs >= LONGEST_TURN_MS) return false;
-    if (handovers < FREE_HANDOVERS) return true;
-    const [next] = this.#line;
-    return handovers < MOST_HANDOVERS && next !== undefined && next.askedAtMs <= startedAtMs;
   }
 
   #attempt(previous: string | undefined): void {
@@ -182,7 +189,7 @@ export class Contender implements CallerEvents {
     });
     this.#tries = 0;
     if (this.#matter.having === 'alone') this.#holder = lock;
-    if (!isHandedOver) this.#turn = { handovers: 0, startedAtMs: this.#arena.clock.uptime() };
+    if (!isHandedOver) this.#turn.begin();
     this.#drop(caller);
     if (!caller.grant(lock)) void lock.release();
     else if (this.#line.length > 0) this.#rest();

@@ -17,8 +17,8 @@ class Evalsha extends Command {
     this.#text = encodeEvalsha(sha1, keys, args);
   }
 
-  override toWritable(): string {
-    return this.#text;
+  override toWritable(): Buffer {
+    return Buffer.from(this.#text, 'latin1');
   }
 }
 

@@ -42,7 +42,7 @@ const PERMITS: readonly (readonly [name: string, of: string])[] = [
  * Has a function of Lua make those of the operations when they are asked for: a call makes every function that it comes
  * by anew, which would cost more than what most calls are about.
  */
-function dispatch(): string {
+function operations(): string {
   const several = `if n > 1 and (name == 'acquire' or name == 'contend') then\n${read('acquire-all')}\nreturn acquire_all\nend`;
   const branches = OPERATIONS.map(
     ([name, file, run = file]) => `if name == '${name}' then\n${read(file)}\nreturn ${run}\nend`,
@@ -53,13 +53,20 @@ function dispatch(): string {
       `return function(...) return permit(${of}, ...) end\nend`,
   );
   const parts = [read('keys'), read('queue'), read('counter'), several, ...branches, ...permits];
-  return `local function operation(name, n)\n${parts.join('\n')}\nend`;
+  return `${read('helpers')}\noperation = function(name, n)\n${parts.join('\n')}\nend`;
+}
+
+/** What stands for other files in `lua/batch.lua`. */
+const PLACE = /--\[\[ ([\w-]+) \]\]/g;
+
+function batch(): string {
+  return read('batch').replace(PLACE, (_, name: string) =>
+    name === 'operations' ? operations() : read(name),
+  );
 }
 
 /** Carries the operations of one tick to one node, see `lua/batch.lua`. */
-export const batchScript: Script = script(
-  [read('prelude'), read('alone'), read('helpers'), dispatch(), read('runs'), read('batch')].join('\n'),
-);
+export const batchScript: Script = script(`${read('prelude')}\n${batch()}`);
 
 /** Looks at one server and writes its marker, see `lua/marker.lua`. */
 export const markerScript: Script = script(read('marker'));

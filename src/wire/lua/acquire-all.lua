@@ -37,7 +37,7 @@ end
 
 local function acquire_all(first, n, value, ttl, number, member, score, previous)
   if late then return { LATE } end
-  if not voting() then return { QUARANTINED } end
+  if not votes then return { QUARANTINED } end
   member = member or ''
 
   local queues = first + n * (number == '' and 1 or 2)

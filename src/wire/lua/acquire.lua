@@ -21,7 +21,7 @@
 -- `distance`: from the key to its counter, and from there to its queue, among KEYS.
 local function acquire(first, distance, value, ttl, number, member, score, previous)
   if late then return { LATE } end
-  if not voting() then return { QUARANTINED } end
+  if not votes then return { QUARANTINED } end
 
   local key = KEYS[first]
   local queue = KEYS[first + (number == '' and 1 or 2) * distance]

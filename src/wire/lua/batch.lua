@@ -11,45 +11,88 @@
 -- The queues of the keys follow, for those operations that have to do with waiting; and then one more key for those that
 -- are about a lock that is shared, or about a semaphore.
 --
--- Or a run: acquires or releases, how many operations, two more, and then those of its operations; see runs.lua.
+-- Or a run, which is what most calls are about: `acquires` of one key each, one after the other, or `releases` of one key
+-- each, no key twice. Then four arguments: its name; how many; the ttl of all acquires; for acquires, whether they are
+-- fenced: not empty. After that, for each of them, its lock value, and its proposed token if it is fenced. Its keys: all
+-- lock keys; if fenced, all fence counters; all queues. It replies as so many operations, but for what most get: what is
+-- granted answers the counter alone, or 1 for a release that called nobody.
+--
+-- The ordinary case of what most calls are about goes straight through this loop, and no function is made: a server that
+-- is asked once in a while is cold, and a function costs it more there than a command. Anything else goes to the
+-- function of its operation, before anything was done about it.
 
--- The function of the operation before.
+local replies = { now }
+
+-- Makes the function of an operation; made itself where it is first needed.
+local operation
+-- The last function that it made, and of what.
 local known, run
 
+-- Where the next operation's keys and arguments begin, and, of a run, how many of its operations are done.
 local key = ARGV[2] == '' and 1 or 2
 local i = 7
+local done = 0
+
 while i <= #ARGV do
   local name = ARGV[i]
   local n = tonumber(ARGV[i + 1])
-  if name == 'acquires' then
-    local groups = ARGV[i + 3] == '' and 1 or 2
-    acquires(key, n, ARGV[i + 2], ARGV[i + 3], i + 4)
-    key = key + n * (groups + 1)
-    i = i + 4 + n * groups
-  elseif name == 'releases' then
-    releases(key, n, i + 4)
-    key = key + 2 * n
-    i = i + 4 + n
+  -- How many arguments each operation of a run has; nothing for other operations, and whether they have three more.
+  local step, is_long
+  -- So many operations were not done here, and go to their function.
+  local apart = 0
+  if name == 'releases' then
+    step = 1
+    --[[ straight-releases ]]
+  elseif name == 'acquires' then
+    step = ARGV[i + 3] == '' and 1 or 2
+    --[[ straight-acquires ]]
   else
-    local number = ARGV[i + 4]
-    if name ~= known or n ~= 1 then
-      known, run = n == 1 and name, operation(name, n)
+    is_long = name == 'contend' or name == 'share' or name == 'permit' or name == 'extend-permit'
+    apart = 1
+    if name == 'contend' and n == 1 and not late and votes then
+      --[[ straight-contend ]]
     end
-    local is_share = name == 'share' or string.find(name, '-share', 2, true) ~= nil
-    local is_permit = name == 'permit' or name == 'extend-permit'
-    local is_long = name == 'contend' or name == 'share' or is_permit
-    -- One operation that fails must not take the others of this call with it.
-    local ok, reply
-    if is_long then
-      ok, reply = pcall(run, key, n, ARGV[i + 2], ARGV[i + 3], number, ARGV[i + 5], ARGV[i + 6], ARGV[i + 7])
-    else
-      ok, reply = pcall(run, key, n, ARGV[i + 2], ARGV[i + 3], number)
+  end
+
+  if apart > 0 then
+    if not operation then
+      --[[ operations ]]
     end
-    replies[#replies + 1] = ok and reply or { FAILED, error_of(reply) or tostring(reply) }
-    local groups = (number == '' and 1 or 2)
+    local single = name == 'releases' and 'release' or name == 'acquires' and 'acquire' or name
+    local count = step and 1 or n
+    if single ~= known or count > 1 then
+      known = count == 1 and single
+      run = operation(single, count)
+    end
+    for _ = 1, apart do
+      -- One operation that fails must not take the others of this call with it.
+      local ok, reply
+      if name == 'releases' then
+        ok, reply = pcall(run, key + done, 1, ARGV[i + 4 + done], '', '', n)
+      elseif name == 'acquires' then
+        local at = i + 4 + step * done
+        ok, reply = pcall(run, key + done, n, ARGV[at], ARGV[i + 2], step == 2 and ARGV[at + 1] or '')
+      else
+        ok, reply = pcall(run, key, n, unpack(ARGV, i + 2, i + (is_long and 7 or 4)))
+      end
+      if not ok then reply = { FAILED, type(reply) == 'table' and reply.err or tostring(reply) } end
+      if step and reply[1] == GRANTED and not reply[3] then reply = reply[2] end
+      replies[#replies + 1] = reply
+      done = done + 1
+    end
+  end
+
+  if not step then
+    local groups = (ARGV[i + 4] == '' and 1 or 2)
       + ((name == 'extend' or name == 'confirm' or name == 'inspect') and 0 or 1)
-    key = key + n * groups + ((is_share or is_permit) and 1 or 0)
+    local has_more = string.find(name, 'share', 1, true) or string.find(name, 'permit', 1, true)
+    key = key + n * groups + (has_more and 1 or 0)
     i = i + (is_long and 8 or 5)
+    done = 0
+  elseif done == n then
+    key = key + n * (step + 1)
+    i = i + 4 + n * step
+    done = 0
   end
 end
 return replies

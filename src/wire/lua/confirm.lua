@@ -12,7 +12,7 @@
 -- {FOREIGN, type} {QUARANTINED} {FAILED, message}
 
 local function confirm(first, n, value, _, number)
-  if not voting() then return { QUARANTINED } end
+  if not votes then return { QUARANTINED } end
   local token = tonumber(number)
   for i = first, first + n - 1 do
     local owner, foreign = owner_of(KEYS[i])

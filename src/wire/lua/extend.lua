@@ -14,7 +14,7 @@
 
 local function extend(first, n, value, ttl, number)
   if late then return { LATE } end
-  if not voting() then return { QUARANTINED } end
+  if not votes then return { QUARANTINED } end
   local token = tonumber(number)
   local missing = {}
   for i = first, first + n - 1 do

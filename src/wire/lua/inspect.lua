@@ -19,7 +19,7 @@ local function inspect(first, _, _, _, number)
     counter = tonumber(redis.call('GET', KEYS[first + 1]) or nil) or 0
   end
   if owner == nil then
-    if not voting() then return { QUARANTINED } end
+    if not votes then return { QUARANTINED } end
     return { MISSING, counter }
   end
   local reply = refusal(KEYS[first])

@@ -1,7 +1,7 @@
 -- The start of the batch script: what every operation of one call shares.
 --
 -- One call carries any number of operations, so that the time, the deadline and the node's marker are read once.
--- scripts.ts joins prelude, alone, helpers, the files of the operations, and batch.lua into one script.
+-- scripts.ts joins this, batch.lua, and the files of the operations into one script.
 --
 -- KEYS[1]   the node's marker, only if ARGV[2] is not empty; the operations' keys follow
 -- ARGV[1]   deadline: microseconds of this node's TIME after which nothing may be granted any more; empty = nothing of
@@ -30,3 +30,27 @@ local beta = tonumber(ARGV[4])
 local retention = ARGV[5]
 local grace = ARGV[6]
 local late = ARGV[1] ~= '' and now > tonumber(ARGV[1])
+
+-- Does the marker let this node vote? It must be active, of the process that is running now, of a quorum of the
+-- caller's size, and know of ttls as long as the caller's. Nobody asks in a call that has nothing to do with the time.
+local votes = ARGV[2] == ''
+if info then
+  local marker = redis.pcall('GET', KEYS[1])
+  local run_id, nodes, max_ttl =
+    string.match(type(marker) == 'string' and marker or '', '^active (%x+) %S+ (%d+) (%d+)$')
+  votes = nodes == ARGV[2]
+    and tonumber(max_ttl) >= tonumber(ARGV[3])
+    and string.find(info, 'run_id:' .. run_id .. '\r', 1, true) ~= nil
+end
+
+-- Replies of an operation; wire/operation.ts has the same table.
+local GRANTED, HELD, MISSING, FOREIGN, SUPERSEDED, LATE, QUARANTINED, FAILED, QUEUE = 1, 2, 3, 4, 5, 6, 7, 8, 9
+
+-- What a key begins with that nobody owns, and that is kept for a waiter; see queue.lua.
+local CALLED = '~'
+
+-- The channel of a process, without its name.
+local WAKE = 'quorlock:wake:'
+
+-- A call pops so many waiters that nobody hears of any more at the most; the next call goes on.
+local MOST_DEAF = 64

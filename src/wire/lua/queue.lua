@@ -12,8 +12,6 @@
 
 -- Most keys have no queue, and every call makes its functions anew: so these are made where a queue was found.
 
-local CALLED = '~'
-
 -- The value of a key that is shared, see share.lua.
 local SHARED = '&'
 
@@ -22,9 +20,6 @@ local function has_queue(queue)
 end
 
 local function queue_functions()
-  -- A call pops so many waiters that nobody hears of any more at the most; the next call goes on.
-  local MOST_DEAF = 64
-
   -- Hands a key that nobody owns to the first waiter that is there to hear it. True if somebody was called; else the key
   -- is as it was before.
   local function hand_to_first(key, queue)
@@ -33,7 +28,7 @@ local function queue_functions()
       if not member then return false end
       local process, contender = string.match(member, '^(.*)%.(.-)$')
       if process then
-        local heard = redis.pcall('PUBLISH', 'quorlock:wake:' .. process, contender)
+        local heard = redis.pcall('PUBLISH', WAKE .. process, contender)
         if type(heard) == 'number' and heard > 0 then
           return not error_of(redis.pcall('SET', key, CALLED .. member, 'PX', grace))
         end
@@ -76,7 +71,7 @@ local function queue_functions()
       local process, contender = string.match(member or '', '^(.*)%.(%+.-)$')
       if not process then return end
       redis.call('ZREM', queue, member)
-      redis.pcall('PUBLISH', 'quorlock:wake:' .. process, contender)
+      redis.pcall('PUBLISH', WAKE .. process, contender)
     end
   end
 

@@ -50,7 +50,7 @@ end
 
 local function share(first, _, value, ttl, number, member, score, previous)
   if late then return { LATE } end
-  if not voting() then return { QUARANTINED } end
+  if not votes then return { QUARANTINED } end
   local key = KEYS[first]
   local fence = KEYS[first + 1]
   local queue = KEYS[first + (number == '' and 1 or 2)]
@@ -86,7 +86,7 @@ local function share(first, _, value, ttl, number, member, score, previous)
 end
 
 local function confirm_share(first, _, value, _, number)
-  if not voting() then return { QUARANTINED } end
+  if not votes then return { QUARANTINED } end
   local owner, foreign = owner_of(KEYS[first])
   if foreign then return foreign end
   if owner == nil then return { MISSING } end
@@ -103,7 +103,7 @@ end
 
 local function extend_share(first, _, value, ttl, number)
   if late then return { LATE } end
-  if not voting() then return { QUARANTINED } end
+  if not votes then return { QUARANTINED } end
   local token = tonumber(number)
   local key = KEYS[first]
   local readers = KEYS[first + (token and 3 or 2)]

@@ -67,6 +67,43 @@ describe('of callers in different processes', () => {
   });
 });
 
+describe('whoever hands the lock on to another process', () => {
+  /** For every call to a waiter: whether the next attempt at that node was one of the process that was called. */
+  async function nextAttempts(processes: number, callers: number): Promise<readonly boolean[]> {
+    const by = new Map<string, string>();
+    const next: boolean[] = [];
+    const trace = (line: string) => {
+      const [, node = '', machine = '', what = ''] = /(node-\d)\S* +for (machine \d+): (.*)/.exec(line) ?? [];
+      const caller = by.get(node);
+      if (caller !== undefined && what.includes('contend ')) {
+        next.push(caller !== machine);
+        by.delete(node);
+      }
+      if (!what.includes('called true')) return;
+      // What it asks in the same call comes right behind.
+      if (/called true.*contend /.test(what)) next.push(false);
+      else by.set(node, machine);
+    };
+    const scene = new Scene({ trace, network: { latency: { least: 0.1, most: 0.5 } } });
+    const programs = await scene.programs(processes);
+    const all = programs.flatMap((program, index) =>
+      Array.from({ length: callers }, async () => {
+        for (let round = 0; round < 20; round += 1) await scene.hold(program, `${index}`, 1);
+      }),
+    );
+    await scene.simulation.until(Promise.all(all));
+    expect(scene.overlaps).toBe(0);
+    return next;
+  }
+
+  it('asks again after the one that was called, where others keep it for a while', async () => {
+    const next = await nextAttempts(4, 8);
+    expect(next.length).toBeGreaterThan(300);
+    // In the first turn of each process nobody knows yet for how long others will have it, nor when they are done.
+    expect(next.filter((isTheCalled) => !isTheCalled).length).toBeLessThan(next.length / 10);
+  });
+});
+
 describe('of callers in one process', () => {
   it('whoever asked first is served first, and each hand-over is one call a node', async () => {
     const scene = new Scene();

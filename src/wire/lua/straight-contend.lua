@@ -1,0 +1,59 @@
+-- A contender for one key that takes it as the first, from a lock that is being released, or because it was called; or
+-- that somebody else keeps from it.
+
+local value, ttl, number, member, score, previous =
+  ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]
+local lock, queue = KEYS[key], KEYS[key + (number == '' and 1 or 2)]
+local reply
+local is_taken, is_awaited = false, false
+local set = redis.pcall('SET', lock, value, 'NX', 'PX', ttl)
+if not set then
+  local owner = redis.pcall('GET', lock)
+  if type(owner) == 'string' and owner ~= value then
+    if (previous ~= '' and owner == previous) or (member ~= '' and owner == CALLED .. member) then
+      is_taken = not redis.pcall('SET', lock, value, 'PX', ttl).err
+      is_awaited = true
+    else
+      local remaining = redis.call('PTTL', lock)
+      if remaining >= 0 then
+        reply = { HELD, remaining }
+        if member ~= '' then
+          -- As wait_in.
+          local since = string.format('%.0f', math.min(tonumber(score), now))
+          if type(redis.pcall('ZADD', queue, since, member)) == 'number' then
+            redis.call('PEXPIRE', queue, 2 * tonumber(ARGV[3]))
+            reply[3] = redis.call('ZRANK', queue, member)
+          end
+        end
+      end
+    end
+  end
+elseif not set.err then
+  is_taken = redis.pcall('EXISTS', queue) == 0
+  -- Somebody may be before this one.
+  if not is_taken then redis.call('DEL', lock) end
+end
+if is_taken then
+  reply = { GRANTED, 0 }
+  if number ~= '' then
+    local token = math.min(math.max(tonumber(number), now - beta), now + beta)
+    local fence = KEYS[key + 1]
+    local before = redis.pcall('SET', fence, string.format('%.0f', token), 'PX', retention, 'GET')
+    local failure = type(before) == 'table' and before.err
+    before = not failure and before and tonumber(before)
+    if before and before >= token then
+      token = before + 1
+      failure = redis.pcall('SET', fence, string.format('%.0f', token), 'PX', retention).err
+    end
+    reply[2] = token
+    if failure then
+      redis.pcall('DEL', lock)
+      reply = { FAILED, failure }
+    end
+  end
+  if is_awaited and member ~= '' and reply[1] == GRANTED then redis.pcall('ZREM', queue, member) end
+end
+if reply then
+  replies[#replies + 1] = reply
+  apart = 0
+end
