@@ -258,10 +258,41 @@ const steps = fc.oneof(
   { weight: 1, arbitrary: refusals },
 );
 
+/** A waiter takes what was kept for it, or what its own process gives back, while it is in the queue still. */
+const takeOvers: fc.Arbitrary<readonly Step[]> = fc
+  .record({
+    at: fc.nat(LOCK_KEYS.length - 1),
+    member: members,
+    isKept: fc.boolean(),
+    deaf: fc.constantFrom(0, 1),
+    call: calls,
+    operation: operations,
+  })
+  .map(({ at, member, isKept, deaf, call, operation }) => {
+    const key = LOCK_KEYS[at] ?? '';
+    const contend = {
+      ...operation,
+      kind: 'contend' as const,
+      keys: [key],
+      member,
+      previous: 'v0',
+      value: 'v1',
+    };
+    return [
+      { do: 'fill queue', key: QUEUE_KEYS[at] ?? '', deaf, score: 1, last: member },
+      { do: 'set lock', key, value: isKept ? `~${member}` : 'v0', ttl: 1_000 },
+      { ...call, nodeCount: '', operations: [contend] },
+    ];
+  });
+
 /** Keys that others left behind, and then what the library and others do. */
 export const sequences: fc.Arbitrary<readonly Step[]> = fc
-  .tuple(fc.array(fc.oneof(surroundings, listening), { maxLength: 4 }), listsOf(steps, 12))
-  .map(([before, then]) => [...before, ...then]);
+  .tuple(
+    fc.array(fc.oneof(surroundings, listening), { maxLength: 4 }),
+    fc.oneof({ weight: 9, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: takeOvers }),
+    listsOf(steps, 12),
+  )
+  .map(([before, takeOver, then]) => [...before, ...takeOver, ...then]);
 
 /** Lists of at least one. With a `minLength` instead, fast-check can't drop what comes last from a failing list. */
 function listsOf<T>(items: fc.Arbitrary<T>, maxLength: number): fc.Arbitrary<T[]> {
