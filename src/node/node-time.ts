@@ -21,6 +21,7 @@ export class NodeTime {
   readonly #driftFactor: number;
   readonly #windowMs: number;
   #last: TimeReading | undefined;
+  #aheadUs: number | undefined;
   /** The oldest reading of this window and of the one before: slow drift shows over a long span only. */
   #windowStart: TimeReading | undefined;
   #windowBefore: TimeReading | undefined;
@@ -50,12 +51,14 @@ export class NodeTime {
       this.#windowStart = start;
     }
     this.#last = reading;
+    this.#aheadUs = reading.timeUs - ((reading.sentAtMs + reading.receivedAtMs) / 2) * 1_000;
     return byMs === undefined ? undefined : { byMs };
   }
 
   /** Forgets what was read: another server process answers from now on. */
   reset(): void {
     this.#last = undefined;
+    this.#aheadUs = undefined;
     this.#windowStart = undefined;
     this.#windowBefore = undefined;
   }
@@ -72,11 +75,9 @@ export class NodeTime {
     return last.timeUs + Math.ceil(elapsedMs * 1_000);
   }
 
-  /** The best guess of the node's time now, in microseconds; undefined before the first reading. */
-  estimateUs(nowMs: number): number | undefined {
-    const last = this.#last;
-    if (last === undefined) return undefined;
-    return last.timeUs + (nowMs - (last.sentAtMs + last.receivedAtMs) / 2) * 1_000;
+  /** The best guess of how far the node's time is ahead of our clock, in microseconds; undefined before the first reading. */
+  get aheadUs(): number | undefined {
+    return this.#aheadUs;
   }
 
   #divergenceMs(from: TimeReading, to: TimeReading): number {

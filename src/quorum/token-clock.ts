@@ -1,7 +1,7 @@
 /** The time of one node as {@link TokenClock} needs it. */
 export interface TimeEstimate {
-  /** The best guess of the node's time at a moment of the monotonic clock, in microseconds. */
-  estimateUs(nowMs: number): number | undefined;
+  /** The best guess of how far the node's time is ahead of the monotonic clock, in microseconds; undefined: no idea. */
+  readonly aheadUs: number | undefined;
 }
 
 /**
@@ -11,6 +11,7 @@ export interface TimeEstimate {
  */
 export class TokenClock {
   readonly #nodes: readonly TimeEstimate[];
+  readonly #ahead: number[] = [];
   #last = 0;
 
   constructor(nodes: readonly TimeEstimate[]) {
@@ -25,12 +26,16 @@ export class TokenClock {
 
   /** What the nodes' time is at a moment of the monotonic clock, in whole microseconds; 0 before any has told it. */
   timeUs(nowMs: number): number {
-    const times: number[] = [];
-    for (const node of this.#nodes) {
-      const time = node.estimateUs(nowMs);
-      if (time !== undefined) times.push(time);
+    const ahead = this.#ahead;
+    ahead.length = 0;
+    for (const { aheadUs } of this.#nodes) {
+      if (aheadUs === undefined) continue;
+      let at = ahead.length;
+      // A sorted list of a few numbers; to make a new one each time would cost more than the rest.
+      for (; at > 0 && (ahead[at - 1] ?? 0) > aheadUs; at -= 1) ahead[at] = ahead[at - 1] ?? 0;
+      ahead[at] = aheadUs;
     }
-    times.sort((a, b) => a - b);
-    return Math.floor(times[Math.floor(times.length / 2)] ?? 0);
+    const median = ahead[Math.floor(ahead.length / 2)];
+    return median === undefined ? 0 : Math.floor(median + nowMs * 1_000);
   }
 }

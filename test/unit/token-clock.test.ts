@@ -1,11 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { TokenClock } from '../../src/quorum/token-clock.ts';
 
-/** Nodes whose time is so many microseconds at 0, and goes on with the moment they are asked for. */
+/** Nodes whose time is so many microseconds at 0. */
 function nodes(...firstUs: readonly (number | undefined)[]) {
-  return firstUs.map((us) => ({
-    estimateUs: (nowMs: number) => (us === undefined ? undefined : us + nowMs * 1_000),
-  }));
+  return firstUs.map((aheadUs) => ({ aheadUs }));
 }
 
 describe('a proposed token', () => {
