@@ -5,19 +5,23 @@ const tagOf = new Map<number, number>();
 let nextTag = 0;
 
 /**
- * The name of a key that accompanies `key`: another name for every key, and always in the same slot of a Redis
- * Cluster, so that one script may touch both.
+ * Names keys that accompany other ones: another name for every key, and always in the same slot of a Redis Cluster, so
+ * that one script may touch both.
  *
  * The three forms differ in a word before any part of `key`, so that no two keys share a companion. The names are
  * kept in stores: another form would forget everything kept under this one.
  *
- * @param purpose what the companion is for; begins its name
+ * @param purpose what the companions are for; begins their names
  */
-export function companionKey(purpose: string, key: string): string {
-  if (hashTagOf(key) !== undefined) return `${purpose}:tagged:${key}`;
-  if (!key.includes('}')) return `${purpose}:whole:{${key}}`;
-  // Braces around a key that contains `}` would end too early. So a tag that hashes alike.
-  return `${purpose}:slot:{${tagFor(slotOf(key))}}:${key}`;
+export function companions(purpose: string): (key: string) => string {
+  // Made once: a name of many pieces takes several times its length.
+  const [tagged, whole, slot] = [`${purpose}:tagged:`, `${purpose}:whole:{`, `${purpose}:slot:{`];
+  return (key) => {
+    if (hashTagOf(key) !== undefined) return tagged + key;
+    if (!key.includes('}')) return `${whole}${key}}`;
+    // Braces around a key that contains `}` would end too early. So a tag that hashes alike.
+    return `${slot}${tagFor(slotOf(key))}}:${key}`;
+  };
 }
 
 function tagFor(slot: number): number {

@@ -22,12 +22,12 @@ export async function attempt(
   terms: LockTerms,
   contention?: Contention,
 ): Promise<Attempt> {
-  const { quorum, clock, driftFactor, nodeTimeoutFor, releaseTimeout } = surroundings;
+  const { quorum, nodeTimeoutFor, releaseTimeout } = surroundings;
   const { target, value, ttl } = terms;
   const grant = await quorum.acquire(target, value, ttl, nodeTimeoutFor(ttl), contention);
   if (grant.granted) {
-    const validity = new Validity(clock, grant.startedAt, ttl, driftFactor);
-    if (validity.remainingMs() > 0) {
+    const validity = new Validity(grant.startedAt, ttl);
+    if (validity.remainingMs(surroundings) > 0) {
       const lock = new Lock(surroundings, terms, grant, validity);
       return { outcome: 'acquired', lock, votes: grant.votes };
     }

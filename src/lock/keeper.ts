@@ -34,8 +34,8 @@ export class Keeper {
   readonly #clock: Clock;
   readonly #maxHold: number;
   readonly #since: Instant;
-  #next: Timer | undefined;
-  #givingUp: Timer | undefined;
+  /** There may be very many keepers, so each has one timer, for whichever of its steps comes first. */
+  #timer: Timer | undefined;
   #stopped = false;
   #lastVotes: readonly NodeVote[] = [];
 
@@ -50,8 +50,7 @@ export class Keeper {
   /** Stops at once. An extension under way ends by itself and changes nothing any more. */
   stop(): void {
     this.#stopped = true;
-    this.#next?.cancel();
-    this.#givingUp?.cancel();
+    this.#timer?.cancel();
   }
 
   /** After every grant: when to extend next, and when it would be too late. */
@@ -59,20 +58,25 @@ export class Keeper {
     const remainingMs = this.#lock.remainingValidity();
     if (this.#stopped || remainingMs <= 0) return;
     const { ttl } = this.#lock;
-    const untilMaxHoldMs = this.#maxHold - elapsedMs(this.#clock, this.#since);
-    const untilLateMs = this.#untilLateMs();
-    this.#next?.cancel();
-    this.#givingUp?.cancel();
-    this.#givingUp = this.#after(Math.min(untilLateMs, untilMaxHoldMs), () => this.#giveUp());
     // What already lasts until maxHold needs no extension.
-    if (untilLateMs < untilMaxHoldMs) this.#rest(remainingMs - ttl * EXTEND_AT);
+    if (this.#untilLateMs() < this.#untilMaxHoldMs()) this.#rest(remainingMs - ttl * EXTEND_AT);
+    else this.#watch();
   }
 
+  /** Extends after so many milliseconds, unless it has to give up before. */
   #rest(wantedMs: number): void {
-    this.#next = this.#after(Math.max(wantedMs, SHORTEST_REST_MS), () => void this.#extend());
+    const restMs = Math.max(wantedMs, SHORTEST_REST_MS);
+    if (restMs < this.#untilGivingUpMs()) this.#after(restMs, () => void this.#extend());
+    else this.#watch();
+  }
+
+  /** Gives up when it is time to. */
+  #watch(): void {
+    this.#after(this.#untilGivingUpMs(), () => this.#giveUp());
   }
 
   async #extend(): Promise<void> {
+    this.#watch();
     try {
       await this.#lock.extend();
       this.#goOn();
@@ -88,9 +92,17 @@ export class Keeper {
     return this.#lock.remainingValidity() - Math.min(ttl * GIVE_UP_AT, GIVE_UP_AT_MOST_MS);
   }
 
+  #untilMaxHoldMs(): number {
+    return this.#maxHold - elapsedMs(this.#clock, this.#since);
+  }
+
+  #untilGivingUpMs(): number {
+    return Math.min(this.#untilLateMs(), this.#untilMaxHoldMs());
+  }
+
   #giveUp(): void {
-    const leftToHoldMs = this.#maxHold - elapsedMs(this.#clock, this.#since);
-    if (Math.min(this.#untilLateMs(), leftToHoldMs) > SHORTEST_REST_MS) {
+    const leftToHoldMs = this.#untilMaxHoldMs();
+    if (this.#untilGivingUpMs() > SHORTEST_REST_MS) {
       // The routine has extended the lock itself.
       this.#goOn();
       return;
@@ -106,7 +118,8 @@ export class Keeper {
     );
   }
 
-  #after(delayMs: number, step: () => void): Timer {
-    return this.#clock.after(delayMs, step, { keepAlive: false });
+  #after(delayMs: number, step: () => void): void {
+    this.#timer?.cancel();
+    this.#timer = this.#clock.after(delayMs, step, { keepAlive: false });
   }
 }

@@ -124,7 +124,7 @@ export class Lock {
 
   /** Milliseconds for which nobody else can hold the lock, elapsed time and drift taken off; 0 once it is over. */
   remainingValidity(): number {
-    return this.#look() === undefined ? this.#validity.remainingMs() : 0;
+    return this.#look() === undefined ? this.#remainingMs() : 0;
   }
 
   /**
@@ -174,7 +174,7 @@ export class Lock {
   }
 
   async #extend(ttl: number): Promise<number> {
-    const { quorum, clock, driftFactor, checkTtl, nodeTimeoutFor } = this.#surroundings;
+    const { quorum, clock, checkTtl, nodeTimeoutFor } = this.#surroundings;
     checkTtl(ttl);
     this.assertHeld();
     const attempt = await quorum.extend(this.#target, this.value, ttl, this.#token, nodeTimeoutFor(ttl));
@@ -191,8 +191,8 @@ export class Lock {
       }
       throw new ExtendFailedError({ ...details, remainingValidity: this.remainingValidity() });
     }
-    const validity = new Validity(clock, attempt.startedAt, ttl, driftFactor);
-    if (validity.remainingMs() > this.#validity.remainingMs()) this.#validity = validity;
+    const validity = new Validity(attempt.startedAt, ttl);
+    if (validity.remainingMs(this.#surroundings) > this.#remainingMs()) this.#validity = validity;
     return this.remainingValidity();
   }
 
@@ -211,9 +211,13 @@ export class Lock {
     return turn;
   }
 
+  #remainingMs(): number {
+    return this.#validity.remainingMs(this.#surroundings);
+  }
+
   /** Sees whether the validity has ended. Returns why the lock is held no more, if so. */
   #look(): (() => QuorlockError) | undefined {
-    if (this.#end === undefined && this.#validity.remainingMs() <= 0) {
+    if (this.#end === undefined && this.#remainingMs() <= 0) {
       this.#lose(() => new LockLostError('its validity has ended', { resources: this.resources }));
     }
     return this.#end;
@@ -231,7 +235,7 @@ export class Lock {
   /** Wakes up when the validity should have ended, and looks. An extension in between only makes it look again. */
   #watch(): void {
     this.#expiry = this.#surroundings.clock.after(
-      Math.max(0, this.#validity.remainingMs()),
+      Math.max(0, this.#remainingMs()),
       () => {
         if (this.#look() === undefined) this.#watch();
       },

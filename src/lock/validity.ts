@@ -16,22 +16,25 @@ export function validityMs(ttl: number, elapsed: number, driftFactor: number): n
   return ttl - elapsed - driftMs(ttl, driftFactor);
 }
 
-/** A stretch of time in which a lock is good, counted from before its request was sent. */
-export class Validity {
-  readonly #clock: Clock;
-  readonly #startedAt: Instant;
+/**
+ * A stretch of time in which a lock is good, counted from before its request was sent. There is one for every lock that
+ * is held: it has the moment in itself, and is told what all locks of a Redlock have in common.
+ */
+export class Validity implements Instant {
+  readonly monotonic: number;
+  readonly wall: number;
+  readonly uptime: number;
   readonly #ttl: number;
-  readonly #driftFactor: number;
 
-  constructor(clock: Clock, startedAt: Instant, ttl: number, driftFactor: number) {
-    this.#clock = clock;
-    this.#startedAt = startedAt;
+  constructor({ monotonic, wall, uptime }: Instant, ttl: number) {
+    this.monotonic = monotonic;
+    this.wall = wall;
+    this.uptime = uptime;
     this.#ttl = ttl;
-    this.#driftFactor = driftFactor;
   }
 
   /** Milliseconds left, by whichever clock says the least; not positive once it has ended. */
-  remainingMs(): number {
-    return validityMs(this.#ttl, elapsedMs(this.#clock, this.#startedAt), this.#driftFactor);
+  remainingMs({ clock, driftFactor }: { readonly clock: Clock; readonly driftFactor: number }): number {
+    return validityMs(this.#ttl, elapsedMs(clock, this), driftFactor);
   }
 }

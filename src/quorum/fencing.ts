@@ -1,38 +1,28 @@
-import { companionKey } from '../base/companion-key.ts';
+import { companions } from '../base/companion-key.ts';
 import type { NodeVote } from '../base/vote.ts';
 
 /** Keys that begin so are the library's own. */
 export const OWN_PREFIX = 'quorlock:';
 
 /** The key of the fence counter that belongs to a lock key, in the same hash slot of a Redis Cluster. */
-export function fenceKeyOf(key: string): string {
-  return companionKey(`${OWN_PREFIX}fence`, key);
-}
+export const fenceKeyOf: (key: string) => string = companions(`${OWN_PREFIX}fence`);
 
 /** The key of the queue of those who wait for a lock key, in the same hash slot of a Redis Cluster. */
-export function queueKeyOf(key: string): string {
-  return companionKey(`${OWN_PREFIX}queue`, key);
-}
+export const queueKeyOf: (key: string) => string = companions(`${OWN_PREFIX}queue`);
 
 /** The key of the set of those who share a lock key, in the same hash slot of a Redis Cluster. */
-export function sharersKeyOf(key: string): string {
-  return companionKey(`${OWN_PREFIX}sharers`, key);
-}
+export const sharersKeyOf: (key: string) => string = companions(`${OWN_PREFIX}sharers`);
 
 /** The key of how many slots the semaphore of this name has, in the same hash slot of a Redis Cluster. */
-export function semaphoreKeyOf(key: string): string {
-  return companionKey(`${OWN_PREFIX}semaphore`, key);
-}
+export const semaphoreKeyOf: (key: string) => string = companions(`${OWN_PREFIX}semaphore`);
 
 /** The key of a slot of that semaphore, in the same hash slot too. */
 export function slotKeyOf(key: string, slot: number): string {
-  return companionKey(`${OWN_PREFIX}slot:${slot}`, key);
+  return companions(`${OWN_PREFIX}slot:${slot}`)(key);
 }
 
 /** The key of the lock under which somebody gathers several of its slots, in the same hash slot too. */
-export function gateKeyOf(key: string): string {
-  return companionKey(`${OWN_PREFIX}gate`, key);
-}
+export const gateKeyOf: (key: string) => string = companions(`${OWN_PREFIX}gate`);
 
 /** Whether the value of a lock key says that any number share it. */
 export function isShared(value: string): boolean {

@@ -103,7 +103,13 @@ export class Acquirer {
     const outer = reentrant ? this.#holdings.covering(target) : undefined;
     if (outer !== undefined) return await routine(outer);
     const lock = await this.acquire(demand, options);
-    return this.keep([lock], terms, () => this.#holdings.during(lock, target, () => routine(lock)));
+    const keeper = new Keeper(lock, this.#clock, terms);
+    try {
+      return await this.#holdings.during(lock, target, routine);
+    } finally {
+      keeper.stop();
+      await lock.release();
+    }
   }
 
   /** Keeps locks alive while something is done, and gives them back. */

@@ -38,8 +38,8 @@ export interface Matter {
   leave(member: string, nodes: ReadonlySet<number>): void;
   /** As leave, with the next call. */
   leaveLater(member: string, nodes: ReadonlySet<number>): void;
-  /** Nobody waits here any more, and no lock is held. */
-  idle(): void;
+  /** Nobody waits here any more, and this lock, if it is one, is held. */
+  idle(holder: Lock | undefined): void;
 }
 
 /**
@@ -67,9 +67,11 @@ export class Contender implements CallerEvents {
   #tries = 0;
   #lastLost: LostAttempt = { outcome: 'held', votes: [] };
 
-  constructor(arena: Arena, matter: Matter) {
+  /** @param holder the lock that a caller of this process has, if one does */
+  constructor(arena: Arena, matter: Matter, holder: Lock | undefined) {
     this.#arena = arena;
     this.#matter = matter;
+    this.#holder = holder;
     this.#turn = new Turn(arena.clock);
   }
 
@@ -126,13 +128,6 @@ export class Contender implements CallerEvents {
     this.#turn.ended(hasHandedOn ? endedAtMs : undefined);
     // Nobody is to be left alone with the nodes.
     if (stepsBack && !hasHandedOn) this.#wakeWithin(0);
-  }
-
-  /** A lock is held no more, and may never be given back. */
-  ended(lock: Lock): void {
-    if (this.#holder !== lock || this.#line.length > 0) return;
-    this.#holder = undefined;
-    this.#endIfIdle();
   }
 
   /** Everybody who waits is told so. */
@@ -332,8 +327,8 @@ export class Contender implements CallerEvents {
   }
 
   #endIfIdle(): void {
-    if (this.#line.length > 0 || this.#isAttempting || this.#isServed()) return;
+    if (this.#line.length > 0 || this.#isAttempting) return;
     this.#wake?.timer.cancel();
-    this.#matter.idle();
+    this.#matter.idle(this.#isServed() ? this.#holder : undefined);
   }
 }

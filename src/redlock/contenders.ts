@@ -31,6 +31,8 @@ export class Contenders {
   readonly #settings: ContendersSettings;
   readonly #watch: HandoverWatch;
   readonly #contenders = new Map<string, Contender>();
+  /** Locks that are had alone, and that nobody else of this process waits for. */
+  readonly #held = new Map<string, Lock>();
   /** Those of shares and permits, and the names of what they want. */
   readonly #others = new Map<Contender, string>();
 
@@ -58,15 +60,22 @@ export class Contenders {
     const name = nameOf(target);
     const known = having === 'alone' ? this.#contenders.get(name) : undefined;
     if (known !== undefined) return known.acquire(wish);
-    const contender: Contender = new Contender(
-      this.#arena,
-      this.#matter(target, having, () => {
-        if (having === 'alone') this.#contenders.delete(name);
-        else this.#others.delete(contender);
-      }),
-    );
-    if (having === 'alone') this.#contenders.set(name, contender);
-    else this.#others.set(contender, name);
+    const idle: Matter['idle'] = (holder) => {
+      if (having !== 'alone') {
+        this.#others.delete(contender);
+        return;
+      }
+      this.#contenders.delete(name);
+      if (holder !== undefined) this.#held.set(name, holder);
+    };
+    const holder = having === 'alone' ? this.#held.get(name) : undefined;
+    const contender = new Contender(this.#arena, this.#matter(target, having, idle), holder);
+    if (having === 'alone') {
+      this.#held.delete(name);
+      this.#contenders.set(name, contender);
+    } else {
+      this.#others.set(contender, name);
+    }
     return contender.acquire(wish);
   }
 
@@ -83,12 +92,14 @@ export class Contenders {
       return result;
     };
     const contender = having === 'alone' ? this.#contenders.get(name) : undefined;
-    return contender === undefined ? release() : contender.giveBack(lock, release);
+    if (contender !== undefined) return contender.giveBack(lock, release);
+    this.#forget(lock, name);
+    return release();
   }
 
   /** A lock is held no more, and may never be given back. */
   ended(lock: Lock, target: LockKeys): void {
-    this.#contenders.get(nameOf(target))?.ended(lock);
+    this.#forget(lock, nameOf(target));
   }
 
   /** Ends every wait with this reason. Nodes are still told. */
@@ -102,13 +113,17 @@ export class Contenders {
     this.#arena.wakeUps.close();
   }
 
+  #forget(lock: Lock, name: string): void {
+    if (this.#held.get(name) === lock) this.#held.delete(name);
+  }
+
   #waitingFor(name: string): number {
     let waiting = this.#contenders.get(name)?.waiting ?? 0;
     for (const [contender, wanted] of this.#others) if (wanted === name) waiting += contender.waiting;
     return waiting;
   }
 
-  #matter(target: LockKeys, having: Matter['having'], idle: () => void): Matter {
+  #matter(target: LockKeys, having: Matter['having'], idle: Matter['idle']): Matter {
     const { quorum, background, releaseTimeout } = this.#settings;
     return {
       having,
@@ -128,5 +143,7 @@ function havingOf({ sharers, size }: LockKeys): Matter['having'] {
 function nameOf({ keys, size }: LockKeys): string {
   const [only = ''] = keys;
   if (size !== undefined) return `*${size.key}`;
-  return keys.length === 1 ? `=${only}` : JSON.stringify(keys);
+  if (keys.length > 1) return JSON.stringify(keys);
+  // Most keys are names as they are, and need no other string beside the one that is there.
+  return /^[=*[]/.test(only) ? `=${only}` : only;
 }

@@ -17,8 +17,8 @@ export class Holdings {
   readonly #storage = new AsyncLocalStorage<Holding>();
 
   /** Runs a routine that holds a lock over these keys, and everything that it starts. */
-  during<Result>(lock: Lock, { keys }: LockKeys, routine: () => Result): Result {
-    return this.#storage.run({ lock, keys, outer: this.#storage.getStore() }, routine);
+  during<Result>(lock: Lock, { keys }: LockKeys, routine: (lock: Lock) => Result): Result {
+    return this.#storage.run({ lock, keys, outer: this.#storage.getStore() }, routine, lock);
   }
 
   /** A lock that is held here over one of these keys, the innermost first. */
