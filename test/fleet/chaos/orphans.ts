@@ -28,7 +28,11 @@ export async function orphansOn(masters: Masters): Promise<readonly string[]> {
 async function lockKeysOn(node: Masters['nodes'][number]): Promise<readonly string[]> {
   // A deployment of a test is small enough for KEYS.
   const found = await Promise.all(OF_LOCKS.map((pattern) => node.command('KEYS', pattern)));
-  return found.flatMap((keys) =>
-    Array.isArray(keys) ? keys.map((key) => `${String(key)} on node ${node.index + 1}`) : [],
+  const keys = found.flatMap((some) => (Array.isArray(some) ? some.map(String) : []));
+  return Promise.all(
+    keys.map(async (key) => {
+      const value = await node.command('GET', key).catch(() => 'no string');
+      return `${key} (${String(value)}) on node ${node.index + 1}`;
+    }),
   );
 }
