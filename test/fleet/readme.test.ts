@@ -190,6 +190,9 @@ async function deniedWith(rules: readonly string[]): Promise<{ works: boolean; d
     await redlock.inspect('one');
     await redlock.tryAcquire('one');
     works = (await lock.release()).freed;
+    const both = await Promise.all(['one', 'two'].map((resource) => redlock.acquire(resource)));
+    // Together, in one call.
+    await Promise.all(both.map((each) => each.release()));
     await waitFor(redlock, other);
     works = works && (await shareWith(redlock, other));
     await expect(redlock.tryAcquire('list')).rejects.toMatchObject({ code: 'QUORLOCK_NOT_A_LOCK' });
