@@ -30,6 +30,12 @@ export interface Arena {
   timeUs(nowMs: number): number;
 }
 
+/** A lock that a caller has, in a turn. */
+export interface Served {
+  readonly holder: Lock;
+  readonly turn: Turn;
+}
+
 /** What a contender is for. */
 export interface Matter {
   /** `alone`: a caller that has the lock keeps the others of this process waiting, and hands it on to the next one. */
@@ -39,7 +45,7 @@ export interface Matter {
   /** As leave, with the next call. */
   leaveLater(member: string, nodes: ReadonlySet<number>): void;
   /** Nobody waits here any more, and this lock, if it is one, is held. */
-  idle(holder: Lock | undefined): void;
+  idle(served: Served | undefined): void;
 }
 
 /**
@@ -67,12 +73,12 @@ export class Contender implements CallerEvents {
   #tries = 0;
   #lastLost: LostAttempt = { outcome: 'held', votes: [] };
 
-  /** @param holder the lock that a caller of this process has, if one does */
-  constructor(arena: Arena, matter: Matter, holder: Lock | undefined) {
+  /** @param served the lock that a caller of this process has, if one does */
+  constructor(arena: Arena, matter: Matter, served: Served | undefined) {
     this.#arena = arena;
     this.#matter = matter;
-    this.#holder = holder;
-    this.#turn = new Turn(arena.clock);
+    this.#holder = served?.holder;
+    this.#turn = served?.turn ?? new Turn(arena.clock);
   }
 
   /** How many callers wait. */
@@ -329,6 +335,7 @@ export class Contender implements CallerEvents {
   #endIfIdle(): void {
     if (this.#line.length > 0 || this.#isAttempting) return;
     this.#wake?.timer.cancel();
-    this.#matter.idle(this.#isServed() ? this.#holder : undefined);
+    const holder = this.#isServed() ? this.#holder : undefined;
+    this.#matter.idle(holder && { holder, turn: this.#turn });
   }
 }

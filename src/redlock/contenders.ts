@@ -4,8 +4,9 @@ import type { Lock } from '../lock/lock.ts';
 import type { BallotResult } from '../quorum/ballot.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import type { LockKeys } from '../wire/operation.ts';
-import { type Arena, Contender, type Matter } from './contender.ts';
+import { type Arena, Contender, type Matter, type Served } from './contender.ts';
 import { HandoverWatch, hasCalled } from './handover-watch.ts';
+import { Turn } from './turn.ts';
 import { WakeUps } from './wake-ups.ts';
 import type { Wish } from './wish.ts';
 
@@ -33,6 +34,8 @@ export class Contenders {
   readonly #contenders = new Map<string, Contender>();
   /** Locks that are had alone, and that nobody else of this process waits for. */
   readonly #held = new Map<string, Lock>();
+  /** The turns that some of them are part of. */
+  readonly #turns = new WeakMap<Lock, Turn>();
   /** Those of shares and permits, and the names of what they want. */
   readonly #others = new Map<Contender, string>();
 
@@ -60,22 +63,18 @@ export class Contenders {
     const name = nameOf(target);
     const known = having === 'alone' ? this.#contenders.get(name) : undefined;
     if (known !== undefined) return known.acquire(wish);
-    const idle: Matter['idle'] = (holder) => {
-      if (having !== 'alone') {
+    const idle: Matter['idle'] = (served) => {
+      if (having === 'alone') {
+        this.#contenders.delete(name);
+        this.#rememberHeld(name, served);
+      } else {
         this.#others.delete(contender);
-        return;
       }
-      this.#contenders.delete(name);
-      if (holder !== undefined) this.#held.set(name, holder);
     };
-    const holder = having === 'alone' ? this.#held.get(name) : undefined;
-    const contender = new Contender(this.#arena, this.#matter(target, having, idle), holder);
-    if (having === 'alone') {
-      this.#held.delete(name);
-      this.#contenders.set(name, contender);
-    } else {
-      this.#others.set(contender, name);
-    }
+    const served = having === 'alone' ? this.#takeHeld(name) : undefined;
+    const contender = new Contender(this.#arena, this.#matter(target, having, idle), served);
+    if (having === 'alone') this.#contenders.set(name, contender);
+    else this.#others.set(contender, name);
     return contender.acquire(wish);
   }
 
@@ -111,6 +110,20 @@ export class Contenders {
   /** Ends what is left: nothing is heard any more. */
   close(): void {
     this.#arena.wakeUps.close();
+  }
+
+  #rememberHeld(name: string, served: Served | undefined): void {
+    if (served === undefined) return;
+    const { holder, turn } = served;
+    this.#held.set(name, holder);
+    // Of very many locks that nobody waits for it would be the larger part of what they take.
+    if (turn.isOfMany) this.#turns.set(holder, turn);
+  }
+
+  #takeHeld(name: string): Served | undefined {
+    const holder = this.#held.get(name);
+    this.#held.delete(name);
+    return holder && { holder, turn: this.#turns.get(holder) ?? new Turn(this.#settings.clock) };
   }
 
   #forget(lock: Lock, name: string): void {

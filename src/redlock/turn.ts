@@ -16,7 +16,7 @@ const SHORTEST_ABSENCE_MS = 5;
 export class Turn {
   readonly #clock: Clock;
   #handovers = 0;
-  #startedAtMs = 0;
+  #startedAtMs: number;
   /** When the turn before ended with a call to another process; undefined: nobody was called. */
   #handedOnAtMs: number | undefined;
   /** For how long others had the lock before this turn. */
@@ -24,6 +24,7 @@ export class Turn {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#startedAtMs = clock.uptime();
   }
 
   /** The lock was got from elsewhere. */
@@ -36,6 +37,11 @@ export class Turn {
   /** One more caller of this process has it. */
   goOn(): void {
     this.#handovers += 1;
+  }
+
+  /** Whether it is more than a lock that nobody has waited for, so that there is something to remember. */
+  get isOfMany(): boolean {
+    return this.#handovers > 0 || this.#absenceMs > 0;
   }
 
   /** Whether the next caller of this process, who asked at that time, may go before those of others. */

@@ -67,6 +67,25 @@ describe('of callers in different processes', () => {
   });
 });
 
+describe('a turn of a process whose callers come back at once', () => {
+  it('is eight locks long, also where nobody is left in line between two of them', async () => {
+    const scene = new Scene();
+    const programs = await scene.programs(4);
+    const all = programs.flatMap((program, index) =>
+      Array.from({ length: 2 }, async () => {
+        for (let round = 0; round < 40; round += 1) await scene.hold(program, `${index}`, 1);
+      }),
+    );
+    await scene.simulation.until(Promise.all(all));
+    const lengths: number[] = [];
+    scene.order.forEach((who, place) => {
+      if (who === scene.order[place - 1]) lengths[lengths.length - 1] = (lengths.at(-1) ?? 0) + 1;
+      else lengths.push(1);
+    });
+    expect(lengths.toSorted((a, b) => a - b)[Math.floor(lengths.length / 2)]).toBe(8);
+  });
+});
+
 describe('whoever hands the lock on to another process', () => {
   /** For every call to a waiter: whether the next attempt at that node was one of the process that was called. */
   async function nextAttempts(processes: number, callers: number): Promise<readonly boolean[]> {
