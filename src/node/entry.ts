@@ -20,9 +20,10 @@ export interface Entry {
 /** What was posted in one tick and has to be answered by the same time, with one timer for all of it. */
 export interface Deadline {
   readonly entries: Entry[];
-  readonly postedAtMs: number;
+  /** When they were posted, or, if the process was stopped before the end of that tick, when it went on. */
+  postedAtMs: number;
   readonly timeoutMs: number;
-  readonly timer: Timer;
+  timer: Timer;
   unreplied: number;
 }
 

@@ -35,6 +35,9 @@ const MOST_UNANSWERED = 4_096;
 /** As {@link MOST_UNANSWERED}, in characters of their keys. */
 const MOST_UNANSWERED_CHARACTERS = 4 * 1_024 * 1_024;
 
+/** From posting to the end of the tick it takes less than that, in milliseconds, unless the process is stopped or busy. */
+const LONGEST_TICK_MS = 2;
+
 /** A node that left a call unanswered is asked again after so long, then after twice as long, … */
 const SHORTEST_PROBE_PAUSE_MS = 25;
 
@@ -49,7 +52,7 @@ const SOON = Promise.resolve();
  * the order it was posted. Calls so grow with the load; alone, an operation is sent at the end of the tick.
  *
  * An entry is *queued* while a call is under way or there is no connection, then *sent*, and over when it has its reply:
- * the server's, or a failure once `timeoutMs` has passed since it was posted. An answer that comes later is reported
+ * the server's, or a failure once `timeoutMs` has passed since the tick it was posted in. An answer that comes later is reported
  * to the {@link AnswerListener} and is no reply. While a node leaves a call unanswered for longer than that, it is asked
  * again only now and then, and everything else fails at once: nothing piles up.
  */
@@ -64,11 +67,12 @@ export class Mailbox {
   #isScheduled = false;
   readonly #endTick = () => {
     this.#isScheduled = false;
-    this.#deadline = undefined;
+    for (const deadline of this.#deadlines) this.#renewIfStopped(deadline);
+    this.#deadlines.length = 0;
     this.#flush();
   };
-  /** The deadline that what is posted next in this tick may share. */
-  #deadline: Deadline | undefined;
+  /** The deadlines of what was posted in this tick, of which the last one may be shared by what is posted next. */
+  readonly #deadlines: Deadline[] = [];
   #calls = 0;
   readonly #overdue = new Set<Call>();
   /** Posted, and neither answered nor given up. */
@@ -140,7 +144,7 @@ export class Mailbox {
   }
 
   #deadlineFor(timeoutMs: number): Deadline {
-    const shared = this.#deadline;
+    const shared = this.#deadlines.at(-1);
     if (shared?.timeoutMs === timeoutMs) return shared;
     const deadline: Deadline = {
       entries: [],
@@ -149,8 +153,17 @@ export class Mailbox {
       timer: this.#clock.after(timeoutMs, () => this.#timeOut(deadline)),
       unreplied: 0,
     };
-    this.#deadline = deadline;
+    this.#deadlines.push(deadline);
     return deadline;
+  }
+
+  /** A node that has not been asked yet, because this process was stopped or busy, has all of its time. */
+  #renewIfStopped(deadline: Deadline): void {
+    const now = this.#clock.uptime();
+    if (now - deadline.postedAtMs < LONGEST_TICK_MS || deadline.unreplied === 0) return;
+    deadline.timer.cancel();
+    deadline.timer = this.#clock.after(deadline.timeoutMs, () => this.#timeOut(deadline));
+    deadline.postedAtMs = now;
   }
 
   #flush(): void {

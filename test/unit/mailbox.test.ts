@@ -276,6 +276,28 @@ describe('without an answer in time', () => {
   });
 });
 
+describe('where the process is stopped between asking and sending', () => {
+  it('a node has all of its time from the sending', async () => {
+    const setup = new Setup();
+    const { clock } = setup;
+    setup.post('a');
+    setup.post('b', 2 * TIMEOUT_MS);
+    const uptime = clock.uptime.bind(clock);
+    clock.uptime = () => uptime() + 10 * TIMEOUT_MS;
+    await clock.advance(0);
+    expect(setup.client.call(0).values).toEqual(['a', 'b']);
+    // It would be refused as late.
+    expect(setup.client.call(0).deadline).toBe(2 * TIMEOUT_MS);
+    expect(clock.pendingTimers).toBe(2);
+    await clock.advance(TIMEOUT_MS);
+    expect([...setup.replies.keys()]).toEqual(['a']);
+    setup.client.call(0).answer([1_000, granted, granted]);
+    await clock.advance(0);
+    expect(setup.replies.get('b')).toEqual(GRANTED);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
 describe('while calls are under way', () => {
   it('two at the most, what is posted is collected, and goes together with the next one', async () => {
     const setup = new Setup();
