@@ -84,6 +84,14 @@ async function composeCommand(): Promise<readonly [program: string, args: readon
     await run('docker', ['compose', 'version']);
     return ['docker', ['compose']];
   } catch {
+    // There may be the other one.
+  }
+  try {
+    await run('docker-compose', ['version']);
     return ['docker-compose', []];
+  } catch (error) {
+    throw new Error('there is no `docker compose`: install docker-compose-plugin or docker-compose', {
+      cause: error,
+    });
   }
 }
