@@ -3,7 +3,7 @@ import { messageOf } from '../base/describe.ts';
 import type { Reply } from '../base/vote.ts';
 import { inSendingOrder } from '../wire/batch.ts';
 import type { Client } from '../wire/client.ts';
-import { decode, failed, type Operation } from '../wire/operation.ts';
+import { decode, failed, isTaking, type Operation } from '../wire/operation.ts';
 import { isUnknownScript } from '../wire/run.ts';
 import { type BatchHeader, callBatch } from './batch-call.ts';
 import { type Call, charactersOf, type Deadline, type Entry, type ReplyListener } from './entry.ts';
@@ -19,7 +19,7 @@ export interface AnswerListener {
   undone(operation: Operation): void;
   /** Operations had no answer in time. */
   timedOut(): void;
-  /** Whether an operation that the server did not do is still worth asking for. */
+  /** Whether an operation that the server did not do is still worth asking for, as far as is known beside the mailbox. */
   isWanted(operation: Operation): boolean;
 }
 
@@ -74,6 +74,7 @@ export class Mailbox {
   /** The deadlines of what was posted in this tick, of which the last one may be shared by what is posted next. */
   readonly #deadlines: Deadline[] = [];
   #calls = 0;
+  readonly #sent = new Set<Call>();
   readonly #overdue = new Set<Call>();
   /** Posted, and neither answered nor given up. */
   #unanswered = 0;
@@ -209,6 +210,7 @@ export class Mailbox {
   async #ask(entries: readonly Entry[]): Promise<void> {
     const call: Call = { entries, unreplied: entries.length, state: 'under way' };
     for (const entry of entries) entry.call = call;
+    this.#sent.add(call);
     this.#calls += 1;
     try {
       await this.#call(call, entries, 'evalsha');
@@ -233,6 +235,7 @@ export class Mailbox {
     if (call.state === 'under way') this.#calls -= 1;
     call.state = 'over';
     for (const entry of call.entries) this.#forget(entry);
+    this.#sent.delete(call);
     this.#overdue.delete(call);
     if (this.#overdue.size > 0) return;
     this.#probePauseMs = SHORTEST_PROBE_PAUSE_MS;
@@ -242,7 +245,10 @@ export class Mailbox {
   /** The server had lost the script and did nothing. What is no longer wanted by now must not run any more. */
   async #askBySource(call: Call, unknownScript: unknown): Promise<void> {
     const { entries } = call;
-    const wanted = entries.filter((entry) => !entry.replied && this.#answers.isWanted(entry.operation));
+    const wanted = entries.filter(
+      ({ replied, operation }) =>
+        !replied && !this.#isBeingReleased(operation) && this.#answers.isWanted(operation),
+    );
     this.#rejectAll(
       entries.filter((entry) => !wanted.includes(entry)),
       unknownScript,
@@ -253,6 +259,14 @@ export class Mailbox {
     } catch (error) {
       this.#rejectAll(wanted, error);
     }
+  }
+
+  /** Whether the release of what an operation takes is on its way. */
+  #isBeingReleased(operation: Operation): boolean {
+    if (!isTaking(operation)) return false;
+    const isRelease = ({ operation: other }: Entry) =>
+      other.kind === 'release' && other.value === operation.value;
+    return this.#queue.some(isRelease) || [...this.#sent].some(({ entries }) => entries.some(isRelease));
   }
 
   async #call(call: Call, entries: readonly Entry[], command: 'evalsha' | 'eval'): Promise<void> {

@@ -84,7 +84,7 @@ export class Node {
       timedOut: () => {
         this.#silent = true;
       },
-      isWanted: (operation) => this.#releases.allows(operation),
+      isWanted: (operation) => !this.#releases.owes(operation),
     };
     const header = {
       markerKey: settings.usesMarker && !client.isCluster ? MARKER_KEY : undefined,

@@ -1,11 +1,11 @@
 import type { Release } from '../wire/operation.ts';
 
-/** A release that its node has not confirmed. */
+/** A release that its node has not done. */
 interface Debt {
   readonly release: Release;
   /** Monotonic milliseconds after which the keys have expired by themselves. */
   readonly untilMs: number;
-  /** Sent, and neither confirmed nor failed yet. */
+  /** Sent again, and neither confirmed nor failed yet. */
   inFlight: boolean;
   triesLeft: number;
 }
@@ -17,8 +17,8 @@ const MOST_TRIES = 4;
 const MOST_DEBTS = 10_000;
 
 /**
- * What one node still has to give back: locks and lost attempts whose release it has not confirmed. A debt is
- * paid by the node's answer, is asked for again when the node is heard of again, and lapses with the keys' ttl.
+ * What one node still has to give back: locks and lost attempts whose release it has not done, as far as is known. A debt
+ * is paid by the node's answer, is asked for again when the node is heard of again, and lapses with the keys' ttl.
  */
 export class OwedReleases {
   readonly #debts = new Map<string, Debt>();
@@ -33,19 +33,12 @@ export class OwedReleases {
     return this.#debts.has(value);
   }
 
-  /** A release is being sent. `untilMs`: monotonic time after which its keys have expired for certain. */
-  sent(release: Release, untilMs: number): void {
-    const known = this.#debts.get(release.value);
-    if (known !== undefined) {
-      if (!known.inFlight) this.#idle -= 1;
-      known.inFlight = true;
-      return;
-    }
-    if (this.#debts.size >= MOST_DEBTS) {
-      const [oldest] = this.#debts.keys();
-      if (oldest !== undefined) this.confirmed(oldest);
-    }
-    this.#debts.set(release.value, { release, untilMs, inFlight: true, triesLeft: MOST_TRIES - 1 });
+  /** A release is being sent. */
+  sent({ value }: Release): void {
+    const debt = this.#debts.get(value);
+    if (debt === undefined || debt.inFlight) return;
+    this.#idle -= 1;
+    debt.inFlight = true;
   }
 
   /** The node has done the release. */
@@ -56,15 +49,32 @@ export class OwedReleases {
     this.#debts.delete(value);
   }
 
-  /** The node has not done the release, as far as is known, and it is not on its way any more. */
-  failed(value: string): void {
-    const debt = this.#debts.get(value);
-    if (debt === undefined || !debt.inFlight) return;
+  /**
+   * The node has not done the release, as far as is known, and it is not on its way any more.
+   *
+   * @param untilMs monotonic time after which its keys have expired for certain
+   */
+  failed(release: Release, untilMs: number): void {
+    const debt = this.#debts.get(release.value);
+    if (debt === undefined) {
+      this.#add(release, untilMs);
+      return;
+    }
+    if (!debt.inFlight) return;
     if (debt.triesLeft === 0) {
-      this.#debts.delete(value);
+      this.#debts.delete(release.value);
       return;
     }
     debt.inFlight = false;
+    this.#idle += 1;
+  }
+
+  #add(release: Release, untilMs: number): void {
+    if (this.#debts.size >= MOST_DEBTS) {
+      const [oldest] = this.#debts.keys();
+      if (oldest !== undefined) this.confirmed(oldest);
+    }
+    this.#debts.set(release.value, { release, untilMs, inFlight: false, triesLeft: MOST_TRIES - 1 });
     this.#idle += 1;
   }
 

@@ -1,5 +1,5 @@
 import type { Timer } from '../base/clock.ts';
-import type { Leave, Operation, Release } from '../wire/operation.ts';
+import { isTaking, type Leave, type Operation, type Release } from '../wire/operation.ts';
 import type { NodeSettings } from './node-settings.ts';
 import { OwedReleases } from './owed-releases.ts';
 
@@ -25,11 +25,9 @@ export class Releases {
     this.#post = post;
   }
 
-  /** A release is being sent. It is owed until the node confirms it or its keys have expired. */
+  /** A release is being sent. */
   sent(release: Release): void {
-    const { clock, maxTtl, driftFactor, nodeTimeout } = this.#settings;
-    const lapsesInMs = maxTtl * (1 + driftFactor) + nodeTimeout;
-    this.#owed.sent(release, clock.uptime() + lapsesInMs);
+    this.#owed.sent(release);
   }
 
   /** The node has done it. */
@@ -37,9 +35,11 @@ export class Releases {
     this.#owed.confirmed(release.value);
   }
 
-  /** The node has not done it, as far as is known. */
+  /** The node has not done it, as far as is known: it is owed until the node confirms it or its keys have expired. */
   failed(release: Release): void {
-    this.#owed.failed(release.value);
+    const { clock, maxTtl, driftFactor, nodeTimeout } = this.#settings;
+    const lapsesInMs = maxTtl * (1 + driftFactor) + nodeTimeout;
+    this.#owed.failed(release, clock.uptime() + lapsesInMs);
   }
 
   /**
@@ -80,20 +80,9 @@ export class Releases {
     for (const release of this.#owed.takeIdle(now, room)) void this.#post(release);
   }
 
-  /** Whether an operation that the server did not do may run still: not if it takes a key whose release was asked for. */
-  allows(operation: Operation): boolean {
-    switch (operation.kind) {
-      case 'acquire':
-      case 'confirm':
-      case 'extend':
-        return !this.#owed.has(operation.value);
-      case 'release':
-      case 'inspect':
-      case 'enter':
-      case 'leave':
-      case 'waiting':
-        return true;
-    }
+  /** Whether a release is owed of what an operation takes. */
+  owes(operation: Operation): boolean {
+    return isTaking(operation) && this.#owed.has(operation.value);
   }
 
   close(): void {

@@ -122,8 +122,13 @@ export class Contenders {
 
   #takeHeld(name: string): Served | undefined {
     const holder = this.#held.get(name);
+    if (holder === undefined) return undefined;
     this.#held.delete(name);
-    return holder && { holder, turn: this.#turns.get(holder) ?? new Turn(this.#settings.clock) };
+    const known = this.#turns.get(holder);
+    if (known !== undefined) return { holder, turn: known };
+    const turn = new Turn(this.#settings.clock);
+    turn.begin();
+    return { holder, turn };
   }
 
   #forget(lock: Lock, name: string): void {

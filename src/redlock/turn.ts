@@ -16,7 +16,7 @@ const SHORTEST_ABSENCE_MS = 5;
 export class Turn {
   readonly #clock: Clock;
   #handovers = 0;
-  #startedAtMs: number;
+  #startedAtMs = 0;
   /** When the turn before ended with a call to another process; undefined: nobody was called. */
   #handedOnAtMs: number | undefined;
   /** For how long others had the lock before this turn. */
@@ -24,7 +24,6 @@ export class Turn {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#startedAtMs = clock.uptime();
   }
 
   /** The lock was got from elsewhere. */

@@ -19,11 +19,15 @@ export function inSendingOrder<Item extends Carrier>(items: readonly Item[]): re
   if (items.length === 1) return items;
   const releases: Item[] = [];
   const others: Item[] = [];
+  // Two releases of a key keep their order anyway.
   const touched = new Set<string>();
   for (const item of items) {
     const { operation } = item;
-    const isFirst = isPlainRelease(operation) && !touched.has(keyOf(operation));
-    (isFirst ? releases : others).push(item);
+    if (isPlainRelease(operation) && !touched.has(keyOf(operation))) {
+      releases.push(item);
+      continue;
+    }
+    others.push(item);
     for (const key of operation.keys) touched.add(key);
   }
   return others.length === 0 ? releases : releases.concat(others);

@@ -83,6 +83,12 @@ export function isVote({ kind }: Operation): boolean {
   return kind === 'acquire' || kind === 'confirm' || kind === 'extend' || kind === 'inspect';
 }
 
+/** Whether it takes or keeps a key for a lock value. */
+export function isTaking(operation: Operation): operation is Acquire | Confirm | Extend {
+  const { kind } = operation;
+  return kind === 'acquire' || kind === 'confirm' || kind === 'extend';
+}
+
 /** Whether it matters to it what time it is at the node. */
 export function isTimed(operation: Operation): boolean {
   return isVote(operation) || operation.kind === 'enter';
