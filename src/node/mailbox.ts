@@ -91,9 +91,9 @@ export class Mailbox {
     this.#mostCalls = client.isCluster ? Number.POSITIVE_INFINITY : MOST_CALLS;
   }
 
-  /** How many more operations the node can be asked for now. */
+  /** How many more operations the node can be asked for in the background: half of all is for what somebody waits for. */
   get room(): number {
-    return MOST_UNANSWERED - this.#unanswered;
+    return Math.max(0, MOST_UNANSWERED / 2 - this.#unanswered);
   }
 
   /** Has the node do an operation. `listener` hears its reply, once, after this call has returned. */

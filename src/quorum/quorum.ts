@@ -120,7 +120,7 @@ export class Quorum {
   /**
    * Gives back what an attempt that was lost may have got. Somebody who waits enters the queue where the attempt was
    * granted, so that all nodes go on to call the same one. Nodes that refused have nothing to give back, but for a
-   * command that was sent twice; they are asked along with the next call.
+   * command that was sent twice; they are asked along with the next call. Nodes that were never asked have nothing.
    */
   async abandon(
     target: LockKeys,
@@ -129,16 +129,16 @@ export class Quorum {
     timeoutMs: number,
   ): Promise<void> {
     const release = { kind: 'release', ...target, value } as const;
-    const refused = new Set<number>();
-    votes.forEach(({ outcome }, index) => {
-      if (outcome === 'held') refused.add(index);
+    const others = new Set<number>();
+    votes.forEach((vote, index) => {
+      if (vote.outcome === 'held') this.#nodes[index]?.submitLater(release);
+      if (vote.outcome === 'held' || wasNeverSent(vote)) others.add(index);
     });
-    for (const index of refused) this.#nodes[index]?.submitLater(release);
-    if (refused.size === this.size) return;
+    if (others.size === this.size) return;
     if (waiter !== undefined) {
-      void holdBallot(this.#nodes, { kind: 'enter', ...target, waiter }, timeoutMs, 'everybody', refused);
+      void holdBallot(this.#nodes, { kind: 'enter', ...target, waiter }, timeoutMs, 'everybody', others);
     }
-    await holdBallot(this.#nodes, release, timeoutMs, 'everybody', refused);
+    await holdBallot(this.#nodes, release, timeoutMs, 'everybody', others);
   }
 
   /** Waits no more: on these nodes, by their places in the list. What was kept for the waiter goes on to the next. */
@@ -306,6 +306,11 @@ export class Quorum {
       look();
     });
   }
+}
+
+/** Whether a node was not even asked: it had more to do than it may be asked for. */
+function wasNeverSent(vote: NodeVote): boolean {
+  return vote.outcome === 'failed' && vote.reason === 'overloaded';
 }
 
 function replyOf(node: Node, operation: Operation, timeoutMs: number): Promise<Reply> {

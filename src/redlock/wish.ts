@@ -55,7 +55,7 @@ function couldBeSlow(votes: readonly NodeVote[]): boolean {
 }
 
 function isLateness(reason: FailureReason): boolean {
-  return reason === 'timeout' || reason === 'late';
+  return reason === 'timeout' || reason === 'late' || reason === 'overloaded';
 }
 
 /** What a lost attempt means for somebody who does not go on. */
