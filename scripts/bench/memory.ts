@@ -1,8 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { heapBytes } from '../../bench/worker/heap.ts';
-import { type Lock, Redlock } from '../../src/index.ts';
+import type { Lock } from '../../src/index.ts';
 import { Fleet } from '../../test/fleet/fleet.ts';
 import { printTable } from './figures.ts';
+import { ensurePeerPackages } from './peers/peer-packages.ts';
+import { Workspace } from './peers/workspace.ts';
 
 const LOCKS = 10_000;
 
@@ -38,6 +41,12 @@ export async function memory(): Promise<void> {
 
 /** What a held lock, its keeper included, and a wait for a lock take in this process. */
 export async function measureMemory(): Promise<MemoryFigures> {
+  ensurePeerPackages();
+  using workspace = await Workspace.make({ withQuorlock: true });
+  // As it is published: what compiles sources on the fly gives every function more to carry.
+  const { Redlock } = (await import(
+    pathToFileURL(workspace.quorlock).href
+  )) as typeof import('../../src/index.ts');
   await using fleet = await Fleet.start(5);
   await using holder = new Redlock(fleet.urls, { ttl: TTL_MS, nodeTimeout: 2_000 });
   await using waiter = new Redlock(fleet.urls, { nodeTimeout: 2_000 });

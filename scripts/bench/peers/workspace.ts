@@ -19,10 +19,14 @@ export class Workspace implements Disposable {
   /** What every process runs. */
   readonly program: string;
 
+  /** Quorlock as it would be published, if it is there. */
+  readonly quorlock: string;
+
   private constructor(folder: string, disarm: () => void) {
     this.#folder = folder;
     this.#disarm = disarm;
     this.program = join(folder, 'worker.js');
+    this.quorlock = join(folder, 'node_modules', 'quorlock', 'dist', 'index.js');
   }
 
   /** @throws {Error} the library does not compile; the compiler has said why */
