@@ -16,3 +16,6 @@ export interface NodeSettings {
   /** Whether the node's marker must let it vote. */
   readonly usesMarker: boolean;
 }
+
+/** Pause before a server that would not be looked at is asked again. */
+export const LOOK_AGAIN_MS = 250;

@@ -7,7 +7,7 @@ import { Ear } from './ear.ts';
 import type { ReplyListener } from './entry.ts';
 import { type AnswerListener, Mailbox } from './mailbox.ts';
 import { lookAt, MARKER_KEY, type MarkerWrite, type NodeLook } from './marker.ts';
-import { CLAMP_MS, type NodeSettings } from './node-settings.ts';
+import { CLAMP_MS, LOOK_AGAIN_MS, type NodeSettings } from './node-settings.ts';
 import { type Divergence, NodeTime, type TimeReading } from './node-time.ts';
 import { Releases } from './releases.ts';
 
@@ -21,8 +21,8 @@ export interface Registrar {
 
 type NodeState = 'connecting' | 'greeting' | 'voting' | 'quarantined' | 'refused' | 'down' | 'ended';
 
-/** Pause before a server that would not be looked at is asked again. */
-const LOOK_AGAIN_MS = 250;
+/** What nodes in these states fail with; those that are down are disconnected. */
+const REFUSALS: Partial<Record<NodeState, FailureReason>> = { ended: 'closed', refused: 'refused' };
 
 /** A deadline that no clock reaches, for a Cluster, whose servers each have a TIME of their own. */
 const NO_DEADLINE_US = Number.MAX_SAFE_INTEGER;
@@ -303,8 +303,7 @@ export class Node {
   }
 
   #refusal(): Reply {
-    const reasons: Partial<Record<NodeState, FailureReason>> = { ended: 'closed', refused: 'refused' };
-    return failed(reasons[this.#state] ?? 'disconnected', this.#why);
+    return failed(REFUSALS[this.#state] ?? 'disconnected', this.#why);
   }
 
   #deadlineUs(nowMs: number, withinMs: number): number {

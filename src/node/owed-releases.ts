@@ -13,8 +13,11 @@ interface Debt {
 /** How often a release is sent to a node at the most. */
 const MOST_TRIES = 4;
 
-/** Debts kept for one node. The oldest is dropped for a new one; its keys expire by themselves. */
+/** Debts kept for one node. The oldest are dropped for new ones; their keys expire by themselves. */
 const MOST_DEBTS = 10_000;
+
+/** So many are dropped at a time: to look for the oldest one of so many takes as long as to find a thousand. */
+const DROPPED_AT_ONCE = 1_000;
 
 /**
  * What one node still has to give back: locks and lost attempts whose release it has not done, as far as is known. A debt
@@ -70,12 +73,18 @@ export class OwedReleases {
   }
 
   #add(release: Release, untilMs: number): void {
-    if (this.#debts.size >= MOST_DEBTS) {
-      const [oldest] = this.#debts.keys();
-      if (oldest !== undefined) this.confirmed(oldest);
-    }
+    if (this.#debts.size >= MOST_DEBTS) this.#dropOldest();
     this.#debts.set(release.value, { release, untilMs, inFlight: false, triesLeft: MOST_TRIES - 1 });
     this.#idle += 1;
+  }
+
+  #dropOldest(): void {
+    let left = DROPPED_AT_ONCE;
+    for (const value of this.#debts.keys()) {
+      if (left === 0) return;
+      this.confirmed(value);
+      left -= 1;
+    }
   }
 
   /** Takes no more than so many of the debts to ask for again. Those whose keys have expired by `nowMs` lapse. */
