@@ -16,13 +16,12 @@ import { simulator } from './bench/simulator.ts';
 import { UsageError } from './support/arguments.ts';
 
 /** These run in processes like those of other libraries. */
-const NAMED: Readonly<Record<string, () => Promise<void>>> = { held, hung, quorums };
+const NAMED: Readonly<Record<string, () => Promise<void>>> = { held, hung, memory, quorums };
 
 const OWN: Readonly<Record<string, () => Promise<void>>> = {
   degraded,
   'round-trips': roundTrips,
   'fence-memory': fenceMemory,
-  memory,
   simulator,
 };
 
