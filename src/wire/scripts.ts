@@ -7,8 +7,12 @@ export interface Script {
   readonly sha1: string;
 }
 
+/** A line of Lua that stands for another file: text that several share, where a function would cost too much. */
+const PLACE = /--\[\[ ([\w-]+) \]\]/g;
+
 function read(name: string): string {
-  return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+  const text = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+  return text.replace(PLACE, (_, other: string) => (other === 'operations' ? operations() : read(other)));
 }
 
 function script(source: string): Script {
@@ -56,17 +60,8 @@ function operations(): string {
   return `${read('helpers')}\noperation = function(name, n)\n${parts.join('\n')}\nend`;
 }
 
-/** What stands for other files in `lua/batch.lua`. */
-const PLACE = /--\[\[ ([\w-]+) \]\]/g;
-
-function batch(): string {
-  return read('batch').replace(PLACE, (_, name: string) =>
-    name === 'operations' ? operations() : read(name),
-  );
-}
-
 /** Carries the operations of one tick to one node, see `lua/batch.lua`. */
-export const batchScript: Script = script(`${read('prelude')}\n${batch()}`);
+export const batchScript: Script = script(`${read('prelude')}\n${read('batch')}`);
 
 /** Looks at one server and writes its marker, see `lua/marker.lua`. */
 export const markerScript: Script = script(read('marker'));

@@ -53,7 +53,18 @@ const contracts = [...new Set(Object.values(FILES_BY_OPERATION))];
 
 /** Files that have code for operations without a contract of their own. */
 const STRAIGHT = ['straight-releases', 'straight-acquires', 'straight-contend'];
-const HELPERS = ['prelude', 'helpers', 'keys', 'queue', 'counter', 'acquire-all', 'batch', ...STRAIGHT];
+const SHARED_TEXT = ['raise-counter', 'hand-on', 'wait-in'];
+const HELPERS = [
+  'prelude',
+  'helpers',
+  'keys',
+  'queue',
+  'counter',
+  'acquire-all',
+  'batch',
+  ...STRAIGHT,
+  ...SHARED_TEXT,
+];
 
 /** Reply codes by name, as the scripts have them. */
 function codesOfPrelude(): Readonly<Record<string, number>> {
@@ -269,6 +280,11 @@ describe('the arguments of a script', () => {
   });
 });
 
+/** The files that another one stands in, and that have given names to what it works on. */
+function hostsOf(name: string): readonly string[] {
+  return luaFiles.filter((host) => read(new URL(`${host}.lua`, LUA)).includes(`--[[ ${name} ]]`));
+}
+
 /** What a piece of code gives a name to. */
 function namesIn(body: string): ReadonlySet<string> {
   const locals = [...body.matchAll(/\blocal (?:function )?([\w, ]+?)(?: =|\(|$)/gm)];
@@ -294,7 +310,7 @@ describe('the scripts as they are sent', () => {
   it('set no global variable, which Redis forbids', () => {
     for (const name of luaFiles) {
       const { body } = lua(name);
-      const known = namesIn(STRAIGHT.includes(name) ? batch.body + body : body);
+      const known = namesIn([...hostsOf(name).map((host) => lua(host).body), body].join('\n'));
       for (const [, list = ''] of body.matchAll(/^\s*([a-z_]\w*(?:, [a-z_]\w*)*) = /gm)) {
         for (const assigned of list.split(', ')) {
           // Fields of a table constructor look like assignments; they end with a comma.

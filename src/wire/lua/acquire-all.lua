@@ -73,10 +73,9 @@ local function acquire_all(first, n, value, ttl, number, member, score, previous
     end
     if token > 0 then return granted(token) end
   end
-  local floor = clamp(tonumber(number))
   -- One number above every counter involved, and the same in each of them.
   for i = first + n, first + 2 * n - 1 do
-    local counter, failure = raise_counter(KEYS[i], floor)
+    local counter, failure = raise_counter(KEYS[i], number)
     if failure then return undo(failure) end
     token = math.max(token, counter)
   end

@@ -67,7 +67,7 @@ local function acquire(first, distance, value, ttl, number, member, score, previ
     if token and token > 0 then return granted(token) end
   end
   local counter
-  counter, failure = raise_counter(fence, clamp(tonumber(number)))
+  counter, failure = raise_counter(fence, number)
   if not failure then return granted(counter) end
   if is_taken then redis.call('DEL', key) end
   return { FAILED, failure }

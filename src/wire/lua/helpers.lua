@@ -8,9 +8,3 @@ end
 local function error_of(reply)
   return type(reply) == 'table' and reply.err or nil
 end
-
--- The proposed token, kept within beta of this node's TIME on both sides: a client whose idea of the time is
--- wrong can neither push a counter into the future nor fall behind tokens of a counter that has expired.
-local function clamp(proposal)
-  return math.min(math.max(proposal, now - beta), now + beta)
-end

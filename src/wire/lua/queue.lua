@@ -20,29 +20,14 @@ local function has_queue(queue)
 end
 
 local function queue_functions()
-  -- Hands a key that nobody owns to the first waiter that is there to hear it. True if somebody was called; else the key
-  -- is as it was before.
-  local function hand_to_first(key, queue)
-    for _ = 1, MOST_DEAF do
-      local member = redis.pcall('ZPOPMIN', queue)[1]
-      if not member then return false end
-      local process, contender = string.match(member, '^(.*)%.(.-)$')
-      if process then
-        local heard = redis.pcall('PUBLISH', WAKE .. process, contender)
-        if type(heard) == 'number' and heard > 0 then
-          return not error_of(redis.pcall('SET', key, CALLED .. member, 'PX', grace))
-        end
-      end
-    end
-    return false
+  local function hand_to_first(lock, queue)
+    --[[ hand-on ]]
+    return called
   end
 
-  -- Has a waiter be called in its turn. The queue goes when nobody has asked again for two of the longest ttls. How many
-  -- are before it; nothing if it could not enter.
   local function wait_in(queue, member, score)
-    if error_of(redis.pcall('ZADD', queue, digits(math.min(tonumber(score), now)), member)) then return end
-    redis.call('PEXPIRE', queue, 2 * tonumber(ARGV[3]))
-    return redis.call('ZRANK', queue, member)
+    --[[ wait-in ]]
+    return rank
   end
 
   -- The reply to a waiter that is refused because of these queues' keys: it enters them, if that is what kept it.

@@ -75,7 +75,7 @@ local function share(first, _, value, ttl, number, member, score, previous)
   local counter = 0
   local failure
   if number ~= '' then
-    counter, failure = raise_counter(fence, clamp(tonumber(number)))
+    counter, failure = raise_counter(fence, number)
     if failure then return { FAILED, failure } end
   end
   failure = take_share(key, readers, value, ttl, is_free)

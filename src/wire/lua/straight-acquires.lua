@@ -3,8 +3,6 @@
 local queues = key + step * n
 if late or not votes then
   apart = n - done
-elseif n == 1 then
-  apart = redis.pcall('EXISTS', KEYS[queues])
 elseif redis.pcall('EXISTS', unpack(KEYS, queues, queues + n - 1)) ~= 0 then
   apart = n - done
 end
@@ -19,19 +17,8 @@ while apart == 0 and done < n do
     local reply = 0
     if step == 2 then
       local fence, number = KEYS[key + n + done], ARGV[at + 1]
-      reply = tonumber(number)
-      if reply < now - beta or reply > now + beta then
-        reply = math.min(math.max(reply, now - beta), now + beta)
-        number = string.format('%.0f', reply)
-      end
-      -- As raise_counter, which would write the number anew.
-      local before = redis.pcall('SET', fence, number, 'PX', retention, 'GET')
-      local failure = type(before) == 'table' and before.err
-      before = not failure and before and tonumber(before)
-      if before and before >= reply then
-        reply = before + 1
-        failure = redis.pcall('SET', fence, string.format('%.0f', reply), 'PX', retention).err
-      end
+      --[[ raise-counter ]]
+      reply = token
       if failure then
         redis.pcall('DEL', lock)
         reply = { FAILED, failure }

@@ -18,12 +18,8 @@ if not set then
       if remaining >= 0 then
         reply = { HELD, remaining }
         if member ~= '' then
-          -- As wait_in.
-          local since = string.format('%.0f', math.min(tonumber(score), now))
-          if type(redis.pcall('ZADD', queue, since, member)) == 'number' then
-            redis.call('PEXPIRE', queue, 2 * tonumber(ARGV[3]))
-            reply[3] = redis.call('ZRANK', queue, member)
-          end
+          --[[ wait-in ]]
+          reply[3] = rank
         end
       end
     end
@@ -36,15 +32,8 @@ end
 if is_taken then
   reply = { GRANTED, 0 }
   if number ~= '' then
-    local token = math.min(math.max(tonumber(number), now - beta), now + beta)
     local fence = KEYS[key + 1]
-    local before = redis.pcall('SET', fence, string.format('%.0f', token), 'PX', retention, 'GET')
-    local failure = type(before) == 'table' and before.err
-    before = not failure and before and tonumber(before)
-    if before and before >= token then
-      token = before + 1
-      failure = redis.pcall('SET', fence, string.format('%.0f', token), 'PX', retention).err
-    end
+    --[[ raise-counter ]]
     reply[2] = token
     if failure then
       redis.pcall('DEL', lock)

@@ -9,19 +9,9 @@ if n == 1 then
   local is_awaited = redis.pcall('EXISTS', KEYS[queues]) == 1
   if owner == ARGV[i + 4] then
     if is_awaited then
-      -- As hand_to_first.
-      for _ = 1, MOST_DEAF do
-        local member = redis.pcall('ZPOPMIN', KEYS[queues])[1]
-        if not member then break end
-        local process, contender = string.match(member, '^(.*)%.(.-)$')
-        local heard = process and redis.pcall('PUBLISH', WAKE .. process, contender)
-        if type(heard) == 'number' and heard > 0 then
-          if not redis.pcall('SET', KEYS[key], CALLED .. member, 'PX', grace).err then
-            reply = { GRANTED, 1, 1 }
-          end
-          break
-        end
-      end
+      local lock, queue = KEYS[key], KEYS[queues]
+      --[[ hand-on ]]
+      if called then reply = { GRANTED, 1, 1 } end
     end
     if not reply and type(redis.pcall('DEL', KEYS[key])) == 'number' then reply = 1 end
   elseif type(owner) == 'string' then

@@ -1,0 +1,18 @@
+-- Raises the fence counter `fence` above all it ever answered, at least to the proposed token `number`: one call in the
+-- ordinary case. Gives `token` and, if it failed, `failure`.
+--
+-- The proposal is kept within beta of this node's TIME on both sides: a client whose idea of the time is wrong can neither
+-- push a counter into the future nor fall behind tokens of a counter that has expired.
+
+local token = tonumber(number)
+if token < now - beta or token > now + beta then
+  token = math.min(math.max(token, now - beta), now + beta)
+  number = string.format('%.0f', token)
+end
+local before = redis.pcall('SET', fence, number, 'PX', retention, 'GET')
+local failure = type(before) == 'table' and before.err or nil
+before = not failure and before and tonumber(before)
+if before and before >= token then
+  token = before + 1
+  failure = redis.pcall('SET', fence, string.format('%.0f', token), 'PX', retention).err
+end
