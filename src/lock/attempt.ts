@@ -6,7 +6,13 @@ import { Validity } from './validity.ts';
 
 /** What one attempt to get a lock came to. */
 export type Attempt =
-  | { readonly outcome: 'acquired'; readonly lock: Lock; readonly votes: readonly NodeVote[] }
+  | {
+      readonly outcome: 'acquired';
+      readonly lock: Lock;
+      readonly votes: readonly NodeVote[];
+      /** What nodes have said until now, where somebody contended. */
+      readonly latest: readonly NodeVote[] | undefined;
+    }
   | {
       /** `expired`: granted, but nothing was left of the validity. */
       readonly outcome: Defeat | 'expired';
@@ -29,11 +35,12 @@ export async function attempt(
     const validity = new Validity(grant.startedAt, ttl);
     if (validity.remainingMs(surroundings) > 0) {
       const lock = new Lock(surroundings, terms, grant, validity);
-      return { outcome: 'acquired', lock, votes: grant.votes };
+      return { outcome: 'acquired', lock, votes: grant.votes, latest: grant.latest };
     }
   }
   const { votes } = grant;
-  const waiter = contention?.waiter;
-  surroundings.background(quorum.abandon(target, value, { votes, waiter }, releaseTimeout));
+  const { waiter, ended } = contention ?? {};
+  const abandon = () => quorum.abandon(target, value, { votes, waiter }, releaseTimeout);
+  surroundings.background(ended === undefined ? abandon() : ended().then(abandon));
   return { outcome: grant.granted ? 'expired' : defeatOf(votes), votes };
 }

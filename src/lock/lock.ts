@@ -52,6 +52,27 @@ export interface LockTerms {
 export let loseLock: (lock: Lock, why: () => LockLostError) => void;
 
 /**
+ * Has another lock take over a lock's keys while it is held, for whoever has them next in this process: from now on they
+ * are kept, and extended, in the name of the heir. `heir` resolves with undefined if it did not come to that.
+ */
+export let bequeath: (lock: Lock, heir: Promise<Lock | undefined>) => void;
+
+/** The lock that has a lock's keys by now; undefined: nobody was to take them over, or it did not come to that. */
+export let heirOf: (lock: Lock) => Promise<Lock | undefined> | undefined;
+
+/**
+ * Milliseconds for which somebody may count on a lock, because it said so once: also if it is lost by now, for a clock has
+ * jumped. 0 if it was given back.
+ */
+export let protectedMs: (lock: Lock) => number;
+
+/** Resolves when that has come to 0. */
+export let unprotected: (lock: Lock) => Promise<void>;
+
+/** Whether a lock's keys live as long as they were granted for: an extension may be under way of which nothing is known. */
+export let isAsGranted: (lock: Lock) => boolean;
+
+/**
  * A lock that was acquired. It is *held* until it is *released* by its holder or *lost*: its validity ended, or a
  * majority of nodes said that it is gone. Neither can be undone.
  */
@@ -72,6 +93,7 @@ export class Lock {
   /** Extensions and the release of one lock run one after the other. */
   #queue: Promise<unknown> | undefined;
   #release: Promise<ReleaseReport> | undefined;
+  #heir: Promise<Lock | undefined> | undefined;
   #controller: AbortController | undefined;
   #expiry: Timer | undefined;
 
@@ -177,7 +199,8 @@ export class Lock {
     const { quorum, clock, checkTtl, nodeTimeoutFor } = this.#surroundings;
     checkTtl(ttl);
     this.assertHeld();
-    const attempt = await quorum.extend(this.#target, this.value, ttl, this.#token, nodeTimeoutFor(ttl));
+    const owner = this.#heir === undefined ? this : ((await this.#heir) ?? this);
+    const attempt = await quorum.extend(this.#target, owner.value, ttl, owner.#token, nodeTimeoutFor(ttl));
     const { votes } = attempt;
     // An agreement that comes after the old validity has ended comes too late: somebody may have held the lock in
     // between and the signal has told so.
@@ -226,10 +249,29 @@ export class Lock {
   #lose(why: () => QuorlockError): void {
     if (this.#end !== undefined) return;
     this.#end = why;
+    // Whoever keeps a lock that is over is not to keep all that came after it.
+    this.#heir = undefined;
     this.#expiry?.cancel();
     this.#surroundings.ended(this, this.#target);
     this.#ended?.();
     this.#controller?.abort(why());
+  }
+
+  #protectedMs(): number {
+    return this.#release === undefined ? Math.max(0, this.#validity.longestMs(this.#surroundings)) : 0;
+  }
+
+  #unprotected(): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => {
+        const leftMs = this.#protectedMs();
+        if (leftMs === 0) resolve();
+        else this.#surroundings.clock.after(leftMs, look, { keepAlive: false });
+      };
+      // It may have been lost, or be about to be given back.
+      this.signal.addEventListener('abort', () => queueMicrotask(look), { once: true });
+      look();
+    });
   }
 
   /** Wakes up when the validity should have ended, and looks. An extension in between only makes it look again. */
@@ -245,6 +287,13 @@ export class Lock {
 
   static {
     loseLock = (lock, why) => lock.#lose(why);
+    bequeath = (lock, heir) => {
+      lock.#heir = heir;
+    };
+    heirOf = (lock) => lock.#heir;
+    protectedMs = (lock) => lock.#protectedMs();
+    unprotected = (lock) => lock.#unprotected();
+    isAsGranted = (lock) => lock.#queue === undefined;
   }
 }
 

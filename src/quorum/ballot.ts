@@ -8,6 +8,8 @@ export interface BallotResult {
   readonly decision: Exclude<Decision, 'undecided'>;
   /** One vote a node, in the order of the node list. */
   readonly votes: readonly NodeVote[];
+  /** Of a ballot that was over when it was won: what nodes have said until now. */
+  readonly latest?: readonly NodeVote[];
 }
 
 /** When a ballot is over. Neither waits for nodes that are known to be silent once all others have voted. */
@@ -42,14 +44,16 @@ export function holdBallot(
     let granted = already.size;
     let refused = 0;
     let over = false;
+    let goesOn = false;
 
     const isAwaited = (node: Node, index: number) =>
       votes[index]?.outcome === 'pending' && !already.has(index) && !node.isSilent;
 
     const count = (reply: Reply, latencyMs: number, index: number) => {
       const pending = votes[index];
-      if (over || pending === undefined) return;
+      if (pending === undefined || (over && !goesOn)) return;
       votes[index] = { node: pending.node, latencyMs, ...reply };
+      if (over) return;
       if (reply.outcome === 'granted') granted += 1;
       else refused += 1;
       const decision = tally(nodes.length, granted, refused);
@@ -59,7 +63,9 @@ export function holdBallot(
       if (!mayEndEarly && nodes.some(isAwaited)) return;
       over = true;
       if (granted + refused < nodes.length) explainSilence();
-      resolve({ decision: decision === 'won' ? 'won' : 'lost', votes });
+      goesOn = patience === 'victory' && decision === 'won';
+      if (goesOn) resolve({ decision: 'won', votes: [...votes], latest: votes });
+      else resolve({ decision: decision === 'won' ? 'won' : 'lost', votes });
     };
 
     /** What keeps those silent that have not voted, as far as it is known. */

@@ -8,6 +8,7 @@ import { type BallotResult, holdBallot } from './ballot.ts';
 import { chooseToken, isKept } from './fencing.ts';
 import { Membership } from './membership.ts';
 import type { MembershipSettings } from './quarantine.ts';
+import { releaseWhereLeft } from './release.ts';
 import { majorityOf } from './tally.ts';
 import { TokenClock } from './token-clock.ts';
 
@@ -15,6 +16,8 @@ import { TokenClock } from './token-clock.ts';
 export interface Grant {
   readonly granted: boolean;
   readonly votes: readonly NodeVote[];
+  /** What nodes have said until now, where somebody contended. */
+  readonly latest?: readonly NodeVote[] | undefined;
   /** The moment before the first byte was sent: validity counts from here. */
   readonly startedAt: Instant;
   /** The fencing token; 0 without fencing. */
@@ -25,8 +28,13 @@ export interface Grant {
 export interface Contention {
   /** Undefined where nobody would hear it called. */
   readonly waiter: Waiter | undefined;
-  /** A lock value of this process that is being released, and whose keys the attempt takes over. */
+  /** A lock value of this process whose keys the attempt takes over. */
   readonly previous: string | undefined;
+  /**
+   * That one is held still, and protected by what the attempt gets: nothing of it is given back before this resolves.
+   * Undefined: it is being given back.
+   */
+  readonly ended?: (() => Promise<void>) | undefined;
 }
 
 /**
@@ -81,14 +89,14 @@ export class Quorum {
       timeoutMs,
       contention === undefined ? 'outcome' : 'victory',
     );
+    const { votes, latest } = ballot;
     const granted = ballot.decision === 'won';
-    if (!granted || target.fences.length === 0) {
-      return { granted, votes: ballot.votes, startedAt, token: 0 };
-    }
-    const { token, confirmed } = chooseToken(ballot.votes);
-    if (confirmed >= majorityOf(this.size)) return { granted, votes: ballot.votes, startedAt, token };
+    if (!granted || target.fences.length === 0) return { granted, votes, latest, startedAt, token: 0 };
+    const { token, confirmed } = chooseToken(votes);
+    if (confirmed >= majorityOf(this.size)) return { granted, votes, latest, startedAt, token };
     const confirmation = await this.#confirm(target, value, token, timeoutMs, ballot);
-    return { granted: confirmation.decision === 'won', votes: confirmation.votes, startedAt, token };
+    const isConfirmed = confirmation.decision === 'won';
+    return { granted: isConfirmed, votes: confirmation.votes, latest, startedAt, token };
   }
 
   /** Lets a lock live `ttl` from now. `token` is 0 without fencing. */
@@ -112,9 +120,20 @@ export class Quorum {
   /**
    * Gives a value's keys back on every node, which hands them on to whoever waits first; nodes that do not confirm it
    * are asked again in the background.
+   *
+   * @param taken votes of nodes that are known to have it no more, `held`: another value of this process took the keys
+   * over. They are not waited for, and asked along with the next call, for a command that may have been sent twice
    */
-  release(target: LockKeys, value: string, timeoutMs: number): Promise<BallotResult> {
-    return holdBallot(this.#nodes, { kind: 'release', ...target, value }, timeoutMs, 'everybody');
+  release(
+    target: LockKeys,
+    value: string,
+    timeoutMs: number,
+    taken?: readonly NodeVote[],
+  ): Promise<BallotResult> {
+    const release = { kind: 'release', ...target, value } as const;
+    return taken === undefined
+      ? holdBallot(this.#nodes, release, timeoutMs, 'everybody')
+      : releaseWhereLeft(this.#nodes, release, timeoutMs, taken);
   }
 
   /**

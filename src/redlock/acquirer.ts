@@ -3,7 +3,7 @@ import { describe } from '../base/describe.ts';
 import { ClosedError, SelfDeadlockError, UpgradeError } from '../base/errors.ts';
 import type { Attempt } from '../lock/attempt.ts';
 import { Keeper, type KeeperTerms } from '../lock/keeper.ts';
-import type { Lock } from '../lock/lock.ts';
+import { heirOf, type Lock } from '../lock/lock.ts';
 import type { Contention, Quorum } from '../quorum/quorum.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import type { Contenders } from './contenders.ts';
@@ -135,7 +135,11 @@ export class Acquirer {
     const wish = this.#wish(demand, options, 0, undefined);
     lock.assertHeld();
     try {
-      const taking = wish.attempt({ waiter: undefined, previous: lock.value });
+      // Somebody in this process may be about to have it next, and nodes may know it by that name.
+      const heir = await heirOf(lock);
+      lock.assertHeld();
+      const taking = wish.attempt({ waiter: undefined, previous: (heir ?? lock).value });
+      void heir?.release();
       void lock.release();
       return await this.#tryOnce({ ...wish, attempt: () => taking }, (failure) => {
         throw failure;

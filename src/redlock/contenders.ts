@@ -1,14 +1,19 @@
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
+import type { NodeVote } from '../base/vote.ts';
 import type { Lock } from '../lock/lock.ts';
 import type { BallotResult } from '../quorum/ballot.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import type { LockKeys } from '../wire/operation.ts';
-import { type Arena, Contender, type Matter, type Served } from './contender.ts';
+import { Contender } from './contender.ts';
 import { HandoverWatch, hasCalled } from './handover-watch.ts';
+import type { Arena, Matter, Served } from './matter.ts';
 import { Turn } from './turn.ts';
 import { WakeUps } from './wake-ups.ts';
 import type { Wish } from './wish.ts';
+
+/** Who asks again so soon after the lock was handed on to another process comes back at once, in milliseconds. */
+const AT_ONCE_MS = 1;
 
 /** What contenders need of their Redlock. */
 export interface ContendersSettings {
@@ -72,7 +77,9 @@ export class Contenders {
       }
     };
     const served = having === 'alone' ? this.#takeHeld(name) : undefined;
-    const contender = new Contender(this.#arena, this.#matter(target, having, idle), served);
+    const lately = having === 'alone' ? this.#watch.turnWithin(name, AT_ONCE_MS) : undefined;
+    if (lately !== undefined) lately.comesBack = true;
+    const contender = new Contender(this.#arena, this.#matter(target, having, idle), served, lately);
     if (having === 'alone') this.#contenders.set(name, contender);
     else this.#others.set(contender, name);
     return contender.acquire(wish);
@@ -83,14 +90,15 @@ export class Contenders {
     const { quorum, releaseTimeout } = this.#settings;
     const having = havingOf(target);
     const name = nameOf(target);
-    const release = async () => {
-      const result = await quorum.release(target, lock.value, releaseTimeout);
+    const contender = having === 'alone' ? this.#contenders.get(name) : undefined;
+    const turnOf = () => contender?.turn ?? this.#turns.get(lock) ?? new Turn(this.#settings.clock);
+    const release = async (taken?: readonly NodeVote[]) => {
+      const result = await quorum.release(target, lock.value, releaseTimeout, taken);
       if (result.votes.some(hasCalled)) {
-        this.#watch.watch(name, target, lock.value, () => this.#waitingFor(name) > 0);
+        this.#watch.watch(name, target, lock.value, () => this.#waitingFor(name) > 0, turnOf());
       }
       return result;
     };
-    const contender = having === 'alone' ? this.#contenders.get(name) : undefined;
     if (contender !== undefined) return contender.giveBack(lock, release);
     this.#forget(lock, name);
     return release();

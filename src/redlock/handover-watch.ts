@@ -2,9 +2,16 @@ import type { Clock, Timer } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import type { LockKeys } from '../wire/operation.ts';
+import type { Turn } from './turn.ts';
 
 /** How much longer than a called waiter has time, a watch waits at the least and at the most, in milliseconds. */
 const MARGIN_MS = { least: 2, most: 12 } as const;
+
+interface Watched {
+  readonly timer: Timer;
+  readonly turn: Turn;
+  readonly sinceMs: number;
+}
 
 /**
  * Sees to it that locks which this process gave back are taken by those who were called. If one was not there to hear
@@ -15,7 +22,7 @@ export class HandoverWatch {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #timeoutMs: number;
-  readonly #timers = new Map<string, Timer>();
+  readonly #watched = new Map<string, Watched>();
   #isClosed = false;
 
   /** @param timeoutMs how long a node has to answer, and a waiter to come once it is called */
@@ -31,30 +38,44 @@ export class HandoverWatch {
    *
    * @param name one watch at a time has this name
    * @param value the lock value that was given back
+   * @param turn the turn of this process that ended so
    * @param isMoot whether somebody in this process looks after it anyway, when it is time to
    */
-  watch(name: string, target: LockKeys, value: string, isMoot: () => boolean): void {
+  watch(name: string, target: LockKeys, value: string, isMoot: () => boolean, turn: Turn): void {
     if (this.#isClosed) return;
-    this.#timers.get(name)?.cancel();
+    this.#watched.get(name)?.timer.cancel();
     const marginMs = MARGIN_MS.least + this.#random.fraction() * (MARGIN_MS.most - MARGIN_MS.least);
     const look = () => {
-      this.#timers.delete(name);
-      if (!isMoot()) void this.#look(name, target, value, isMoot);
+      this.#watched.delete(name);
+      if (!isMoot()) void this.#look(name, target, value, isMoot, turn);
     };
-    this.#timers.set(name, this.#clock.after(this.#timeoutMs + marginMs, look, { keepAlive: false }));
+    const timer = this.#clock.after(this.#timeoutMs + marginMs, look, { keepAlive: false });
+    this.#watched.set(name, { timer, turn, sinceMs: this.#clock.uptime() });
+  }
+
+  /** The turn that ended with a call to another process no longer ago than so many milliseconds. */
+  turnWithin(name: string, ms: number): Turn | undefined {
+    const watched = this.#watched.get(name);
+    return watched !== undefined && this.#clock.uptime() - watched.sinceMs <= ms ? watched.turn : undefined;
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const timer of this.#timers.values()) timer.cancel();
-    this.#timers.clear();
+    for (const { timer } of this.#watched.values()) timer.cancel();
+    this.#watched.clear();
   }
 
-  async #look(name: string, target: LockKeys, value: string, isMoot: () => boolean): Promise<void> {
+  async #look(
+    name: string,
+    target: LockKeys,
+    value: string,
+    isMoot: () => boolean,
+    turn: Turn,
+  ): Promise<void> {
     if (await this.#quorum.isTaken(target, this.#random.fraction(), this.#timeoutMs)) return;
     if (this.#isClosed || isMoot()) return;
     const { votes } = await this.#quorum.release(target, value, this.#timeoutMs);
-    if (votes.some(hasCalled)) this.watch(name, target, value, isMoot);
+    if (votes.some(hasCalled)) this.watch(name, target, value, isMoot, turn);
   }
 }
 

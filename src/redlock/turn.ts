@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 const FREE_HANDOVERS = 7;
 
 /** Callers that had asked when the turn began get their lock in it, but no more of them than this, … */
-const MOST_HANDOVERS = 15;
+const MOST_HANDOVERS = 31;
 
 /** … and none whose lock would begin this many milliseconds after the turn. */
 const LONGEST_TURN_MS = 100;
@@ -21,6 +21,10 @@ export class Turn {
   #handedOnAtMs: number | undefined;
   /** For how long others had the lock before this turn. */
   #absenceMs = 0;
+  #servedAtMs: number | undefined;
+  #lastHeldMs = Number.POSITIVE_INFINITY;
+  /** Whether callers of this process ask again at once after they have given the lock back. */
+  comesBack = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -38,9 +42,25 @@ export class Turn {
     this.#handovers += 1;
   }
 
+  /** A caller has the lock from now on. */
+  served(): void {
+    this.#servedAtMs = this.#clock.uptime();
+  }
+
+  /** It gives the lock back. */
+  givenBack(): void {
+    if (this.#servedAtMs !== undefined) this.#lastHeldMs = this.#clock.uptime() - this.#servedAtMs;
+    this.#servedAtMs = undefined;
+  }
+
+  /** For how long the caller before had the lock, in milliseconds; infinite if nobody knows. */
+  get lastHeldMs(): number {
+    return this.#lastHeldMs;
+  }
+
   /** Whether it is more than a lock that nobody has waited for, so that there is something to remember. */
   get isOfMany(): boolean {
-    return this.#handovers > 0 || this.#absenceMs > 0;
+    return this.#handovers > 0 || this.#absenceMs > 0 || this.comesBack;
   }
 
   /** Whether the next caller of this process, who asked at that time, may go before those of others. */

@@ -14,6 +14,9 @@ import { tally } from '../quorum/tally.ts';
 /** An attempt that got no lock. */
 export type LostAttempt = Exclude<Attempt, { readonly outcome: 'acquired' }>;
 
+/** An attempt that got one. */
+export type Won = Extract<Attempt, { readonly outcome: 'acquired' }>;
+
 /** What a caller wants and how long it is ready to wait for it. */
 export interface Wish {
   readonly resources: readonly string[];

@@ -35,7 +35,7 @@ export interface Acquire extends LockKeys {
   readonly proposal: number;
   /** Who waits if this is refused; undefined: nobody does. A node whose calls are not heard is not told. */
   readonly waiter?: Waiter | undefined;
-  /** A lock value of this process that is being released, and whose keys this attempt takes over. */
+  /** A lock value of this process whose keys this attempt takes over. */
   readonly previous?: string | undefined;
 }
 

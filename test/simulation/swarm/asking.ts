@@ -14,8 +14,9 @@ export async function ask(
   mix: Mix,
   dice: Dice,
 ): Promise<readonly Lock[]> {
-  const { ttl, permits } = mix;
-  const waitTime = dice.chance(0.3) ? dice.between(0, 4 * ttl) : 0;
+  const { permits } = mix;
+  const ttl = Math.round(mix.ttl * dice.between(mix.shortest, 1));
+  const waitTime = dice.chance(mix.waiting) ? dice.between(0, 4 * ttl) : 0;
   switch (mix.discipline) {
     case 'shared': {
       const lock = redlock.readWrite(resource);

@@ -51,6 +51,8 @@ export interface Mix {
   /** How many of all calls want the first resource, beside those that come to it by chance. */
   readonly hot: number;
   readonly ttl: number;
+  /** The shortest ttl of a call, as a share of that. */
+  readonly shortest: number;
   readonly maxTtl: number;
   readonly nodeTimeout: number;
   readonly driftFactor: number;
@@ -63,6 +65,8 @@ export interface Mix {
   /** How far the nodes' wall clocks are apart. */
   readonly apart: number;
   readonly faults: readonly Fault[];
+  /** How many of all calls wait, from 0 to 1. */
+  readonly waiting: number;
   /** How many of all locks are extended once, from 0 to 1. */
   readonly extending: number;
   /** How many locks are held to their last moment, for every twelve that are held briefly. */
@@ -95,8 +99,9 @@ export function drawMix(seed: number, broken: Broken = 'none', cycles = 1_000): 
     machines: dice.integer(2, 5),
     callers: dice.integer(2, 8),
     resources: dice.pick([2, 20, 50, 100, 200]),
-    hot: dice.pick([0, 0.05, 0.2]),
+    hot: dice.pick([0, 0.05, 0.2, 0.8]),
     ttl,
+    shortest: dice.pick([1, 1, 0.6]),
     maxTtl,
     nodeTimeout: Math.max(5, Math.round(ttl * dice.between(0.1, 0.4))),
     driftFactor,
@@ -111,6 +116,7 @@ export function drawMix(seed: number, broken: Broken = 'none', cycles = 1_000): 
     rateError: dice.pick([0, driftFactor / 2]),
     apart: dice.pick([0, maxTtl / 2, maxTtl]),
     faults: FAULTS.filter(() => dice.chance(often)),
+    waiting: dice.pick([0.3, 0.9]),
     extending: dice.pick([0, 0.1, 0.3]),
     usedUp: 1,
     faultEvery: maxTtl * dice.between(0.3, 5),

@@ -1,0 +1,362 @@
+import { describe, expect, it } from 'vitest';
+import type { Lock, RedlockOptions } from '../../../src/index.ts';
+import { type Program, Scene } from './scene.ts';
+
+const TTL = 10_000;
+
+/** Locks are held for a moment only, as far as the process knows. */
+const MOMENT_MS = 1;
+
+/** Who owns the key on each node. */
+function owners({ simulation }: Scene): readonly (string | undefined)[] {
+  return simulation.nodes.map(({ store }) => store.get('lock:r'));
+}
+
+interface Options {
+  readonly options?: RedlockOptions;
+  readonly ttls?: readonly [holder: number, next: number];
+  readonly trace?: (line: string) => void;
+  /** For how long the first lock is held. */
+  readonly earlierMs?: number;
+  /** Before the first lock. */
+  readonly before?: (scene: Scene, program: Program) => void;
+}
+
+/** A program whose first lock was held for a moment, a second one that is held, and a caller who waits. */
+async function held({
+  options,
+  ttls: [holderTtl, nextTtl] = [TTL, TTL],
+  earlierMs = MOMENT_MS,
+  before,
+  trace,
+}: Options = {}) {
+  const network = { latency: { least: 0.2, most: 0.3 } };
+  const scene = new Scene(trace === undefined ? { network } : { network, trace });
+  const [program, other] = await scene.programs(2, options);
+  if (program === undefined || other === undefined) throw new Error('too few');
+  const { simulation } = scene;
+  before?.(scene, program);
+  const ask = (ttl: number) => program.redlock.acquire('r', { ttl, waitTime: 600_000 });
+  const [first, second, third] = [ask(holderTtl), ask(holderTtl), ask(nextTtl)];
+  const earlier = await simulation.until(first);
+  await simulation.advance(earlierMs);
+  void earlier.release();
+  const holder = await simulation.until(second);
+  return { scene, simulation, program, other, holder, third };
+}
+
+/** Resolves with what has it by now. */
+async function settled<Value>(promise: Promise<Value>): Promise<Value | 'pending'> {
+  return await Promise.race([promise, Promise.resolve('pending' as const)]);
+}
+
+async function microtasks(): Promise<void> {
+  for (let hops = 0; hops < 20; hops += 1) await undefined;
+}
+
+describe('where locks are held for a moment, the next caller of a process', () => {
+  it('has the lock as soon as it is given back, without asking any node', async () => {
+    const { scene, simulation, holder, third } = await held();
+    await simulation.advance(MOMENT_MS);
+    const heir = owners(scene)[0];
+    expect(heir).not.toBe(holder.value);
+    expect(owners(scene)).toEqual(Array(5).fill(heir));
+    expect(await settled(third)).toBe('pending');
+    expect(holder.remainingValidity()).toBeGreaterThan(0);
+    const { commands } = scene;
+    const report = holder.release();
+    await microtasks();
+    const next = await settled(third);
+    expect(next).toMatchObject({ value: heir });
+    expect(scene.commands).toBe(commands);
+    expect(await simulation.until(report)).toMatchObject({
+      freed: true,
+      votes: Array(5).fill({ outcome: 'held', remainingTtl: TTL }),
+    });
+    expect((next as Lock).token).toBeGreaterThan(holder.token);
+    await simulation.until((next as Lock).release());
+    await simulation.advance(1_000);
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('costs one call a node for each lock', async () => {
+    const scene = new Scene();
+    const [program] = await scene.programs(1);
+    if (program === undefined) throw new Error('too few');
+    const before = scene.commands;
+    const all = Array.from({ length: 100 }, (_, index) => scene.hold(program, `caller ${index}`, 2));
+    await scene.simulation.until(Promise.all(all));
+    expect(scene.commands - before).toBeLessThanOrEqual(5 * (all.length + 2));
+    expect(scene.overlaps).toBe(0);
+  });
+
+  it.each([60, 5_000])('gets a lock that is as good as new, if the holder took %i ms', async (heldMs) => {
+    const ttl = heldMs * 10;
+    const { scene, simulation, holder, third } = await held({ ttls: [ttl, ttl], options: { maxTtl: ttl } });
+    await simulation.advance(heldMs);
+    expect(owners(scene)[0]).not.toBe(holder.value);
+    const report = holder.release();
+    const next = await simulation.until(third);
+    expect(next.remainingValidity()).toBeGreaterThan(ttl * 0.97);
+    await simulation.until(Promise.all([report, next.release()]));
+    await simulation.advance(1_000);
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('is not asked for ahead where locks are held for longer', async () => {
+    const { scene, simulation, holder, third } = await held({ ttls: [1_000, 1_000], earlierMs: 30 });
+    await simulation.advance(30);
+    expect(owners(scene)).toEqual(Array(5).fill(holder.value));
+    await simulation.until(holder.release());
+    await simulation.until((await simulation.until(third)).release());
+  });
+
+  it.each([
+    ['a shorter ttl', [TTL, TTL - 1]],
+    ['a longer ttl', [TTL, TTL + 1]],
+  ] as const)('gets the ttl that it asked for: %s', async (_, ttls) => {
+    const { simulation, holder, third } = await held({ ttls, options: { maxTtl: 60_000 } });
+    await simulation.advance(MOMENT_MS);
+    void holder.release();
+    const next = await simulation.until(third);
+    expect(next.ttl).toBe(ttls[1]);
+    await simulation.until(next.release());
+  });
+
+  /** Somebody for whom the lock is asked for ahead leaves. */
+  async function left(next?: { readonly ttl: number }) {
+    const scene = new Scene();
+    const [program, other] = await scene.programs(2, { maxTtl: 60_000 });
+    if (program === undefined || other === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    const { redlock } = program;
+    const leaving = new AbortController();
+    const [first, second] = [redlock.acquire('r'), redlock.acquire('r')];
+    const third = expect(redlock.acquire('r', { signal: leaving.signal })).rejects.toThrow('left');
+    const fourth = next === undefined ? undefined : redlock.acquire('r', next);
+    const lock = await simulation.until(first);
+    await simulation.advance(MOMENT_MS);
+    void lock.release();
+    const holder = await simulation.until(second);
+    await simulation.advance(5);
+    expect(owners(scene)[0]).not.toBe(holder.value);
+    leaving.abort(new Error('left'));
+    await third;
+    return { scene, simulation, other, holder, fourth };
+  }
+
+  it('may leave: what was asked for it goes when the holder goes, and then others get it', async () => {
+    const { scene, simulation, other, holder } = await left();
+    const waiting = other.redlock.acquire('r', { waitTime: 5_000 });
+    await simulation.advance(20);
+    expect(await settled(waiting)).toBe('pending');
+    expect(holder.remainingValidity()).toBeGreaterThan(0);
+    await simulation.until(holder.release());
+    await simulation.until((await simulation.until(waiting)).release());
+    await simulation.advance(1_000);
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('may leave to one who wants another ttl', async () => {
+    const { scene, simulation, holder, fourth } = await left({ ttl: 30_000 });
+    void holder.release();
+    const next = await simulation.until(fourth ?? Promise.reject(new Error('nobody is next')));
+    expect(next.ttl).toBe(30_000);
+    expect(next.remainingValidity()).toBeGreaterThan(29_000);
+    await simulation.until(next.release());
+    await simulation.advance(1_000);
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('gets the lock of a holder that never gives it back once its validity has ended', async () => {
+    const { scene, simulation, holder, third } = await held({ ttls: [1_000, 1_000] });
+    const heldUntilMs = simulation.nowMs + holder.remainingValidity();
+    const next = await simulation.until(third);
+    expect(simulation.nowMs).toBeGreaterThanOrEqual(heldUntilMs);
+    expect(holder.remainingValidity()).toBe(0);
+    expect(next.remainingValidity()).toBeGreaterThan(900);
+    await simulation.until(next.release());
+    await simulation.advance(2_000);
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('hears that the Redlock was closed, and nothing is left', async () => {
+    const { scene, simulation, program, third } = await held();
+    await simulation.advance(MOMENT_MS);
+    const closed = expect(third).rejects.toMatchObject({ code: 'QUORLOCK_CLOSED' });
+    await simulation.until(program.redlock.close());
+    await closed;
+    await simulation.advance(1_000);
+    expect(scene.keys).toEqual([]);
+  });
+});
+
+describe('a lock that has an heir', () => {
+  it('is given back on every node all the same: a command may have been sent twice', async () => {
+    const lines: string[] = [];
+    const { scene, simulation, holder, third } = await held({ trace: (line) => lines.push(line) });
+    await simulation.advance(MOMENT_MS);
+    void holder.release();
+    await simulation.until((await simulation.until(third)).release());
+    await simulation.advance(1_000);
+    const releases = lines.filter((line) =>
+      line.includes(`release lock:r (value ${holder.value.slice(-6)})`),
+    );
+    expect(releases).toHaveLength(scene.simulation.nodes.length);
+  });
+
+  it('keeps what protects it, also where the heir did not get a majority', async () => {
+    const { scene, simulation, program, other, holder, third } = await held({
+      // Its locks have three nodes.
+      before: (_, { machine: { clients } }) => clients.slice(3).forEach((client) => void client.cut('both')),
+    });
+    // Two nodes hear of the heir.
+    program.machine.clients[2]?.cut('both');
+    await simulation.advance(500);
+    expect(owners(scene)[2]).toBe(holder.value);
+    expect(owners(scene)[0]).not.toBe(holder.value);
+    expect(holder.remainingValidity()).toBeGreaterThan(9_000);
+    for (let tries = 0; tries < 20; tries += 1) {
+      expect(await simulation.until(other.redlock.tryAcquire('r'))).toBeNull();
+      await simulation.advance(10);
+    }
+    for (const client of program.machine.clients) client.mend();
+    await simulation.until(holder.release());
+    const next = await simulation.until(third);
+    await simulation.until(next.release());
+    await simulation.advance(1_000);
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('is not followed by it before nobody can count on what it said once, also if a clock has jumped', async () => {
+    const { simulation, program, holder, third } = await held({ ttls: [1_000, 1_000] });
+    await simulation.advance(MOMENT_MS);
+    const untilMs = simulation.nowMs + holder.remainingValidity();
+    program.machine.clock.stepWall(5_000);
+    expect(holder.remainingValidity()).toBe(0);
+    const next = await simulation.until(third);
+    expect(simulation.nowMs).toBeGreaterThanOrEqual(untilMs);
+    await simulation.until(next.release());
+  });
+
+  it('is followed at once if it is given back, lost or not', async () => {
+    const { simulation, program, holder, third } = await held({ ttls: [1_000, 1_000] });
+    await simulation.advance(MOMENT_MS);
+    program.machine.clock.stepWall(5_000);
+    void holder.release();
+    const fromMs = simulation.nowMs;
+    const next = await simulation.until(third);
+    expect(simulation.nowMs - fromMs).toBeLessThan(10);
+    await simulation.until(next.release());
+  });
+
+  it('has none that would make it shorter', async () => {
+    const { scene, simulation, holder, other } = await held({ ttls: [TTL, 100], options: { maxTtl: TTL } });
+    await simulation.advance(200);
+    expect(owners(scene)).toEqual(Array(5).fill(holder.value));
+    expect(await simulation.until(other.redlock.tryAcquire('r'))).toBeNull();
+  });
+
+  it('has none while an extension is under way that would last longer', async () => {
+    const scene = new Scene({ network: { latency: { least: 0.2, most: 0.3 } } });
+    const [program, other] = await scene.programs(2, { maxTtl: 60_000 });
+    if (program === undefined || other === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    const options = { ttl: 1_000, waitTime: 60_000 };
+    const [first, second, third] = [1, 2, 3].map(() => program.redlock.acquire('r', options));
+    if (first === undefined || second === undefined || third === undefined) throw new Error('too few');
+    const lock = await simulation.until(first);
+    await simulation.advance(MOMENT_MS);
+    void lock.release();
+    // As soon as it has it, before anything is asked for the next one.
+    const extended = second.then((holder) => holder.extend(60_000));
+    await simulation.until(extended);
+    const holder = await simulation.until(second);
+    expect(holder.remainingValidity()).toBeGreaterThan(59_000);
+    await simulation.advance(5_000);
+    expect(owners(scene)).toEqual(Array(5).fill(holder.value));
+    expect(await simulation.until(other.redlock.tryAcquire('r'))).toBeNull();
+    await simulation.until(holder.release());
+    await simulation.until((await simulation.until(third)).release());
+  });
+
+  it.each([
+    ['is there', MOMENT_MS],
+    ['is being asked for', 0],
+  ])('can be extended: it %s', async (_, afterMs) => {
+    const { scene, simulation, holder, other, third } = await held({ ttls: [1_000, 1_000] });
+    await simulation.advance(afterMs);
+    const leftMs = await simulation.until(holder.extend());
+    expect(leftMs).toBeGreaterThan(980);
+    await simulation.advance(600);
+    await simulation.until(holder.extend());
+    await simulation.advance(600);
+    // Long after the ttl of all that was granted.
+    expect(holder.remainingValidity()).toBeGreaterThan(300);
+    expect(await simulation.until(other.redlock.tryAcquire('r'))).toBeNull();
+    await simulation.until(holder.release());
+    const next = await simulation.until(third);
+    expect(next.token).toBeGreaterThan(holder.token);
+    expect(next.remainingValidity()).toBeGreaterThan(980);
+    await simulation.until(next.release());
+    await simulation.advance(1_000);
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('can become a read lock, and the heir gets nothing before that is given back', async () => {
+    const { scene, simulation, program, holder, third } = await held();
+    await simulation.advance(MOMENT_MS);
+    expect(owners(scene)[0]).not.toBe(holder.value);
+    const read = await simulation.until(program.redlock.readWrite('r').downgrade(holder));
+    await simulation.advance(100);
+    expect(await settled(third)).toBe('pending');
+    expect(read.token).toBeGreaterThan(holder.token);
+    expect(read.remainingValidity()).toBeGreaterThan(9_000);
+    await simulation.until(read.release());
+    await simulation.until((await simulation.until(third)).release());
+    await simulation.advance(1_000);
+    expect(scene.keys).toEqual([]);
+  });
+});
+
+describe('a process whose only caller asks again as soon as it has given the lock back', () => {
+  const rounds = async (scene: Scene, { machine, redlock }: Program, who: string, count: number) => {
+    for (let round = 0; round < count; round += 1) {
+      await scene.hold({ machine, redlock }, who, 1);
+    }
+  };
+
+  it('has it for a turn, and then the other one has', async () => {
+    const scene = new Scene({ network: { latency: { least: 0.1, most: 0.2 } } });
+    const [one, two] = await scene.programs(2);
+    if (one === undefined || two === undefined) throw new Error('too few');
+    const before = scene.commands;
+    await scene.simulation.until(Promise.all([rounds(scene, one, 'one', 80), rounds(scene, two, 'two', 80)]));
+    const { order } = scene;
+    const changes = order.filter((who, place) => place > 0 && who !== order[place - 1]).length;
+    // Eight at a time, once both know that the other one comes back.
+    expect(changes).toBeLessThanOrEqual(160 / 8 + 6);
+    expect(changes).toBeGreaterThanOrEqual(160 / 8 - 4);
+    expect((scene.commands - before) / order.length).toBeLessThan(8);
+    expect(scene.overlaps).toBe(0);
+    await scene.simulation.advance(1_000);
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('does not keep it for one that does not come back', async () => {
+    const scene = new Scene({ network: { latency: { least: 0.1, most: 0.2 } } });
+    const [one, two] = await scene.programs(2);
+    if (one === undefined || two === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    const coming = rounds(scene, one, 'one', 60);
+    const other = rounds(scene, two, 'two', 20);
+    await simulation.until(Promise.all([coming, other]));
+    const waiting = rounds(scene, two, 'two', 1);
+    const lastOfOne = scene.turns.filter(({ who }) => who === 'one').at(-1);
+    await simulation.until(waiting);
+    expect(scene.turns.at(-1)?.from).toBeGreaterThan(lastOfOne?.to ?? Number.POSITIVE_INFINITY);
+    await simulation.advance(1_000);
+    expect(scene.keys).toEqual([]);
+    expect(scene.overlaps).toBe(0);
+  });
+});
