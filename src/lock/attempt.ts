@@ -10,7 +10,7 @@ export type Attempt =
       readonly outcome: 'acquired';
       readonly lock: Lock;
       readonly votes: readonly NodeVote[];
-      /** What nodes have said until now, where somebody contended. */
+      /** What nodes have said until now, of an heir. */
       readonly latest: readonly NodeVote[] | undefined;
     }
   | {

@@ -8,7 +8,7 @@ export interface BallotResult {
   readonly decision: Exclude<Decision, 'undecided'>;
   /** One vote a node, in the order of the node list. */
   readonly votes: readonly NodeVote[];
-  /** Of a ballot that was over when it was won: what nodes have said until now. */
+  /** After a victory, where that was asked for: what nodes have said until now. */
   readonly latest?: readonly NodeVote[];
 }
 
@@ -18,6 +18,8 @@ export type Patience =
   | 'outcome'
   /** As soon as it is won, or when every node has voted: whoever is going to wait may as well know all of it. */
   | 'victory'
+  /** As well, but who has won goes on to hear what nodes say. */
+  | 'victory and after'
   /** When every node has voted. */
   | 'everybody';
 
@@ -59,11 +61,11 @@ export function holdBallot(
       const decision = tally(nodes.length, granted, refused);
       const mayEndEarly =
         (patience === 'outcome' && decision !== 'undecided') ||
-        (patience === 'victory' && decision === 'won');
+        (patience !== 'everybody' && decision === 'won');
       if (!mayEndEarly && nodes.some(isAwaited)) return;
       over = true;
       if (granted + refused < nodes.length) explainSilence();
-      goesOn = patience === 'victory' && decision === 'won';
+      goesOn = patience === 'victory and after' && decision === 'won';
       if (goesOn) resolve({ decision: 'won', votes: [...votes], latest: votes });
       else resolve({ decision: decision === 'won' ? 'won' : 'lost', votes });
     };

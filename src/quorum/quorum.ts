@@ -4,7 +4,7 @@ import { Node } from '../node/node.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 import type { Client, Subscription } from '../wire/client.ts';
 import type { LockKeys, Operation, Waiter } from '../wire/operation.ts';
-import { type BallotResult, holdBallot } from './ballot.ts';
+import { type BallotResult, holdBallot, type Patience } from './ballot.ts';
 import { chooseToken, isKept } from './fencing.ts';
 import { Membership } from './membership.ts';
 import type { MembershipSettings } from './quarantine.ts';
@@ -16,7 +16,7 @@ import { TokenClock } from './token-clock.ts';
 export interface Grant {
   readonly granted: boolean;
   readonly votes: readonly NodeVote[];
-  /** What nodes have said until now, where somebody contended. */
+  /** What nodes have said until now, of an heir. */
   readonly latest?: readonly NodeVote[] | undefined;
   /** The moment before the first byte was sent: validity counts from here. */
   readonly startedAt: Instant;
@@ -87,7 +87,7 @@ export class Quorum {
         previous: contention?.previous,
       },
       timeoutMs,
-      contention === undefined ? 'outcome' : 'victory',
+      patienceOf(contention),
     );
     const { votes, latest } = ballot;
     const granted = ballot.decision === 'won';
@@ -325,6 +325,11 @@ export class Quorum {
       look();
     });
   }
+}
+
+function patienceOf(contention: Contention | undefined): Patience {
+  if (contention === undefined) return 'outcome';
+  return contention.ended === undefined ? 'victory' : 'victory and after';
 }
 
 /** Whether a node was not even asked: it had more to do than it may be asked for. */

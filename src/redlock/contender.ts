@@ -33,10 +33,12 @@ export class Contender implements CallerEvents, Called, Successors {
   readonly #arena: Arena;
   readonly #matter: Matter;
   readonly #line: Line;
-  readonly #calls: Calls;
+  /** Made when somebody waits: most callers get the lock at once. */
+  #calls: Calls | undefined;
   #isAttempting = false;
   readonly #tenure: Tenure;
-  readonly #place: Place;
+  /** As well. */
+  #place: Place | undefined;
   #hasOpened = false;
   #alarm: Alarm | undefined;
   /** Attempts since the last call or success. */
@@ -51,8 +53,6 @@ export class Contender implements CallerEvents, Called, Successors {
     this.#arena = arena;
     this.#matter = matter;
     this.#line = new Line(arena.clock, this);
-    this.#calls = new Calls(arena.nodeCount);
-    this.#place = new Place(arena, matter, this);
     this.#tenure = new Tenure(arena.clock, this, served, turn);
   }
 
@@ -136,17 +136,23 @@ export class Contender implements CallerEvents, Called, Successors {
 
   contention(previous: string): Contention {
     const next = this.#line.first;
-    return next === undefined ? { waiter: undefined, previous } : this.#place.contention(next, previous);
+    return next === undefined ? { waiter: undefined, previous } : this.#contention(next, previous);
+  }
+
+  #contention(caller: Caller, previous: string | undefined): Contention {
+    if (!this.#arena.wakeUps.isOpen) return { waiter: undefined, previous };
+    this.#place ??= new Place(this.#arena, this.#matter, this);
+    return this.#place.contention(caller, previous);
   }
 
   asked(answer: Won | LostAttempt, { waiter }: Contention): void {
-    this.#place.asked(answer, waiter);
+    this.#place?.asked(answer, waiter);
   }
 
   awaitHeir(): void {
     this.#alarm?.cancel();
     this.#isAttempting = true;
-    this.#calls.forget();
+    this.#calls?.forget();
   }
 
   heirAnswered(): void {
@@ -167,12 +173,12 @@ export class Contender implements CallerEvents, Called, Successors {
     if (caller === undefined) return;
     this.#alarm?.cancel();
     this.#isAttempting = true;
-    this.#calls.forget();
-    const contention = this.#place.contention(caller, previous);
+    this.#calls?.forget();
+    const contention = this.#contention(caller, previous);
     caller.wish.attempt(contention).then(
       (attempt) => {
         if (attempt.outcome === 'acquired') {
-          this.#place.asked(attempt, contention.waiter);
+          this.#place?.asked(attempt, contention.waiter);
           this.#won(caller, attempt, previous !== undefined);
         } else {
           void this.#lost(caller, attempt, contention.waiter);
@@ -200,7 +206,7 @@ export class Contender implements CallerEvents, Called, Successors {
     if (this.#matter.having === 'alone') this.#tenure.begin(lock, caller.wish, isWanted);
     if (!caller.grant(lock)) void lock.release();
     else if (isWanted) void this.#lookAhead();
-    if (this.#line.length === 0) this.#place.end(this.#matter.leaveLater);
+    if (this.#line.length === 0) this.#place?.end(this.#matter.leaveLater);
     this.#endIfIdle();
   }
 
@@ -215,7 +221,8 @@ export class Contender implements CallerEvents, Called, Successors {
   async #lost(caller: Caller, attempt: LostAttempt, waiter: Waiter | undefined): Promise<void> {
     this.#lastLost = attempt;
     this.#tries += 1;
-    this.#place.asked(attempt, waiter);
+    this.#place?.asked(attempt, waiter);
+    this.#calls ??= new Calls(this.#arena.nodeCount);
     this.#calls.refused(attempt.votes);
     const isWorthIt = attempt.outcome === 'held' || (await isWorthATry(attempt, caller.wish));
     this.#isAttempting = false;
@@ -230,9 +237,9 @@ export class Contender implements CallerEvents, Called, Successors {
     const next = this.#line.first;
     next?.limit();
     if (next === undefined) {
-      this.#place.end(this.#matter.leave);
+      this.#place?.end(this.#matter.leave);
       this.#endIfIdle();
-    } else if (!this.#tenure.hasHeir && (this.#calls.areEnough || next.isLate)) {
+    } else if (!this.#tenure.hasHeir && (this.#calls?.areEnough === true || next.isLate)) {
       this.#attempt(undefined);
     } else {
       this.#rest();
@@ -251,7 +258,8 @@ export class Contender implements CallerEvents, Called, Successors {
     else if (outcome !== 'held') this.#wakeWithin(pauseMs(votes, this.#tries, random));
     else if (!wakeUps.isOpen && !this.#hasOpened) this.#open();
     else if (!wakeUps.isOpen) this.#wakeWithin(pauseMs(votes, this.#tries, random));
-    else if (this.#place.isTaken) this.#wakeWithin(sleepMs(votes, this.#tries, wakeUps.sleepers, random));
+    else if (this.#place?.isTaken === true)
+      this.#wakeWithin(sleepMs(votes, this.#tries, wakeUps.sleepers, random));
     // The attempt was made before nodes could be heard: they do not know yet that somebody waits.
     else this.#attempt(undefined);
   }
@@ -269,6 +277,7 @@ export class Contender implements CallerEvents, Called, Successors {
   }
 
   called(node: number): void {
+    this.#calls ??= new Calls(this.#arena.nodeCount);
     this.#calls.hear(node);
     if (this.#isAttempting || this.#line.length === 0 || this.#tenure.isHeld) return;
     if (this.#calls.areEnough) {

@@ -91,11 +91,11 @@ export class Contenders {
     const having = havingOf(target);
     const name = nameOf(target);
     const contender = having === 'alone' ? this.#contenders.get(name) : undefined;
-    const turnOf = () => contender?.turn ?? this.#turns.get(lock) ?? new Turn(this.#settings.clock);
     const release = async (taken?: readonly NodeVote[]) => {
       const result = await quorum.release(target, lock.value, releaseTimeout, taken);
       if (result.votes.some(hasCalled)) {
-        this.#watch.watch(name, target, lock.value, () => this.#waitingFor(name) > 0, turnOf());
+        const turn = contender?.turn ?? this.#turns.get(lock) ?? new Turn(this.#settings.clock);
+        this.#watch.watch(name, target, lock.value, () => this.#waitingFor(name) > 0, turn);
       }
       return result;
     };

@@ -25,10 +25,9 @@ export class Place {
     return this.#nodes !== undefined && this.#nodes.size > 0;
   }
 
-  /** What an attempt for a caller says of its place; with none, where nobody would hear a call. */
+  /** What an attempt for a caller says of its place. */
   contention(caller: Caller, previous: string | undefined): Contention {
     const { wakeUps, timeUs } = this.#arena;
-    if (!wakeUps.isOpen) return { waiter: undefined, previous };
     this.#callable ??= wakeUps.enlist(this.#called, this.#matter.having === 'a share');
     caller.since ??= timeUs(caller.askedAtMs);
     return { waiter: { member: this.#callable.member, since: caller.since }, previous };

@@ -58,7 +58,7 @@ export class WakeUps {
 
   /** Whether enough nodes can be heard for a majority to call. */
   get isOpen(): boolean {
-    return this.#quorum.hearing.heard >= majorityOf(this.#quorum.size);
+    return this.#subscription !== undefined && this.#quorum.hearing.heard >= majorityOf(this.#quorum.size);
   }
 
   /** For how many resources this process waits. */
