@@ -33,6 +33,7 @@ const ROWS = [
   row('validity-3-2', 'validity', 3, 2, ['REDUCE'], HOLDS, 'quick'),
   row('validity-3-3', 'validity', 3, 3, ['REDUCE'], HOLDS),
   row('validity-5-2', 'validity', 5, 2, ['REDUCE'], HOLDS),
+  row('heirs-3-3', 'validity', 3, 3, ['REDUCE', 'HEIRS'], HOLDS),
   // Not a weakened rule: shows that the search does reach extensions after several wins.
   row('witness', 'protocol', 3, 2, ['WITNESS'], reaches(13)),
   // One rule weakened at a time.
@@ -52,6 +53,25 @@ const ROWS = [
   row('validity-from-answer', 'validity', 3, 2, ['VALIDITY_FROM_ANSWER'], breaks('P4', 12)),
   row('no-drift', 'validity', 3, 2, ['NO_DRIFT'], breaks('P4', 10)),
   row('handoff-early', 'validity', 3, 2, ['HANDOFF_EARLY'], breaks('P4', 8), 'quick'),
+  row('heir-had-early', 'validity', 3, 2, ['HEIRS', 'HEIR_HAD_EARLY'], breaks('P4', 8), 'quick'),
+  row('heir-given-back-early', 'validity', 3, 3, ['HEIRS', 'HEIR_GIVEN_BACK_EARLY'], breaks('P4', 11)),
+  row('heir-shorter', 'validity', 3, 3, ['HEIRS', 'HEIR_SHORTER'], breaks('P4', 12)),
+  row(
+    'heir-beside-extension',
+    'validity',
+    3,
+    3,
+    ['HEIRS', 'LONG=3', 'HEIR_BESIDE_EXTENSION'],
+    breaks('P4', 16),
+  ),
+  row(
+    'extended-beside-heir',
+    'validity',
+    3,
+    3,
+    ['HEIRS', 'LONG=3', 'EXTENDED_BESIDE_HEIR'],
+    breaks('P4', 16),
+  ),
 ];
 
 function row(name, model, nodes, attempts, flags, expected, quick) {

@@ -51,11 +51,19 @@ export interface LockTerms {
 /** Declares a lock lost before its validity has ended; for the keeper. */
 export let loseLock: (lock: Lock, why: () => LockLostError) => void;
 
+/** A lock that takes over the keys of one that is held. */
+interface Heir {
+  /** Undefined: it did not come to that. */
+  readonly lock: Promise<Lock | undefined>;
+  /** What its keys are to live, in milliseconds. */
+  readonly ttl: number;
+}
+
 /**
  * Has another lock take over a lock's keys while it is held, for whoever has them next in this process: from now on they
- * are kept, and extended, in the name of the heir. `heir` resolves with undefined if it did not come to that.
+ * are extended in its name.
  */
-export let bequeath: (lock: Lock, heir: Promise<Lock | undefined>) => void;
+export let bequeath: (lock: Lock, heir: Heir) => void;
 
 /** The lock that has a lock's keys by now; undefined: nobody was to take them over, or it did not come to that. */
 export let heirOf: (lock: Lock) => Promise<Lock | undefined> | undefined;
@@ -93,7 +101,7 @@ export class Lock {
   /** Extensions and the release of one lock run one after the other. */
   #queue: Promise<unknown> | undefined;
   #release: Promise<ReleaseReport> | undefined;
-  #heir: Promise<Lock | undefined> | undefined;
+  #heir: Heir | undefined;
   #controller: AbortController | undefined;
   #expiry: Timer | undefined;
 
@@ -199,7 +207,7 @@ export class Lock {
     const { quorum, clock, checkTtl, nodeTimeoutFor } = this.#surroundings;
     checkTtl(ttl);
     this.assertHeld();
-    const owner = this.#heir === undefined ? this : ((await this.#heir) ?? this);
+    const owner = this.#heir === undefined ? this : await this.#ownerFor(this.#heir, ttl);
     const attempt = await quorum.extend(this.#target, owner.value, ttl, owner.#token, nodeTimeoutFor(ttl));
     const { votes } = attempt;
     // An agreement that comes after the old validity has ended comes too late: somebody may have held the lock in
@@ -217,6 +225,22 @@ export class Lock {
     const validity = new Validity(attempt.startedAt, ttl);
     if (validity.remainingMs(this.#surroundings) > this.#remainingMs()) this.#validity = validity;
     return this.remainingValidity();
+  }
+
+  /**
+   * In whose name to extend. An heir that nobody got may still take over a key: what it asked for is on its way until its
+   * deadline. That must not come after an extension which is longer.
+   */
+  async #ownerFor(heir: Heir, ttl: number): Promise<Lock> {
+    const lock = await heir.lock;
+    if (lock !== undefined || ttl <= heir.ttl) return lock ?? this;
+    const { clock, nodeTimeoutFor } = this.#surroundings;
+    // A deadline is by the node's clock, which is known but for the time that an answer took.
+    await new Promise<void>((resolve) => {
+      clock.after(2 * nodeTimeoutFor(heir.ttl), resolve);
+    });
+    this.assertHeld();
+    return this;
   }
 
   async #giveBack(): Promise<ReleaseReport> {
@@ -290,7 +314,7 @@ export class Lock {
     bequeath = (lock, heir) => {
       lock.#heir = heir;
     };
-    heirOf = (lock) => lock.#heir;
+    heirOf = (lock) => lock.#heir?.lock;
     protectedMs = (lock) => lock.#protectedMs();
     unprotected = (lock) => lock.#unprotected();
     isAsGranted = (lock) => lock.#queue === undefined;

@@ -39,10 +39,8 @@ export class Heir {
       answered(answer);
       return this.lock;
     };
-    bequeath(
-      holder,
-      asking.then(settle, () => settle(undefined)),
-    );
+    const lock = asking.then(settle, () => settle(undefined));
+    bequeath(holder, { lock, ttl: wish.ttl });
   }
 
   /** Whether it is known what came of it. */

@@ -11,12 +11,19 @@
  * with and without fencing. CONFIRM only delays the moment at which a lock is won, and that may
  * be any moment here.
  *
+ * HEIRS: attempt 2 may be the heir of attempt 1, a lock of the same process that takes the keys over while attempt 1
+ * is valid, and is had when that has ended. It is asked for only if no key expires sooner for it: with no shorter a
+ * ttl, and if nothing has been extended. Nothing of it is given back before attempt 1 has ended. Attempt 1 is extended
+ * in its name if it has a majority; if it was given up, in its own, but for no longer a ttl before its ACQUIRE is too
+ * late (gone).
+ *
  * Checked in `win`:
  *   P4  two locks are never valid at the same time.
  *
  * -DN=nodes (3 or 5), -DA=attempts (2 or 3). Weakened rules, each of which breaks P4:
  * SHORTENING_EXTENSION, ACQUIRE_SETS_EXPIRY, OLD_ANSWERS, VALIDITY_FROM_ANSWER, NO_DRIFT,
- * HANDOFF_EARLY.
+ * HANDOFF_EARLY; with HEIRS: HEIR_HAD_EARLY, HEIR_GIVEN_BACK_EARLY, HEIR_SHORTER, HEIR_BESIDE_EXTENSION,
+ * EXTENDED_BESIDE_HEIR.
  */
 #ifndef N
 #define N 3
@@ -61,6 +68,11 @@ typedef Attempt {
   byte extension;      /* the ttl of the latest EXTEND */
   byte extensionLeft;  /* the validity that this would give */
   bool sentLong, sentShort /* the EXTENDs that are in the network */
+#ifdef HEIRS
+  byte before;         /* whose heir it is; 0: nobody's */
+  bool gone;           /* its ACQUIRE comes too late, wherever it is */
+  bool inHeirsName     /* its EXTENDs */
+#endif
 }
 
 Node node[N];
@@ -108,6 +120,30 @@ inline settle() { d_step { i = 0; j = 0 } }
 
 #define VALID(a) (at[a].phase == HOLDING || at[a].phase == EXTENDING)
 
+#ifdef HEIRS
+#define HEIR 2
+#define HAS_HEIR(a) (a == 1 && at[HEIR].before == 1)
+/* Whether it is the heir of a lock that is valid. */
+#define WAITS(a) (at[a].before != 0 && VALID(at[a].before))
+#define IS_GONE(a) at[a].gone
+/* In whose name an attempt extends. */
+#define NAMED(a) (at[a].inHeirsName -> HEIR : a)
+#ifdef HEIR_SHORTER
+#define LONG_ENOUGH(ms) true
+#else
+#define LONG_ENOUGH(ms) (ms >= at[1].ttl)
+#endif
+#ifdef HEIR_BESIDE_EXTENSION
+#define IS_AS_GRANTED true
+#else
+#define IS_AS_GRANTED (at[1].phase == HOLDING && !at[1].sentLong && !at[1].sentShort)
+#endif
+#else
+#define WAITS(a) false
+#define IS_GONE(a) false
+#define NAMED(a) a
+#endif
+
 /* ---- An attempt ---- */
 
 inline forget_answers(a) {
@@ -144,6 +180,14 @@ inline win(a) {
   }
 }
 
+#ifdef HEIRS
+inline start_heir(ms) {
+  at[HEIR].before = 1;
+  start(HEIR, ms);
+  printf("  as the heir of A\n")
+}
+#endif
+
 /* A new round. The last one may have failed: that leaves the lock as it is. */
 inline send_extension(a, ms) {
   at[a].phase = EXTENDING;
@@ -177,7 +221,7 @@ inline take(a, n, ms) {
 }
 
 inline extend(a, n, ms) {
-  node[n].owner = a;
+  node[n].owner = NAMED(a);
 #ifdef SHORTENING_EXTENSION
   node[n].life = ms - SKEW;
 #else
@@ -187,13 +231,20 @@ inline extend(a, n, ms) {
 }
 
 #define LISTENS(a, n) (at[a].phase == ASKING && !node[n].heard[a])
-#define MINE_OR_FREE(a, n) (node[n].owner == a || node[n].owner == 0)
+#define MINE_OR_FREE(a, n) (node[n].owner == NAMED(a) || node[n].owner == 0)
+
+/* Whether what an attempt has is given back. */
+#ifdef HEIR_GIVEN_BACK_EARLY
+#define IS_OVER(a) (at[a].phase == ENDED)
+#else
+#define IS_OVER(a) (at[a].phase == ENDED && !WAITS(a))
+#endif
 
 /* The old critical section has settled, or not. */
 #ifdef HANDOFF_EARLY
 #define MAY_HAND_OFF(a) (at[a].phase >= HOLDING)
 #else
-#define MAY_HAND_OFF(a) (at[a].phase == ENDED)
+#define MAY_HAND_OFF(a) IS_OVER(a)
 #endif
 
 proctype Wire(byte a, n) {
@@ -202,8 +253,15 @@ proctype Wire(byte a, n) {
   /* ACQUIRE on an unowned key */
   :: d_step { LISTENS(a, n) && node[n].owner == 0 ->
     take(a, n, at[a].ttl); node[n].heard[a] = true; printf("node %d grants %c\n", n + 1, NAME(a)) }
-  :: d_step { at[a].phase >= ASKING && node[n].owner == 0 ->
+  :: d_step { at[a].phase >= ASKING && node[n].owner == 0 && !IS_GONE(a) ->
     take(a, n, at[a].ttl); printf("node %d grants %c, unheard\n", n + 1, NAME(a)) }
+#ifdef HEIRS
+  /* ACQUIRE that takes over a key of the lock before it, which may be valid */
+  :: d_step { LISTENS(a, n) && at[a].before != 0 && node[n].owner == at[a].before && !IS_GONE(a) ->
+    take(a, n, at[a].ttl); node[n].heard[a] = true; printf("node %d grants %c what A has\n", n + 1, NAME(a)) }
+  :: d_step { at[a].phase >= ASKING && at[a].before != 0 && node[n].owner == at[a].before && !IS_GONE(a) ->
+    take(a, n, at[a].ttl); printf("node %d grants %c what A has, unheard\n", n + 1, NAME(a)) }
+#endif
   /* ACQUIRE again: the expiry is left as it is. */
 #ifndef ACQUIRE_SETS_EXPIRY
   :: d_step { LISTENS(a, n) && node[n].owner == a ->
@@ -222,7 +280,7 @@ proctype Wire(byte a, n) {
   :: d_step { at[a].sentLong && MINE_OR_FREE(a, n) -> extend(a, n, LONG); printf(", unheard\n") }
   :: d_step { at[a].sentShort && MINE_OR_FREE(a, n) -> extend(a, n, SHORT); printf(", unheard\n") }
   /* RELEASE */
-  :: d_step { at[a].phase == ENDED && node[n].owner == a ->
+  :: d_step { IS_OVER(a) && node[n].owner == a ->
     node[n].owner = 0; node[n].life = 0; printf("node %d releases %c's key\n", n + 1, NAME(a)) }
   fi; settle() }
   od
@@ -244,15 +302,51 @@ proctype Expiry(byte n) {
   (node[0].heard[a] + node[1].heard[a] + node[2].heard[a] + node[3].heard[a] + node[4].heard[a] >= QUORUM)
 #endif
 
+#ifdef HEIRS
+#if N == 3
+#define HEIR_HAS (node[0].heard[HEIR] + node[1].heard[HEIR] + node[2].heard[HEIR] >= QUORUM)
+#else
+#define HEIR_HAS (node[0].heard[HEIR] + node[1].heard[HEIR] + node[2].heard[HEIR] + \
+  node[3].heard[HEIR] + node[4].heard[HEIR] >= QUORUM)
+#endif
+#define HEIR_IS_THERE (at[HEIR].phase == ASKING && HEIR_HAS)
+#ifdef EXTENDED_BESIDE_HEIR
+#define MAY_EXTEND(a, ms) true
+#else
+#define MAY_EXTEND(a, ms) (!HAS_HEIR(a) || at[a].inHeirsName || HEIR_IS_THERE || at[HEIR].gone || \
+  (at[HEIR].phase == ENDED && ms <= at[HEIR].ttl))
+#endif
+inline name_extension(a) {
+  if
+  :: HAS_HEIR(a) && HEIR_IS_THERE -> at[a].inHeirsName = true
+  :: else
+  fi
+}
+#endif
+
 /* Attempts are interchangeable: they start in order. */
 proctype Client(byte a) {
   do
   :: atomic { if
   :: d_step { at[a].phase == IDLE && (a == 1 || at[a - 1].phase != IDLE) -> start(a, LONG) }
   :: d_step { at[a].phase == IDLE && (a == 1 || at[a - 1].phase != IDLE) -> start(a, SHORT) }
+#ifdef HEIR_HAD_EARLY
   :: d_step { at[a].phase == ASKING && MAJORITY -> win(a); skip }
+#else
+  :: d_step { at[a].phase == ASKING && MAJORITY && !WAITS(a) -> win(a); skip }
+#endif
+#ifdef HEIRS
+  :: d_step { a == HEIR && at[a].phase == IDLE && VALID(1) && IS_AS_GRANTED && LONG_ENOUGH(LONG) -> start_heir(LONG) }
+  :: d_step { a == HEIR && at[a].phase == IDLE && VALID(1) && IS_AS_GRANTED && LONG_ENOUGH(SHORT) -> start_heir(SHORT) }
+  /* An ACQUIRE has a deadline. */
+  :: d_step { HAS_HEIR(a) && VALID(a) && at[HEIR].phase == ENDED && !at[HEIR].gone ->
+    at[HEIR].gone = true; printf("nothing of B is on its way any more\n") }
+  :: d_step { VALID(a) && MAY_EXTEND(a, LONG) -> name_extension(a); send_extension(a, LONG) }
+  :: d_step { VALID(a) && MAY_EXTEND(a, SHORT) -> name_extension(a); send_extension(a, SHORT) }
+#else
   :: d_step { VALID(a) -> send_extension(a, LONG) }
   :: d_step { VALID(a) -> send_extension(a, SHORT) }
+#endif
   :: d_step { at[a].phase == EXTENDING && at[a].extensionLeft > 0 && MAJORITY -> extended(a) }
   /* The holder is done, or an attempt is given up. */
   :: d_step { at[a].phase != IDLE && at[a].phase != ENDED -> end(a); printf("%c ends\n", NAME(a)) }

@@ -250,6 +250,30 @@ describe('a lock that has an heir', () => {
     await simulation.until(next.release());
   });
 
+  it.each([
+    ['at once', 10_000, (tookMs: number, _: number) => tookMs < 10],
+    [
+      'for longer only when what the heir has asked for is past its deadline',
+      60_000,
+      (tookMs: number, nodeTimeout: number) => tookMs >= 2 * nodeTimeout,
+    ],
+  ] as const)('can be extended when the heir came to nothing, %s', async (_, ttl, isExpected) => {
+    const nodeTimeout = 100;
+    const { scene, simulation, program, holder } = await held({
+      options: { maxTtl: 60_000, nodeTimeout },
+    });
+    // Nobody hears of the heir; what is on the way comes to nothing.
+    for (const client of program.machine.clients) client.cut('requests');
+    await simulation.advance(2 * nodeTimeout);
+    for (const client of program.machine.clients) client.mend();
+    await simulation.advance(5);
+    expect(owners(scene)).toEqual(Array(5).fill(holder.value));
+    const fromMs = simulation.nowMs;
+    await simulation.until(holder.extend(ttl));
+    expect(isExpected(simulation.nowMs - fromMs, nodeTimeout)).toBe(true);
+    expect(holder.remainingValidity()).toBeGreaterThan(ttl * 0.98);
+  });
+
   it('has none that would make it shorter', async () => {
     const { scene, simulation, holder, other } = await held({ ttls: [TTL, 100], options: { maxTtl: TTL } });
     await simulation.advance(200);
