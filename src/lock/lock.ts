@@ -87,7 +87,10 @@ export let isAsGranted: (lock: Lock) => boolean;
 export class Lock {
   /** What is locked: sorted, without duplicates. */
   readonly resources: readonly string[];
-  /** The string that owns the keys, new for every acquisition. */
+  /**
+   * The string that owns the keys, new for every acquisition. Where the next caller of this process is to have the lock at
+   * once, that one's may own them while this lock is held: they protect it all the same.
+   */
   readonly value: string;
   /** Milliseconds that the lock was asked for, and that extend() uses if nothing else is said. */
   readonly ttl: number;
