@@ -65,13 +65,20 @@ export class Contender implements CallerEvents, Called, Successors {
     return this.#line.length;
   }
 
-  /** Gets a lock for a caller, who waits in line behind earlier ones. */
-  acquire(wish: Wish): Promise<Lock> {
+  /**
+   * Gets a lock for a caller, who waits in line behind earlier ones.
+   *
+   * @param stepsBack whether it was handed on to another process just now, which is likely to keep it for a while
+   */
+  acquire(wish: Wish, stepsBack = false): Promise<Lock> {
     const caller = this.#line.join(wish);
     if (this.#isAttempting || this.#line.length > 1 || this.#tenure.isHeld) {
       caller.limit();
       void this.#arena.wakeUps.open();
       if (!this.#isAttempting && this.#line.length === 1) void this.#lookAhead();
+    } else if (stepsBack && wish.waitTime > STEP_BACK_MS) {
+      caller.limit();
+      this.#wakeWithin(STEP_BACK_MS);
     } else {
       this.#ask();
     }
@@ -106,13 +113,12 @@ export class Contender implements CallerEvents, Called, Successors {
   }
 
   async #endTurn(released: Promise<BallotResult>): Promise<void> {
-    const endedAtMs = this.#arena.clock.uptime();
     const stepsBack = this.turn.isFarFromNext;
     if (stepsBack) this.#wakeWithin(STEP_BACK_MS);
     else this.#attempt(undefined);
     const { votes } = await released;
     const hasHandedOn = votes.some(hasCalled);
-    this.turn.ended(hasHandedOn ? endedAtMs : undefined);
+    if (!hasHandedOn) this.turn.ended(undefined);
     // Nobody is to be left alone with the nodes.
     if (stepsBack && !hasHandedOn) this.#wakeWithin(0);
   }

@@ -82,19 +82,20 @@ export class Contenders {
     const contender = new Contender(this.#arena, this.#matter(target, having, idle), served, lately);
     if (having === 'alone') this.#contenders.set(name, contender);
     else this.#others.set(contender, name);
-    return contender.acquire(wish);
+    return contender.acquire(wish, lately?.isFarFromNext);
   }
 
   /** Gives a lock back on every node; somebody who waits for it in this process may take it over. */
   giveBack(lock: Lock, target: LockKeys): Promise<BallotResult> {
-    const { quorum, releaseTimeout } = this.#settings;
+    const { quorum, clock, releaseTimeout } = this.#settings;
     const having = havingOf(target);
     const name = nameOf(target);
     const contender = having === 'alone' ? this.#contenders.get(name) : undefined;
     const release = async (taken?: readonly NodeVote[]) => {
       const result = await quorum.release(target, lock.value, releaseTimeout, taken);
       if (result.votes.some(hasCalled)) {
-        const turn = contender?.turn ?? this.#turns.get(lock) ?? new Turn(this.#settings.clock);
+        const turn = contender?.turn ?? this.#turns.get(lock) ?? new Turn(clock);
+        turn.ended(clock.uptime());
         this.#watch.watch(name, target, lock.value, () => this.#waitingFor(name) > 0, turn);
       }
       return result;
