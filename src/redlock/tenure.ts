@@ -129,9 +129,8 @@ export class Tenure {
     const result = await release(heir.taken);
     void microtasksDone().then(() => {
       this.#isKept = false;
-      if (this.#heir !== heir || this.#successors.first !== undefined) return;
-      this.turn.comesBack = false;
-      if (heir.isAnswered) this.#inherit(heir);
+      const isUnused = this.#heir === heir && this.#successors.first === undefined;
+      if (isUnused && heir.isAnswered) this.#inherit(heir);
     });
     return result;
   }

@@ -142,7 +142,7 @@ describe('where locks are held for a moment, the next caller of a process', () =
     expect(owners(scene)[0]).not.toBe(holder.value);
     leaving.abort(new Error('left'));
     await third;
-    return { scene, simulation, other, holder, fourth };
+    return { scene, simulation, program, other, holder, fourth };
   }
 
   it('may leave: what was asked for it goes when the holder goes, and then others get it', async () => {
@@ -155,6 +155,16 @@ describe('where locks are held for a moment, the next caller of a process', () =
     await simulation.until((await simulation.until(waiting)).release());
     await simulation.advance(1_000);
     expect(scene.keys).toEqual([]);
+  });
+
+  it('may leave, and a clock jump: whoever asks then has to wait until nobody can count on the lock', async () => {
+    const { simulation, program, holder } = await left();
+    const untilMs = simulation.nowMs + holder.remainingValidity();
+    program.machine.clock.stepWall(20_000);
+    expect(holder.remainingValidity()).toBe(0);
+    const next = await simulation.until(program.redlock.acquire('r', { waitTime: 60_000 }));
+    expect(simulation.nowMs).toBeGreaterThanOrEqual(untilMs);
+    await simulation.until(next.release());
   });
 
   it('may leave to one who wants another ttl', async () => {
@@ -247,6 +257,7 @@ describe('a lock that has an heir', () => {
     const fromMs = simulation.nowMs;
     const next = await simulation.until(third);
     expect(simulation.nowMs - fromMs).toBeLessThan(10);
+    expect(next.remainingValidity()).toBeGreaterThan(900);
     await simulation.until(next.release());
   });
 
