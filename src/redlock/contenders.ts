@@ -96,7 +96,8 @@ export class Contenders {
       if (result.votes.some(hasCalled)) {
         const turn = contender?.turn ?? this.#turns.get(lock) ?? new Turn(clock);
         turn.ended(clock.uptime());
-        this.#watch.watch(name, target, lock.value, () => this.#waitingFor(name) > 0, turn);
+        const isMoot = () => this.#waitingFor(name) > 0;
+        this.#watch.watch(name, { target, value: lock.value, turn, isMoot });
       }
       return result;
     };

@@ -7,9 +7,20 @@ import type { Turn } from './turn.ts';
 /** How much longer than a called waiter has time, a watch waits at the least and at the most, in milliseconds. */
 const MARGIN_MS = { least: 2, most: 12 } as const;
 
-interface Watched {
-  readonly timer: Timer;
+/** A lock that was given back, and that a waiter was called for. */
+interface Handover {
+  readonly target: LockKeys;
+  /** The lock value that was given back. */
+  readonly value: string;
+  /** The turn of this process that ended so. */
   readonly turn: Turn;
+  /** Whether somebody in this process looks after it anyway, when it is time to. */
+  isMoot(): boolean;
+}
+
+interface Watched {
+  readonly handover: Handover;
+  readonly timer: Timer;
   readonly sinceMs: number;
 }
 
@@ -33,30 +44,24 @@ export class HandoverWatch {
     this.#timeoutMs = timeoutMs;
   }
 
-  /**
-   * A lock was given back, and a waiter called.
-   *
-   * @param name one watch at a time has this name
-   * @param value the lock value that was given back
-   * @param turn the turn of this process that ended so
-   * @param isMoot whether somebody in this process looks after it anyway, when it is time to
-   */
-  watch(name: string, target: LockKeys, value: string, isMoot: () => boolean, turn: Turn): void {
+  /** Begins. @param name one watch at a time has this name */
+  watch(name: string, handover: Handover): void {
     if (this.#isClosed) return;
     this.#watched.get(name)?.timer.cancel();
     const marginMs = MARGIN_MS.least + this.#random.fraction() * (MARGIN_MS.most - MARGIN_MS.least);
     const look = () => {
       this.#watched.delete(name);
-      if (!isMoot()) void this.#look(name, target, value, isMoot, turn);
+      if (!handover.isMoot()) void this.#look(name, handover);
     };
     const timer = this.#clock.after(this.#timeoutMs + marginMs, look, { keepAlive: false });
-    this.#watched.set(name, { timer, turn, sinceMs: this.#clock.uptime() });
+    this.#watched.set(name, { handover, timer, sinceMs: this.#clock.uptime() });
   }
 
   /** The turn that ended with a call to another process no longer ago than so many milliseconds. */
   turnWithin(name: string, ms: number): Turn | undefined {
     const watched = this.#watched.get(name);
-    return watched !== undefined && this.#clock.uptime() - watched.sinceMs <= ms ? watched.turn : undefined;
+    if (watched === undefined || this.#clock.uptime() - watched.sinceMs > ms) return undefined;
+    return watched.handover.turn;
   }
 
   close(): void {
@@ -65,17 +70,12 @@ export class HandoverWatch {
     this.#watched.clear();
   }
 
-  async #look(
-    name: string,
-    target: LockKeys,
-    value: string,
-    isMoot: () => boolean,
-    turn: Turn,
-  ): Promise<void> {
+  async #look(name: string, handover: Handover): Promise<void> {
+    const { target, value } = handover;
     if (await this.#quorum.isTaken(target, this.#random.fraction(), this.#timeoutMs)) return;
-    if (this.#isClosed || isMoot()) return;
+    if (this.#isClosed || handover.isMoot()) return;
     const { votes } = await this.#quorum.release(target, value, this.#timeoutMs);
-    if (votes.some(hasCalled)) this.watch(name, target, value, isMoot, turn);
+    if (votes.some(hasCalled)) this.watch(name, handover);
   }
 }
 
