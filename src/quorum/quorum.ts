@@ -1,12 +1,14 @@
 import { type Clock, type Instant, instant } from '../base/clock.ts';
-import type { NodeVote, Reply } from '../base/vote.ts';
+import type { NodeVote } from '../base/vote.ts';
 import { Node } from '../node/node.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 import type { Client, Subscription } from '../wire/client.ts';
-import type { LockKeys, Operation, Waiter } from '../wire/operation.ts';
+import type { LockKeys, Waiter } from '../wire/operation.ts';
 import { type BallotResult, holdBallot, type Patience } from './ballot.ts';
-import { chooseToken, isKept } from './fencing.ts';
+import { chooseToken } from './fencing.ts';
+import { isTaken } from './is-taken.ts';
 import { Membership } from './membership.ts';
+import { Pace } from './pace.ts';
 import type { MembershipSettings } from './quarantine.ts';
 import { releaseWhereLeft } from './release.ts';
 import { majorityOf } from './tally.ts';
@@ -47,10 +49,12 @@ export class Quorum {
   readonly #clock: Clock;
   readonly #membership: Membership;
   readonly #tokenClock: TokenClock;
+  readonly #pace: Pace;
 
   constructor(clients: readonly Client[], settings: NodeSettings & MembershipSettings) {
     this.size = clients.length;
     this.#clock = settings.clock;
+    this.#pace = new Pace(settings.clock);
     this.#membership = new Membership(settings);
     this.#nodes = clients.map((client) => new Node(client, settings, this.#membership));
     this.#membership.enroll(this.#nodes);
@@ -62,12 +66,22 @@ export class Quorum {
    * equal, and grow in real time: a token counts only once a majority has it as its counter while the value
    * still owns the key there.
    */
-  async acquire(
+  acquire(
     target: LockKeys,
     value: string,
     ttl: number,
     timeoutMs: number,
     contention?: Contention,
+  ): Promise<Grant> {
+    return this.#pace.run('take', timeoutMs, () => this.#acquire(target, value, ttl, timeoutMs, contention));
+  }
+
+  async #acquire(
+    target: LockKeys,
+    value: string,
+    ttl: number,
+    timeoutMs: number,
+    contention: Contention | undefined,
   ): Promise<Grant> {
     const startedAt = instant(this.#clock);
     const proposal = this.#tokenClock.next(startedAt.uptime);
@@ -100,21 +114,13 @@ export class Quorum {
   }
 
   /** Lets a lock live `ttl` from now. `token` is 0 without fencing. */
-  async extend(
-    target: LockKeys,
-    value: string,
-    ttl: number,
-    token: number,
-    timeoutMs: number,
-  ): Promise<Grant> {
-    const startedAt = instant(this.#clock);
-    const ballot = await holdBallot(
-      this.#nodes,
-      { kind: 'extend', ...target, value, ttl, token },
-      timeoutMs,
-      'outcome',
-    );
-    return { granted: ballot.decision === 'won', votes: ballot.votes, startedAt, token };
+  extend(target: LockKeys, value: string, ttl: number, token: number, timeoutMs: number): Promise<Grant> {
+    const extension = { kind: 'extend', ...target, value, ttl, token } as const;
+    return this.#pace.run('keep', timeoutMs, async () => {
+      const startedAt = instant(this.#clock);
+      const { decision, votes } = await holdBallot(this.#nodes, extension, timeoutMs, 'outcome');
+      return { granted: decision === 'won', votes, startedAt, token };
+    });
   }
 
   /**
@@ -131,9 +137,11 @@ export class Quorum {
     taken?: readonly NodeVote[],
   ): Promise<BallotResult> {
     const release = { kind: 'release', ...target, value } as const;
-    return taken === undefined
-      ? holdBallot(this.#nodes, release, timeoutMs, 'everybody')
-      : releaseWhereLeft(this.#nodes, release, timeoutMs, taken);
+    return this.#pace.run('give back', timeoutMs, () =>
+      taken === undefined
+        ? holdBallot(this.#nodes, release, timeoutMs, 'everybody')
+        : releaseWhereLeft(this.#nodes, release, timeoutMs, taken),
+    );
   }
 
   /**
@@ -154,10 +162,12 @@ export class Quorum {
       if (vote.outcome === 'held' || wasNeverSent(vote)) others.add(index);
     });
     if (others.size === this.size) return;
-    if (waiter !== undefined) {
-      void holdBallot(this.#nodes, { kind: 'enter', ...target, waiter }, timeoutMs, 'everybody', others);
-    }
-    await holdBallot(this.#nodes, release, timeoutMs, 'everybody', others);
+    await this.#pace.run('give back', timeoutMs, () => {
+      if (waiter !== undefined) {
+        void holdBallot(this.#nodes, { kind: 'enter', ...target, waiter }, timeoutMs, 'everybody', others);
+      }
+      return holdBallot(this.#nodes, release, timeoutMs, 'everybody', others);
+    });
   }
 
   /** Waits no more: on these nodes, by their places in the list. What was kept for the waiter goes on to the next. */
@@ -170,7 +180,10 @@ export class Quorum {
     const others = new Set(this.#nodes.keys());
     for (const index of nodes) others.delete(index);
     if (nodes.size === 0) return;
-    await holdBallot(this.#nodes, { kind: 'leave', ...target, member }, timeoutMs, 'everybody', others);
+    const operation = { kind: 'leave', ...target, member } as const;
+    await this.#pace.run('give back', timeoutMs, () =>
+      holdBallot(this.#nodes, operation, timeoutMs, 'everybody', others),
+    );
   }
 
   /** As {@link leave}, of somebody who has the lock: there is no hurry. */
@@ -184,30 +197,9 @@ export class Quorum {
     return votes;
   }
 
-  /**
-   * Asks one node whether what was handed on has been taken: false if a key has no owner and somebody waits for it, or if
-   * the node does not say.
-   *
-   * @param fraction in [0, 1): which node
-   */
-  async isTaken(target: LockKeys, fraction: number, timeoutMs: number): Promise<boolean> {
-    const voting = this.#nodes.filter((node) => node.isVoting && !node.isSilent);
-    const node = voting[Math.floor(fraction * voting.length)];
-    if (node === undefined) return false;
-    const replies = await Promise.all(
-      target.keys.map((key, index) => {
-        const one = { keys: [key], fences: [], queues: target.queues.slice(index, index + 1) };
-        return Promise.all([
-          replyOf(node, { kind: 'inspect', ...one }, timeoutMs),
-          replyOf(node, { kind: 'waiting', ...one }, timeoutMs),
-        ]);
-      }),
-    );
-    return replies.every(
-      ([owner, queue]) =>
-        (owner.outcome === 'held' && !isKept(owner.value ?? '')) ||
-        (queue.outcome === 'granted' && queue.waiters?.length === 0),
-    );
+  /** As {@link isTaken}. */
+  isTaken(target: LockKeys, fraction: number, timeoutMs: number): Promise<boolean> {
+    return this.#pace.run('take', timeoutMs, () => isTaken(this.#nodes, target, fraction, timeoutMs));
   }
 
   /** Hears the nodes call on a channel. `heard` gets the index of the node and what it said. */
@@ -335,10 +327,4 @@ function patienceOf(contention: Contention | undefined): Patience {
 /** Whether a node was not even asked: it had more to do than it may be asked for. */
 function wasNeverSent(vote: NodeVote): boolean {
   return vote.outcome === 'failed' && vote.reason === 'overloaded';
-}
-
-function replyOf(node: Node, operation: Operation, timeoutMs: number): Promise<Reply> {
-  return new Promise((resolve) => {
-    node.submit(operation, timeoutMs, resolve);
-  });
 }

@@ -1,5 +1,5 @@
-import { setMaxListeners } from 'node:events';
 import type { Clock, Timer } from '../base/clock.ts';
+import { onAbort } from '../base/on-abort.ts';
 import type { Lock } from '../lock/lock.ts';
 import { failureOf, type LostAttempt, type Wish } from './wish.ts';
 
@@ -28,7 +28,7 @@ export class Caller {
   readonly #clock: Clock;
   readonly #events: CallerEvents;
   readonly #startedAtMs: number;
-  #interrupt: (() => void) | undefined;
+  readonly #stopListening: (() => void) | undefined;
   #settle: Settle | undefined;
   #limit: Timer | undefined;
 
@@ -42,10 +42,7 @@ export class Caller {
       this.#settle = { resolve, reject };
     });
     if (wish.signal === undefined) return;
-    // One signal may cancel any number of calls; that is no leak to be warned of.
-    setMaxListeners(0, wish.signal);
-    this.#interrupt = () => this.#interrupted();
-    wish.signal.addEventListener('abort', this.#interrupt);
+    this.#stopListening = onAbort(wish.signal, () => this.#interrupted());
   }
 
   get isWaiting(): boolean {
@@ -96,7 +93,7 @@ export class Caller {
     const settle = this.#settle;
     this.#settle = undefined;
     this.#limit?.cancel();
-    if (this.#interrupt !== undefined) this.wish.signal?.removeEventListener('abort', this.#interrupt);
+    this.#stopListening?.();
     return settle;
   }
 }

@@ -1,4 +1,4 @@
-import { setMaxListeners } from 'node:events';
+import { onAbort } from '../base/on-abort.ts';
 
 /**
  * Waits for `work` unless one of the signals aborts first; then rejects at once with that signal's own reason.
@@ -12,19 +12,15 @@ export function interruptible<Result>(
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
     let interrupted = false;
-    const stop = () => {
-      for (const signal of signals) signal.removeEventListener('abort', interrupt);
-    };
     const interrupt = () => {
       interrupted = true;
       stop();
       reject(signals.find(({ aborted }) => aborted)?.reason);
     };
-    for (const signal of signals) {
-      // One signal may cancel any number of calls; that is no leak to be warned of.
-      setMaxListeners(0, signal);
-      signal.addEventListener('abort', interrupt);
-    }
+    const stops = signals.map((signal) => onAbort(signal, interrupt));
+    const stop = () => {
+      for (const stopListening of stops) stopListening();
+    };
     if (signals.some(({ aborted }) => aborted)) interrupt();
     work.then(
       (result) => {

@@ -1,0 +1,35 @@
+/** Those who listen to one signal. */
+interface Crowd {
+  readonly listeners: Set<() => void>;
+  readonly tell: () => void;
+}
+
+const crowds = new WeakMap<AbortSignal, Crowd>();
+
+/**
+ * Calls `listener` when a signal aborts, if it has not done so before. Any number may listen to one signal, and none of them
+ * is slowed down by the others: `addEventListener` goes through all earlier listeners, and warns of more than ten.
+ *
+ * @param listener a function of its own for every call; must not throw
+ * @returns stops listening; nothing is left at the signal after the last one
+ */
+export function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  const { listeners, tell } = crowdOf(signal);
+  if (listeners.size === 0) signal.addEventListener('abort', tell);
+  listeners.add(listener);
+  return () => {
+    if (listeners.delete(listener) && listeners.size === 0) signal.removeEventListener('abort', tell);
+  };
+}
+
+function crowdOf(signal: AbortSignal): Crowd {
+  const known = crowds.get(signal);
+  if (known !== undefined) return known;
+  const listeners = new Set<() => void>();
+  const tell = () => {
+    for (const listener of listeners) listener();
+  };
+  const crowd = { listeners, tell };
+  crowds.set(signal, crowd);
+  return crowd;
+}

@@ -1,0 +1,97 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Pace } from '../../src/quorum/pace.ts';
+import { VirtualClock } from '../../src/testing/index.ts';
+
+const TIMEOUT_MS = 50;
+
+describe('Pace', () => {
+  let clock: VirtualClock;
+  let pace: Pace;
+  /** Ballots under way, each with what ends it. */
+  let held: { readonly name: string; end(): void }[];
+
+  beforeEach(() => {
+    clock = new VirtualClock();
+    pace = new Pace(clock);
+    held = [];
+  });
+
+  function hold(name: string): Promise<string> {
+    return new Promise((resolve) => {
+      held.push({ name, end: () => resolve(name) });
+    });
+  }
+
+  function ask(count: number): void {
+    for (let index = 0; index < count; index += 1) {
+      void pace.run('take', TIMEOUT_MS, () => hold(`${index}`));
+    }
+  }
+
+  /** The ballots under way end after so many milliseconds, and others take their places. Returns how many. */
+  async function endAll(afterMs: number): Promise<number> {
+    await clock.advance(afterMs);
+    for (const { end } of held.splice(0)) end();
+    await clock.advance(0);
+    return held.length;
+  }
+
+  it('holds a ballot within the call where there is room, and gives its result', async () => {
+    const result = pace.run('take', TIMEOUT_MS, () => hold('one'));
+    expect(held.map(({ name }) => name)).toEqual(['one']);
+    await endAll(1);
+    await expect(result).resolves.toBe('one');
+  });
+
+  it('has no more than 128 under way at first, and one more after every round', async () => {
+    ask(10_000);
+    expect(held).toHaveLength(128);
+    let before = 128;
+    for (let round = 0; round < 10; round += 1) {
+      const after = await endAll(1);
+      expect(after - before).toBeGreaterThanOrEqual(0);
+      expect(after - before).toBeLessThanOrEqual(1);
+      before = after;
+    }
+    expect(before).toBeGreaterThan(133);
+  });
+
+  it('has half as many after a round that took too long, and never fewer than 32', async () => {
+    ask(10_000);
+    expect(await endAll(TIMEOUT_MS)).toBe(64);
+    expect(await endAll(TIMEOUT_MS)).toBe(32);
+    expect(await endAll(TIMEOUT_MS)).toBe(32);
+  });
+
+  it('never has more than 384', async () => {
+    ask(300_000);
+    let most = 0;
+    while (held.length > 0) most = Math.max(most, await endAll(1));
+    expect(most).toBe(384);
+  });
+
+  it('is first come first served, but for what is more urgent', async () => {
+    ask(128);
+    const order: string[] = [];
+    const later = (urgency: 'keep' | 'give back' | 'take', name: string) =>
+      void pace.run(urgency, TIMEOUT_MS, () => {
+        order.push(name);
+        return hold(name);
+      });
+    later('take', 'take 1');
+    later('give back', 'give back 1');
+    later('take', 'take 2');
+    later('keep', 'keep 1');
+    later('give back', 'give back 2');
+    expect(order).toEqual([]);
+    await endAll(1);
+    expect(order).toEqual(['keep 1', 'give back 1', 'give back 2', 'take 1', 'take 2']);
+  });
+
+  it('goes on after a ballot that fails', async () => {
+    const failure = pace.run('take', TIMEOUT_MS, () => Promise.reject(new Error('no')));
+    await expect(failure).rejects.toThrow('no');
+    ask(200);
+    expect(held).toHaveLength(128);
+  });
+});
