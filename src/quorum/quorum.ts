@@ -6,8 +6,8 @@ import type { Client, Subscription } from '../wire/client.ts';
 import type { LockKeys, Waiter } from '../wire/operation.ts';
 import { type BallotResult, holdBallot, type Patience } from './ballot.ts';
 import { chooseToken } from './fencing.ts';
-import { isTaken } from './is-taken.ts';
 import { Membership } from './membership.ts';
+import { isInQueue, isTaken, type OneLook } from './one-look.ts';
 import { Pace } from './pace.ts';
 import type { MembershipSettings } from './quarantine.ts';
 import { releaseWhereLeft } from './release.ts';
@@ -198,8 +198,13 @@ export class Quorum {
   }
 
   /** As {@link isTaken}. */
-  isTaken(target: LockKeys, fraction: number, timeoutMs: number): Promise<boolean> {
-    return this.#pace.run('take', timeoutMs, () => isTaken(this.#nodes, target, fraction, timeoutMs));
+  isTaken(look: OneLook): Promise<boolean> {
+    return this.#pace.run('take', look.timeoutMs, () => isTaken(this.#nodes, look));
+  }
+
+  /** As {@link isInQueue}. */
+  isInQueue(look: OneLook, member: string): Promise<boolean> {
+    return this.#pace.run('take', look.timeoutMs, () => isInQueue(this.#nodes, look, member));
   }
 
   /** Hears the nodes call on a channel. `heard` gets the index of the node and what it said. */

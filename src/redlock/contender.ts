@@ -9,8 +9,8 @@ import { Calls } from './calls.ts';
 import { hasCalled } from './handover-watch.ts';
 import { Line } from './line.ts';
 import type { Arena, Matter, Release, Served } from './matter.ts';
-import { afterSilenceMs, miscallMs, pauseMs, sleepMs } from './patience.ts';
 import { Place } from './place.ts';
+import { Sleep } from './sleep.ts';
 import { type Successors, Tenure } from './tenure.ts';
 import type { Turn } from './turn.ts';
 import type { Called } from './wake-ups.ts';
@@ -41,9 +41,7 @@ export class Contender implements CallerEvents, Called, Successors {
   #place: Place | undefined;
   #hasOpened = false;
   #alarm: Alarm | undefined;
-  /** Attempts since the last call or success. */
-  #tries = 0;
-  #lastLost: LostAttempt = { outcome: 'held', votes: [] };
+  readonly #sleep: Sleep;
 
   /**
    * @param served the lock that a caller of this process has, if one does
@@ -53,6 +51,7 @@ export class Contender implements CallerEvents, Called, Successors {
     this.#arena = arena;
     this.#matter = matter;
     this.#line = new Line(arena.clock, this);
+    this.#sleep = new Sleep(arena.clock, arena.random);
     this.#tenure = new Tenure(arena.clock, this, served, turn);
   }
 
@@ -140,15 +139,11 @@ export class Contender implements CallerEvents, Called, Successors {
     return this.#line.first;
   }
 
-  contention(previous: string): Contention {
-    const next = this.#line.first;
-    return next === undefined ? { waiter: undefined, previous } : this.#contention(next, previous);
-  }
-
-  #contention(caller: Caller, previous: string | undefined): Contention {
-    if (!this.#arena.wakeUps.isOpen) return { waiter: undefined, previous };
+  contention(previous: string | undefined): Contention {
+    const { first } = this.#line;
+    if (first === undefined || !this.#arena.wakeUps.isOpen) return { waiter: undefined, previous };
     this.#place ??= new Place(this.#arena, this.#matter, this);
-    return this.#place.contention(caller, previous);
+    return this.#place.contention(first, previous);
   }
 
   asked(answer: Won | LostAttempt, { waiter }: Contention): void {
@@ -156,9 +151,15 @@ export class Contender implements CallerEvents, Called, Successors {
   }
 
   awaitHeir(): void {
+    this.#begin();
+  }
+
+  /** Asks for the lock, or does as if: what was heard before is of no use any more. */
+  #begin(): void {
     this.#alarm?.cancel();
     this.#isAttempting = true;
     this.#calls?.forget();
+    this.#sleep.asks();
   }
 
   heirAnswered(): void {
@@ -177,15 +178,14 @@ export class Contender implements CallerEvents, Called, Successors {
   #attempt(previous: string | undefined): void {
     const caller = this.#line.first;
     if (caller === undefined) return;
-    this.#alarm?.cancel();
-    this.#isAttempting = true;
-    this.#calls?.forget();
-    const contention = this.#contention(caller, previous);
+    this.#begin();
+    const contention = this.contention(previous);
     caller.wish.attempt(contention).then(
       (attempt) => {
         if (attempt.outcome === 'acquired') {
           this.#place?.asked(attempt, contention.waiter);
-          this.#won(caller, attempt, previous !== undefined);
+          if (previous === undefined) this.turn.begin();
+          this.serve(caller, attempt.lock);
         } else {
           void this.#lost(caller, attempt, contention.waiter);
         }
@@ -199,14 +199,9 @@ export class Contender implements CallerEvents, Called, Successors {
     );
   }
 
-  #won(caller: Caller, { lock }: Won, isHandedOver: boolean): void {
-    if (!isHandedOver) this.turn.begin();
-    this.serve(caller, lock);
-  }
-
   serve(caller: Caller, lock: Lock): void {
     this.#isAttempting = false;
-    this.#tries = 0;
+    this.#sleep.heartened();
     this.#line.drop(caller);
     const isWanted = this.#line.length > 0 || this.turn.comesBack;
     if (this.#matter.having === 'alone') this.#tenure.begin(lock, caller.wish, isWanted);
@@ -225,8 +220,7 @@ export class Contender implements CallerEvents, Called, Successors {
   }
 
   async #lost(caller: Caller, attempt: LostAttempt, waiter: Waiter | undefined): Promise<void> {
-    this.#lastLost = attempt;
-    this.#tries += 1;
+    this.#sleep.lost(attempt);
     this.#place?.asked(attempt, waiter);
     this.#calls ??= new Calls(this.#arena.nodeCount);
     this.#calls.refused(attempt.votes);
@@ -254,18 +248,16 @@ export class Contender implements CallerEvents, Called, Successors {
 
   /** Sleeps for as long as nothing can have changed. */
   #rest(): void {
-    const { wakeUps, random } = this.#arena;
-    const { outcome, votes } = this.#lastLost;
+    const { wakeUps } = this.#arena;
     if (this.#tenure.isHeld) {
       this.#tenure.prepare();
       if (this.#line.length === 0) this.#endIfIdle();
       this.#wakeWithin(this.#tenure.lostInMs);
     } else if (this.#tenure.hasHeir) this.#ask();
-    else if (outcome !== 'held') this.#wakeWithin(pauseMs(votes, this.#tries, random));
+    else if (this.#sleep.lastLost.outcome !== 'held') this.#wakeWithin(this.#sleep.pauseMs);
     else if (!wakeUps.isOpen && !this.#hasOpened) this.#open();
-    else if (!wakeUps.isOpen) this.#wakeWithin(pauseMs(votes, this.#tries, random));
-    else if (this.#place?.isTaken === true)
-      this.#wakeWithin(sleepMs(votes, this.#tries, wakeUps.sleepers, random));
+    else if (!wakeUps.isOpen) this.#wakeWithin(this.#sleep.pauseMs);
+    else if (this.#place?.isTaken === true) this.#wakeWithin(this.#sleep.untilDoubtMs(wakeUps.sleepers));
     // The attempt was made before nodes could be heard: they do not know yet that somebody waits.
     else this.#attempt(undefined);
   }
@@ -276,26 +268,27 @@ export class Contender implements CallerEvents, Called, Successors {
     this.#isAttempting = true;
     void this.#arena.wakeUps.open().then(() => {
       this.#isAttempting = false;
-      if (this.#line.length === 0) this.#goOn();
-      else if (this.#arena.wakeUps.isOpen) this.#attempt(undefined);
-      else this.#rest();
+      if (this.#line.length > 0 && this.#arena.wakeUps.isOpen) this.#attempt(undefined);
+      else this.#goOn();
     });
   }
 
   called(node: number): void {
     this.#calls ??= new Calls(this.#arena.nodeCount);
     this.#calls.hear(node);
+    this.#sleep.stir();
     if (this.#isAttempting || this.#line.length === 0 || this.#tenure.isHeld) return;
     if (this.#calls.areEnough) {
-      this.#tries = 0;
+      this.#sleep.heartened();
       this.#ask();
     } else if (this.#calls.maySplit) {
-      this.#wakeWithin(miscallMs(this.#tries, this.#arena.random));
+      this.#wakeWithin(this.#sleep.miscallMs);
     }
   }
 
   missed(): void {
-    this.#wakeWithin(afterSilenceMs(this.#arena.random));
+    this.#sleep.missed();
+    this.#wakeWithin(this.#sleep.untilDoubtMs(0));
   }
 
   #wakeWithin(delayMs: number): void {
@@ -310,10 +303,18 @@ export class Contender implements CallerEvents, Called, Successors {
   #wakeUp(): void {
     if (this.#line.length === 0 && !this.#tenure.hasHeir) this.#endIfIdle();
     else if (this.#tenure.isHeld) this.#rest();
+    else if (this.#place !== undefined && this.#sleep.isSound) void this.#doubt(this.#place);
     else this.#ask();
   }
 
-  /** A caller's signal has aborted. */
+  /** It has heard nothing for a while: one node is asked whether that may be right. If not, all are. */
+  async #doubt(place: Place): Promise<void> {
+    const isRight = await this.#sleep.isReassured(place);
+    if (this.#isAttempting || this.#line.length === 0) return;
+    if (isRight || this.#tenure.isHeld) this.#rest();
+    else this.#ask();
+  }
+
   left(caller: Caller): void {
     this.#line.drop(caller);
     if (this.#isAttempting || this.#line.length > 0) return;
@@ -331,7 +332,7 @@ export class Contender implements CallerEvents, Called, Successors {
       return;
     }
     this.#line.drop(caller);
-    caller.fail({ outcome: 'held', votes: this.#lastLost.votes });
+    caller.fail({ outcome: 'held', votes: this.#sleep.lastLost.votes });
     if (this.#line.length === 0) this.#goOn();
   }
 

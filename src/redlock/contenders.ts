@@ -152,9 +152,15 @@ export class Contenders {
   }
 
   #matter(target: LockKeys, having: Matter['having'], idle: Matter['idle']): Matter {
-    const { quorum, background, releaseTimeout } = this.#settings;
+    const { quorum, random, background, releaseTimeout } = this.#settings;
     return {
       having,
+      isInQueue: async (member) => {
+        // Others who share it, or another slot of a semaphore, may leave room without a word.
+        if (having !== 'alone') return false;
+        const look = { target, fraction: random.fraction(), timeoutMs: releaseTimeout };
+        return await quorum.isInQueue(look, member);
+      },
       leave: (member, nodes) => background(quorum.leave(target, member, nodes, releaseTimeout)),
       leaveLater: (member, nodes) => quorum.leaveLater(target, member, nodes),
       idle,

@@ -72,7 +72,8 @@ export class HandoverWatch {
 
   async #look(name: string, handover: Handover): Promise<void> {
     const { target, value } = handover;
-    if (await this.#quorum.isTaken(target, this.#random.fraction(), this.#timeoutMs)) return;
+    const look = { target, fraction: this.#random.fraction(), timeoutMs: this.#timeoutMs };
+    if (await this.#quorum.isTaken(look)) return;
     if (this.#isClosed || handover.isMoot()) return;
     const { votes } = await this.#quorum.release(target, value, this.#timeoutMs);
     if (votes.some(hasCalled)) this.watch(name, handover);

@@ -40,6 +40,8 @@ export interface Matter {
   readonly leave: Leave;
   /** As leave, with the next call. */
   readonly leaveLater: Leave;
+  /** Whether a node has a waiter in its queue for a lock that is somebody else's; false if that is not known. */
+  isInQueue(member: string): Promise<boolean>;
   /** Nobody waits here any more, and this lock, if it is one, is held. */
   idle(served: Served | undefined): void;
 }

@@ -32,17 +32,20 @@ const FIRST_PAUSE_MS = 8;
 /** … with every attempt up to this. */
 const LONGEST_PAUSE_MS = 200;
 
+/** After how long the lock may be free without a call: the holder's keys should have expired. */
+export function expiryMs(votes: readonly NodeVote[], random: Random): number {
+  return freeInMs(votes) + 1 + random.fraction() * SPREAD_MS + rankOf(votes) * BEHIND_MS;
+}
+
 /**
- * How long somebody sleeps who will be called: until the lock may be free without a call, or it begins to doubt.
+ * How long somebody sleeps who will be called, until it begins to doubt.
  *
  * @param sleepers how many sleep in this process: together they doubt no more often than once in a few milliseconds
  */
-export function sleepMs(votes: readonly NodeVote[], tries: number, sleepers: number, random: Random): number {
-  const rank = rankOf(votes);
+export function doubtMs(votes: readonly NodeVote[], tries: number, sleepers: number, random: Random): number {
   const span = Math.max(doubled(FIRST_DOUBT_MS, LONGEST_DOUBT_MS, tries), sleepers * DOUBT_EACH_MS);
-  const doubtMs = Math.min(span + rank * PATIENCE_MS, Math.max(span, LONGEST_DOUBT_MS));
-  const freeMs = freeInMs(votes) + 1 + random.fraction() * SPREAD_MS + rank * BEHIND_MS;
-  return Math.min(freeMs, doubtMs * (0.5 + random.fraction() / 2));
+  const longest = Math.min(span + rankOf(votes) * PATIENCE_MS, Math.max(span, LONGEST_DOUBT_MS));
+  return longest * (0.5 + random.fraction() / 2);
 }
 
 /** How many are before it in the queue, where they are fewest: 0 if nobody knows. */

@@ -25,6 +25,12 @@ export class Place {
     return this.#nodes !== undefined && this.#nodes.size > 0;
   }
 
+  /** Asks one node whether it has it in its queue, and the lock is somebody else's. */
+  async isInQueue(): Promise<boolean> {
+    const member = this.#callable?.member;
+    return member !== undefined && (await this.#matter.isInQueue(member));
+  }
+
   /** What an attempt for a caller says of its place. */
   contention(caller: Caller, previous: string | undefined): Contention {
     const { wakeUps, timeUs } = this.#arena;
