@@ -15,6 +15,8 @@ const project = (name: string, include: string[], testTimeout: number) => ({
 
 export default defineConfig({
   test: {
+    // Most tests keep one core busy each, and the runner itself hardly any; by default it would leave it one of two.
+    maxWorkers: '100%',
     // An unhandled rejection anywhere fails the run: a lock library must not leak one.
     dangerouslyIgnoreUnhandledErrors: false,
     projects: [
