@@ -14,7 +14,8 @@ export interface ReleaseReport {
   readonly freed: boolean;
   /**
    * What each node said: `granted` = given back, `missing` = it had expired there, `held` = it is somebody
-   * else's by now, `failed` = unknown; such a node is asked again in the background.
+   * else's by now, `failed` = unknown; such a node is asked again in the background. `pending` = not waited for: the next
+   * caller of this process is taking the lock over there.
    */
   readonly votes: readonly NodeVote[];
 }

@@ -73,7 +73,9 @@ export class Quorum {
     timeoutMs: number,
     contention?: Contention,
   ): Promise<Grant> {
-    return this.#pace.run('take', timeoutMs, () => this.#acquire(target, value, ttl, timeoutMs, contention));
+    // What takes over from a lock is part of its giving back.
+    const urgency = contention?.previous === undefined ? 'take' : 'give back';
+    return this.#pace.run(urgency, timeoutMs, () => this.#acquire(target, value, ttl, timeoutMs, contention));
   }
 
   async #acquire(

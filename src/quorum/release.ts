@@ -6,8 +6,9 @@ import { type BallotResult, holdBallot } from './ballot.ts';
 /**
  * Gives a lock back at the nodes that may have it still.
  *
- * @param taken what nodes said to another value that took the keys over: where it is `held` by that one by now nothing is
- * to be waited for. The node is asked along with the next call, for a command that may have been sent twice
+ * @param taken what nodes said to another value that took the keys over: where it is `held` by that one by now, or that is
+ * `pending`, nothing is to be waited for. The node is asked along with a later call: a command may have been sent twice, or
+ * may fail
  */
 export async function releaseWhereLeft(
   nodes: readonly Node[],
@@ -17,7 +18,7 @@ export async function releaseWhereLeft(
 ): Promise<BallotResult> {
   const gone = new Map<number, NodeVote>();
   taken.forEach((vote, index) => {
-    if (vote.outcome !== 'held') return;
+    if (vote.outcome !== 'held' && vote.outcome !== 'pending') return;
     nodes[index]?.submitLater(release);
     gone.set(index, vote);
   });

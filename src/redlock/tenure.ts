@@ -37,6 +37,8 @@ export class Tenure {
   /** Of the holder. */
   #heir: Heir | undefined;
   #isAwaited = false;
+  /** Releases that are put off until it is known what came of the heir. */
+  readonly #putOff: (() => void)[] = [];
   /** Nobody holds it, but the heir's keys stay in this process for a moment, for a caller that is likely to come. */
   #isKept = false;
   /** What the last one who got the lock wanted. */
@@ -105,9 +107,17 @@ export class Tenure {
     if (isFree && this.turn.comesBack && this.turn.includes(this.#clock.uptime()))
       return this.#keep(heir, release);
     // Goes first, for what is asked of the nodes then.
-    const released = release(heir.taken);
+    const released = this.#releaseTo(heir, release);
     this.passOn();
     return released;
+  }
+
+  /** Where the heir has the keys there is nothing to give back: that is seen a moment later, at one command less a node. */
+  #releaseTo(heir: Heir, release: Release): Promise<BallotResult> {
+    if (heir.isAnswered) return release(heir.taken);
+    return new Promise((resolve) => {
+      this.#putOff.push(() => resolve(release(heir.taken)));
+    });
   }
 
   /** Nobody has the lock any more: the heir's turn, if there is one. Nothing is done if not. */
@@ -126,7 +136,7 @@ export class Tenure {
     this.#isKept = true;
     if (heir.isAnswered) this.holder = undefined;
     else this.#await();
-    const result = await release(heir.taken);
+    const result = await this.#releaseTo(heir, release);
     void microtasksDone().then(() => {
       this.#isKept = false;
       const isUnused = this.#heir === heir && this.#successors.first === undefined;
@@ -143,6 +153,7 @@ export class Tenure {
 
   #answered(heir: Heir, answer: Won | LostAttempt | undefined, contention: Contention): void {
     this.#isAwaited = false;
+    for (const giveBack of this.#putOff.splice(0)) giveBack();
     const { first } = this.#successors;
     if (first !== undefined && answer !== undefined && answer.outcome !== 'acquired') {
       this.#heir = undefined;

@@ -90,6 +90,19 @@ describe('where locks are held for a moment, the next caller of a process', () =
     expect(scene.overlaps).toBe(0);
   });
 
+  it('costs no more where locks are given back before nodes have said anything of the next one', async () => {
+    const scene = new Scene({ network: { latency: { least: 1, most: 5 } } });
+    const [program] = await scene.programs(1);
+    if (program === undefined) throw new Error('too few');
+    const before = scene.commands;
+    const all = Array.from({ length: 100 }, (_, index) => scene.hold(program, `caller ${index}`, 0.5));
+    await scene.simulation.until(Promise.all(all));
+    expect(scene.commands - before).toBeLessThanOrEqual(5.2 * (all.length + 2));
+    expect(scene.overlaps).toBe(0);
+    await scene.simulation.advance(1_000);
+    expect(scene.keys).toEqual([]);
+  });
+
   it.each([60, 5_000])('gets a lock that is as good as new, if the holder took %i ms', async (heldMs) => {
     const ttl = heldMs * 10;
     const { scene, simulation, holder, third } = await held({ ttls: [ttl, ttl], options: { maxTtl: ttl } });
@@ -213,6 +226,24 @@ describe('a lock that has an heir', () => {
       line.includes(`release lock:r (value ${holder.value.slice(-6)})`),
     );
     expect(releases).toHaveLength(scene.simulation.nodes.length);
+  });
+
+  it('is given back as soon as it is known that no heir has it', async () => {
+    const { scene, simulation, program, other, holder, third } = await held();
+    const { clients } = program.machine;
+    for (const client of clients.slice(2)) void client.cut('both');
+    await simulation.advance(MOMENT_MS);
+    const report = holder.release();
+    const failure = third.catch((error: unknown) => error);
+    expect(await settled(report)).toBe('pending');
+    expect(await simulation.until(failure)).toMatchObject({ code: 'QUORLOCK_NO_QUORUM' });
+    for (const client of clients) client.mend();
+    expect((await simulation.until(report)).votes).toHaveLength(5);
+    await simulation.until(
+      (await simulation.until(other.redlock.acquire('r', { waitTime: 1_000 }))).release(),
+    );
+    await simulation.advance(1_000);
+    expect(scene.keys).toEqual([]);
   });
 
   it('keeps what protects it, also where the heir did not get a majority', async () => {
