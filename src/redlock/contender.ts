@@ -203,10 +203,9 @@ export class Contender implements CallerEvents, Called, Successors {
     this.#isAttempting = false;
     this.#sleep.heartened();
     this.#line.drop(caller);
-    const isWanted = this.#line.length > 0 || this.turn.comesBack;
-    if (this.#matter.having === 'alone') this.#tenure.begin(lock, caller.wish, isWanted);
+    if (this.#matter.having === 'alone') this.#tenure.begin(lock, caller.wish);
     if (!caller.grant(lock)) void lock.release();
-    else if (isWanted) void this.#lookAhead();
+    else if (this.#line.length > 0 || this.turn.comesBack) void this.#lookAhead();
     if (this.#line.length === 0) this.#place?.end(this.#matter.leaveLater);
     this.#endIfIdle();
   }

@@ -76,11 +76,11 @@ export class Tenure {
     return (this.#heir === undefined ? this.holder.remainingValidity() : protectedMs(this.holder)) + 1;
   }
 
-  /** A caller gets it. @param isWanted whether others are likely to have it next */
-  begin(lock: Lock, wish: Wish, isWanted: boolean): void {
+  /** A caller gets it. */
+  begin(lock: Lock, wish: Wish): void {
     this.holder = lock;
     this.#lastWish = wish;
-    if (isWanted) this.turn.served();
+    this.turn.served();
   }
 
   /** Asks for the next one's lock while somebody has it, where that is likely to be of use. */

@@ -3,7 +3,10 @@ import type { Clock } from '../base/clock.ts';
 /** So many locks are handed on within the process in one turn, whoever asks; other processes wait for their turn. */
 const FREE_HANDOVERS = 7;
 
-/** Callers that had asked when the turn began get their lock in it, but no more of them than this, … */
+/**
+ * Callers that had asked when the turn began get their lock in it, or any where the turn before called nobody, but no more of
+ * them than this, …
+ */
 const MOST_HANDOVERS = 31;
 
 /** … and none whose lock would begin this many milliseconds after the turn. */
@@ -19,6 +22,8 @@ export class Turn {
   #startedAtMs = 0;
   /** When the turn before ended with a call to another process; undefined: nobody was called. */
   #handedOnAtMs: number | undefined;
+  /** Whether nobody else waited when the turn before ended. */
+  #isAlone = false;
   /** For how long others had the lock before this turn. */
   #absenceMs = 0;
   #servedAtMs: number | undefined;
@@ -60,14 +65,15 @@ export class Turn {
 
   /** Whether it is more than a lock that nobody has waited for, so that there is something to remember. */
   get isOfMany(): boolean {
-    return this.#handovers > 0 || this.#absenceMs > 0 || this.comesBack;
+    const isKnown = this.#lastHeldMs < Number.POSITIVE_INFINITY;
+    return this.#handovers > 0 || isKnown || this.#absenceMs > 0 || this.comesBack;
   }
 
   /** Whether the next caller of this process, who asked at that time, may go before those of others. */
   includes(askedAtMs: number): boolean {
     if (this.#clock.uptime() - this.#startedAtMs >= LONGEST_TURN_MS) return false;
     if (this.#handovers < FREE_HANDOVERS) return true;
-    return this.#handovers < MOST_HANDOVERS && askedAtMs <= this.#startedAtMs;
+    return this.#handovers < MOST_HANDOVERS && (this.#isAlone || askedAtMs <= this.#startedAtMs);
   }
 
   /** Whether, now that it ends, others will have the lock for long enough that there is no hurry to ask for it again. */
@@ -78,6 +84,7 @@ export class Turn {
   /** It ended with a call to another process at that time, or without one. */
   ended(handedOnAtMs: number | undefined): void {
     this.#handedOnAtMs = handedOnAtMs;
+    this.#isAlone = handedOnAtMs === undefined;
     if (handedOnAtMs === undefined) this.#absenceMs = 0;
   }
 }

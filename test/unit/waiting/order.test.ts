@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { jain, Scene } from './scene.ts';
+import { jain, type Program, Scene } from './scene.ts';
 
 describe('of callers in different processes', () => {
   it('whoever asked first is served first', async () => {
@@ -83,6 +83,46 @@ describe('a turn of a process whose callers come back at once', () => {
       else lengths.push(1);
     });
     expect(lengths.toSorted((a, b) => a - b)[Math.floor(lengths.length / 2)]).toBe(8);
+  });
+
+  /** Two callers of a program, who have the lock for a millisecond again and again. */
+  function twoOf(scene: Scene, program: Program, rounds: number): readonly Promise<void>[] {
+    return Array.from({ length: 2 }, async () => {
+      for (let round = 0; round < rounds; round += 1) await scene.hold(program, 'two', 1);
+    });
+  }
+
+  it('is four times as long where nobody else waits, and locks follow each other without a pause', async () => {
+    const scene = new Scene();
+    const [program] = await scene.programs(1);
+    if (program === undefined) throw new Error('too few');
+    await scene.simulation.until(Promise.all(twoOf(scene, program, 10)));
+    scene.turns.length = 0;
+    await scene.simulation.until(Promise.all(twoOf(scene, program, 64)));
+    const pauses = scene.turns.filter(({ from }, index) => from > (scene.turns[index - 1]?.to ?? from));
+    expect(scene.turns).toHaveLength(128);
+    expect(pauses.length).toBeLessThanOrEqual(8);
+    expect(scene.overlaps).toBe(0);
+  });
+
+  it('then ends after thirty-two for the first one that comes to wait, and after eight from then on', async () => {
+    const scene = new Scene();
+    const [program, other] = await scene.programs(2);
+    if (program === undefined || other === undefined) throw new Error('too few');
+    const two = twoOf(scene, program, 200);
+    await scene.simulation.advance(50);
+    const one = (async () => {
+      for (let round = 0; round < 10; round += 1) await scene.hold(other, 'one', 1);
+    })();
+    await scene.simulation.until(Promise.all([...two, one]));
+    const places = scene.order.flatMap((who, place) => (who === 'one' ? [place] : []));
+    const asked = scene.turns.filter(({ who }) => who === 'one').map(({ askedAt }) => askedAt);
+    const before = scene.turns.filter(({ who, from }) => who === 'two' && from < (asked[0] ?? 0)).length;
+    expect((places[0] ?? 0) - before).toBeLessThanOrEqual(32);
+    // One that comes back has a turn of its own.
+    const waited = places.slice(1).map((place, index) => place - (places[index] ?? 0) - 1);
+    expect(Math.max(...waited)).toBeLessThanOrEqual(9);
+    expect(scene.overlaps).toBe(0);
   });
 });
 
