@@ -7,10 +7,13 @@ const MOST_AT_ONCE = 384;
 const FIRST_AT_ONCE = 128;
 
 /** As many as that may always be held. */
-const FEWEST_AT_ONCE = 32;
+const FEWEST_AT_ONCE = 64;
 
-/** A ballot that takes more of its nodes' time than this share shows that too many are held. */
-const SLOW = 1 / 2;
+/** So many more after every round of them, … */
+const GROWTH = 8;
+
+/** … and half as many after a slow one. A ballot that takes more of its nodes' time than this share shows that too many are held. */
+const SLOW = 3 / 4;
 
 /** What goes first where ballots have to wait: what keeps a lock, then what gives one back, then what takes one. */
 const URGENCIES = ['keep', 'give back', 'take'] as const;
@@ -49,8 +52,8 @@ class Line {
 /**
  * The pace at which a quorum holds ballots, so that a program may ask for any number of them at once: nodes are asked for
  * as many as they, and this process, do well within the time they have, and the others wait here, where no time runs for
- * them. How many that are shows: it is one more after every round of them, and half as many after a slow one, as in
- * TCP's congestion avoidance (RFC 5681, section 3.1).
+ * them. How many that are shows: a few more after every round of them, and half as many after a slow one, after TCP's
+ * congestion avoidance (RFC 5681, section 3.1).
  */
 export class Pace {
   readonly #clock: Clock;
@@ -92,7 +95,7 @@ export class Pace {
   #ended(sinceMs: number, timeoutMs: number): void {
     const now = this.#clock.monotonic();
     if (now - sinceMs <= timeoutMs * SLOW) {
-      this.#atOnce = Math.min(MOST_AT_ONCE, this.#atOnce + 1 / this.#atOnce);
+      this.#atOnce = Math.min(MOST_AT_ONCE, this.#atOnce + GROWTH / this.#atOnce);
     } else if (sinceMs >= this.#slowedAtMs) {
       this.#slowedAtMs = now;
       this.#atOnce = Math.max(FEWEST_AT_ONCE, this.#atOnce / 2);

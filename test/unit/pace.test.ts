@@ -43,24 +43,28 @@ describe('Pace', () => {
     await expect(result).resolves.toBe('one');
   });
 
-  it('has no more than 128 under way at first, and one more after every round', async () => {
+  it('has no more than 128 under way at first, and eight more after every round', async () => {
     ask(10_000);
     expect(held).toHaveLength(128);
     let before = 128;
     for (let round = 0; round < 10; round += 1) {
       const after = await endAll(1);
-      expect(after - before).toBeGreaterThanOrEqual(0);
-      expect(after - before).toBeLessThanOrEqual(1);
+      expect(after - before).toBeGreaterThanOrEqual(7);
+      expect(after - before).toBeLessThanOrEqual(8);
       before = after;
     }
-    expect(before).toBeGreaterThan(133);
+    expect(before).toBeGreaterThan(200);
   });
 
-  it('has half as many after a round that took too long, and never fewer than 32', async () => {
+  it('has half as many after a round that took too long, and never fewer than 64', async () => {
     ask(10_000);
-    expect(await endAll(TIMEOUT_MS)).toBe(64);
-    expect(await endAll(TIMEOUT_MS)).toBe(32);
-    expect(await endAll(TIMEOUT_MS)).toBe(32);
+    for (let round = 0; round < 20; round += 1) await endAll(1);
+    const before = held.length;
+    expect(await endAll(TIMEOUT_MS * 0.75)).toBeGreaterThan(before);
+    const most = held.length;
+    expect(await endAll(TIMEOUT_MS)).toBe(Math.floor(most / 2));
+    for (let round = 0; round < 3; round += 1) await endAll(TIMEOUT_MS);
+    expect(held).toHaveLength(64);
   });
 
   it('never has more than 384', async () => {
