@@ -15,7 +15,7 @@ const GROWTH = 8;
 /** … and half as many after a slow one. A ballot that takes more of its nodes' time than this share shows that too many are held. */
 const SLOW = 3 / 4;
 
-/** What goes first where ballots have to wait: what keeps a lock, then what gives one back, then what takes one. */
+/** What goes first where ballots have to wait: what keeps a lock, then what gives one back, then what takes or looks at one. */
 const URGENCIES = ['keep', 'give back', 'take'] as const;
 
 /** How urgent a ballot is. */

@@ -3,7 +3,7 @@ import type { NodeVote } from '../base/vote.ts';
 import { Node } from '../node/node.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 import type { Client, Subscription } from '../wire/client.ts';
-import type { LockKeys, Waiter } from '../wire/operation.ts';
+import type { LockKeys, Operation, Waiter } from '../wire/operation.ts';
 import { type BallotResult, holdBallot, type Patience } from './ballot.ts';
 import { chooseToken } from './fencing.ts';
 import { Membership } from './membership.ts';
@@ -195,8 +195,7 @@ export class Quorum {
 
   /** Who waits, as every node knows it. Changes nothing. */
   async waiting(target: LockKeys, timeoutMs: number): Promise<readonly NodeVote[]> {
-    const { votes } = await holdBallot(this.#nodes, { kind: 'waiting', ...target }, timeoutMs, 'everybody');
-    return votes;
+    return await this.#look({ kind: 'waiting', ...target }, timeoutMs);
   }
 
   /** As {@link isTaken}. */
@@ -238,8 +237,7 @@ export class Quorum {
 
   /** What every node says of a lock. Changes nothing. */
   async inspect(target: LockKeys, timeoutMs: number): Promise<readonly NodeVote[]> {
-    const { votes } = await holdBallot(this.#nodes, { kind: 'inspect', ...target }, timeoutMs, 'everybody');
-    return votes;
+    return await this.#look({ kind: 'inspect', ...target }, timeoutMs);
   }
 
   /** Declares a new deployment, see {@link Membership.initialize}. First connections get `timeoutMs`. */
@@ -281,6 +279,11 @@ export class Quorum {
   close(): void {
     this.#membership.close();
     for (const node of this.#nodes) node.close();
+  }
+
+  async #look(operation: Operation, timeoutMs: number): Promise<readonly NodeVote[]> {
+    const look = () => holdBallot(this.#nodes, operation, timeoutMs, 'everybody');
+    return (await this.#pace.run('take', timeoutMs, look)).votes;
   }
 
   /** Has the nodes that answered another counter take `token` as theirs, as far as the value still owns them. */

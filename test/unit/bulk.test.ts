@@ -32,6 +32,17 @@ describe('five thousand at once', () => {
     await simulation.until(redlock.close());
   });
 
+  it('looks at locks and queues: every node answers', async () => {
+    const scene = new Scene();
+    const { simulation } = scene;
+    const { redlock, forAll } = await inBulk(scene);
+    const looks = await simulation.until(forAll((name) => redlock.inspect(name)));
+    expect(looks.filter(({ state }) => state !== 'free')).toEqual([]);
+    const queues = await simulation.until(forAll((name) => redlock.waiting(name)));
+    expect(queues.filter(({ unknown }) => unknown > 0)).toEqual([]);
+    await simulation.until(redlock.close());
+  });
+
   it('waits: each is served', async () => {
     const scene = new Scene();
     const { simulation } = scene;
