@@ -6,19 +6,14 @@ import { SeededRandom } from '../../../src/testing/seeded-random.ts';
 import { type Program, Scene } from './scene.ts';
 
 /** A program that waits for another one's lock, which is held for a minute, and has done so for two seconds. */
-async function waitingScene(): Promise<{
-  scene: Scene;
-  holder: Program;
-  waiter: Program;
-  served: Promise<unknown>;
-}> {
+async function waitingScene(): Promise<{ scene: Scene; waiter: Program; served: Promise<unknown> }> {
   const scene = new Scene();
   const [holder, waiter] = await scene.programs(2, { ttl: 60_000, maxTtl: 60_000 });
   if (holder === undefined || waiter === undefined) throw new Error('too few');
   await scene.simulation.until(holder.redlock.acquire('r'));
   const served = waiter.redlock.acquire('r', { waitTime: 100_000 });
   await scene.simulation.advance(2_000);
-  return { scene, holder, waiter, served };
+  return { scene, waiter, served };
 }
 
 describe('a doubt', () => {
@@ -59,6 +54,15 @@ describe('Sleep', () => {
   }));
   const sleepOf = (clock = new VirtualClock()) => new Sleep(clock, new SeededRandom(1));
 
+  /** After an attempt in vain, while which something happened. */
+  function lostWhile(happens: (sleep: Sleep) => void, clock?: VirtualClock): Sleep {
+    const sleep = sleepOf(clock);
+    sleep.asks();
+    happens(sleep);
+    sleep.lost({ outcome: 'held', votes: HELD });
+    return sleep;
+  }
+
   it('is sound until a call comes or may have been missed, or the keys should have expired', async () => {
     const clock = new VirtualClock();
     const sleep = sleepOf(clock);
@@ -84,27 +88,18 @@ describe('Sleep', () => {
   });
 
   it('ends soon where calls may have been missed, be it while it was asking', () => {
-    const sleep = sleepOf();
-    sleep.asks();
-    sleep.missed();
-    sleep.lost({ outcome: 'held', votes: HELD });
+    const sleep = lostWhile((asking) => asking.missed());
     expect(sleep.isSound).toBe(false);
     expect(sleep.untilDoubtMs(1)).toBeLessThanOrEqual(200);
   });
 
   it('counts with a call that came while it was asking', () => {
-    const sleep = sleepOf();
-    sleep.asks();
-    sleep.stir();
-    sleep.lost({ outcome: 'held', votes: HELD });
-    expect(sleep.isSound).toBe(false);
+    expect(lostWhile((asking) => asking.stir()).isSound).toBe(false);
   });
 
   it('ends when the keys should have expired, however often it has doubted before', async () => {
     const clock = new VirtualClock();
-    const sleep = sleepOf(clock);
-    sleep.asks();
-    sleep.lost({ outcome: 'held', votes: HELD });
+    const sleep = lostWhile(() => {}, clock);
     await clock.advance(9_900);
     expect(sleep.untilDoubtMs(1)).toBeLessThanOrEqual(106);
   });
