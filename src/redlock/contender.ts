@@ -52,7 +52,7 @@ export class Contender implements CallerEvents, Called, Successors {
     this.#matter = matter;
     this.#line = new Line(arena.clock, this);
     this.#sleep = new Sleep(arena.clock, arena.random);
-    this.#tenure = new Tenure(arena.clock, this, served, turn);
+    this.#tenure = new Tenure(arena, this, served, turn);
   }
 
   get turn(): Turn {

@@ -53,6 +53,7 @@ export class Contenders {
       random,
       wakeUps: new WakeUps(quorum, clock, process),
       nodeCount: quorum.size,
+      habits: { lastHeldMs: undefined },
       timeUs: (nowMs) => quorum.timeUs(nowMs),
     };
   }
@@ -88,13 +89,14 @@ export class Contenders {
   /** Gives a lock back on every node; somebody who waits for it in this process may take it over. */
   giveBack(lock: Lock, target: LockKeys): Promise<BallotResult> {
     const { quorum, clock, releaseTimeout } = this.#settings;
+    const { habits } = this.#arena;
     const having = havingOf(target);
     const name = nameOf(target);
     const contender = having === 'alone' ? this.#contenders.get(name) : undefined;
     const release = async (taken?: readonly NodeVote[]) => {
       const result = await quorum.release(target, lock.value, releaseTimeout, taken);
       if (result.votes.some(hasCalled)) {
-        const turn = contender?.turn ?? this.#turns.get(lock) ?? new Turn(clock);
+        const turn = contender?.turn ?? this.#turns.get(lock) ?? new Turn(clock, habits);
         turn.ended(clock.uptime());
         const isMoot = () => this.#waitingFor(name) > 0;
         this.#watch.watch(name, { target, value: lock.value, turn, isMoot });
@@ -136,7 +138,7 @@ export class Contenders {
     this.#held.delete(name);
     const known = this.#turns.get(holder);
     if (known !== undefined) return { holder, turn: known };
-    const turn = new Turn(this.#settings.clock);
+    const turn = new Turn(this.#settings.clock, this.#arena.habits);
     turn.begin();
     return { holder, turn };
   }

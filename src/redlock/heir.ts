@@ -74,7 +74,7 @@ export class Heir {
  * Whether a lock that is held may have an heir, for somebody with that wish: no key may expire sooner for it, and the lock
  * must be likely to be given back before the heir is too old.
  *
- * @param heldMs for how long the lock before it was held
+ * @param heldMs for how long it is likely to be held
  */
 export function mayInherit(holder: Lock, { ttl }: Wish, heldMs: number): boolean {
   return isAsGranted(holder) && ttl >= holder.ttl && heldMs <= ttl / FRESH;

@@ -3,7 +3,7 @@ import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
 import type { Lock } from '../lock/lock.ts';
 import type { BallotResult } from '../quorum/ballot.ts';
-import type { Turn } from './turn.ts';
+import type { Habits, Turn } from './turn.ts';
 import type { WakeUps } from './wake-ups.ts';
 
 /** What contenders of one Redlock share. */
@@ -12,6 +12,7 @@ export interface Arena {
   readonly random: Random;
   readonly wakeUps: WakeUps;
   readonly nodeCount: number;
+  readonly habits: Habits;
   /** The nodes' time at a moment of the monotonic clock, in microseconds. */
   timeUs(nowMs: number): number;
 }

@@ -5,7 +5,7 @@ import type { BallotResult } from '../quorum/ballot.ts';
 import type { Contention } from '../quorum/quorum.ts';
 import type { Caller } from './caller.ts';
 import { Heir, mayInherit } from './heir.ts';
-import type { Release, Served } from './matter.ts';
+import type { Arena, Release, Served } from './matter.ts';
 import { Turn } from './turn.ts';
 import type { LostAttempt, Wish, Won } from './wish.ts';
 
@@ -48,11 +48,11 @@ export class Tenure {
    * @param served the lock that a caller of this process has, if one does
    * @param turn the last turn of this process, if it was a moment ago
    */
-  constructor(clock: Clock, successors: Successors, served: Served | undefined, turn: Turn | undefined) {
-    this.#clock = clock;
+  constructor(arena: Arena, successors: Successors, served: Served | undefined, turn: Turn | undefined) {
+    this.#clock = arena.clock;
     this.#successors = successors;
     this.holder = served?.holder;
-    this.turn = served?.turn ?? turn ?? new Turn(clock);
+    this.turn = served?.turn ?? turn ?? new Turn(arena.clock, arena.habits);
   }
 
   /** Where it has an heir nodes can't tell others any more until when somebody may count on a lock. */
@@ -90,7 +90,7 @@ export class Tenure {
     const wish = first?.wish ?? (this.turn.comesBack ? this.#lastWish : undefined);
     if (holder === undefined || wish === undefined || this.#heir !== undefined || !this.isHeld) return;
     if (!this.turn.includes(first?.askedAtMs ?? this.#clock.uptime())) return;
-    if (!mayInherit(holder, wish, this.turn.lastHeldMs)) return;
+    if (!mayInherit(holder, wish, this.turn.expectedMs)) return;
     const contention = this.#successors.contention(holder.value);
     const heir = new Heir(holder, wish, contention, this.#clock, (answer) => {
       if (answer?.outcome === 'acquired') this.#successors.asked(answer, contention);

@@ -15,9 +15,16 @@ const LONGEST_TURN_MS = 100;
 /** Who had the lock back sooner than that, the last time, does not step back: it might come too late to be called. */
 const SHORTEST_ABSENCE_MS = 5;
 
+/** What the callers of a process do with locks that others wait for, whatever these protect. */
+export interface Habits {
+  /** For how long the last one that gave one back had had it, in milliseconds. */
+  lastHeldMs: number | undefined;
+}
+
 /** A turn of a process: it has the lock, and its callers hand it on to each other, until others are to have theirs. */
 export class Turn {
   readonly #clock: Clock;
+  readonly #habits: Habits;
   #handovers = 0;
   #startedAtMs = 0;
   /** When the turn before ended with a call to another process; undefined: nobody was called. */
@@ -27,12 +34,13 @@ export class Turn {
   /** For how long others had the lock before this turn. */
   #absenceMs = 0;
   #servedAtMs: number | undefined;
-  #lastHeldMs = Number.POSITIVE_INFINITY;
+  #lastHeldMs: number | undefined;
   /** Whether callers of this process ask again at once after they have given the lock back. */
   comesBack = false;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, habits: Habits) {
     this.#clock = clock;
+    this.#habits = habits;
   }
 
   /** The lock was got from elsewhere. */
@@ -54,19 +62,23 @@ export class Turn {
 
   /** It gives the lock back. */
   givenBack(): void {
-    if (this.#servedAtMs !== undefined) this.#lastHeldMs = this.#clock.uptime() - this.#servedAtMs;
+    if (this.#servedAtMs === undefined) return;
+    this.#lastHeldMs = this.#clock.uptime() - this.#servedAtMs;
+    this.#habits.lastHeldMs = this.#lastHeldMs;
     this.#servedAtMs = undefined;
   }
 
-  /** For how long the caller before had the lock, in milliseconds; infinite if nobody knows. */
-  get lastHeldMs(): number {
-    return this.#lastHeldMs;
+  /**
+   * For how long the holder is likely to have the lock, in milliseconds: as long as the one before it, or as long as locks
+   * are held in this process. Infinite if nobody knows.
+   */
+  get expectedMs(): number {
+    return this.#lastHeldMs ?? this.#habits.lastHeldMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** Whether it is more than a lock that nobody has waited for, so that there is something to remember. */
   get isOfMany(): boolean {
-    const isKnown = this.#lastHeldMs < Number.POSITIVE_INFINITY;
-    return this.#handovers > 0 || isKnown || this.#absenceMs > 0 || this.comesBack;
+    return this.#handovers > 0 || this.#lastHeldMs !== undefined || this.#absenceMs > 0 || this.comesBack;
   }
 
   /** Whether the next caller of this process, who asked at that time, may go before those of others. */

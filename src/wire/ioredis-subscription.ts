@@ -15,6 +15,8 @@ export interface Subscribable {
 /** A connection that only listens: it is made anew for ever, and nothing waits for it. */
 const LISTENER_OPTIONS = {
   lazyConnect: true,
+  // A server that loads its data takes subscriptions.
+  enableReadyCheck: false,
   enableOfflineQueue: false,
   autoResubscribe: false,
   maxRetriesPerRequest: 0,

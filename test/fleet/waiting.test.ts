@@ -97,6 +97,33 @@ describe.each([
   });
 });
 
+describe('a connection that only listens', () => {
+  it('does so at once, without a look at how its server is', async () => {
+    const [url = ''] = fleet.urls;
+    const monitor = await new Redis6(url).monitor();
+    onTestFinished(() => monitor.disconnect());
+    const heard: string[] = [];
+    monitor.on('monitor', (_time: string, [command = '']: string[], source: string) => {
+      if (source !== 'lua') heard.push(command.toLowerCase());
+    });
+    const clients = fleet.urls.map((each) => new Redis5(each));
+    onTestFinished(() => {
+      for (const client of clients) client.disconnect();
+    });
+    const waiter = open({}, clients);
+    await (await waiter.acquire('connected')).release();
+    const held = await open().acquire('listened for');
+    heard.length = 0;
+    const line = new Line();
+    await line.join(waiter, 'listened for');
+    await held.release();
+    await line.over();
+    await eventually('the monitor has seen it', () => heard.includes('subscribe'));
+    expect(heard).not.toContain('info');
+    await expectNoKeys(fleet);
+  });
+});
+
 describe('waiters whose connections are cut', () => {
   it('are served in their order all the same', async () => {
     const clients = fleet.urls.map((url) => new Redis6(url, { protocol: 2 }));

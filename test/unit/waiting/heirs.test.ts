@@ -79,6 +79,23 @@ describe('where locks are held for a moment, the next caller of a process', () =
     expect(scene.keys).toEqual([]);
   });
 
+  it('has it then also where nobody has had this lock before, if others are held for a moment in this process', async () => {
+    const { scene, simulation, program, holder, third } = await held();
+    await simulation.until(holder.release());
+    await simulation.until((await simulation.until(third)).release());
+    const [first, second] = [1, 2].map(() => program.redlock.acquire('another', { waitTime: 600_000 }));
+    if (first === undefined || second === undefined) throw new Error('too few');
+    const lock = await simulation.until(first);
+    await simulation.advance(MOMENT_MS);
+    void lock.release();
+    await microtasks();
+    const next = await settled(second);
+    expect(next).toMatchObject({ resources: ['another'] });
+    await simulation.until((next as Lock).release());
+    await simulation.advance(1_000);
+    expect(scene.keys).toEqual([]);
+  });
+
   it.each([
     { name: 'nodes have answered for the next one', options: {}, heldMs: 2, each: 5 },
     {
