@@ -140,8 +140,8 @@ class SystemTimer implements Timer {
       this.#sleep();
       return;
     }
-    // Timers run before the poll phase, immediates after it.
+    // Timers run before the poll phase, immediates after it. One that is unref'd would let that phase wait for whatever
+    // comes next.
     this.#immediate = setImmediate(this.#callback);
-    if (!this.#keepAlive) this.#immediate.unref();
   }
 }

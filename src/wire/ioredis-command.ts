@@ -10,15 +10,15 @@ export type SendEvalsha = (
 
 /** EVALSHA, put together already. The driver is told no more of its arguments than it needs. */
 class Evalsha extends Command {
-  readonly #text: string;
+  readonly #bytes: Buffer;
 
   constructor(sha1: string, keys: readonly string[], args: readonly (string | number)[]) {
     super('evalsha', [sha1, `${keys.length}`], { replyEncoding: 'utf8' });
-    this.#text = encodeEvalsha(sha1, keys, args);
+    this.#bytes = encodeEvalsha(sha1, keys, args);
   }
 
   override toWritable(): Buffer {
-    return Buffer.from(this.#text, 'latin1');
+    return this.#bytes;
   }
 }
 

@@ -10,15 +10,16 @@ function headOf(bytes: number): string {
   return heads[bytes];
 }
 
-/** The text of EVALSHA as it goes to a server, in one piece: a string of many pieces would be copied piece by piece. */
+/** EVALSHA as it goes to a server. It is text in one piece first: a string of many pieces would be copied piece by piece. */
 export function encodeEvalsha(
   sha1: string,
   keys: readonly string[],
   args: readonly (string | number)[],
-): string {
+): Buffer {
   const text = join(sha1, keys, args, lengthOf);
-  // Nearly all calls are ASCII, where there are as many bytes as characters.
-  return Buffer.byteLength(text) === text.length ? text : join(sha1, keys, args, Buffer.byteLength);
+  // Nearly all calls are ASCII: there are as many bytes as characters, and the shortest way to write them will do.
+  if (Buffer.byteLength(text) === text.length) return Buffer.from(text, 'latin1');
+  return Buffer.from(join(sha1, keys, args, Buffer.byteLength), 'utf8');
 }
 
 function lengthOf(text: string): number {
