@@ -111,6 +111,7 @@ export class Redlock {
       checkTtl: (ttl) => checkTtl(settings, ttl),
       nodeTimeoutFor: (ttl) => nodeTimeoutFor(settings, ttl),
       releaseTimeout: this.#releaseTimeout,
+      closing: this.#closing.signal,
       giveBack: (lock, target) => this.#contenders.giveBack(lock, target),
       background: this.#background.add,
       ended: (lock, target) => {

@@ -39,7 +39,9 @@ export async function attempt(
     }
   }
   const { votes } = grant;
-  const { waiter, ended } = contention ?? {};
+  const { ended } = contention ?? {};
+  // By the end of another lock the waiter may have gone.
+  const waiter = ended === undefined ? contention?.waiter : undefined;
   const abandon = () => quorum.abandon(target, value, { votes, waiter }, releaseTimeout);
   surroundings.background(ended === undefined ? abandon() : ended().then(abandon));
   return { outcome: grant.granted ? 'expired' : defeatOf(votes), votes };

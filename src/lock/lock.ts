@@ -1,24 +1,13 @@
 import { type Clock, elapsedMs, type Timer } from '../base/clock.ts';
 import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';
-import type { NodeVote } from '../base/vote.ts';
 import type { BallotResult } from '../quorum/ballot.ts';
 import type { Grant, Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/tally.ts';
 import type { LockKeys } from '../wire/operation.ts';
+import { isDenial, type ReleaseReport, reportOf } from './release-report.ts';
 import { truthfulSignal } from './truthful-signal.ts';
-import { Validity } from './validity.ts';
-
-/** What a release came to. */
-export interface ReleaseReport {
-  /** Whether a majority of nodes has confirmed that this lock's keys are gone, so that others can lock at once. */
-  readonly freed: boolean;
-  /**
-   * What each node said: `granted` = given back, `missing` = it had expired there, `held` = it is somebody
-   * else's by now, `failed` = unknown; such a node is asked again in the background. `pending` = not waited for: the next
-   * caller of this process is taking the lock over there.
-   */
-  readonly votes: readonly NodeVote[];
-}
+import { untilOver } from './until-over.ts';
+import { Validity, validityMs } from './validity.ts';
 
 /** What all locks of one Redlock share. */
 export interface LockSurroundings {
@@ -31,6 +20,8 @@ export interface LockSurroundings {
   nodeTimeoutFor(ttl: number): number;
   /** The time a node has to answer a release, in milliseconds. */
   readonly releaseTimeout: number;
+  /** Aborts when the Redlock closes. */
+  readonly closing: AbortSignal;
   /** Gives a lock's keys back on every node. It is held no more; whoever waits in this process may take it over. */
   giveBack(lock: Lock, target: LockKeys): Promise<BallotResult>;
   /** Takes note of work that nobody waits for, but that close() has to. */
@@ -78,6 +69,9 @@ export let protectedMs: (lock: Lock) => number;
 /** Resolves when that has come to 0. */
 export let unprotected: (lock: Lock) => Promise<void>;
 
+/** What an extension makes of a lock's validity, in milliseconds: its ttl, without what clocks may be off by. */
+export let fullValidityMs: (lock: Lock) => number;
+
 /** Whether a lock's keys live as long as they were granted for: an extension may be under way of which nothing is known. */
 export let isAsGranted: (lock: Lock) => boolean;
 
@@ -106,6 +100,8 @@ export class Lock {
   #queue: Promise<unknown> | undefined;
   #release: Promise<ReleaseReport> | undefined;
   #heir: Heir | undefined;
+  /** Hear that it is given back. */
+  #releaseListeners: (() => void)[] | undefined;
   #controller: AbortController | undefined;
   #expiry: Timer | undefined;
 
@@ -198,6 +194,7 @@ export class Lock {
       this.#release = this.#queue === undefined ? this.#giveBack() : this.#queue.then(() => this.#giveBack());
       this.#queue = this.#release;
       this.#surroundings.background(this.#release);
+      for (const listener of this.#releaseListeners ?? []) listener();
     }
     return this.#release;
   }
@@ -220,7 +217,9 @@ export class Lock {
     if (!attempt.granted) {
       const details = { resources: this.resources, votes, elapsedMs: elapsedMs(clock, attempt.startedAt) };
       const denied = votes.filter(({ outcome }) => isDenial(outcome)).length;
-      if (denied >= majorityOf(votes.length)) {
+      // An heir that nobody got may own keys all the same, if its answers were too late, and they protect this one.
+      const isSure = this.#heir === undefined || owner !== this;
+      if (isSure && denied >= majorityOf(votes.length)) {
         this.#lose(() => new LockLostError('a majority of nodes does not know it any more', details));
         this.assertHeld();
       }
@@ -248,10 +247,9 @@ export class Lock {
   }
 
   async #giveBack(): Promise<ReleaseReport> {
-    const { quorum, giveBack } = this.#surroundings;
+    const { giveBack } = this.#surroundings;
     const { votes } = await giveBack(this, this.#target);
-    const gone = votes.filter(({ outcome }) => outcome === 'granted' || isDenial(outcome)).length;
-    return { freed: gone >= majorityOf(quorum.size), votes };
+    return reportOf(votes);
   }
 
   #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
@@ -286,20 +284,15 @@ export class Lock {
   }
 
   #protectedMs(): number {
-    return this.#release === undefined ? Math.max(0, this.#validity.longestMs(this.#surroundings)) : 0;
+    const isOver = this.#release !== undefined || this.#surroundings.closing.aborted;
+    return isOver ? 0 : Math.max(0, this.#validity.longestMs(this.#surroundings));
   }
 
   #unprotected(): Promise<void> {
-    return new Promise((resolve) => {
-      const look = () => {
-        const leftMs = this.#protectedMs();
-        if (leftMs === 0) resolve();
-        else this.#surroundings.clock.after(leftMs, look, { keepAlive: false });
-      };
-      // It may have been lost, or be about to be given back.
-      this.signal.addEventListener('abort', () => queueMicrotask(look), { once: true });
-      look();
-    });
+    const { clock, closing } = this.#surroundings;
+    this.#releaseListeners ??= [];
+    const leftMs = () => this.#protectedMs();
+    return untilOver({ clock, closing, leftMs, onRelease: (look) => this.#releaseListeners?.push(look) });
   }
 
   /** Wakes up when the validity should have ended, and looks. An extension in between only makes it look again. */
@@ -321,11 +314,7 @@ export class Lock {
     heirOf = (lock) => lock.#heir?.lock;
     protectedMs = (lock) => lock.#protectedMs();
     unprotected = (lock) => lock.#unprotected();
+    fullValidityMs = (lock) => validityMs(lock.ttl, 0, lock.#surroundings.driftFactor);
     isAsGranted = (lock) => lock.#queue === undefined;
   }
-}
-
-/** Whether a node said that the holder does not hold the lock there. */
-function isDenial(outcome: NodeVote['outcome']): boolean {
-  return outcome === 'held' || outcome === 'missing' || outcome === 'superseded';
 }

@@ -338,6 +338,7 @@ export class Contender implements CallerEvents, Called, Successors {
   #endIfIdle(): void {
     if (this.#line.length > 0 || this.#isAttempting) return;
     this.#alarm?.cancel();
+    this.#place?.end(this.#matter.leave);
     if (this.#tenure.isToBeContinued) {
       // The holder may never give the lock back.
       this.#setAlarm(this.#tenure.lostInMs, false);

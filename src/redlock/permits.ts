@@ -1,4 +1,5 @@
-import type { Lock, ReleaseReport } from '../lock/lock.ts';
+import type { Lock } from '../lock/lock.ts';
+import type { ReleaseReport } from '../lock/release-report.ts';
 import { truthfulSignal } from '../lock/truthful-signal.ts';
 
 /** Several permits of a semaphore, had together. They are held as long as every one of them is. */

@@ -169,14 +169,14 @@ export class Tenure {
     const { lock } = heir;
     const { first } = this.#successors;
     this.#heir = undefined;
-    if (lock === undefined || protectedMs(lock) === 0) {
+    if (lock === undefined) {
       this.holder = undefined;
       this.#successors.goOnWithout();
     } else if (first !== undefined && heir.suits(first.wish) && this.turn.includes(first.askedAtMs)) {
       this.turn.goOn();
       this.#successors.serve(first, lock);
     } else {
-      // It has the keys, and gives them back or hands them on.
+      // It has the keys, for as long as the one before was extended in its name, and gives them back or hands them on.
       this.holder = lock;
       void lock.release();
     }

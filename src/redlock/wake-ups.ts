@@ -98,6 +98,10 @@ export class WakeUps {
     );
     const { done, look } = this.#opening;
     look();
+    // Whoever it was made for may be served in the process, and never enlist.
+    void done.then(() => {
+      if (this.#callees.size === 0) this.#rest();
+    });
     return done;
   }
 

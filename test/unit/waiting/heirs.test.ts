@@ -1,58 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Lock, RedlockOptions } from '../../../src/index.ts';
+import type { Lock } from '../../../src/index.ts';
+import { held, MOMENT_MS, microtasks, owners, settled, TTL } from './heritage.ts';
 import { type Program, Scene } from './scene.ts';
-
-const TTL = 10_000;
-
-/** Locks are held for a moment only, as far as the process knows. */
-const MOMENT_MS = 1;
-
-/** Who owns the key on each node. */
-function owners({ simulation }: Scene): readonly (string | undefined)[] {
-  return simulation.nodes.map(({ store }) => store.get('lock:r'));
-}
-
-interface Options {
-  readonly options?: RedlockOptions;
-  readonly ttls?: readonly [holder: number, next: number];
-  readonly trace?: (line: string) => void;
-  /** For how long the first lock is held. */
-  readonly earlierMs?: number;
-  /** Before the first lock. */
-  readonly before?: (scene: Scene, program: Program) => void;
-}
-
-/** A program whose first lock was held for a moment, a second one that is held, and a caller who waits. */
-async function held({
-  options,
-  ttls: [holderTtl, nextTtl] = [TTL, TTL],
-  earlierMs = MOMENT_MS,
-  before,
-  trace,
-}: Options = {}) {
-  const network = { latency: { least: 0.2, most: 0.3 } };
-  const scene = new Scene(trace === undefined ? { network } : { network, trace });
-  const [program, other] = await scene.programs(2, options);
-  if (program === undefined || other === undefined) throw new Error('too few');
-  const { simulation } = scene;
-  before?.(scene, program);
-  const ask = (ttl: number) => program.redlock.acquire('r', { ttl, waitTime: 600_000 });
-  const [first, second, third] = [ask(holderTtl), ask(holderTtl), ask(nextTtl)];
-  const earlier = await simulation.until(first);
-  await simulation.advance(earlierMs);
-  void earlier.release();
-  const holder = await simulation.until(second);
-  return { scene, simulation, program, other, holder, third };
-}
-
-/** Resolves with what has it by now. */
-async function settled<Value>(promise: Promise<Value>): Promise<Value | 'pending'> {
-  return await Promise.race([promise, Promise.resolve('pending' as const)]);
-}
-
-async function microtasks(): Promise<void> {
-  for (let hops = 0; hops < 20; hops += 1) await undefined;
-}
 
 describe('where locks are held for a moment, the next caller of a process', () => {
   it('has the lock as soon as it is given back, without asking any node', async () => {
