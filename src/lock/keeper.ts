@@ -1,10 +1,13 @@
 import { type Clock, elapsedMs, type Instant, instant, type Timer } from '../base/clock.ts';
 import { LockLostError, QuorlockError } from '../base/errors.ts';
 import type { NodeVote } from '../base/vote.ts';
-import { type Lock, loseLock } from './lock.ts';
+import { fullValidityMs, type Lock, loseLock } from './lock.ts';
 
-/** An extension is due when this share of the ttl is left: well before a third of it is. */
+/** An extension is due when this share of the ttl is left: well before a third of it is, … */
 const EXTEND_AT = 1 / 2;
+
+/** … and no sooner than this share of the validity that it gives is left, where clocks are allowed to be off by much. */
+const EXTEND_AT_MOST = 3 / 4;
 
 /** A failed extension is tried again after this share of what is left. */
 const TRY_AGAIN_AFTER = 1 / 8;
@@ -59,7 +62,8 @@ export class Keeper {
     if (this.#stopped || remainingMs <= 0) return;
     const { ttl } = this.#lock;
     // What already lasts until maxHold needs no extension.
-    if (this.#untilLateMs() < this.#untilMaxHoldMs()) this.#rest(remainingMs - ttl * EXTEND_AT);
+    if (this.#untilLateMs() < this.#untilMaxHoldMs())
+      this.#rest(remainingMs - Math.min(ttl * EXTEND_AT, fullValidityMs(this.#lock) * EXTEND_AT_MOST));
     else this.#watch();
   }
 

@@ -100,6 +100,10 @@ export class Acquirer {
       throw new TypeError(`reentrant must be a boolean: got ${describe(reentrant)}`);
     }
     const { target } = demand;
+    checkSignal(options.signal);
+    waitTimeOf(this.#settings, options);
+    ttlOf(this.#settings, options);
+    options.signal?.throwIfAborted();
     const outer = reentrant ? this.#holdings.covering(target) : undefined;
     if (outer !== undefined) return await routine(outer);
     const lock = await this.acquire(demand, options);

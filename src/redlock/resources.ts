@@ -17,14 +17,20 @@ export type Resources = string | readonly string[];
 /** A lock over more would keep the servers from everybody else for too long. */
 const MOST_RESOURCES = 1_000;
 
+/** So many characters have all of the names, since a node is not sent more than a few times that at once. */
+const MOST_CHARACTERS = 1_048_576;
+
 /**
  * The resources sorted and without duplicates, so that two locks over the same ones are the same lock.
  *
  * @throws {TypeError} not a string or a list of strings
- * @throws {RangeError} an empty list, one of more than 1 000, or an empty name
+ * @throws {RangeError} an empty list, one of more than 1 000, an empty name, or more than 1 048 576 characters in all
  */
 export function normalizeResources(resources: Resources): readonly string[] {
-  if (typeof resources === 'string' && resources !== '') return [resources];
+  if (typeof resources === 'string' && resources !== '') {
+    checkLength('resource', resources.length);
+    return [resources];
+  }
   const list: readonly unknown[] = Array.isArray(resources) ? resources : [resources];
   if (list.length === 0) throw new RangeError('resources must name at least one resource: got []');
   if (list.length > MOST_RESOURCES) {
@@ -36,7 +42,18 @@ export function normalizeResources(resources: Resources): readonly string[] {
       throw new TypeError(`${name} must be a string: got ${describe(resource)}`);
     if (resource === '') throw new RangeError(`${name} must not be empty: got ""`);
   }
-  return [...new Set(list as readonly string[])].sort();
+  const names = [...new Set(list as readonly string[])].sort();
+  checkLength(
+    'the names of resources',
+    names.reduce((sum, { length }) => sum + length, 0),
+  );
+  return names;
+}
+
+/** @throws {RangeError} too many */
+function checkLength(what: string, characters: number): void {
+  if (characters <= MOST_CHARACTERS) return;
+  throw new RangeError(`${what} must have at most ${MOST_CHARACTERS} characters: got ${characters}`);
 }
 
 /** @throws {TypeError} not a string */

@@ -58,6 +58,28 @@ describe('a lock that is being used', () => {
     expect(world.clock.pendingTimers).toBe(0);
   });
 
+  it.each([0, 0.01, 0.2, 0.45, 0.49, 0.5])(
+    'is extended a few times a ttl, also where clocks may be off by a share of %d',
+    async (driftFactor) => {
+      const world = new World(5);
+      const redlock = world.redlock({ driftFactor });
+      let extensions = 0;
+      await world.clock.runUntil(
+        redlock.using('r', { ttl: 1_000 }, async (lock) => {
+          const { extend } = lock;
+          lock.extend = (ttl) => {
+            extensions += 1;
+            return extend.call(lock, ttl);
+          };
+          await sleep(world, 10_000, lock.signal);
+          lock.assertHeld();
+        }),
+      );
+      expect(extensions).toBeGreaterThanOrEqual(18);
+      expect(extensions).toBeLessThanOrEqual(90);
+    },
+  );
+
   it('has its signal aborted while it is still valid, if no majority extends it', async () => {
     const world = new World(5);
     const redlock = world.redlock();
