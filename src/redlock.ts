@@ -275,6 +275,7 @@ export class Redlock {
 
   async #close(): Promise<void> {
     this.#closing.abort(new ClosedError({ resources: [] }));
+    this.#quorum.stopAsking();
     this.#contenders.endWaits(this.#closing.signal.reason);
     for (const lock of this.#attempts.held.all()) void lock.release();
     await this.#background.done();

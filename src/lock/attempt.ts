@@ -1,5 +1,5 @@
 import type { NodeVote } from '../base/vote.ts';
-import type { Contention } from '../quorum/quorum.ts';
+import type { Contention } from '../quorum/contention.ts';
 import { type Defeat, defeatOf } from '../quorum/tally.ts';
 import { Lock, type LockSurroundings, type LockTerms } from './lock.ts';
 import { Validity } from './validity.ts';

@@ -1,6 +1,9 @@
 import type { Clock } from '../base/clock.ts';
 
-/** Ballots that are held at the same time at most: that keeps every node's calls full, and more would not be faster. */
+/**
+ * Ballots that are held at the same time at most: that keeps every node's calls full, and more would not be faster. One over
+ * several keys counts as that many.
+ */
 const MOST_AT_ONCE = 384;
 
 /** As many as that are held at first. */
@@ -22,6 +25,7 @@ const URGENCIES = ['keep', 'give back', 'take'] as const;
 export type Urgency = (typeof URGENCIES)[number];
 
 interface Waiting {
+  readonly weight: number;
   readonly begin: () => void;
   next: Waiting | undefined;
 }
@@ -31,21 +35,24 @@ class Line {
   #first: Waiting | undefined;
   #last: Waiting | undefined;
 
-  join(begin: () => void): void {
-    const waiting: Waiting = { begin, next: undefined };
+  join(weight: number, begin: () => void): void {
+    const waiting: Waiting = { weight, begin, next: undefined };
     if (this.#last === undefined) this.#first = waiting;
     else this.#last.next = waiting;
     this.#last = waiting;
   }
 
-  /** False: nobody waits. */
-  beginFirst(): boolean {
+  /** What the first one weighs; undefined: nobody waits. */
+  get firstWeight(): number | undefined {
+    return this.#first?.weight;
+  }
+
+  beginFirst(): void {
     const first = this.#first;
-    if (first === undefined) return false;
+    if (first === undefined) return;
     this.#first = first.next;
     if (first === this.#last) this.#last = undefined;
     first.begin();
-    return true;
   }
 }
 
@@ -60,6 +67,7 @@ export class Pace {
   readonly #lines = new Map(URGENCIES.map((urgency): [Urgency, Line] => [urgency, new Line()]));
   #atOnce = FIRST_AT_ONCE;
   #held = 0;
+  #waiting = 0;
   #slowedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock) {
@@ -70,42 +78,64 @@ export class Pace {
    * Holds a ballot: at once, within this very call, or when it is its turn.
    *
    * @param timeoutMs the time that its nodes have
+   * @param weight over how many keys it is
    */
-  run<Result>(urgency: Urgency, timeoutMs: number, hold: () => Promise<Result>): Promise<Result> {
-    if (this.#hasRoom) {
-      this.#held += 1;
-      return this.#run(timeoutMs, hold);
+  run<Result>(urgency: Urgency, timeoutMs: number, hold: () => Promise<Result>, weight = 1): Promise<Result> {
+    if (this.#hasRoomFor(weight) && !this.#isBehind(urgency)) {
+      this.#held += weight;
+      return this.#run(timeoutMs, hold, weight);
     }
-    const turn = new Promise<void>((resolve) => this.#lines.get(urgency)?.join(resolve));
-    return turn.then(() => this.#run(timeoutMs, hold));
+    this.#waiting += 1;
+    const turn = new Promise<void>((resolve) => this.#lines.get(urgency)?.join(weight, resolve));
+    return turn.then(() => this.#run(timeoutMs, hold, weight));
   }
 
-  get #hasRoom(): boolean {
-    return this.#held + 1 <= this.#atOnce;
+  /** Whether somebody waits, for more room, whose ballot is as urgent. */
+  #isBehind(urgency: Urgency): boolean {
+    if (this.#waiting === 0) return false;
+    for (const [each, line] of this.#lines) {
+      if (line.firstWeight !== undefined) return true;
+      if (each === urgency) return false;
+    }
+    return false;
   }
 
-  #run<Result>(timeoutMs: number, hold: () => Promise<Result>): Promise<Result> {
+  /** One that weighs more than all that may be held at once is held alone. */
+  #hasRoomFor(weight: number): boolean {
+    return this.#held + weight <= this.#atOnce || this.#held === 0;
+  }
+
+  #run<Result>(timeoutMs: number, hold: () => Promise<Result>, weight: number): Promise<Result> {
     const sinceMs = this.#clock.monotonic();
     const ballot = hold();
-    const end = () => this.#ended(sinceMs, timeoutMs);
+    const end = () => this.#ended(sinceMs, timeoutMs, weight);
     ballot.then(end, end);
     return ballot;
   }
 
-  #ended(sinceMs: number, timeoutMs: number): void {
+  #ended(sinceMs: number, timeoutMs: number, weight: number): void {
     const now = this.#clock.monotonic();
     if (now - sinceMs <= timeoutMs * SLOW) {
-      this.#atOnce = Math.min(MOST_AT_ONCE, this.#atOnce + GROWTH / this.#atOnce);
+      this.#atOnce = Math.min(MOST_AT_ONCE, this.#atOnce + (GROWTH * weight) / this.#atOnce);
     } else if (sinceMs >= this.#slowedAtMs) {
       this.#slowedAtMs = now;
       this.#atOnce = Math.max(FEWEST_AT_ONCE, this.#atOnce / 2);
     }
-    this.#held -= 1;
-    while (this.#hasRoom && this.#beginNext()) this.#held += 1;
+    this.#held -= weight;
+    while (this.#beginNext());
   }
 
   #beginNext(): boolean {
-    for (const line of this.#lines.values()) if (line.beginFirst()) return true;
+    for (const line of this.#lines.values()) {
+      const weight = line.firstWeight;
+      if (weight === undefined) continue;
+      // What is less urgent does not pass.
+      if (!this.#hasRoomFor(weight)) return false;
+      this.#held += weight;
+      this.#waiting -= 1;
+      line.beginFirst();
+      return true;
+    }
     return false;
   }
 }

@@ -4,7 +4,9 @@ import { Node } from '../node/node.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 import type { Client, Subscription } from '../wire/client.ts';
 import type { LockKeys, Operation, Waiter } from '../wire/operation.ts';
-import { type BallotResult, holdBallot, type Patience } from './ballot.ts';
+import { failed } from '../wire/operation.ts';
+import { type BallotResult, holdBallot } from './ballot.ts';
+import { type Contention, patienceOf } from './contention.ts';
 import { chooseToken } from './fencing.ts';
 import { Membership } from './membership.ts';
 import { isInQueue, isTaken, type OneLook } from './one-look.ts';
@@ -26,19 +28,6 @@ export interface Grant {
   readonly token: number;
 }
 
-/** What an attempt of somebody who waits says beside the rest. */
-export interface Contention {
-  /** Undefined where nobody would hear it called. */
-  readonly waiter: Waiter | undefined;
-  /** A lock value of this process whose keys the attempt takes over. */
-  readonly previous: string | undefined;
-  /**
-   * That one is held still, and protected by what the attempt gets: nothing of it is given back before this resolves.
-   * Undefined: it is being given back.
-   */
-  readonly ended?: (() => Promise<void>) | undefined;
-}
-
 /**
  * All nodes together. It sends an operation to every node at the same time and says what the majority makes of
  * it; how long a lock is good for is the business of whoever asked.
@@ -50,6 +39,7 @@ export class Quorum {
   readonly #membership: Membership;
   readonly #tokenClock: TokenClock;
   readonly #pace: Pace;
+  #isEnding = false;
 
   constructor(clients: readonly Client[], settings: NodeSettings & MembershipSettings) {
     this.size = clients.length;
@@ -75,7 +65,11 @@ export class Quorum {
   ): Promise<Grant> {
     // What takes over from a lock is part of its giving back.
     const urgency = contention?.previous === undefined ? 'take' : 'give back';
-    return this.#pace.run(urgency, timeoutMs, () => this.#acquire(target, value, ttl, timeoutMs, contention));
+    const ask = () =>
+      this.#isEnding || contention?.by?.waiting === 0
+        ? this.#notAsked()
+        : this.#acquire(target, value, ttl, timeoutMs, contention);
+    return this.#pace.run(urgency, timeoutMs, ask, target.keys.length);
   }
 
   async #acquire(
@@ -115,14 +109,29 @@ export class Quorum {
     return { granted: isConfirmed, votes: confirmation.votes, latest, startedAt, token };
   }
 
+  /** An attempt that came to nothing before it was made. */
+  async #notAsked(): Promise<Grant> {
+    const message = 'nobody wants it any more';
+    const votes = this.#nodes.map(
+      ({ address }): NodeVote => ({ node: address, latencyMs: undefined, ...failed('overloaded', message) }),
+    );
+    return { granted: false, votes, startedAt: instant(this.#clock), token: 0 };
+  }
+
+  /** From now on no lock is asked for. */
+  stopAsking(): void {
+    this.#isEnding = true;
+  }
+
   /** Lets a lock live `ttl` from now. `token` is 0 without fencing. */
   extend(target: LockKeys, value: string, ttl: number, token: number, timeoutMs: number): Promise<Grant> {
     const extension = { kind: 'extend', ...target, value, ttl, token } as const;
-    return this.#pace.run('keep', timeoutMs, async () => {
+    const extend = async () => {
       const startedAt = instant(this.#clock);
       const { decision, votes } = await holdBallot(this.#nodes, extension, timeoutMs, 'outcome');
       return { granted: decision === 'won', votes, startedAt, token };
-    });
+    };
+    return this.#pace.run('keep', timeoutMs, extend, target.keys.length);
   }
 
   /**
@@ -139,11 +148,11 @@ export class Quorum {
     taken?: readonly NodeVote[],
   ): Promise<BallotResult> {
     const release = { kind: 'release', ...target, value } as const;
-    return this.#pace.run('give back', timeoutMs, () =>
+    const giveBack = () =>
       taken === undefined
         ? holdBallot(this.#nodes, release, timeoutMs, 'everybody')
-        : releaseWhereLeft(this.#nodes, release, timeoutMs, taken),
-    );
+        : releaseWhereLeft(this.#nodes, release, timeoutMs, taken);
+    return this.#pace.run('give back', timeoutMs, giveBack, target.keys.length);
   }
 
   /**
@@ -164,12 +173,13 @@ export class Quorum {
       if (vote.outcome === 'held' || wasNeverSent(vote)) others.add(index);
     });
     if (others.size === this.size) return;
-    await this.#pace.run('give back', timeoutMs, () => {
+    const giveBack = () => {
       if (waiter !== undefined) {
         void holdBallot(this.#nodes, { kind: 'enter', ...target, waiter }, timeoutMs, 'everybody', others);
       }
       return holdBallot(this.#nodes, release, timeoutMs, 'everybody', others);
-    });
+    };
+    await this.#pace.run('give back', timeoutMs, giveBack, target.keys.length);
   }
 
   /** Waits no more: on these nodes, by their places in the list. What was kept for the waiter goes on to the next. */
@@ -327,11 +337,6 @@ export class Quorum {
       look();
     });
   }
-}
-
-function patienceOf(contention: Contention | undefined): Patience {
-  if (contention === undefined) return 'outcome';
-  return contention.ended === undefined ? 'victory' : 'victory and after';
 }
 
 /** Whether a node was not even asked: it had more to do than it may be asked for. */

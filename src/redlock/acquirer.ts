@@ -4,7 +4,8 @@ import { ClosedError, SelfDeadlockError, UpgradeError } from '../base/errors.ts'
 import type { Attempt } from '../lock/attempt.ts';
 import { Keeper, type KeeperTerms } from '../lock/keeper.ts';
 import { heirOf, type Lock } from '../lock/lock.ts';
-import type { Contention, Quorum } from '../quorum/quorum.ts';
+import type { Contention } from '../quorum/contention.ts';
+import type { Quorum } from '../quorum/quorum.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import type { Contenders } from './contenders.ts';
 import { Holdings } from './holdings.ts';

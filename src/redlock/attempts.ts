@@ -1,7 +1,7 @@
 import { type Attempt, attempt } from '../lock/attempt.ts';
 import type { Lock, LockSurroundings, LockTerms } from '../lock/lock.ts';
 import type { LockValues } from '../lock/lock-values.ts';
-import type { Contention } from '../quorum/quorum.ts';
+import type { Contention } from '../quorum/contention.ts';
 import { HeldLocks } from './held-locks.ts';
 
 /** What attempts need of their Redlock. */

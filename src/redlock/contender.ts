@@ -1,7 +1,7 @@
 import { microtasksDone } from '../base/microtasks.ts';
 import type { Lock } from '../lock/lock.ts';
 import type { BallotResult } from '../quorum/ballot.ts';
-import type { Contention } from '../quorum/quorum.ts';
+import type { Contention } from '../quorum/contention.ts';
 import type { Waiter } from '../wire/operation.ts';
 import { Alarm } from './alarm.ts';
 import type { Caller, CallerEvents } from './caller.ts';
@@ -179,7 +179,7 @@ export class Contender implements CallerEvents, Called, Successors {
     const caller = this.#line.first;
     if (caller === undefined) return;
     this.#begin();
-    const contention = this.contention(previous);
+    const contention = { ...this.contention(previous), by: this };
     caller.wish.attempt(contention).then(
       (attempt) => {
         if (attempt.outcome === 'acquired') {

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { bequeath, isAsGranted, type Lock, unprotected } from '../lock/lock.ts';
-import type { Contention } from '../quorum/quorum.ts';
+import type { Contention } from '../quorum/contention.ts';
 import type { LostAttempt, Wish, Won } from './wish.ts';
 
 /** A lock that was asked for longer ago than its ttl divided by this is not handed out: it is to be as good as a new one. */

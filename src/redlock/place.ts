@@ -1,4 +1,4 @@
-import type { Contention } from '../quorum/quorum.ts';
+import type { Contention } from '../quorum/contention.ts';
 import type { Waiter } from '../wire/operation.ts';
 import type { Caller } from './caller.ts';
 import type { Arena, Leave, Matter } from './matter.ts';

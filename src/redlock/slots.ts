@@ -1,8 +1,9 @@
 import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
 import type { Attempt } from '../lock/attempt.ts';
+import type { Contention } from '../quorum/contention.ts';
 import { isKept, keptFor } from '../quorum/fencing.ts';
-import type { Contention, Quorum } from '../quorum/quorum.ts';
+import type { Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/tally.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import type { Demand } from './acquirer.ts';

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { microtasksDone } from '../base/microtasks.ts';
 import { type Lock, protectedMs } from '../lock/lock.ts';
 import type { BallotResult } from '../quorum/ballot.ts';
-import type { Contention } from '../quorum/quorum.ts';
+import type { Contention } from '../quorum/contention.ts';
 import type { Caller } from './caller.ts';
 import { Heir, mayInherit } from './heir.ts';
 import type { Arena, Release, Served } from './matter.ts';

@@ -8,7 +8,7 @@ import {
 } from '../base/errors.ts';
 import type { FailureReason, NodeVote } from '../base/vote.ts';
 import type { Attempt } from '../lock/attempt.ts';
-import type { Contention } from '../quorum/quorum.ts';
+import type { Contention } from '../quorum/contention.ts';
 import { tally } from '../quorum/tally.ts';
 
 /** An attempt that got no lock. */

@@ -61,6 +61,41 @@ describe('five thousand at once', () => {
     await simulation.until(waiter.redlock.close());
   });
 
+  it('calls that one signal ends: nodes are not asked for what nobody wants any more', async () => {
+    const scene = new Scene();
+    const { simulation } = scene;
+    const { redlock, forAll } = await inBulk(scene);
+    const { signal, abort } = abortable();
+    const calls = Promise.allSettled(
+      NAMES.map((name) => redlock.acquire(name, { waitTime: 30_000, signal })),
+    );
+    await simulation.advance(0);
+    abort();
+    const before = simulation.nowMs;
+    const lock = await simulation.until(redlock.acquire('urgent', { waitTime: 30_000 }));
+    expect(simulation.nowMs - before).toBeLessThan(50);
+    expect((await simulation.until(calls)).every(({ status }) => status === 'rejected')).toBe(true);
+    await simulation.until(lock.release());
+    const more = forAll((name) => redlock.acquire(name, { waitTime: 30_000 }).catch(() => undefined));
+    await simulation.advance(0);
+    const closedAt = simulation.nowMs;
+    await simulation.until(redlock.close());
+    await simulation.until(more);
+    expect(simulation.nowMs - closedAt).toBeLessThan(200);
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('of many resources each: none fails for want of nodes', async () => {
+    const scene = new Scene();
+    const { simulation } = scene;
+    const { redlock } = await inBulk(scene);
+    const lists = Array.from({ length: 100 }, (_, list) => NAMES.slice(list * 50, (list + 1) * 50));
+    const locks = await simulation.until(Promise.all(lists.map((list) => redlock.acquire(list))));
+    const reports = await simulation.until(Promise.all(locks.map((lock) => lock.release())));
+    expect(reports.every(({ freed }) => freed)).toBe(true);
+    await simulation.until(redlock.close());
+  });
+
   it('waits that one signal ends: nobody is left in a queue, and nothing at the signal', async () => {
     const scene = new Scene();
     const { simulation } = scene;

@@ -92,6 +92,22 @@ describe('Pace', () => {
     expect(order).toEqual(['keep 1', 'give back 1', 'give back 2', 'take 1', 'take 2']);
   });
 
+  it('counts a ballot over several keys as that many, and holds one that is too many alone', async () => {
+    for (let index = 0; index < 10; index += 1) {
+      void pace.run('take', TIMEOUT_MS, () => hold(`${index}`), 50);
+    }
+    void pace.run('take', TIMEOUT_MS, () => hold('all'), 1_000);
+    void pace.run('take', TIMEOUT_MS, () => hold('one'));
+    expect(held.map(({ name }) => name)).toEqual(['0', '1']);
+    const seen: string[][] = [];
+    while (held.length > 0) {
+      seen.push(held.map(({ name }) => name));
+      await endAll(1);
+    }
+    expect(seen.flat()).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'all', 'one']);
+    expect(seen.find((names) => names.includes('all'))).toEqual(['all']);
+  });
+
   it('goes on after a ballot that fails', async () => {
     const failure = pace.run('take', TIMEOUT_MS, () => Promise.reject(new Error('no')));
     await expect(failure).rejects.toThrow('no');

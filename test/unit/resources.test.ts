@@ -119,6 +119,20 @@ describe('resources', () => {
   });
 });
 
+describe('names that are very long', () => {
+  const most = 1_048_576;
+
+  it('have a bound, alone and together', () => {
+    expect(normalizeResources('n'.repeat(most))).toHaveLength(1);
+    expect(() => normalizeResources('n'.repeat(most + 1))).toThrow(
+      new RangeError(`resource must have at most ${most} characters: got ${most + 1}`),
+    );
+    expect(() => normalizeResources(['a'.repeat(most / 2), 'b'.repeat(most / 2 + 1)])).toThrow(
+      new RangeError(`the names of resources must have at most ${most} characters: got ${most + 1}`),
+    );
+  });
+});
+
 describe('the keys of one lock in a Redis Cluster', () => {
   class SimulatedCluster extends SimulatedClient {
     override readonly isCluster = true;

@@ -111,6 +111,27 @@ describe('reentrant: true', () => {
     expect(await simulation.until(using)).toEqual(['q']);
   });
 
+  it.each<[string, object, string]>([
+    ['ttl', { ttl: -5 }, 'ttl'],
+    ['waitTime', { waitTime: Number.NaN }, 'waitTime'],
+    ['signal', { signal: {} }, 'signal'],
+  ])('checks its other options: %s', async (_, options, name) => {
+    const { redlock, simulation } = await program();
+    const using = redlock.using('r', {}, () =>
+      redlock.using('r', { reentrant: true, ...options }, () => 'never'),
+    );
+    await expect(simulation.until(using)).rejects.toThrow(name);
+  });
+
+  it('does not begin where its signal has aborted', async () => {
+    const { redlock, simulation } = await program();
+    const signal = AbortSignal.abort(new Error('too late'));
+    const using = redlock.using('r', {}, () =>
+      redlock.using('r', { reentrant: true, signal }, () => 'never'),
+    );
+    await expect(simulation.until(using)).rejects.toThrow('too late');
+  });
+
   it('is refused if it is no boolean', async () => {
     const { redlock } = await program();
     // @ts-expect-error: what plain JavaScript may hand in
