@@ -1,10 +1,29 @@
-// Builds dist/: compiles the TypeScript and puts the Lua scripts beside it.
+// Builds dist/: compiles the TypeScript, and puts the Lua scripts into it.
 import { spawnSync } from 'node:child_process';
-import { cpSync, rmSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Has the module that reads a folder's scripts hold them instead: beside a bundled program there are no files. */
+function holdScripts(folder) {
+  const lua = join(root, 'src', folder, 'lua');
+  const files = readdirSync(lua).filter((file) => file.endsWith('.lua'));
+  const texts = files.map((file) => [basename(file, '.lua'), readFileSync(join(lua, file), 'utf8')]);
+  const module = join(root, 'dist', folder, 'lua-files.js');
+  const code = [
+    `const TEXTS = ${JSON.stringify(Object.fromEntries(texts), undefined, 2)};`,
+    '/** The text of a Lua script. */',
+    'export function textOf(name) {',
+    '    return TEXTS[name];',
+    '}\n',
+  ];
+  // Throws if the compiler wrote no such module: nothing would read what stood there instead.
+  for (const file of [module, `${module}.map`]) rmSync(file);
+  writeFileSync(module, code.join('\n'));
+}
+
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {
@@ -12,11 +31,6 @@ const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.
   stdio: 'inherit',
 });
 if (status === 0) {
-  for (const folder of ['wire/lua', 'fencing/lua']) {
-    cpSync(join(root, 'src', folder), join(root, 'dist', folder), {
-      recursive: true,
-      filter: (path) => statSync(path).isDirectory() || path.endsWith('.lua'),
-    });
-  }
+  for (const folder of ['wire', 'fencing']) holdScripts(folder);
 }
 process.exitCode = status ?? 1;

@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { assertPositiveInteger, assertResource, describe } from './arguments.ts';
 import { fenceKey } from './fence-key.ts';
+import { textOf } from './lua-files.ts';
 import { assertFencingToken, StaleTokenError } from './token.ts';
 import type { TokenRegister } from './token-register.ts';
 
-const SCRIPT = readFileSync(new URL('./lua/guard.lua', import.meta.url), 'utf8');
+const SCRIPT = textOf('guard');
 
 /** In place of a duration: for ever. */
 const FOR_EVER = '0';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { textOf } from './lua-files.ts';
 
 /** A Lua script and the name Redis caches it under. */
 export interface Script {
@@ -11,8 +11,9 @@ export interface Script {
 const PLACE = /--\[\[ ([\w-]+) \]\]/g;
 
 function read(name: string): string {
-  const text = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
-  return text.replace(PLACE, (_, other: string) => (other === 'operations' ? operations() : read(other)));
+  return textOf(name).replace(PLACE, (_, other: string) =>
+    other === 'operations' ? operations() : read(other),
+  );
 }
 
 function script(source: string): Script {

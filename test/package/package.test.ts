@@ -1,12 +1,30 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { type BuildOptions, build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { redisGuard } from '../../src/fencing/index.ts';
+import * as scripts from '../../src/wire/scripts.ts';
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '../..');
+
+/** Shows that a bundle has everything it needs: it loads both kinds of scripts, asks a node, and ends by itself. */
+const BUNDLED = `
+  import { Redlock } from 'quorlock';
+  import { redisGuard } from 'quorlock/fencing';
+  async function main() {
+    await redisGuard({ eval: async (script) => [script.includes('register') ? 'ok' : 'no script'] }).register('a', 1);
+    const redlock = new Redlock(['redis://127.0.0.1:1'], { connectTimeout: 100 });
+    const outcome = await redlock.acquire('a').catch(({ code }) => code);
+    await redlock.close();
+    console.log(outcome);
+  }
+  main();
+`;
 
 /** What a user gets: the packed package, unpacked into a project that has nothing else but its peer. */
 let project: string;
@@ -46,6 +64,26 @@ describe('the package as it is published', () => {
     }
   });
 
+  it.each<[what: string, options: BuildOptions, file: string]>([
+    ['an ES module beside ioredis', { format: 'esm', external: ['ioredis'] }, 'beside.mjs'],
+    ['a CommonJS module beside ioredis', { format: 'cjs', external: ['ioredis'] }, 'beside.cjs'],
+    ['a CommonJS module with ioredis', { format: 'cjs' }, 'alone.cjs'],
+  ])('is bundled as %s', async (_, options, file) => {
+    const outfile = join(project, file);
+    const stdin = { contents: BUNDLED, resolveDir: project };
+    const { warnings } = await build({ ...options, stdin, outfile, bundle: true, platform: 'node' });
+    expect(warnings).toEqual([]);
+    const { stdout } = await run(process.execPath, [outfile], { cwd: project });
+    expect(stdout.trim()).toBe('QUORLOCK_NO_QUORUM');
+  });
+
+  it('sends the very scripts that the sources have', async () => {
+    const dist = pathToFileURL(join(project, 'node_modules/quorlock/dist/'));
+    expect({ ...(await import(new URL('wire/scripts.js', dist).href)) }).toEqual({ ...scripts });
+    const { redisGuard: built } = await import(new URL('fencing/index.js', dist).href);
+    expect(await guardScript(built)).toBe(await guardScript(redisGuard));
+  });
+
   it('has types that a strict consumer compiles against, without skipping any', async () => {
     await writeFile(
       join(project, 'consumer.ts'),
@@ -74,15 +112,25 @@ describe('the package as it is published', () => {
     expect(ours).toEqual([]);
   });
 
-  it('has nothing in it that nobody needs, and every Lua file that the sources have', async () => {
+  it('has nothing in it that nobody needs', async () => {
     const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root });
     const [{ files }] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [{ files: { path: string }[] }];
     const paths = files.map(({ path }) => path);
-    expect(paths.filter((path) => /^(test|scripts)\/|\.test\.|\.tsbuildinfo/.test(path))).toEqual([]);
-    const sources = await readdir(join(root, 'src'), { recursive: true });
-    const scripts = sources.filter((path) => path.endsWith('.lua')).map((path) => `dist/${path}`);
-    expect(paths.filter((path) => path.endsWith('.lua')).sort()).toEqual(scripts.sort());
+    expect(paths.filter((path) => /^(test|scripts)\/|\.test\.|\.tsbuildinfo|\.lua$/.test(path))).toEqual([]);
     const { dependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
     expect(dependencies ?? {}).toEqual({});
   });
 });
+
+/** What a guard sends. */
+async function guardScript(make: typeof redisGuard): Promise<string> {
+  const sent: string[] = [];
+  const guard = make({
+    eval: async (script) => {
+      sent.push(script);
+      return ['ok'];
+    },
+  });
+  await guard.register('page', 1);
+  return sent.join();
+}
