@@ -20,7 +20,7 @@ function holdScripts(folder) {
     '}\n',
   ];
   // Throws if the compiler wrote no such module: nothing would read what stood there instead.
-  for (const file of [module, `${module}.map`]) rmSync(file);
+  rmSync(module);
   writeFileSync(module, code.join('\n'));
 }
 
