@@ -1,5 +1,6 @@
 // Real masters and real processes under faults, see scripts/chaos/arguments.ts.
 import { constants } from 'node:os';
+import { NoContainersError } from '../test/fleet/chaos/masters/engine.ts';
 import { HELP, parseArguments } from './chaos/arguments.ts';
 import { chaos } from './chaos/chaos.ts';
 import { UsageError } from './support/arguments.ts';
@@ -23,9 +24,13 @@ try {
     else if (interruptedBy !== undefined) process.exitCode = 128 + constants.signals[interruptedBy];
   }
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  process.stderr.write(`${error.message}\nSee npm run chaos -- --help\n`);
-  process.exitCode = 2;
+  if (error instanceof UsageError) {
+    process.stderr.write(`${error.message}\nSee npm run chaos -- --help\n`);
+    process.exitCode = 2;
+  } else if (error instanceof NoContainersError) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  } else throw error;
 }
 // Everything is over and has been closed. Left to itself, Node may wait for ever, at its very end, for what it once asked
 // of a process that was killed.

@@ -25,7 +25,7 @@ Options:
   --out DIR     where the report of the long run goes; default ${DEFAULT_FOLDER}
   --help        this text
 
-Exit code: 0 if everything held, 1 if not (or if a run itself failed), 2 for wrong arguments, 128 + the signal's
+Exit code: 0 if everything held, 1 if not (or if a run itself failed, or none was begun), 2 for wrong arguments, 128 + the signal's
 number if interrupted.
 `;
 

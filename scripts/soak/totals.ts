@@ -31,9 +31,13 @@ export class Totals {
     if (broken.length > 0) this.#broken += 1;
   }
 
-  /** Runs that broke a promise. */
-  get broken(): number {
-    return this.#broken;
+  get isEmpty(): boolean {
+    return this.#sums.size === 0;
+  }
+
+  /** Whether there was a run, and none broke a promise. */
+  get holds(): boolean {
+    return !this.isEmpty && this.#broken === 0;
   }
 
   get text(): string {
@@ -43,6 +47,7 @@ export class Totals {
   }
 
   get summary(): string {
+    if (this.isEmpty) return 'Nothing was run: time was over before the first run could begin';
     const lines = [...this.#sums].map(
       ([mode, { runs, acquisitions, faults, overlaps, tokenFaults }]) =>
         `  ${mode}: ${runs} runs, ${acquisitions} acquisitions, ${faults} faults, ${overlaps} overlaps, ` +

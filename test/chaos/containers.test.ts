@@ -3,6 +3,7 @@ import { findEngine } from '../fleet/chaos/masters/engine.ts';
 import { runChaos } from '../fleet/chaos/run.ts';
 import { type RunOptions, replayOf } from '../fleet/chaos/terms.ts';
 import { describeFailure, describeVerdict } from '../fleet/chaos/verdict/words.ts';
+import { runScript } from '../support/scripts.ts';
 import { chooseSeed } from '../support/seeds.ts';
 
 const missing = await findEngine().then(
@@ -33,4 +34,12 @@ describe('a fleet of five masters in containers', () => {
       expect(verdict.broken, describeFailure(verdict)).toEqual([]);
     },
   );
+});
+
+describe.skipIf(missing === undefined)('npm run chaos, where there is no container engine', () => {
+  test.each(['--containers', '--compose'])('%s says so, without a stack, and fails', async (option) => {
+    const { code, output } = await runScript('chaos.ts', option, '--seconds', '1');
+    expect(output).toMatch(/\nno container engine answers: start one, for example dockerd\n$/);
+    expect(code).toBe(1);
+  });
 });

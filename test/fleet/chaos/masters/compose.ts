@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { onProcessEnd } from '../../last-resort.ts';
 import { ContainerServer } from './container-server.ts';
-import { findEngine } from './engine.ts';
+import { findEngine, NoContainersError } from './engine.ts';
 import { buildImage, IMAGE } from './image.ts';
 import type { Ability, MasterServer, ServerFleet } from './server.ts';
 
@@ -90,8 +90,9 @@ async function composeCommand(): Promise<readonly [program: string, args: readon
     await run('docker-compose', ['version']);
     return ['docker-compose', []];
   } catch (error) {
-    throw new Error('there is no `docker compose`: install docker-compose-plugin or docker-compose', {
-      cause: error,
-    });
+    throw new NoContainersError(
+      'there is no `docker compose`: install docker-compose-plugin or docker-compose',
+      { cause: error },
+    );
   }
 }

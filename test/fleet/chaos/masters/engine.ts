@@ -6,7 +6,12 @@ export interface Engine {
   readonly client: ContainerRuntimeClient;
 }
 
-/** @throws {Error} no engine answers; the message says so */
+/** What containers need is missing on this machine; the message says what. */
+export class NoContainersError extends Error {
+  override readonly name = 'NoContainersError';
+}
+
+/** @throws {NoContainersError} no engine answers */
 export async function findEngine(): Promise<Engine> {
   // What would clear up after a crash is a container too, of an image that is in a registry. Read when it is loaded.
   Object.assign(process.env, { TESTCONTAINERS_RYUK_DISABLED: 'true' });
@@ -14,6 +19,8 @@ export async function findEngine(): Promise<Engine> {
   try {
     return { testcontainers, client: await testcontainers.getContainerRuntimeClient() };
   } catch (error) {
-    throw new Error('no container engine answers: start one, for example dockerd', { cause: error });
+    throw new NoContainersError('no container engine answers: start one, for example dockerd', {
+      cause: error,
+    });
   }
 }

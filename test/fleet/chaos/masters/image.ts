@@ -3,7 +3,7 @@ import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { findServerBinary } from '../../binary.ts';
-import type { Engine } from './engine.ts';
+import { type Engine, NoContainersError } from './engine.ts';
 
 /** The image that all containers of a run have. */
 export const IMAGE = 'quorlock-chaos-redis:local';
@@ -66,7 +66,7 @@ function whereIs(program: string, debianPackage: string): string {
   try {
     return execFileSync('sh', ['-c', `command -v ${program}`], { encoding: 'utf8' }).trim();
   } catch (error) {
-    throw new Error(
+    throw new NoContainersError(
       `the image needs ${program}: install it, for example with "apt-get install ${debianPackage}"`,
       { cause: error },
     );
