@@ -98,7 +98,7 @@ describe('the snippets of README.md', () => {
   it('tell who waits', async () => {
     const redlock = openRedlock();
     await using lock = await redlock.acquire('page');
-    expect(await howLong(redlock, 'page')).toBe('nobody waits in another process, and 0 in this one');
+    expect(await howLong(redlock, 'page')).toBe('no process is in the queue, and 0 wait in this one');
     const waiting = openRedlock().acquire('page');
     await vi.waitUntil(async () => (await redlock.waiting('page')).processes.length > 0);
     expect(await howLong(redlock, 'page')).toMatch(/^1 wait, the first since \d{4}-/);

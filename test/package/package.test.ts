@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { type BuildOptions, build } from 'esbuild';
@@ -110,6 +110,20 @@ describe('the package as it is published', () => {
     // Complaints about what others publish are not ours.
     const ours = stdout.split('\n').filter((line) => /quorlock|consumer/.test(line));
     expect(ours).toEqual([]);
+  });
+
+  it('has pages whose links lead to what it has', async () => {
+    const folder = join(project, 'node_modules/quorlock');
+    const pages = (await readdir(folder, { recursive: true })).filter((path) => path.endsWith('.md'));
+    expect(pages).toContain('docs/recipes.md');
+    const dangling: string[] = [];
+    for (const page of pages) {
+      const text = await readFile(join(folder, page), 'utf8');
+      for (const [, link = ''] of text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
+        await access(join(folder, dirname(page), link)).catch(() => dangling.push(`${page}: ${link}`));
+      }
+    }
+    expect(dangling).toEqual([]);
   });
 
   it('has nothing in it that nobody needs', async () => {
