@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import { describe } from '../base/describe.ts';
+import { describe, kindOf } from '../base/describe.ts';
 import type { Random } from '../base/random.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import { driftMs } from '../lock/validity.ts';
@@ -231,14 +231,19 @@ export const USING_PERMIT_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold
  * ignored.
  */
 export function checkNames(what: string, options: unknown, names: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`${what}s must be an object: got ${describe(options)}`);
+  if (!isPlain(options)) {
+    throw new TypeError(`${what}s must be an object of options: got ${describe(options)}`);
   }
   for (const name of Object.keys(options)) {
     if (!names.includes(name)) {
       throw new TypeError(`there is no ${what} ${JSON.stringify(name)}; there are ${names.join(', ')}`);
     }
   }
+}
+
+/** An array, a Map or a Promise has no names either, and would pass for options that are all left out. */
+function isPlain(options: unknown): options is object {
+  return kindOf(options) === 'Object';
 }
 
 /** @throws {TypeError} not an AbortSignal */

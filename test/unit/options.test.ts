@@ -105,8 +105,26 @@ describe('a value of a wrong type', () => {
     }
   });
 
-  it.each([null, 'options', 1])('of the options themselves, %j, is a TypeError', (options) => {
-    expect(() => resolveOptions(options as unknown as RedlockOptions)).toThrow(TypeError);
+  it.each([
+    [null, 'null'],
+    ['options', '"options"'],
+    [1, '1'],
+    [[], 'an array'],
+    [new Map(), 'an object (Map)'],
+    [Promise.resolve({}), 'an object (Promise)'],
+    [() => ({}), 'a function'],
+  ])('of the options themselves, %o, is a TypeError', (options, got) => {
+    expect(() => resolveOptions(options as RedlockOptions)).toThrow(
+      new TypeError(`options must be an object of options: got ${got}`),
+    );
+  });
+
+  it('is no object that has a class, or no prototype', () => {
+    class Configuration {
+      readonly ttl = 7_000;
+    }
+    expect(resolveOptions(new Configuration()).ttl).toBe(7_000);
+    expect(resolveOptions(Object.assign(Object.create(null), { ttl: 7_000 })).ttl).toBe(7_000);
   });
 
   it('of quarantine names the choices', () => {
