@@ -6,8 +6,9 @@ import {
   connectByUrl,
   type IoredisClient,
   isIoredisClient,
-  SAFE_OPTION_NAMES,
+  unreadableSettingOf,
 } from '../wire/ioredis.ts';
+import { checkNodeUrl } from './node-url.ts';
 
 /**
  * One node of the quorum: the URL of a Redis master, `redis://` or `rediss://`, or an ioredis client, `Redis` or
@@ -24,50 +25,50 @@ export type NodeSource = string | URL | IoredisClient | Client;
 export function checkNodes(sources: readonly NodeSource[]): void {
   if (!Array.isArray(sources)) throw new TypeError(`nodes must be an array: got ${describe(sources)}`);
   if (sources.length === 0) throw new RangeError('nodes must name at least one node: got []');
-  sources.forEach(checkSource);
+  // A hole in the array is a node that is missing; forEach would pass over it.
+  for (const [index, source] of sources.entries()) checkSource(source, index);
   checkDistinct(sources);
 }
 
-/** Makes a client of every source. */
+/**
+ * Makes a client of every source, or of none.
+ *
+ * @throws {TypeError} a source that its driver refuses
+ */
 export function openNodes(sources: readonly NodeSource[]): readonly Client[] {
-  return sources.map((source) => {
-    if (typeof source === 'string' || source instanceof URL) return connectByUrl(String(source));
-    return isClient(source) ? source : adoptIoredis(source);
+  const opened: Client[] = [];
+  return sources.map((source, index) => {
+    if (isClient(source)) return source;
+    try {
+      const client = isUrl(source) ? connectByUrl(new URL(source)) : adoptIoredis(source);
+      opened.push(client);
+      return client;
+    } catch {
+      for (const client of opened) client.close();
+      // The driver's error would tell the URL, and with it the password.
+      throw new TypeError(`nodes[${index}] could not be opened: its driver refused it`);
+    }
   });
 }
 
 function checkSource(source: unknown, index: number): void {
-  if (typeof source === 'string' || source instanceof URL) {
-    checkUrl(String(source), index);
+  const name = `nodes[${index}]`;
+  if (isUrl(source)) {
+    checkNodeUrl(String(source), name);
     return;
   }
-  if (!isClient(source) && !isIoredisClient(source)) {
-    throw new TypeError(`nodes[${index}] must be a URL or an ioredis client: got ${describe(source)}`);
+  if (isClient(source)) return;
+  if (!isIoredisClient(source)) {
+    throw new TypeError(`${name} must be a URL or an ioredis client: got ${describe(source)}`);
+  }
+  const unreadable = unreadableSettingOf(source);
+  if (unreadable !== undefined) {
+    throw new TypeError(`${name} must not have ${unreadable}: an answer of the node would not be understood`);
   }
 }
 
-/** Says what is wrong with a URL without repeating it: it may hold a password. */
-function checkUrl(text: string, index: number): void {
-  const name = `nodes[${index}]`;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !['redis:', 'rediss:'].includes(url.protocol)) {
-    const got = url === undefined ? 'something that is no URL' : `a URL with ${url.protocol}//`;
-    throw new TypeError(`${name} must be a redis:// or rediss:// URL: got ${got}`);
-  }
-  if (!/^\/?\d*$/.test(url.pathname)) {
-    throw new TypeError(
-      `the path of ${name} must be the number of a database: got ${describe(url.pathname)}`,
-    );
-  }
-  try {
-    decodeURIComponent(url.username + url.password);
-  } catch {
-    throw new TypeError(`the user and password of ${name} must be percent-encoded: got a stray %`);
-  }
-  for (const option of url.searchParams.keys()) {
-    if (!SAFE_OPTION_NAMES.includes(option)) continue;
-    throw new TypeError(`the query of ${name} must not set ${option}: locks need the library's own setting`);
-  }
+function isUrl(source: unknown): source is string | URL {
+  return typeof source === 'string' || source instanceof URL;
 }
 
 function isClient(source: unknown): source is Client {
@@ -92,9 +93,9 @@ function checkDistinct(sources: readonly NodeSource[]): void {
 }
 
 function identitiesOf(source: NodeSource): readonly unknown[] {
-  if (typeof source === 'string' || source instanceof URL) {
+  if (isUrl(source)) {
     const { hostname, port } = new URL(source);
-    return [`${hostname.toLowerCase() || 'localhost'}:${port || 6379}`];
+    return [`${hostname.toLowerCase()}:${port || 6379}`];
   }
   return [source, isClient(source) ? source.address : addressOf(source)];
 }

@@ -60,8 +60,9 @@ const SAFE_OPTIONS = {
 export const SAFE_OPTION_NAMES: readonly string[] = Object.keys(SAFE_OPTIONS);
 
 /** Connects to one node with safe driver options. */
-export function connectByUrl(url: string): Client {
-  const redis = new Redis(url, SAFE_OPTIONS);
+export function connectByUrl(url: URL): Client {
+  // A URL's own spelling of itself: of `REDISS://` the driver makes a connection without TLS.
+  const redis = new Redis(url.href, SAFE_OPTIONS);
   const adapter = new IoredisAdapter(redis, () => redis.disconnect());
   // Without a listener the driver prints connection errors; here a vote carries them. A client that was handed
   // in stays as its owner made it.
@@ -84,7 +85,15 @@ interface KnownOptions {
   readonly db?: number;
   readonly enableOfflineQueue?: boolean;
   readonly autoResendUnfulfilledCommands?: boolean;
+  readonly stringNumbers?: boolean;
   readonly redisOptions?: KnownOptions;
+}
+
+/** A setting of a client under which the answers of the script are others, as the client's owner wrote it. */
+export function unreadableSettingOf(client: IoredisClient): string | undefined {
+  const { stringNumbers, redisOptions } = client.options as KnownOptions;
+  if (stringNumbers) return 'stringNumbers: true';
+  return redisOptions?.stringNumbers ? 'redisOptions.stringNumbers: true' : undefined;
 }
 
 /** Where a client connects to: `host:port`, a socket's path, or the name of what finds it. */

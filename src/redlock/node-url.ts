@@ -1,0 +1,69 @@
+import { SAFE_OPTION_NAMES } from '../wire/ioredis.ts';
+
+/** What the query of a node's URL may set. */
+const QUERY_NAMES = ['db', 'family', 'username', 'password'];
+
+/**
+ * Checks the URL of a node. What is wrong is said without repeating any of it: wherever a password was not
+ * percent-encoded, part of it stands where a path, a query or a fragment should.
+ *
+ * @param name what the URL is called, as in `nodes[0]`
+ * @throws {TypeError} no URL that the driver takes as it is meant
+ */
+export function checkNodeUrl(text: string, name: string): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined) {
+    throw new TypeError(
+      `${name} must be a redis:// or rediss:// URL: got something that is no URL; in a user or password #, /, ? ` +
+        'and @ must be percent-encoded, and a port is 65535 at most',
+    );
+  }
+  if (!['redis:', 'rediss:'].includes(url.protocol)) {
+    throw new TypeError(`${name} must be a redis:// or rediss:// URL: got a URL with ${url.protocol}//`);
+  }
+  // The driver would take localhost, or what follows the scheme, for it.
+  if (url.hostname === '') {
+    throw new TypeError(`${name} must name a host, as redis://host:port does: got a URL without one`);
+  }
+  if (!/^\/?\d*$/.test(url.pathname)) {
+    throw new TypeError(
+      `the path of ${name} must be the number of a database: got something else; in a user or password a / is %2F`,
+    );
+  }
+  if (url.hash !== '') throw new TypeError(`${name} must have no #: in a user or password it is %23`);
+  try {
+    decodeURIComponent(url.username + url.password);
+  } catch {
+    throw new TypeError(`the user and password of ${name} must be percent-encoded: got a stray %`);
+  }
+  checkQuery(url, name);
+}
+
+/** The driver takes any of its options from there, and prefers some to those that it was given. */
+function checkQuery(url: URL, name: string): void {
+  for (const [parameter, value] of url.searchParams) {
+    if (SAFE_OPTION_NAMES.includes(parameter)) {
+      throw new TypeError(
+        `the query of ${name} must not set ${parameter}: locks need the library's own setting`,
+      );
+    }
+    if (!QUERY_NAMES.includes(parameter)) {
+      const names = QUERY_NAMES.join(', ');
+      throw new TypeError(
+        url.search.includes('@')
+          ? `the query of ${name} may set ${names} and nothing else; in a user or password a ? is %3F`
+          : `the query of ${name} must not set ${parameter}: it may set ${names}`,
+      );
+    }
+    const bound = brokenBound(parameter, value);
+    if (bound !== undefined) {
+      throw new TypeError(`${parameter} in the query of ${name} must be ${bound}: got something else`);
+    }
+  }
+}
+
+function brokenBound(parameter: string, value: string): string | undefined {
+  if (parameter === 'db' && !/^\d+$/.test(value)) return 'the number of a database';
+  if (parameter === 'family' && !/^[046]$/.test(value)) return '0, 4 or 6';
+  return undefined;
+}

@@ -1,0 +1,204 @@
+import { EventEmitter, once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { Cluster, Redis } from 'ioredis';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { checkNodes, type NodeSource, openNodes } from '../../src/redlock/nodes.ts';
+
+/** What an ioredis client looks like from outside. */
+class LooksLikeIoredis extends EventEmitter {
+  readonly status: string = 'connecting';
+  readonly isCluster: boolean = false;
+  readonly options: object = { host: 'one', port: 1 };
+  readonly evalsha = () => Promise.resolve();
+  readonly eval = () => Promise.resolve();
+  readonly connect = () => Promise.resolve();
+}
+
+class FailsToOpen extends LooksLikeIoredis {
+  override readonly options = { host: 'two', port: 2 };
+  override on(): this {
+    throw new Error('redis://:secret@two');
+  }
+}
+
+/** What is thrown for these nodes, which must not repeat what may be a password. */
+function refusalOf(...nodes: readonly unknown[]): TypeError {
+  const error = thrownBy(() => checkNodes(nodes as NodeSource[]));
+  expect(error).toBeInstanceOf(TypeError);
+  expect(String(error)).not.toContain('secret');
+  return error as TypeError;
+}
+
+function thrownBy(action: () => unknown): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
+/** The first bytes that the node with this URL is sent. */
+async function firstBytes(urlFor: (port: number) => string): Promise<Buffer> {
+  const server = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const connected = once(server, 'connection');
+  const clients = openNodes([urlFor((server.address() as AddressInfo).port)]);
+  const [socket] = (await connected) as [Socket];
+  const [bytes] = (await once(socket, 'data')) as [Buffer];
+  for (const client of clients) client.close();
+  socket.destroy();
+  return bytes;
+}
+
+describe('a URL that is right', () => {
+  it.each([
+    'redis://one',
+    'redis://one/',
+    'redis://one/0',
+    'rediss://one:6380/15',
+    'REDISS://ONE',
+    ' redis://one',
+    'redis://[::1]:6379',
+    'redis://user:p%23s%2Fs@one',
+    'redis://one?db=5&family=6',
+    'redis://one?family=0',
+    'redis://one?family=4',
+    'redis://one?username=user&password=secret',
+  ])('is taken: %s', (url) => {
+    checkNodes([url]);
+    checkNodes([new URL(url)]);
+  });
+
+  it('connects with TLS however rediss:// is written', async () => {
+    const HANDSHAKE = 0x16;
+    for (const scheme of ['rediss', 'REDISS', ' Rediss']) {
+      expect((await firstBytes((port) => `${scheme}://127.0.0.1:${port}`))[0]).toBe(HANDSHAKE);
+    }
+  });
+
+  it('may have a blank before it, as in a list that was split at its commas', async () => {
+    expect(String(await firstBytes((port) => ` redis://127.0.0.1:${port}`))).toMatch(/^\*/);
+  });
+});
+
+describe('a URL that is wrong', () => {
+  it.each(['redis:', 'redis:/1', 'redis:1', 'redis://', 'redis:///2', 'rediss:///', 'redis://?db=1'])(
+    'because it names no host is refused: %s',
+    (url) => {
+      expect(refusalOf('redis://one', url).message).toBe(
+        'nodes[1] must name a host, as redis://host:port does: got a URL without one',
+      );
+    },
+  );
+
+  it.each([
+    'redis://:secret#s@one',
+    'redis://:secret/s@one',
+    'redis://:secret?s@one',
+    'redis://one:99999',
+    'one',
+    '',
+  ])('because it is none is refused, with what it may be: %s', (url) => {
+    expect(refusalOf(url).message).toBe(
+      'nodes[0] must be a redis:// or rediss:// URL: got something that is no URL; in a user or password #, /, ? ' +
+        'and @ must be percent-encoded, and a port is 65535 at most',
+    );
+  });
+
+  it.each([
+    [
+      'a # that ends it',
+      'redis://user:1#secret@one',
+      'nodes[0] must have no #: in a user or password it is %23',
+    ],
+    [
+      'a / that ends its host',
+      'redis://user:1/secret@one',
+      'the path of nodes[0] must be the number of a database: got something else; in a user or password a / is %2F',
+    ],
+    [
+      'a ? that ends its host',
+      'redis://user:1?secret@one',
+      'the query of nodes[0] may set db, family, username, password and nothing else; in a user or password a ? is %3F',
+    ],
+    [
+      'a ? that ends its host, and = after it',
+      'redis://user:1?secret=secret@one',
+      'the query of nodes[0] may set db, family, username, password and nothing else; in a user or password a ? is %3F',
+    ],
+  ])('because its password has %s is refused without it', (_what, url, message) => {
+    expect(refusalOf(url).message).toBe(message);
+  });
+
+  it.each([
+    'keyPrefix',
+    'lazyConnect',
+    'path',
+    'sentinels',
+    'commandTimeout',
+    'protocol',
+    'tls',
+    'foo',
+    'DB',
+    'constructor',
+  ])('because its query sets %s is refused', (name) => {
+    expect(refusalOf(`redis://one?db=1&${name}=secret`).message).toBe(
+      `the query of nodes[0] must not set ${name}: it may set db, family, username, password`,
+    );
+  });
+
+  it.each(['enableOfflineQueue', 'retryStrategy', 'connectionName'])(
+    'because its query sets %s is refused: the library sets it',
+    (name) => {
+      expect(refusalOf(`redis://one?${name}=1`).message).toBe(
+        `the query of nodes[0] must not set ${name}: locks need the library's own setting`,
+      );
+    },
+  );
+
+  it.each(['abc', '', '1.5', '-1', '0x1', 'secret'])('because its query sets db to %j is refused', (db) => {
+    expect(refusalOf(`redis://one?db=${db}`).message).toBe(
+      'db in the query of nodes[0] must be the number of a database: got something else',
+    );
+  });
+
+  it.each(['5', '', 'IPv4', '04'])('because its query sets family to %j is refused', (family) => {
+    expect(refusalOf(`redis://one?family=${family}`).message).toBe(
+      'family in the query of nodes[0] must be 0, 4 or 6: got something else',
+    );
+  });
+});
+
+describe('nodes', () => {
+  it('with a hole are refused as those with undefined are', () => {
+    // biome-ignore lint/suspicious/noSparseArray: it is what this is about
+    for (const nodes of [[, 'redis://one'], new Array(3), [undefined, 'redis://one']]) {
+      expect(() => checkNodes(nodes as NodeSource[])).toThrow(
+        new TypeError('nodes[0] must be a URL or an ioredis client: got undefined'),
+      );
+    }
+  });
+
+  it('with a client that turns numbers into strings are refused', () => {
+    const redis = new Redis({ lazyConnect: true, stringNumbers: true });
+    expect(refusalOf('redis://one', redis).message).toBe(
+      'nodes[1] must not have stringNumbers: true: an answer of the node would not be understood',
+    );
+    const cluster = new Cluster([], { lazyConnect: true, redisOptions: { stringNumbers: true } });
+    expect(refusalOf(cluster).message).toBe(
+      'nodes[0] must not have redisOptions.stringNumbers: true: an answer of the node would not be understood',
+    );
+    checkNodes([new Redis({ lazyConnect: true, stringNumbers: false })]);
+    checkNodes([new Cluster([], { lazyConnect: true, redisOptions: { stringNumbers: false } })]);
+  });
+
+  it('of which one can not be opened leave none open, and the error has no URL in it', () => {
+    const first = new LooksLikeIoredis();
+    const error = thrownBy(() => openNodes([first, new FailsToOpen()]));
+    expect(error).toEqual(new TypeError('nodes[1] could not be opened: its driver refused it'));
+    expect(error).not.toHaveProperty('cause');
+    expect(first.eventNames()).toEqual([]);
+  });
+});
