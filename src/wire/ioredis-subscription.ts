@@ -1,4 +1,5 @@
 import type { Subscription, SubscriptionEvents } from './client.ts';
+import { endSilenceWithConnection } from './ioredis-silence.ts';
 
 /** What a subscription needs of an ioredis client, version 5 or 6. */
 export interface Subscribable {
@@ -87,6 +88,7 @@ export class IoredisSubscription implements Subscription {
     this.#client.off('ready', this.#ready);
     // Without a listener the driver prints connection errors; it tries again by itself.
     own.on('error', ignore);
+    endSilenceWithConnection(own);
     own.on('ready', this.#ready);
     own.connect().catch(ignore);
   }

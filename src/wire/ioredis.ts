@@ -3,6 +3,7 @@ import { messageOf } from '../base/describe.ts';
 import { slotOf } from '../base/hash-slot.ts';
 import type { Client, ConnectionState, Subscription, SubscriptionEvents } from './client.ts';
 import { evalshaSenderOf, type SendEvalsha } from './ioredis-command.ts';
+import { endSilenceWithConnection, SOCKET_TIMEOUT_MS } from './ioredis-silence.ts';
 import { IoredisSubscription, type Subscribable } from './ioredis-subscription.ts';
 
 /** What an ioredis client, version 5 or 6, `Redis` or `Cluster`, has in common as far as it is used here. */
@@ -43,7 +44,7 @@ function retryStrategy(attempt: number): number {
 
 /**
  * The driver options a lock needs: a command is sent now or fails now. Nothing is queued for later, nothing is
- * sent twice, and a connection that was lost is made anew for ever, soon.
+ * sent twice, and a connection that was lost, or died without a word, is made anew for ever, soon.
  */
 const SAFE_OPTIONS = {
   enableOfflineQueue: false,
@@ -53,6 +54,7 @@ const SAFE_OPTIONS = {
   retryStrategy,
   connectTimeout: 2_000,
   disconnectTimeout: 100,
+  socketTimeout: SOCKET_TIMEOUT_MS,
   connectionName: 'quorlock',
 };
 
@@ -67,6 +69,7 @@ export function connectByUrl(url: URL): Client {
   // Without a listener the driver prints connection errors; here a vote carries them. A client that was handed
   // in stays as its owner made it.
   redis.on('error', (error) => adapter.noteError(error));
+  endSilenceWithConnection(redis);
   return adapter;
 }
 

@@ -99,6 +99,21 @@ describe('a proxy without faults', () => {
   });
 });
 
+describe('a forgotten connection', () => {
+  test('stays silent, healed or not, while new ones pass', async () => {
+    const client = await connectedClient();
+    proxy.forget();
+
+    const reply = client.set('resource', 'lock value');
+    await proxy.heal();
+    expect(await (await connectedClient()).ping()).toBe('PONG');
+    expect(await serverHas('resource')).toBe(false);
+    expect(await hasSettled(reply)).toBe(false);
+
+    reply.catch(() => undefined);
+  });
+});
+
 describe('a cut', () => {
   test('of the way down lets the server execute and the client hear nothing until it heals', async () => {
     const client = await connectedClient();

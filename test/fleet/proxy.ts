@@ -89,6 +89,14 @@ export class TcpProxy implements AsyncDisposable {
     for (const link of this.#links) link.reset();
   }
 
+  /**
+   * What a NAT does to connections that it has forgotten: nothing passes on those that are open, not even their end,
+   * and `heal` does not bring it back. Connections to come pass.
+   */
+  forget(): void {
+    for (const link of this.#links) link.forget();
+  }
+
   /** Another server stands behind the proxy from now on, for connections to come; open ones stay where they are. */
   retarget(port: number): void {
     this.#targetPort = port;
@@ -220,9 +228,13 @@ class Link {
     this.#down.pump();
   }
 
-  reset(): void {
+  forget(): void {
     this.#up.close();
     this.#down.close();
+  }
+
+  reset(): void {
+    this.forget();
     this.#client.resetAndDestroy();
     this.#server.resetAndDestroy();
   }
@@ -230,8 +242,7 @@ class Link {
   #deliverUp(bytes: Buffer): boolean {
     const trap = this.#spring('up');
     if (trap === undefined) return this.#server.write(bytes);
-    this.#up.close();
-    this.#down.close();
+    this.forget();
     this.#client.resetAndDestroy();
     // An end rather than a reset: with a reset the server's kernel would throw the request away unread. The
     // server comes to the end only after the request, and closes then.

@@ -149,7 +149,7 @@ describe('a URL that is wrong', () => {
     );
   });
 
-  it.each(['enableOfflineQueue', 'retryStrategy', 'connectionName'])(
+  it.each(['enableOfflineQueue', 'retryStrategy', 'connectionName', 'socketTimeout'])(
     'because its query sets %s is refused: the library sets it',
     (name) => {
       expect(refusalOf(`redis://one?${name}=1`).message).toBe(

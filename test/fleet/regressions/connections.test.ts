@@ -1,11 +1,30 @@
 import { Redis } from 'ioredis';
-import { describe, expect, it } from 'vitest';
+import { Redis as Redis5 } from 'ioredis-5';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { ClosedError, NoQuorumError, Redlock } from '../../../src/index.ts';
-import { Fleet } from '../fleet.ts';
+import { BRISK, PATIENT, startDeployment } from '../../support/deployment.ts';
+import { Fleet, type FleetNode } from '../fleet.ts';
 import { eventually } from '../processes.ts';
+import { TcpProxy } from '../proxy.ts';
 
 /** Short, so that a quarantine ends within a test. */
 const BRIEF = { ttl: 800, maxTtl: 1_000 };
+
+const SAFE = { enableOfflineQueue: false, autoResendUnfulfilledCommands: false };
+
+/** The open connections of this name, as `<node> <id>`. */
+async function namedAt(fleet: Fleet, name: string): Promise<readonly string[]> {
+  const lists = await Promise.all(fleet.nodes.map((node) => idsAt(node, name)));
+  return lists.flat();
+}
+
+async function idsAt(node: FleetNode, name: string): Promise<readonly string[]> {
+  const list = String(await node.command('CLIENT', 'LIST'));
+  return list
+    .split('\n')
+    .filter((line) => line.includes(` name=${name} `))
+    .map((line) => `${node.port} ${line.split(' ', 1)}`);
+}
 
 async function canLock(redlock: Redlock): Promise<boolean> {
   try {
@@ -48,6 +67,41 @@ describe('a database that can not be selected', () => {
   ])('and a URL that is wrong is refused before anything is connected to: %s', (url, message) => {
     expect(() => new Redlock([url])).toThrow(TypeError);
     expect(() => new Redlock([url])).toThrow(message);
+  });
+});
+
+describe('connections that die silently', () => {
+  it('are replaced, and those on which there is nothing to be heard are not', async () => {
+    await using fleet = await startDeployment(3);
+    const proxies = await Promise.all(fleet.nodes.map(({ port }) => TcpProxy.start(port)));
+    onTestFinished(async () => void (await Promise.all(proxies.map((proxy) => proxy.stop()))));
+    // A listener of its own, which every connection with RESP2 needs, takes the options over.
+    const listening = fleet.urls.map((url) => new Redis5(url, { ...SAFE, socketTimeout: 10_000 }));
+    onTestFinished(() => {
+      for (const client of listening) client.disconnect();
+    });
+    await using idle = new Redlock(fleet.urls, PATIENT);
+    await using waiting = new Redlock(listening, PATIENT);
+    await using redlock = new Redlock(
+      proxies.map(({ url }) => url),
+      BRISK,
+    );
+    const held = await idle.acquire('held', { ttl: 30_000 });
+    const next = waiting.acquire('held', { waitTime: Number.POSITIVE_INFINITY });
+    // Only if the test fails before it is served.
+    next.catch(() => undefined);
+    await eventually('it is listened', async () => (await namedAt(fleet, 'quorlock:wake')).length === 3);
+    const quiet = [...(await namedAt(fleet, 'quorlock')), ...(await namedAt(fleet, 'quorlock:wake'))];
+    expect(await canLock(redlock)).toBe(true);
+
+    for (const proxy of proxies) proxy.forget();
+    expect(await canLock(redlock)).toBe(false);
+    await eventually('locks are had again', () => canLock(redlock));
+
+    const now = [...(await namedAt(fleet, 'quorlock')), ...(await namedAt(fleet, 'quorlock:wake'))];
+    expect(now).toEqual(expect.arrayContaining(quiet));
+    await held.release();
+    await (await next).release();
   });
 });
 

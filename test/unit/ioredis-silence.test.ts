@@ -1,0 +1,52 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { Redis as Redis6 } from 'ioredis';
+import { Redis as Redis5 } from 'ioredis-5';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { endSilenceWithConnection } from '../../src/wire/ioredis-silence.ts';
+
+const SOCKET_TIMEOUT_MS = 100;
+
+/** Sends nothing by itself, and is made anew a millisecond after it was lost. */
+const OPTIONS = {
+  host: '127.0.0.1',
+  socketTimeout: SOCKET_TIMEOUT_MS,
+  retryStrategy: () => 1,
+  maxRetriesPerRequest: 0,
+  enableReadyCheck: false,
+  disableClientInfo: true,
+  autoResendUnfulfilledCommands: false,
+} as const;
+
+describe.each([
+  ['ioredis 5', (port: number) => new Redis5({ ...OPTIONS, port })],
+  ['ioredis 6', (port: number) => new Redis6({ ...OPTIONS, port, protocol: 2 })],
+])('a connection of %s that is lost with a command unanswered', (_driver, connect) => {
+  it('does not take the next one with it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const redis = connect((server.address() as AddressInfo).port);
+    onTestFinished(() => {
+      redis.disconnect();
+      server.close();
+    });
+    redis.on('error', () => undefined);
+    endSilenceWithConnection(redis);
+    const [first] = (await once(server, 'connection')) as [Socket];
+    const unanswered = expect(redis.ping()).rejects.toThrow();
+    await once(first, 'data');
+    const lost = once(redis, 'reconnecting');
+    first.destroy();
+    await Promise.all([unanswered, lost]);
+
+    const second = once(redis, 'ready');
+    vi.advanceTimersByTime(1);
+    await second;
+    vi.advanceTimersByTime(10 * SOCKET_TIMEOUT_MS);
+
+    expect(vi.getTimerCount()).toBe(0);
+    expect(redis.stream.destroyed).toBe(false);
+  });
+});
