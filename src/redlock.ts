@@ -288,7 +288,11 @@ export class Redlock {
   async #askable(resource: unknown) {
     const found = this.#target(checkResource(resource));
     this.#acquirer.checkOpen(found.resources);
-    if (!this.#quorum.isConnected) await this.#acquirer.connected(undefined);
+    try {
+      if (!this.#quorum.isConnected) await this.#acquirer.connected(undefined);
+    } catch (error) {
+      throw this.#acquirer.unlessClosed(error, found.resources);
+    }
     return found;
   }
 

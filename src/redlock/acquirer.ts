@@ -74,7 +74,7 @@ export class Acquirer {
         throw failure;
       });
     } catch (error) {
-      throw this.#unlessClosed(error, wish.resources);
+      throw this.unlessClosed(error, wish.resources);
     }
   }
 
@@ -85,7 +85,7 @@ export class Acquirer {
       if (!this.#quorum.isConnected) await this.connected(undefined);
       return await this.#tryOnce(wish, () => null);
     } catch (error) {
-      throw this.#unlessClosed(error, wish.resources);
+      throw this.unlessClosed(error, wish.resources);
     }
   }
 
@@ -150,7 +150,7 @@ export class Acquirer {
         throw failure;
       });
     } catch (error) {
-      throw this.#unlessClosed(error, wish.resources);
+      throw this.unlessClosed(error, wish.resources);
     }
   }
 
@@ -212,7 +212,7 @@ export class Acquirer {
   }
 
   /** Whatever fails because of close() fails with a ClosedError that names the resources. */
-  #unlessClosed(error: unknown, resources: readonly string[]): unknown {
+  unlessClosed(error: unknown, resources: readonly string[]): unknown {
     return error === this.#closing.reason ? new ClosedError({ resources }) : error;
   }
 }

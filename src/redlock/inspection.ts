@@ -29,10 +29,11 @@ export interface Inspection {
   readonly key: string;
   /**
    * `held`: a majority has it under one value. `shared`: a majority has it for readers. `free`: a majority has nothing.
+   * `not-a-lock`: a majority has something else under its key.
    * `contended`: nobody has a majority, several have or are to have some. `unknown`: too few nodes answered to tell, so
    * do not take it for free.
    */
-  readonly state: 'held' | 'shared' | 'free' | 'contended' | 'unknown';
+  readonly state: 'held' | 'shared' | 'free' | 'not-a-lock' | 'contended' | 'unknown';
   /** The value that holds a majority; undefined unless `held`. */
   readonly value: string | undefined;
   /** Milliseconds until that majority ends if nobody extends it; undefined unless `held` or `shared`. */
@@ -47,11 +48,13 @@ export function inspectionOf(resource: string, key: string, votes: readonly Node
   const ttls = new Map<string, number[]>();
   const shares: number[] = [];
   let free = 0;
+  let foreign = 0;
   let unknown = 0;
   for (const node of nodes) {
     if (node.state === 'held') ttls.set(node.value, [...(ttls.get(node.value) ?? []), node.remainingTtl]);
     else if (node.state === 'shared') shares.push(node.remainingTtl);
     else if (node.state === 'free') free += 1;
+    else if (node.state === 'not-a-lock') foreign += 1;
     else if (node.state === 'unknown') unknown += 1;
   }
   const untilMajorityEnds = (remaining: number[]) => remaining.sort((a, b) => b - a)[majority - 1];
@@ -63,10 +66,13 @@ export function inspectionOf(resource: string, key: string, votes: readonly Node
     const remainingTtl = untilMajorityEnds(shares);
     return { resource, key, state: 'shared', value: undefined, remainingTtl, nodes };
   }
-  const most = Math.max(shares.length, ...[...ttls.values()].map(({ length }) => length));
-  const state =
-    free >= majority ? 'free' : Math.max(most, free) + unknown >= majority ? 'unknown' : 'contended';
-  return { resource, key, state, value: undefined, remainingTtl: undefined, nodes };
+  const most = Math.max(shares.length, free, foreign, ...[...ttls.values()].map(({ length }) => length));
+  const state = () => {
+    if (free >= majority) return 'free';
+    if (foreign >= majority) return 'not-a-lock';
+    return most + unknown >= majority ? 'unknown' : 'contended';
+  };
+  return { resource, key, state: state(), value: undefined, remainingTtl: undefined, nodes };
 }
 
 function inspectNode(vote: NodeVote): NodeInspection {

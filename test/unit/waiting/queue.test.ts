@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { ClosedError } from '../../../src/index.ts';
+import { World } from '../world.ts';
 import { Scene } from './scene.ts';
 
 describe('waiting()', () => {
@@ -55,6 +57,23 @@ describe('waiting()', () => {
     const [program] = await scene.programs(1);
     // @ts-expect-error: callers in JavaScript
     await expect(program?.redlock.waiting(['r'])).rejects.toThrow(/resource must be a string: got/);
+  });
+});
+
+describe('inspect() and waiting()', () => {
+  it('name what they were asked of where they end with close()', async () => {
+    const world = new World(3);
+    for (const server of world.servers) server.pause();
+    const redlock = world.redlock({ connectTimeout: 5_000 });
+    const asked = [redlock.inspect('r'), redlock.waiting('r')].map((each) =>
+      each.catch((error: unknown) => error),
+    );
+    await world.clock.advance(10);
+    await world.clock.runUntil(redlock.close());
+    for (const error of await Promise.all(asked)) {
+      expect(error).toBeInstanceOf(ClosedError);
+      expect(error).toMatchObject({ resources: ['r'] });
+    }
   });
 });
 
