@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { NodeVote } from '../base/vote.ts';
-import { bequeath, isAsGranted, type Lock, unprotected } from '../lock/lock.ts';
+import { bequeath, fullValidityMs, isAsGranted, type Lock, unprotected } from '../lock/lock.ts';
 import type { Contention } from '../quorum/contention.ts';
 import type { LostAttempt, Wish, Won } from './wish.ts';
 
@@ -74,8 +74,10 @@ export class Heir {
  * Whether a lock that is held may have an heir, for somebody with that wish: no key may expire sooner for it, and the lock
  * must be likely to be given back before the heir is too old.
  *
- * @param heldMs for how long it is likely to be held
+ * @param expectedMs for how long it is likely to be held
  */
-export function mayInherit(holder: Lock, { ttl }: Wish, heldMs: number): boolean {
-  return isAsGranted(holder) && ttl >= holder.ttl && heldMs <= ttl / FRESH;
+export function mayInherit(holder: Lock, { ttl }: Wish, expectedMs: number): boolean {
+  // Whoever has had it for longer than was expected is not likely to give it back in a moment.
+  const heldMs = fullValidityMs(holder) - holder.remainingValidity();
+  return isAsGranted(holder) && ttl >= holder.ttl && Math.max(heldMs, expectedMs) <= ttl / FRESH;
 }

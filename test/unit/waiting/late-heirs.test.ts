@@ -17,6 +17,30 @@ async function delayAnswers(
   await simulation.advance(50);
 }
 
+describe('a lock that is held for longer than was expected already', () => {
+  it('has no heir: nothing of it is changed for whoever asks now', async () => {
+    const scene = new Scene({ nodes: 3, network: NETWORK });
+    const [program] = await scene.programs(1);
+    if (program === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    const ask = (name: string) => program.redlock.acquire(name, { ttl: TTL, waitTime: 60_000 });
+    // Locks are held for a moment, as far as this process knows.
+    const brief = [ask('another'), ask('another')];
+    for (const each of brief) {
+      const lock = await simulation.until(each);
+      await simulation.advance(MOMENT_MS);
+      void lock.release();
+    }
+    const holder = await simulation.until(ask('r'));
+    await simulation.advance(TTL / 40);
+    const next = ask('r');
+    await simulation.advance(50);
+    expect(owners(scene)).toEqual(Array(3).fill(holder.value));
+    await simulation.until(holder.release());
+    await simulation.until((await simulation.until(next)).release());
+  });
+});
+
 describe('a lock that is held for longer than was expected, so that its heir is too old', () => {
   it('is had by the next caller as soon as it is given back', async () => {
     const scene = new Scene({ nodes: 5, network: NETWORK });
