@@ -72,6 +72,9 @@ export let unprotected: (lock: Lock) => Promise<void>;
 /** What an extension makes of a lock's validity, in milliseconds: its ttl, without what clocks may be off by. */
 export let fullValidityMs: (lock: Lock) => number;
 
+/** Whether a lock is a semaphore's permit. */
+export let isPermit: (lock: Lock) => boolean;
+
 /** Whether a lock's keys live as long as they were granted for: an extension may be under way of which nothing is known. */
 export let isAsGranted: (lock: Lock) => boolean;
 
@@ -315,6 +318,7 @@ export class Lock {
     protectedMs = (lock) => lock.#protectedMs();
     unprotected = (lock) => lock.#unprotected();
     fullValidityMs = (lock) => validityMs(lock.ttl, 0, lock.#surroundings.driftFactor);
+    isPermit = (lock) => lock.#target.size !== undefined;
     isAsGranted = (lock) => lock.#queue === undefined;
   }
 }

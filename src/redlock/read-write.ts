@@ -1,5 +1,5 @@
 import { describe } from '../base/describe.ts';
-import { Lock } from '../lock/lock.ts';
+import { isPermit, Lock } from '../lock/lock.ts';
 import type { Acquirer, Demand } from './acquirer.ts';
 import {
   ACQUIRE_NAMES,
@@ -82,9 +82,10 @@ export class ReadWriteLock {
   async downgrade(lock: Lock, options: TryAcquireOptions = {}): Promise<Lock> {
     checkNames('downgrade option', options, TRY_ACQUIRE_NAMES);
     const isOurs = lock instanceof Lock && lock.resources.length === 1 && lock.resources[0] === this.resource;
-    if (!isOurs || lock.isShared) {
+    if (!isOurs || lock.isShared || isPermit(lock)) {
+      const other = isOurs && (isPermit(lock) ? "a semaphore's permit" : 'a read lock');
       throw new TypeError(
-        `lock must be a write lock of ${describe(this.resource)}: got ${isOurs ? 'a read lock' : describe(lock)}`,
+        `lock must be a write lock of ${describe(this.resource)}: got ${other || describe(lock)}`,
       );
     }
     return this.#acquirer.exchange(lock, this.#reading, options);

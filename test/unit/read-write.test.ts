@@ -202,6 +202,11 @@ describe('a downgrade', () => {
     const lock = redlock.readWrite('r');
     const other = await simulation.until(redlock.acquire('another'));
     await expect(lock.downgrade(other)).rejects.toThrow('lock must be a write lock of "r": got an object');
+    const permit = await simulation.until(redlock.semaphore('r', 2).acquire());
+    await expect(lock.downgrade(permit)).rejects.toThrow(
+      'lock must be a write lock of "r": got a semaphore\'s permit',
+    );
+    permit.assertHeld();
     const read = await simulation.until(lock.acquireRead());
     await expect(lock.downgrade(read)).rejects.toThrow('lock must be a write lock of "r": got a read lock');
     await simulation.until(read.release());
