@@ -39,13 +39,17 @@ export class Gathering {
     const waitTime = waitTimeOf(settings, options);
     const startedAtMs = clock.monotonic();
     const elapsedMs = () => clock.monotonic() - startedAtMs;
-    const next = (demand: Demand) =>
-      acquirer.acquire(demand, { ...options, waitTime: Math.max(0, waitTime - elapsedMs()) });
+    const next = (demand: Demand, signal = options.signal) =>
+      acquirer.acquire(demand, {
+        ...options,
+        ...(signal === undefined ? {} : { signal }),
+        waitTime: Math.max(0, waitTime - elapsedMs()),
+      });
     try {
       const gateLock = await next(gate);
       const keeper = new Keeper(gateLock, clock, UNBOUNDED);
       try {
-        return await this.#gather(count, next);
+        return await this.#gather(count, next, options.signal);
       } finally {
         keeper.stop();
         // Nobody waits for the nodes to answer: the permits are kept alive no more.
@@ -59,11 +63,17 @@ export class Gathering {
     }
   }
 
-  async #gather(count: number, next: (demand: Demand) => Promise<Lock>): Promise<Permits> {
+  async #gather(
+    count: number,
+    next: (demand: Demand, signal: AbortSignal) => Promise<Lock>,
+    signal: AbortSignal | undefined,
+  ): Promise<Permits> {
     const { clock } = this.#settings;
+    const end = new AbortController();
+    const ending = signal === undefined ? end.signal : AbortSignal.any([signal, end.signal]);
     const kept: { readonly lock: Lock; readonly keeper: Keeper }[] = [];
     const arrivals = Array.from({ length: count }, async () => {
-      const lock = await next(this.#slots.demand());
+      const lock = await next(this.#slots.demand(), ending);
       kept.push({ lock, keeper: new Keeper(lock, clock, UNBOUNDED) });
       return lock;
     });
@@ -72,7 +82,8 @@ export class Gathering {
       permits.assertHeld();
       return permits;
     } catch (error) {
-      // The others end as this one did, or come in vain.
+      // All or none: the others are waited for no more. They may wait for permits that nobody gives back.
+      end.abort(error);
       await Promise.allSettled(arrivals);
       for (const { lock } of kept) void lock.release();
       throw error;
