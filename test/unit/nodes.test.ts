@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { Cluster, Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { checkNodes, type NodeSource, openNodes } from '../../src/redlock/nodes.ts';
+import { thrownBy } from '../support/thrown-by.ts';
 
 /** What an ioredis client looks like from outside. */
 class LooksLikeIoredis extends EventEmitter {
@@ -27,15 +28,6 @@ function refusalOf(...nodes: readonly unknown[]): TypeError {
   expect(error).toBeInstanceOf(TypeError);
   expect(String(error)).not.toContain('secret');
   return error as TypeError;
-}
-
-function thrownBy(action: () => unknown): unknown {
-  try {
-    action();
-  } catch (error) {
-    return error;
-  }
-  return undefined;
 }
 
 /** The first bytes that the node with this URL is sent. */
@@ -173,8 +165,8 @@ describe('a URL that is wrong', () => {
 
 describe('nodes', () => {
   it('with a hole are refused as those with undefined are', () => {
-    // biome-ignore lint/suspicious/noSparseArray: it is what this is about
-    for (const nodes of [[, 'redis://one'], new Array(3), [undefined, 'redis://one']]) {
+    const hole = new Array(1);
+    for (const nodes of [hole.concat('redis://one'), new Array(3), [undefined, 'redis://one']]) {
       expect(() => checkNodes(nodes as NodeSource[])).toThrow(
         new TypeError('nodes[0] must be a URL or an ioredis client: got undefined'),
       );

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LockLostError, LockReleasedError } from '../../src/base/errors.ts';
 import type { Lock } from '../../src/lock/lock.ts';
+import { thrownBy } from '../support/thrown-by.ts';
 import { World } from './world.ts';
 
 const TTL = 10_000;
@@ -144,12 +145,3 @@ describe('a signal', () => {
     },
   );
 });
-
-function thrownBy(action: () => unknown): unknown {
-  try {
-    action();
-  } catch (error) {
-    return error;
-  }
-  return undefined;
-}

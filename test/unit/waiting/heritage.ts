@@ -21,6 +21,27 @@ interface Options {
   readonly before?: (scene: Scene, program: Program) => void;
 }
 
+/** Three callers of a program: the first one had the lock for a moment, the second one holds it, the third one waits. */
+export async function inARow(
+  { simulation }: Scene,
+  { redlock }: Program,
+  {
+    ttls: [holderTtl, nextTtl] = [TTL, TTL],
+    earlierMs = MOMENT_MS,
+    signal,
+  }: Pick<Options, 'ttls' | 'earlierMs'> & { readonly signal?: AbortSignal } = {},
+) {
+  const ask = (ttl: number, leaving = {}) => redlock.acquire('r', { ttl, waitTime: 600_000, ...leaving });
+  const [first, second] = [ask(holderTtl), ask(holderTtl)];
+  const third = ask(nextTtl, signal === undefined ? {} : { signal });
+  // Whoever waits for it hears of it all the same.
+  third.catch(() => undefined);
+  const earlier = await simulation.until(first);
+  await simulation.advance(earlierMs);
+  void earlier.release();
+  return { holder: await simulation.until(second), third };
+}
+
 /** A program whose first lock was held for a moment, a second one that is held, and a caller who waits. */
 export async function held({
   options,
@@ -35,12 +56,7 @@ export async function held({
   if (program === undefined || other === undefined) throw new Error('too few');
   const { simulation } = scene;
   before?.(scene, program);
-  const ask = (ttl: number) => program.redlock.acquire('r', { ttl, waitTime: 600_000 });
-  const [first, second, third] = [ask(holderTtl), ask(holderTtl), ask(nextTtl)];
-  const earlier = await simulation.until(first);
-  await simulation.advance(earlierMs);
-  void earlier.release();
-  const holder = await simulation.until(second);
+  const { holder, third } = await inARow(scene, program, { ttls: [holderTtl, nextTtl], earlierMs });
   return { scene, simulation, program, other, holder, third };
 }
 

@@ -1,16 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { ExtendFailedError } from '../../../src/index.ts';
-import { held, MOMENT_MS, microtasks, owners, settled, TTL } from './heritage.ts';
+import { held, inARow, MOMENT_MS, microtasks, owners, settled, TTL } from './heritage.ts';
 import { Scene } from './scene.ts';
 
 const NETWORK = { latency: { least: 0.2, most: 0.3 } };
 
 /** The answers to what is under way come later than nodes have time. */
-async function delayAnswers(
-  { simulation, program }: Awaited<ReturnType<typeof held>>,
-  count = 5,
-): Promise<void> {
-  const clients = program.machine.clients.slice(0, count);
+async function delayAnswers({ simulation, program }: Awaited<ReturnType<typeof held>>): Promise<void> {
+  const { clients } = program.machine;
   for (const client of clients) client.cut('replies');
   await simulation.advance(60);
   for (const client of clients) client.mend();
@@ -70,16 +67,8 @@ describe('a lock that is held for longer than was expected, so that its heir is 
     const [program] = await scene.programs(1);
     if (program === undefined) throw new Error('too few');
     const { simulation } = scene;
-    const options = { ttl: 500, waitTime: 60_000 };
     const leaving = new AbortController();
-    const ask = () => program.redlock.acquire('r', options);
-    const [first, second] = [ask(), ask()];
-    const third = program.redlock.acquire('r', { ...options, signal: leaving.signal });
-    third.catch(() => undefined);
-    const lock = await simulation.until(first);
-    await simulation.advance(MOMENT_MS);
-    void lock.release();
-    const holder = await simulation.until(second);
+    const { holder } = await inARow(scene, program, { ttls: [500, 500], signal: leaving.signal });
     await simulation.advance(5);
     await simulation.until(holder.extend(30_000));
     await simulation.advance(600);
@@ -138,13 +127,7 @@ describe('a lock that was lost for a clock that jumped, while its heir came to n
     const [program] = await scene.programs(1);
     if (program === undefined) throw new Error('too few');
     const { simulation } = scene;
-    const ask = () => program.redlock.acquire('r', { ttl, waitTime: 600_000 });
-    const [first, second, third] = [ask(), ask(), ask()];
-    third.catch(() => undefined);
-    const lock = await simulation.until(first);
-    await simulation.advance(MOMENT_MS);
-    void lock.release();
-    const holder = await simulation.until(second);
+    const { holder, third } = await inARow(scene, program, { ttls: [ttl, ttl] });
     await simulation.advance(0.1);
     program.machine.clock.stepWall(2 * ttl);
     await simulation.advance(40);
@@ -181,17 +164,9 @@ describe('a caller that leaves', () => {
     const [program] = await scene.programs(1);
     if (program === undefined) throw new Error('too few');
     const { simulation } = scene;
-    const options = { ttl: TTL, waitTime: 60_000 };
     for (let round = 0; round < 3; round += 1) {
       const leaving = new AbortController();
-      const ask = () => program.redlock.acquire('r', options);
-      const [first, second] = [ask(), ask()];
-      const third = program.redlock.acquire('r', { ...options, signal: leaving.signal });
-      third.catch(() => undefined);
-      const lock = await simulation.until(first);
-      await simulation.advance(MOMENT_MS);
-      void lock.release();
-      const holder = await simulation.until(second);
+      const { holder } = await inARow(scene, program, { signal: leaving.signal });
       await simulation.advance(0.1);
       const released = holder.release();
       leaving.abort(new Error('left'));
@@ -223,19 +198,12 @@ describe('a caller that leaves', () => {
     const [program, other] = await scene.programs(2);
     if (program === undefined || other === undefined) throw new Error('too few');
     const { simulation } = scene;
-    const options = { ttl: TTL, waitTime: 60_000 };
     const leaving = new AbortController();
-    const ask = () => program.redlock.acquire('r', options);
-    const [first, second] = [ask(), ask()];
-    program.redlock.acquire('r', { ...options, signal: leaving.signal }).catch(() => undefined);
-    const lock = await simulation.until(first);
-    await simulation.advance(MOMENT_MS);
-    void lock.release();
-    const holder = await simulation.until(second);
+    const { holder } = await inARow(scene, program, { signal: leaving.signal });
     for (const client of program.machine.clients) client.cut('replies');
     await simulation.advance(60);
     for (const client of program.machine.clients) client.mend();
-    const elsewhere = other.redlock.acquire('r', options);
+    const elsewhere = other.redlock.acquire('r', { ttl: TTL, waitTime: 60_000 });
     await simulation.advance(50);
     leaving.abort(new Error('left'));
     await simulation.advance(10);
