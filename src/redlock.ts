@@ -1,13 +1,13 @@
 import { type Clock, SystemClock } from './base/clock.ts';
 import { ClosedError, InitializeError } from './base/errors.ts';
 import { type Random, SystemRandom } from './base/random.ts';
-import type { Lock, LockSurroundings } from './lock/lock.ts';
+import { Attempts } from './lock/attempts.ts';
+import type { LeaseDeps } from './lock/lease.ts';
+import type { Lock } from './lock/lock.ts';
 import { LockValues } from './lock/lock-values.ts';
 import { Quorum } from './quorum/quorum.ts';
-import { Acquirer, type Demand } from './redlock/acquirer.ts';
-import { Attempts } from './redlock/attempts.ts';
+import { Acquirer, type LockSpec } from './redlock/acquirer.ts';
 import { Background } from './redlock/background.ts';
-import { Contenders } from './redlock/contenders.ts';
 import { Gathering } from './redlock/gathering.ts';
 import { type Inspection, inspectionOf } from './redlock/inspection.ts';
 import { checkNodes, type NodeSource, openNodes } from './redlock/nodes.ts';
@@ -41,6 +41,7 @@ import {
 import { Semaphore } from './redlock/semaphore.ts';
 import { Slots } from './redlock/slots.ts';
 import { emitWarning, outsideOurs, warnOfNodes } from './redlock/warnings.ts';
+import { WaitQueues } from './waiting/wait-queues.ts';
 import type { Client } from './wire/client.ts';
 import type { LockKeys } from './wire/operation.ts';
 
@@ -59,7 +60,7 @@ export class Redlock {
   readonly #process: string;
   readonly #releaseTimeout: number;
   readonly #attempts: Attempts;
-  readonly #contenders: Contenders;
+  readonly #waitQueues: WaitQueues;
   readonly #acquirer: Acquirer;
   readonly #background = new Background();
   readonly #closing = new AbortController();
@@ -96,7 +97,7 @@ export class Redlock {
       warn,
     });
     this.#releaseTimeout = nodeTimeoutFor(settings, settings.ttl);
-    this.#contenders = new Contenders({
+    this.#waitQueues = new WaitQueues({
       quorum: this.#quorum,
       clock: this.#clock,
       random: this.#random,
@@ -104,29 +105,23 @@ export class Redlock {
       releaseTimeout: this.#releaseTimeout,
       background: this.#background.add,
     });
-    const surroundings: LockSurroundings = {
+    const deps: LeaseDeps = {
       quorum: this.#quorum,
       clock: this.#clock,
       driftFactor: settings.driftFactor,
       checkTtl: (ttl) => checkTtl(settings, ttl),
       nodeTimeoutFor: (ttl) => nodeTimeoutFor(settings, ttl),
       releaseTimeout: this.#releaseTimeout,
-      closing: this.#closing.signal,
-      giveBack: (lock, target) => this.#contenders.giveBack(lock, target),
       background: this.#background.add,
-      ended: (lock, target) => {
-        this.#attempts.held.delete(lock);
-        this.#contenders.ended(lock, target);
-      },
     };
     const { connectTimeout } = settings;
     const closing = this.#closing.signal;
-    this.#attempts = new Attempts({ surroundings, values, connectTimeout, closing });
+    this.#attempts = new Attempts({ deps, values, connectTimeout, closing });
     this.#acquirer = new Acquirer({
       settings,
       clock: this.#clock,
       quorum: this.#quorum,
-      contenders: this.#contenders,
+      waitQueues: this.#waitQueues,
       closing,
     });
   }
@@ -148,7 +143,7 @@ export class Redlock {
    */
   async acquire(resources: Resources, options: AcquireOptions = {}): Promise<Lock> {
     checkNames('acquire option', options, ACQUIRE_NAMES);
-    return this.#acquirer.acquire(this.#demand(resources), options);
+    return this.#acquirer.acquire(this.#spec(resources), options);
   }
 
   /**
@@ -159,7 +154,7 @@ export class Redlock {
    */
   async tryAcquire(resources: Resources, options: TryAcquireOptions = {}): Promise<Lock | null> {
     checkNames('tryAcquire option', options, TRY_ACQUIRE_NAMES);
-    return this.#acquirer.tryAcquire(this.#demand(resources), options);
+    return this.#acquirer.tryAcquire(this.#spec(resources), options);
   }
 
   /**
@@ -175,7 +170,7 @@ export class Redlock {
     routine: (lock: Lock) => Result | PromiseLike<Result>,
   ): Promise<Result> {
     checkNames('using option', options, USING_NAMES);
-    return this.#acquirer.use(this.#demand(resources), options, routine);
+    return this.#acquirer.use(this.#spec(resources), options, routine);
   }
 
   /**
@@ -184,9 +179,9 @@ export class Redlock {
    * @throws {TypeError | RangeError} a bad resource
    */
   readWrite(resource: string): ReadWriteLock {
-    const alone = this.#demand(checkResource(resource));
+    const alone = this.#spec(checkResource(resource));
     const target = sharedKeysFor(resource, this.#settings);
-    const shared = this.#demandOf(alone.resources, target);
+    const shared = this.#specOf(alone.resources, target);
     return new ReadWriteLock(resource, this.#acquirer, shared, alone);
   }
 
@@ -207,7 +202,7 @@ export class Redlock {
       lookTimeout: this.#releaseTimeout,
       keysOf: (some) => slotKeysFor(resource, permits, some, this.#settings),
     });
-    const gate = this.#demandOf([resource], gateKeysFor(resource, this.#settings));
+    const gate = this.#specOf([resource], gateKeysFor(resource, this.#settings));
     const acquirer = this.#acquirer;
     const gathering = new Gathering({ settings: this.#settings, clock: this.#clock, acquirer, gate }, slots);
     return new Semaphore(resource, permits, acquirer, slots, gathering);
@@ -238,7 +233,7 @@ export class Redlock {
     const votes = await this.#quorum.waiting(target, this.#releaseTimeout);
     return queueOf(resource, votes, {
       process: this.#process,
-      callers: this.#contenders.waiting(target),
+      callers: this.#waitQueues.waiting(target),
     });
   }
 
@@ -276,11 +271,11 @@ export class Redlock {
   async #close(): Promise<void> {
     this.#closing.abort(new ClosedError({ resources: [] }));
     this.#quorum.stopAsking();
-    this.#contenders.endWaits(this.#closing.signal.reason);
-    for (const lock of this.#attempts.held.all()) void lock.release();
+    this.#waitQueues.endWaits(this.#closing.signal.reason);
+    for (const lease of [...this.#waitQueues.leases()]) void lease.releaseOnNodes();
     await this.#background.done();
     await this.#quorum.flush();
-    this.#contenders.close();
+    this.#waitQueues.close();
     this.#quorum.close();
   }
 
@@ -303,12 +298,12 @@ export class Redlock {
     return { resources: normalized, target };
   }
 
-  #demand(resources: Resources): Demand {
+  #spec(resources: Resources): LockSpec {
     const { resources: normalized, target } = this.#target(resources);
-    return this.#demandOf(normalized, target);
+    return this.#specOf(normalized, target);
   }
 
-  #demandOf(resources: readonly string[], target: LockKeys): Demand {
+  #specOf(resources: readonly string[], target: LockKeys): LockSpec {
     return {
       resources,
       target,

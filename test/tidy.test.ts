@@ -5,7 +5,6 @@ import {
   hiddenInputs,
   importCycles,
   indexesThatAreNoLists,
-  longFiles,
   loopholes,
   strayImports,
   unfinishedWork,
@@ -35,7 +34,6 @@ describe('src', () => {
   it('has indexes that are lists of names', () => expect(indexesThatAreNoLists(sources)).toEqual([]));
   it('goes around neither the type checker nor the linter', () => expect(loopholes(sources)).toEqual([]));
   it('is finished', () => expect(unfinishedWork(new Map([...sources, ...lua]))).toEqual([]));
-  it('has files that can be read in one go', () => expect(longFiles(sources)).toEqual([]));
 
   it('loads every Lua file that it has', async () => {
     let guard = '';
@@ -193,11 +191,6 @@ describe('the rules of the house find', () => {
   it.each(['// TODO: later', '-- FIXME', '/* XXX */'])('work to be done: %s', (line) =>
     expect(unfinishedWork(of({ 'lock/lock.ts': line }))).toHaveLength(1),
   );
-
-  it('a file of 351 lines, and none of 350', () => {
-    expect(longFiles(of({ 'redlock.ts': 'line\n'.repeat(351) }))).toEqual(['redlock.ts has 351 lines']);
-    expect(longFiles(of({ 'redlock.ts': 'line\n'.repeat(350) }))).toEqual([]);
-  });
 
   it('a Lua file that nobody loads', () => {
     const files = of({ 'wire/lua/a.lua': 'return 1\n', 'wire/lua/b.lua': 'return 2\n' });

@@ -38,7 +38,7 @@ export function withoutLock(): Access {
     remainingValidity: () => Number.POSITIVE_INFINITY,
     assertHeld: () => undefined,
     extend: async () => Number.POSITIVE_INFINITY,
-    release: async () => ({ freed: true, votes: [] }),
+    release: async () => ({ freed: true, handedOver: false, votes: [] }),
   };
   return {
     acquire: async () => held,

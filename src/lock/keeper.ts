@@ -1,7 +1,8 @@
 import { type Clock, elapsedMs, type Instant, instant, type Timer } from '../base/clock.ts';
 import { LockLostError, QuorlockError } from '../base/errors.ts';
 import type { NodeVote } from '../base/vote.ts';
-import { fullValidityMs, type Lock, loseLock } from './lock.ts';
+import { type Lock, leaseOf, loseLock } from './lock.ts';
+import { validityMs } from './validity.ts';
 
 /** An extension is due when this share of the ttl is left: well before a third of it is, … */
 const EXTEND_AT = 1 / 2;
@@ -63,7 +64,7 @@ export class Keeper {
     const { ttl } = this.#lock;
     // What already lasts until maxHold needs no extension.
     if (this.#untilLateMs() < this.#untilMaxHoldMs())
-      this.#rest(remainingMs - Math.min(ttl * EXTEND_AT, fullValidityMs(this.#lock) * EXTEND_AT_MOST));
+      this.#rest(remainingMs - Math.min(ttl * EXTEND_AT, this.#fullValidityMs() * EXTEND_AT_MOST));
     else this.#watch();
   }
 
@@ -91,6 +92,11 @@ export class Keeper {
     }
   }
 
+  /** What an extension makes of the lock's validity, in milliseconds: its ttl, without what clocks may be off by. */
+  #fullValidityMs(): number {
+    return validityMs(this.#lock.ttl, 0, leaseOf(this.#lock).deps.driftFactor);
+  }
+
   #untilLateMs(): number {
     const { ttl } = this.#lock;
     return this.#lock.remainingValidity() - Math.min(ttl * GIVE_UP_AT, GIVE_UP_AT_MOST_MS);
@@ -116,10 +122,8 @@ export class Keeper {
         ? `it was held for its maxHold of ${this.#maxHold} ms`
         : 'no majority extended it in time';
     this.stop();
-    loseLock(
-      this.#lock,
-      () => new LockLostError(why, { resources: this.#lock.resources, votes: this.#lastVotes }),
-    );
+    const details = { resources: this.#lock.resources, votes: this.#lastVotes };
+    loseLock(this.#lock, () => new LockLostError(why, details));
   }
 
   #after(delayMs: number, step: () => void): void {

@@ -3,19 +3,30 @@ import { majorityOf } from '../quorum/tally.ts';
 
 /** What a release came to. */
 export interface ReleaseReport {
-  /** Whether a majority of nodes has confirmed that this lock's keys are gone, so that others can lock at once. */
-  readonly freed: boolean;
   /**
-   * What each node said: `granted` = given back, `missing` = it had expired there, `held` = it is somebody
-   * else's by now, `failed` = unknown; such a node is asked again in the background. `pending` = not waited for: the next
-   * caller of this process is taking the lock over there.
+   * Whether nothing of this lock keeps others out any more: a majority of nodes has confirmed that its keys are gone, or
+   * the lock was handed over.
+   */
+  readonly freed: boolean;
+  /** Whether the next caller of this process has the lock now. No node was asked then. */
+  readonly handedOver: boolean;
+  /**
+   * What each node said: `granted` = released, `missing` = it had expired there, `held` = another client has it by now,
+   * `failed` = unknown; such a node is asked again in the background. Empty where the lock was handed over.
    */
   readonly votes: readonly NodeVote[];
 }
 
+/** The report of a lock that was handed over. */
+export const HANDED_OVER: Promise<ReleaseReport> = Promise.resolve({
+  freed: true,
+  handedOver: true,
+  votes: [],
+});
+
 export function reportOf(votes: readonly NodeVote[]): ReleaseReport {
   const gone = votes.filter(({ outcome }) => outcome === 'granted' || isDenial(outcome)).length;
-  return { freed: gone >= majorityOf(votes.length), votes };
+  return { freed: gone >= majorityOf(votes.length), handedOver: false, votes };
 }
 
 /** Whether a node said that the holder does not hold the lock there. */

@@ -33,14 +33,6 @@ export class Validity implements Instant {
     this.#ttl = ttl;
   }
 
-  /**
-   * Milliseconds until it has ended by any account, and whatever was said of it before: by a clock that does not jump, and
-   * without anything taken off.
-   */
-  longestMs({ clock }: { readonly clock: Clock }): number {
-    return this.#ttl - (clock.monotonic() - this.monotonic);
-  }
-
   /** Milliseconds left, by whichever clock says the least; not positive once it has ended. */
   remainingMs({ clock, driftFactor }: { readonly clock: Clock; readonly driftFactor: number }): number {
     return validityMs(this.#ttl, elapsedMs(clock, this), driftFactor);

@@ -1,6 +1,6 @@
 import { encodeAll } from '../wire/batch.ts';
 import type { Client } from '../wire/client.ts';
-import { isTimed, type Operation } from '../wire/operation.ts';
+import { isTimed, type Operation, TOKENS_A_LEASE } from '../wire/operation.ts';
 import { batchScript } from '../wire/scripts.ts';
 
 /** What every call carries beside its operations; asked for when the call is sent. */
@@ -52,6 +52,7 @@ export function callBatch(
     clampUs,
     fenceRetentionMs,
     graceMs,
+    TOKENS_A_LEASE,
   ];
   encodeAll(carriers, header.isHeard(), { keys, args });
   const answer =

@@ -8,8 +8,6 @@ export interface BallotResult {
   readonly decision: Exclude<Decision, 'undecided'>;
   /** One vote a node, in the order of the node list. */
   readonly votes: readonly NodeVote[];
-  /** After a victory, where that was asked for: what nodes have said until now. */
-  readonly latest?: readonly NodeVote[];
 }
 
 /** When a ballot is over. Neither waits for nodes that are known to be silent once all others have voted. */
@@ -18,8 +16,6 @@ export type Patience =
   | 'outcome'
   /** As soon as it is won, or when every node has voted: whoever is going to wait may as well know all of it. */
   | 'victory'
-  /** As well, but who has won goes on to hear what nodes say. */
-  | 'victory and after'
   /** When every node has voted. */
   | 'everybody';
 
@@ -46,16 +42,14 @@ export function holdBallot(
     let granted = already.size;
     let refused = 0;
     let over = false;
-    let goesOn = false;
 
     const isAwaited = (node: Node, index: number) =>
       votes[index]?.outcome === 'pending' && !already.has(index) && !node.isSilent;
 
     const count = (reply: Reply, latencyMs: number, index: number) => {
       const pending = votes[index];
-      if (pending === undefined || (over && !goesOn)) return;
+      if (pending === undefined || over) return;
       votes[index] = { node: pending.node, latencyMs, ...reply };
-      if (over) return;
       if (reply.outcome === 'granted') granted += 1;
       else refused += 1;
       const decision = tally(nodes.length, granted, refused);
@@ -65,9 +59,7 @@ export function holdBallot(
       if (!mayEndEarly && nodes.some(isAwaited)) return;
       over = true;
       if (granted + refused < nodes.length) explainSilence();
-      goesOn = patience === 'victory and after' && decision === 'won';
-      if (goesOn) resolve({ decision: 'won', votes: [...votes], latest: votes });
-      else resolve({ decision: decision === 'won' ? 'won' : 'lost', votes });
+      resolve({ decision: decision === 'won' ? 'won' : 'lost', votes });
     };
 
     /** What keeps those silent that have not voted, as far as it is known. */

@@ -12,7 +12,6 @@ import { Membership } from './membership.ts';
 import { isInQueue, isTaken, type OneLook } from './one-look.ts';
 import { Pace } from './pace.ts';
 import type { MembershipSettings } from './quarantine.ts';
-import { releaseWhereLeft } from './release.ts';
 import { majorityOf } from './tally.ts';
 import { TokenClock } from './token-clock.ts';
 
@@ -20,8 +19,6 @@ import { TokenClock } from './token-clock.ts';
 export interface Grant {
   readonly granted: boolean;
   readonly votes: readonly NodeVote[];
-  /** What nodes have said until now, of an heir. */
-  readonly latest?: readonly NodeVote[] | undefined;
   /** The moment before the first byte was sent: validity counts from here. */
   readonly startedAt: Instant;
   /** The fencing token; 0 without fencing. */
@@ -63,10 +60,10 @@ export class Quorum {
     timeoutMs: number,
     contention?: Contention,
   ): Promise<Grant> {
-    // What takes over from a lock is part of its giving back.
+    // What takes over from a lock is part of its release.
     const urgency = contention?.previous === undefined ? 'take' : 'give back';
     const ask = () =>
-      this.#isEnding || contention?.by?.waiting === 0
+      this.#isEnding || contention?.isWanted?.() === false
         ? this.#notAsked()
         : this.#acquire(target, value, ttl, timeoutMs, contention);
     return this.#pace.run(urgency, timeoutMs, ask, target.keys.length);
@@ -99,14 +96,14 @@ export class Quorum {
       timeoutMs,
       patienceOf(contention),
     );
-    const { votes, latest } = ballot;
+    const { votes } = ballot;
     const granted = ballot.decision === 'won';
-    if (!granted || target.fences.length === 0) return { granted, votes, latest, startedAt, token: 0 };
+    if (!granted || target.fences.length === 0) return { granted, votes, startedAt, token: 0 };
     const { token, confirmed } = chooseToken(votes);
-    if (confirmed >= majorityOf(this.size)) return { granted, votes, latest, startedAt, token };
+    if (confirmed >= majorityOf(this.size)) return { granted, votes, startedAt, token };
     const confirmation = await this.#confirm(target, value, token, timeoutMs, ballot);
     const isConfirmed = confirmation.decision === 'won';
-    return { granted: isConfirmed, votes: confirmation.votes, latest, startedAt, token };
+    return { granted: isConfirmed, votes: confirmation.votes, startedAt, token };
   }
 
   /** An attempt that came to nothing before it was made. */
@@ -135,24 +132,13 @@ export class Quorum {
   }
 
   /**
-   * Gives a value's keys back on every node, which hands them on to whoever waits first; nodes that do not confirm it
-   * are asked again in the background.
-   *
-   * @param taken votes of nodes that are known to have it no more, `held`: another value of this process took the keys
-   * over. They are not waited for, and asked along with the next call, for a command that may have been sent twice
+   * Releases a value's keys on every node, which hands them on to the first waiter; nodes that do not confirm it are
+   * asked again in the background.
    */
-  release(
-    target: LockKeys,
-    value: string,
-    timeoutMs: number,
-    taken?: readonly NodeVote[],
-  ): Promise<BallotResult> {
+  release(target: LockKeys, value: string, timeoutMs: number): Promise<BallotResult> {
     const release = { kind: 'release', ...target, value } as const;
-    const giveBack = () =>
-      taken === undefined
-        ? holdBallot(this.#nodes, release, timeoutMs, 'everybody')
-        : releaseWhereLeft(this.#nodes, release, timeoutMs, taken);
-    return this.#pace.run('give back', timeoutMs, giveBack, target.keys.length);
+    const ask = () => holdBallot(this.#nodes, release, timeoutMs, 'everybody');
+    return this.#pace.run('give back', timeoutMs, ask, target.keys.length);
   }
 
   /**

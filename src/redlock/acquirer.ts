@@ -1,15 +1,16 @@
+import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
 import { describe } from '../base/describe.ts';
 import { ClosedError, SelfDeadlockError, UpgradeError } from '../base/errors.ts';
-import type { Attempt } from '../lock/attempt.ts';
+import type { Attempt } from '../lock/attempts.ts';
 import { Keeper, type KeeperTerms } from '../lock/keeper.ts';
-import { heirOf, type Lock } from '../lock/lock.ts';
+import { type Lock, leaseOf } from '../lock/lock.ts';
 import type { Contention } from '../quorum/contention.ts';
 import type { Quorum } from '../quorum/quorum.ts';
+import { type AcquireRequest, failureOf } from '../waiting/acquire-request.ts';
+import type { WaitQueues } from '../waiting/wait-queues.ts';
 import type { LockKeys } from '../wire/operation.ts';
-import type { Contenders } from './contenders.ts';
 import { Holdings } from './holdings.ts';
-import { interruptible } from './interruptible.ts';
 import {
   type AcquireOptions,
   checkSignal,
@@ -20,10 +21,9 @@ import {
   type UsingOptions,
   waitTimeOf,
 } from './options.ts';
-import { failureOf, type Wish } from './wish.ts';
 
 /** A lock of some kind that can be asked for again and again. */
-export interface Demand {
+export interface LockSpec {
   /** What it is about, as errors name it. */
   readonly resources: readonly string[];
   /** The keys at which somebody waits for it. */
@@ -37,7 +37,7 @@ export interface AcquirerSettings {
   readonly settings: Settings;
   readonly clock: Clock;
   readonly quorum: Quorum;
-  readonly contenders: Contenders;
+  readonly waitQueues: WaitQueues;
   /** Aborts, with a {@link ClosedError}, when the Redlock closes. */
   readonly closing: AbortSignal;
 }
@@ -47,51 +47,51 @@ export class Acquirer {
   readonly #settings: Settings;
   readonly #clock: Clock;
   readonly #quorum: Quorum;
-  readonly #contenders: Contenders;
+  readonly #waitQueues: WaitQueues;
   readonly #closing: AbortSignal;
   readonly #holdings = new Holdings();
 
-  constructor({ settings, clock, quorum, contenders, closing }: AcquirerSettings) {
+  constructor({ settings, clock, quorum, waitQueues, closing }: AcquirerSettings) {
     this.#settings = settings;
     this.#clock = clock;
     this.#quorum = quorum;
-    this.#contenders = contenders;
+    this.#waitQueues = waitQueues;
     this.#closing = closing;
   }
 
   /** Waits for other holders, up to waitTime; see `Redlock.acquire` for what it throws. */
-  async acquire(demand: Demand, options: AcquireOptions): Promise<Lock> {
+  async acquire(spec: LockSpec, options: AcquireOptions): Promise<Lock> {
     checkSignal(options.signal);
     const waitTime = waitTimeOf(this.#settings, options);
-    const wish = this.#wish(demand, options, waitTime, options.signal);
-    this.#checkDeadlock(demand, waitTime);
+    const request = this.#request(spec, options, waitTime, options.signal);
+    this.#checkDeadlock(spec, waitTime);
     try {
-      if (!this.#quorum.isConnected) await this.connected(wish.signal);
-      this.checkOpen(wish.resources);
+      if (!this.#quorum.isConnected) await this.connected(request.signal);
+      this.checkOpen(request.resources);
       options.signal?.throwIfAborted();
-      if (waitTime > 0) return await this.#contenders.acquire(wish, demand.target);
-      return await this.#tryOnce(wish, (failure) => {
+      if (waitTime > 0) return await this.#waitQueues.acquire(request, spec.target);
+      return await this.#tryOnce(request, (failure) => {
         throw failure;
       });
     } catch (error) {
-      throw this.unlessClosed(error, wish.resources);
+      throw this.unlessClosed(error, request.resources);
     }
   }
 
   /** One attempt; null if somebody else holds it. */
-  async tryAcquire(demand: Demand, options: TryAcquireOptions): Promise<Lock | null> {
-    const wish = this.#wish(demand, options, 0, undefined);
+  async tryAcquire(spec: LockSpec, options: TryAcquireOptions): Promise<Lock | null> {
+    const request = this.#request(spec, options, 0, undefined);
     try {
       if (!this.#quorum.isConnected) await this.connected(undefined);
-      return await this.#tryOnce(wish, () => null);
+      return await this.#tryOnce(request, () => null);
     } catch (error) {
-      throw this.unlessClosed(error, wish.resources);
+      throw this.unlessClosed(error, request.resources);
     }
   }
 
   /** Runs a routine under a lock that is kept alive meanwhile. */
   async use<Result>(
-    demand: Demand,
+    spec: LockSpec,
     { maxHold, reentrant = false, ...options }: UsingOptions,
     routine: (lock: Lock) => Result | PromiseLike<Result>,
   ): Promise<Result> {
@@ -100,14 +100,14 @@ export class Acquirer {
     if (typeof reentrant !== 'boolean') {
       throw new TypeError(`reentrant must be a boolean: got ${describe(reentrant)}`);
     }
-    const { target } = demand;
+    const { target } = spec;
     checkSignal(options.signal);
     waitTimeOf(this.#settings, options);
     ttlOf(this.#settings, options);
     options.signal?.throwIfAborted();
     const outer = reentrant ? this.#holdings.covering(target) : undefined;
     if (outer !== undefined) return await routine(outer);
-    const lock = await this.acquire(demand, options);
+    const lock = await this.acquire(spec, options);
     const keeper = new Keeper(lock, this.#clock, terms);
     try {
       return await this.#holdings.during(lock, target, routine);
@@ -133,24 +133,21 @@ export class Acquirer {
   }
 
   /**
-   * A lock that somebody has gives way to another one on the same key, in one step: nobody comes between. It is given back
-   * whatever comes of it.
+   * A lock that a caller has gives way to another one on the same key, in one step: no other client comes between. It is
+   * released whatever comes of it, and not handed over in this process.
    */
-  async exchange(lock: Lock, demand: Demand, options: TryAcquireOptions): Promise<Lock> {
-    const wish = this.#wish(demand, options, 0, undefined);
+  async exchange(lock: Lock, spec: LockSpec, options: TryAcquireOptions): Promise<Lock> {
+    const request = this.#request(spec, options, 0, undefined);
     lock.assertHeld();
+    const lease = leaseOf(lock);
     try {
-      // Somebody in this process may be about to have it next, and nodes may know it by that name.
-      const heir = await heirOf(lock);
-      lock.assertHeld();
-      const taking = wish.attempt({ waiter: undefined, previous: (heir ?? lock).value });
-      void heir?.release();
-      void lock.release();
-      return await this.#tryOnce({ ...wish, attempt: () => taking }, (failure) => {
+      const taking = request.attempt({ waiter: undefined, previous: lease.value });
+      void lease.releaseOnNodes();
+      return await this.#tryOnce({ ...request, attempt: () => taking }, (failure) => {
         throw failure;
       });
     } catch (error) {
-      throw this.unlessClosed(error, wish.resources);
+      throw this.unlessClosed(error, request.resources);
     }
   }
 
@@ -162,17 +159,17 @@ export class Acquirer {
   /** Waits for first connections, for no longer than connectTimeout. */
   async connected(signal: AbortSignal | undefined): Promise<void> {
     const connected = this.#quorum.connected(this.#settings.connectTimeout);
-    await interruptible(connected, this.#signals(signal), () => {
+    await abortable(connected, this.#signals(signal), () => {
       // A connection is nobody's to give back.
     });
   }
 
-  #wish(
-    { resources, target, attempt }: Demand,
+  #request(
+    { resources, target, attempt }: LockSpec,
     options: TryAcquireOptions,
     waitTime: number,
     signal: AbortSignal | undefined,
-  ): Wish {
+  ): AcquireRequest {
     const ttl = ttlOf(this.#settings, options);
     signal?.throwIfAborted();
     this.checkOpen(resources);
@@ -188,7 +185,7 @@ export class Acquirer {
   }
 
   /** Whoever waits for a lock that the code around holds waits for itself. */
-  #checkDeadlock({ resources, target }: Demand, waitTime: number): void {
+  #checkDeadlock({ resources, target }: LockSpec, waitTime: number): void {
     const own = this.#holdings.touching(target);
     if (own === undefined) return;
     if (own.isShared && target.sharers === undefined) throw new UpgradeError({ resources });
@@ -196,13 +193,13 @@ export class Acquirer {
   }
 
   /** One attempt. If it is cancelled it rejects at once, and gives back what it may still get. */
-  async #tryOnce<Held>(wish: Wish, held: (failure: Error) => Held): Promise<Lock | Held> {
+  async #tryOnce<Held>(request: AcquireRequest, held: (failure: Error) => Held): Promise<Lock | Held> {
     const startedAtMs = this.#clock.monotonic();
-    const attempt = await interruptible(wish.attempt(), this.#signals(wish.signal), (late) => {
-      if (late.outcome === 'acquired') void late.lock.release();
+    const attempt = await abortable(request.attempt(), this.#signals(request.signal), (late) => {
+      if (late.outcome === 'acquired') void late.lease.releaseOnNodes();
     });
-    if (attempt.outcome === 'acquired') return attempt.lock;
-    const failure = failureOf(attempt, wish, this.#clock.monotonic() - startedAtMs);
+    if (attempt.outcome === 'acquired') return this.#waitQueues.lockOf(attempt.lease, request.ttl);
+    const failure = failureOf(attempt, request, this.#clock.monotonic() - startedAtMs);
     if (attempt.outcome === 'held') return held(failure);
     throw failure;
   }

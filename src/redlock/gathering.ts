@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import { LockHeldError, WaitTimeoutError } from '../base/errors.ts';
 import { Keeper } from '../lock/keeper.ts';
 import type { Lock } from '../lock/lock.ts';
-import type { Acquirer, Demand } from './acquirer.ts';
+import type { Acquirer, LockSpec } from './acquirer.ts';
 import { type AcquireOptions, type Settings, waitTimeOf } from './options.ts';
 import { Permits } from './permits.ts';
 import type { Slots } from './slots.ts';
@@ -13,7 +13,7 @@ export interface GatheringSettings {
   readonly clock: Clock;
   readonly acquirer: Acquirer;
   /** The lock that whoever gathers has meanwhile. */
-  readonly gate: Demand;
+  readonly gate: LockSpec;
 }
 
 /** Whoever gathers ends it, one way or the other. */
@@ -39,8 +39,8 @@ export class Gathering {
     const waitTime = waitTimeOf(settings, options);
     const startedAtMs = clock.monotonic();
     const elapsedMs = () => clock.monotonic() - startedAtMs;
-    const next = (demand: Demand, signal = options.signal) =>
-      acquirer.acquire(demand, {
+    const next = (spec: LockSpec, signal = options.signal) =>
+      acquirer.acquire(spec, {
         ...options,
         ...(signal === undefined ? {} : { signal }),
         waitTime: Math.max(0, waitTime - elapsedMs()),
@@ -65,7 +65,7 @@ export class Gathering {
 
   async #gather(
     count: number,
-    next: (demand: Demand, signal: AbortSignal) => Promise<Lock>,
+    next: (spec: LockSpec, signal: AbortSignal) => Promise<Lock>,
     signal: AbortSignal | undefined,
   ): Promise<Permits> {
     const { clock } = this.#settings;
@@ -73,7 +73,7 @@ export class Gathering {
     const ending = signal === undefined ? end.signal : AbortSignal.any([signal, end.signal]);
     const kept: { readonly lock: Lock; readonly keeper: Keeper }[] = [];
     const arrivals = Array.from({ length: count }, async () => {
-      const lock = await next(this.#slots.demand(), ending);
+      const lock = await next(this.#slots.spec(), ending);
       kept.push({ lock, keeper: new Keeper(lock, clock, UNBOUNDED) });
       return lock;
     });

@@ -1,6 +1,6 @@
 import { describe } from '../base/describe.ts';
-import { isPermit, Lock } from '../lock/lock.ts';
-import type { Acquirer, Demand } from './acquirer.ts';
+import { Lock, leaseOf } from '../lock/lock.ts';
+import type { Acquirer, LockSpec } from './acquirer.ts';
 import {
   ACQUIRE_NAMES,
   type AcquireOptions,
@@ -20,11 +20,11 @@ export class ReadWriteLock {
   /** What is locked. */
   readonly resource: string;
   readonly #acquirer: Acquirer;
-  readonly #reading: Demand;
-  readonly #writing: Demand;
+  readonly #reading: LockSpec;
+  readonly #writing: LockSpec;
 
   /** Made by `Redlock.readWrite`. */
-  constructor(resource: string, acquirer: Acquirer, reading: Demand, writing: Demand) {
+  constructor(resource: string, acquirer: Acquirer, reading: LockSpec, writing: LockSpec) {
     this.resource = resource;
     this.#acquirer = acquirer;
     this.#reading = reading;
@@ -82,8 +82,9 @@ export class ReadWriteLock {
   async downgrade(lock: Lock, options: TryAcquireOptions = {}): Promise<Lock> {
     checkNames('downgrade option', options, TRY_ACQUIRE_NAMES);
     const isOurs = lock instanceof Lock && lock.resources.length === 1 && lock.resources[0] === this.resource;
-    if (!isOurs || lock.isShared || isPermit(lock)) {
-      const other = isOurs && (isPermit(lock) ? "a semaphore's permit" : 'a read lock');
+    const isPermit = isOurs && leaseOf(lock).target.size !== undefined;
+    if (!isOurs || lock.isShared || isPermit) {
+      const other = isOurs && (isPermit ? "a semaphore's permit" : 'a read lock');
       throw new TypeError(
         `lock must be a write lock of ${describe(this.resource)}: got ${other || describe(lock)}`,
       );

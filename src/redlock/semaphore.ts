@@ -49,13 +49,13 @@ export class Semaphore {
    */
   async acquire(options: AcquireOptions = {}): Promise<Lock> {
     checkNames('acquire option', options, ACQUIRE_NAMES);
-    return this.#acquirer.acquire(this.#slots.demand(), options);
+    return this.#acquirer.acquire(this.#slots.spec(), options);
   }
 
   /** As {@link acquire}, without waiting; null if there is no permit. */
   async tryAcquire(options: TryAcquireOptions = {}): Promise<Lock | null> {
     checkNames('tryAcquire option', options, TRY_ACQUIRE_NAMES);
-    return this.#acquirer.tryAcquire(this.#slots.demand(), options);
+    return this.#acquirer.tryAcquire(this.#slots.spec(), options);
   }
 
   /**
@@ -78,7 +78,7 @@ export class Semaphore {
     routine: (lock: Lock) => Result | PromiseLike<Result>,
   ): Promise<Result> {
     const { maxHold, ...rest } = this.#checkUsing(options, routine);
-    const lock = await this.#acquirer.acquire(this.#slots.demand(), rest);
+    const lock = await this.#acquirer.acquire(this.#slots.spec(), rest);
     return this.#acquirer.keep([lock], { maxHold }, () => routine(lock));
   }
 

@@ -1,14 +1,13 @@
 import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
-import type { Attempt } from '../lock/attempt.ts';
+import type { Attempt, Attempts } from '../lock/attempts.ts';
 import type { Contention } from '../quorum/contention.ts';
 import { isKept, keptFor } from '../quorum/fencing.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/tally.ts';
+import { freeInMs } from '../waiting/backoff.ts';
 import type { LockKeys } from '../wire/operation.ts';
-import type { Demand } from './acquirer.ts';
-import type { Attempts } from './attempts.ts';
-import { freeInMs } from './patience.ts';
+import type { LockSpec } from './acquirer.ts';
 
 /** An attempt looks so often for other slots that are free, after those it had chosen turned out to be taken. */
 const MOST_LOOKS = 3;
@@ -53,7 +52,7 @@ export class Slots {
   }
 
   /** What one caller asks for. */
-  demand(): Demand {
+  spec(): LockSpec {
     let hasTried = false;
     return {
       resources: [this.#resource],
@@ -86,8 +85,13 @@ export class Slots {
   async #try(slot: number, ttl: number, contention: Contention | undefined): Promise<Attempt> {
     const { attempts, keysOf } = this.#settings;
     this.#users.set(slot, (this.#users.get(slot) ?? 0) + 1);
-    const terms = { resources: [this.#resource], target: keysOf([slot]), ttl };
-    const result = await attempts.make(terms, contention, () => this.#leave(slot));
+    const terms = {
+      resources: [this.#resource],
+      target: keysOf([slot]),
+      ttl,
+      ended: () => this.#leave(slot),
+    };
+    const result = await attempts.make(terms, contention);
     if (result.outcome !== 'acquired') this.#leave(slot);
     return result;
   }

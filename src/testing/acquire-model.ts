@@ -45,8 +45,7 @@ export class Acquisition {
       if (foreign !== undefined) return foreign;
       if (owner === value) return undefined;
       if (owner === undefined) return unset === undefined ? undefined : [FAILED, unset];
-      if (!this.#isPrevious(owner) && !this.#isKept(owner))
-        return this.#held(this.#call.refusal(key), queues);
+      if (!this.#isKept(owner)) return this.#held(this.#call.refusal(key), queues);
       const failure = failureOf(() => store.set(key, value, ttl));
       if (failure !== undefined) return [FAILED, failure];
     }
@@ -67,7 +66,7 @@ export class Acquisition {
       if (foreign !== undefined) return foreign;
       const isKept = owner !== undefined && this.#isKept(owner);
       if (isKept) kept.push(index);
-      const isFree = owner === undefined ? !this.#handOver(key, queue) : isKept || this.#isPrevious(owner);
+      const isFree = owner === undefined ? !this.#handOver(key, queue) : isKept;
       if (isFree) {
         free.push(key);
       } else if (owner !== value) {
@@ -98,10 +97,6 @@ export class Acquisition {
   /** What was kept for this waiter is of no use to it without the others. */
   #passOn(key: string, queue: string): void {
     if (!this.#queues.handToFirst(key, queue)) this.#call.store.delete(key);
-  }
-
-  #isPrevious(owner: string): boolean {
-    return owner !== '' && owner === this.#request.previous;
   }
 
   #isKept(owner: string): boolean {

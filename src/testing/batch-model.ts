@@ -79,7 +79,7 @@ class Batch {
           return new Shares(this.#call, this.#queues, request).run();
         case 'permit':
           return takePermits(this.#call, request, () =>
-            new Acquisition(this.#call, this.#queues, { ...request, previous: '' }).run(),
+            new Acquisition(this.#call, this.#queues, request).run(),
           );
         case 'extend-permit':
           return takePermits(this.#call, request, () => this.#extend(request));

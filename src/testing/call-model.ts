@@ -31,10 +31,12 @@ export class Call {
   readonly #nodeCount: string;
   readonly #clampUs: number;
   readonly #retention: Argument;
+  /** How many tokens an acquire takes. */
+  readonly #block: number;
   #mayVote: boolean | undefined;
 
   constructor(server: BatchServer, [markerKey = '']: readonly string[], args: readonly Argument[]) {
-    const [deadline, nodeCount = '', maxTtl, clamp, retention = '', grace = ''] = args;
+    const [deadline, nodeCount = '', maxTtl, clamp, retention = '', grace = '', block] = args;
     this.server = server;
     this.store = server.store;
     this.timeUs = deadline === '' ? 0 : server.timeUs;
@@ -45,6 +47,7 @@ export class Call {
     this.#nodeCount = String(nodeCount);
     this.#clampUs = Number(clamp);
     this.#retention = retention;
+    this.#block = Number(block);
   }
 
   /** Whether the node's marker lets it vote. */
@@ -70,12 +73,12 @@ export class Call {
     return Math.min(Math.max(proposal, this.timeUs - this.#clampUs), this.timeUs + this.#clampUs);
   }
 
-  /** Raises a counter above all it ever answered, at least to `floor`. */
+  /** Raises a counter by at least a block of tokens, and at least to `floor`. */
   raise(fence: string, floor: number): number {
     const before = toNumber(this.store.exchange(fence, digits(floor), this.#retention));
-    if (before === undefined || before < floor) return floor;
-    this.setCounter(fence, before + 1);
-    return before + 1;
+    if (before === undefined || before + this.#block <= floor) return floor;
+    this.setCounter(fence, before + this.#block);
+    return before + this.#block;
   }
 
   counter(fence: string): number | undefined {

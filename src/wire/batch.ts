@@ -117,7 +117,6 @@ function isPlainAcquire(operation: Operation, isHeard: boolean): operation is Ac
     operation.keys.length === 1 &&
     operation.sharers === undefined &&
     operation.size === undefined &&
-    operation.previous === undefined &&
     (operation.waiter === undefined || !isHeard)
   );
 }

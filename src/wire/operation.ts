@@ -19,6 +19,12 @@ interface SemaphoreSize {
   readonly permits: number;
 }
 
+/**
+ * How many fencing tokens an ACQUIRE takes, for the callers of a process that have the lock one after the other. A node
+ * raises its counter by at least as many: blocks of two leases never overlap.
+ */
+export const TOKENS_A_LEASE = 8;
+
 /** Somebody who waits for a lock, as the nodes know them. */
 export interface Waiter {
   /** `<process>.<contender>`, see `lua/queue.lua`. */
@@ -35,7 +41,7 @@ export interface Acquire extends LockKeys {
   readonly proposal: number;
   /** Who waits if this is refused; undefined: nobody does. A node whose calls are not heard is not told. */
   readonly waiter?: Waiter | undefined;
-  /** A lock value of this process whose keys this attempt takes over. */
+  /** Of a share: a lock value of this process whose key this attempt takes over. */
   readonly previous?: string | undefined;
 }
 
@@ -142,8 +148,8 @@ export function encode(operation: Operation, isHeard: boolean): readonly (string
       const rest = [keys.length, value, ttl, number];
       if (size !== undefined) return ['permit', ...rest, member, since, size.permits];
       if (sharers !== undefined) return ['share', ...rest, member, since, previous ?? ''];
-      if (previous === undefined && (waiter === undefined || !isHeard)) return [kind, ...rest];
-      return ['contend', ...rest, member, since, previous ?? ''];
+      if (waiter === undefined || !isHeard) return [kind, ...rest];
+      return ['contend', ...rest, member, since, ''];
     }
     case 'extend': {
       const rest = [keys.length, operation.value, operation.ttl, ifFenced(operation, operation.token)];

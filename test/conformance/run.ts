@@ -75,11 +75,11 @@ function commandsFor(step: Exclude<Step, { readonly do: 'pass' }>, model: ModelS
   const { server } = model;
   switch (step.do) {
     case 'call': {
-      const { deadlineUs, nodeCount, maxTtl, clampUs, retention, grace } = step;
+      const { deadlineUs, nodeCount, maxTtl, clampUs, retention, grace, block } = step;
       const operations = step.operations.map((operation) => operationFor(operation, model));
       const keys = nodeCount === '' ? [] : [MARKER_KEY];
       const deadline = operations.some(isTimed) ? server.timeUs + deadlineUs : '';
-      const args = [deadline, nodeCount, maxTtl, clampUs, retention, grace];
+      const args = [deadline, nodeCount, maxTtl, clampUs, retention, grace, block];
       const carriers = operations.map((operation) => ({ operation }));
       encodeAll(inSendingOrder(carriers), true, { keys, args });
       return [callOf(step.by, batchScript, keys, args)];
@@ -159,7 +159,6 @@ function operationFor(step: OperationStep, model: ModelSubject): Operation {
         ttl,
         proposal: number,
         waiter: member === '' ? undefined : waiter,
-        previous: step.previous === '' ? undefined : step.previous,
       };
     case 'permit':
     case 'share': {

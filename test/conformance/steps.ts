@@ -78,6 +78,7 @@ export type Step =
       readonly clampUs: number;
       readonly retention: number;
       readonly grace: number;
+      readonly block: number;
       readonly operations: readonly OperationStep[];
     }
   | {
@@ -190,6 +191,7 @@ const calls: fc.Arbitrary<Step> = fc.record({
   clampUs: clamps,
   retention: fc.constantFrom(3_600_000, 3_600_000, 3_600_000, 1_000, 0),
   grace: fc.constantFrom(100, 100, 100, 1, 1_000, 0),
+  block: fc.constantFrom(8, 8, 1, 2, 3),
   operations: listsOf(operations, 4),
 });
 

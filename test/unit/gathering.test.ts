@@ -1,18 +1,18 @@
 import { expect, it } from 'vitest';
 import type { Lock } from '../../src/index.ts';
-import type { Acquirer, Demand } from '../../src/redlock/acquirer.ts';
+import type { Acquirer, LockSpec } from '../../src/redlock/acquirer.ts';
 import { Gathering } from '../../src/redlock/gathering.ts';
 import type { AcquireOptions, Settings } from '../../src/redlock/options.ts';
 import type { Slots } from '../../src/redlock/slots.ts';
 import { VirtualClock } from '../../src/testing/index.ts';
 
 it('several permits of which one can’t be had: the others, which nobody gives back, are waited for no more', async () => {
-  const gate = {} as Demand;
+  const gate = {} as LockSpec;
   const given: string[] = [];
   const lock = { ttl: 1_000, remainingValidity: () => 0, release: async () => given.push('gate') };
   const failure = new Error('no quorum');
   let asked = 0;
-  const acquire = async (demand: Demand, { signal }: AcquireOptions): Promise<Lock> => {
+  const acquire = async (demand: LockSpec, { signal }: AcquireOptions): Promise<Lock> => {
     if (demand === gate) return lock as unknown as Lock;
     asked += 1;
     if (asked === 1) throw failure;
@@ -21,7 +21,7 @@ it('several permits of which one can’t be had: the others, which nobody gives 
     });
   };
   const acquirer = { acquire } as unknown as Acquirer;
-  const slots = { demand: () => ({}) } as unknown as Slots;
+  const slots = { spec: () => ({}) } as unknown as Slots;
   const settings = { settings: {} as Settings, clock: new VirtualClock(), acquirer, gate };
   const waitTime = Number.POSITIVE_INFINITY;
   await expect(new Gathering(settings, slots).acquire(3, { waitTime })).rejects.toBe(failure);

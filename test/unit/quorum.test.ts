@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing.ts';
 import { Quorum } from '../../src/quorum/quorum.ts';
 import type { Latency } from '../../src/testing/latency.ts';
+import { TOKENS_A_LEASE } from '../../src/wire/operation.ts';
 import { World } from './world.ts';
 
 const TIMEOUT_MS = 50;
@@ -57,9 +58,9 @@ describe('a token that one node alone answered', () => {
     const { world, quorum } = await connected();
     const counter = raiseCounter(world);
     const grant = await world.clock.runUntil(quorum.acquire(target, 'v', TTL, TIMEOUT_MS));
-    expect(grant).toMatchObject({ granted: true, token: counter + 1 });
+    expect(grant).toMatchObject({ granted: true, token: counter + TOKENS_A_LEASE });
     await world.clock.advance(10);
-    expect(world.valuesOf(FENCE)).toEqual(Array(3).fill(String(counter + 1)));
+    expect(world.valuesOf(FENCE)).toEqual(Array(3).fill(String(counter + TOKENS_A_LEASE)));
   });
 
   it('costs no second call to the node that answered it', async () => {

@@ -89,7 +89,7 @@ const samplesByKind: { readonly [Kind in Operation['kind']]: Operation & { reado
   leave: { ...LOCK, kind: 'leave', member: 'p.1' },
   waiting: { ...LOCK, kind: 'waiting' },
 };
-const contend: Operation = { ...samplesByKind.acquire, waiter: WAITER, previous: 'u' };
+const contend: Operation = { ...samplesByKind.acquire, waiter: WAITER };
 const SHARED = { sharers: 's' } as const;
 const PERMITS = { size: { key: 'z', permits: 3 } } as const;
 const shares: readonly Operation[] = [
@@ -172,10 +172,10 @@ describe('the contract of acquire.lua', () => {
     expect(repliesGivenBy(lua('acquire-all').body)).toEqual(repliesOfHeader(lua('acquire').header));
   });
 
-  it('describes the three further arguments of CONTEND, in their order', () => {
+  it('describes the two further arguments of CONTEND, in their order', () => {
     const described = [...lua('acquire').header.matchAll(/^ (\w+) {2,}\S/gm)].map(([, name]) => name);
-    expect(described.slice(4)).toEqual(['member', 'score', 'previous']);
-    expect(encode(contend, true).slice(5)).toEqual([WAITER.member, WAITER.since, 'u']);
+    expect(described.slice(4)).toEqual(['member', 'score']);
+    expect(encode(contend, true).slice(5)).toEqual([WAITER.member, WAITER.since, '']);
   });
 });
 
@@ -256,9 +256,9 @@ describe('operations', () => {
   );
 
   it('name nobody to a node whose calls are not heard', () => {
-    const { previous, ...waiting } = { ...samplesByKind.acquire, waiter: WAITER, previous: 'u' };
-    expect(encode(waiting, false)).toEqual(encode(samplesByKind.acquire, true));
-    expect(encode({ ...waiting, previous }, false).slice(5)).toEqual(['', '', 'u']);
+    expect(encode(contend, false)).toEqual(encode(samplesByKind.acquire, true));
+    const share = { ...contend, sharers: 's', previous: 'u' };
+    expect(encode(share, false).slice(5)).toEqual(['', '', 'u']);
   });
 });
 

@@ -3,7 +3,7 @@ import { runScript } from '../../src/wire/run.ts';
 import { batchScript } from '../../src/wire/scripts.ts';
 import { World } from './world.ts';
 
-const HEADER = [Number.MAX_SAFE_INTEGER, '', 30_000, 1_000_000, 3_600_000, 100];
+const HEADER = [Number.MAX_SAFE_INTEGER, '', 30_000, 1_000_000, 3_600_000, 100, 1];
 
 function acquire(world: World, value: string): Promise<unknown> {
   return runScript(

@@ -5,7 +5,7 @@
 
 -- Looks at all keys. First result: those that can be taken. Second: the reply, if some can't. Third: the places of the
 -- held ones.
-local function look_at_all(first, n, queues, value, member, score, previous)
+local function look_at_all(first, n, queues, value, member, score)
   local hand_to_first, _, is_behind = queue_functions()
   local free, blocked, kept = {}, {}, {}
   local held
@@ -16,7 +16,7 @@ local function look_at_all(first, n, queues, value, member, score, previous)
     local is_kept = member ~= '' and owner == CALLED .. member
     if is_kept then kept[#kept + 1] = i end
     if owner == nil and is_behind(queue, member, score) and hand_to_first(key, queue) then owner = CALLED end
-    if owner == nil or is_kept or (previous ~= '' and owner == previous) then
+    if owner == nil or is_kept then
       free[#free + 1] = key
     elseif owner ~= value then
       local reply = refusal(key)
@@ -35,13 +35,13 @@ local function look_at_all(first, n, queues, value, member, score, previous)
   return free, held, blocked
 end
 
-local function acquire_all(first, n, value, ttl, number, member, score, previous)
+local function acquire_all(first, n, value, ttl, number, member, score)
   if late then return { LATE } end
   if not votes then return { QUARANTINED } end
   member = member or ''
 
   local queues = first + n * (number == '' and 1 or 2)
-  local free, reply, blocked = look_at_all(first, n, queues, value, member, score, previous or '')
+  local free, reply, blocked = look_at_all(first, n, queues, value, member, score)
   if reply then
     local _, _, _, _, refuse = queue_functions()
     local names = {}

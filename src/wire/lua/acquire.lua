@@ -5,13 +5,12 @@
 -- ttl       milliseconds
 -- number    fenced: the proposed token, microseconds; plain: empty
 --
--- CONTEND has three more, any of them empty if there is none:
+-- CONTEND has two more, and an empty one:
 -- member    who waits, see queue.lua; refused because of a held key, it enters that key's queue
 -- score     since when
--- previous  a lock value of the same process whose keys this attempt may take over: it is being released
 --
--- {GRANTED, c}           the owner is `value`; c is the counter, 0 if plain. Asked again, it answers the same
---                        and leaves the expiry alone: a driver may send a command twice.
+-- {GRANTED, c}           the owner is `value`; c is the counter, 0 if plain: the highest token of the block. Asked
+--                        again, it answers the same and leaves the expiry alone: a driver may send a command twice.
 -- {HELD, remaining, rank} somebody else holds a key, or goes first, for that many milliseconds; CONTEND with a member:
 --                        so many are before it in the queue
 -- {FOREIGN, type}        a key is no lock
@@ -19,7 +18,7 @@
 -- {FAILED, message}      a command failed; nothing is left behind
 
 -- `distance`: from the key to its counter, and from there to its queue, among KEYS.
-local function acquire(first, distance, value, ttl, number, member, score, previous)
+local function acquire(first, distance, value, ttl, number, member, score)
   if late then return { LATE } end
   if not votes then return { QUARANTINED } end
 
@@ -48,8 +47,7 @@ local function acquire(first, distance, value, ttl, number, member, score, previ
     if foreign then return foreign end
     if owner == nil and failure then return { FAILED, failure } end
     if owner ~= value then
-      local may_take = member and ((previous ~= '' and owner == previous) or (member ~= '' and owner == CALLED .. member))
-      if not may_take then return refused(refusal(key)) end
+      if not member or member == '' or owner ~= CALLED .. member then return refused(refusal(key)) end
       failure = error_of(redis.pcall('SET', key, value, 'PX', ttl))
       if failure then return { FAILED, failure } end
       is_taken = true

@@ -1,7 +1,7 @@
 -- The end of the batch script: does the operations in order and answers
 -- {time in microseconds or 0, reply of the first operation, reply of the second, …}.
 --
--- ARGV, five an operation from the seventh on, and eight for contend, share, permit and extend-permit:
+-- ARGV, five an operation from the eighth on, and eight for contend, share, permit and extend-permit:
 --   name     acquire | contend | confirm | extend | release | inspect | enter | leave | waiting
 --            share | confirm-share | extend-share | release-share | permit | extend-permit
 --   n        how many lock keys it has
@@ -30,7 +30,7 @@ local known, run
 
 -- Where the next operation's keys and arguments begin, and, of a run, how many of its operations are done.
 local key = ARGV[2] == '' and 1 or 2
-local i = 7
+local i = 8
 local done = 0
 
 while i <= #ARGV do

@@ -11,7 +11,8 @@
 -- ARGV[4]   beta: microseconds a proposed token may be away from this node's TIME
 -- ARGV[5]   milliseconds a fence counter outlives its last use
 -- ARGV[6]   milliseconds a free key is kept for a waiter who has been called
--- ARGV[7..] the operations, see batch.lua
+-- ARGV[7]   how many tokens an acquire takes: a block, of which the counter it answers is the highest
+-- ARGV[8..] the operations, see batch.lua
 
 local now, info = 0, nil
 if ARGV[1] ~= '' then
@@ -29,6 +30,7 @@ end
 local beta = tonumber(ARGV[4])
 local retention = ARGV[5]
 local grace = ARGV[6]
+local block = tonumber(ARGV[7])
 local late = ARGV[1] ~= '' and now > tonumber(ARGV[1])
 
 -- Does the marker let this node vote? It must be active, of the process that is running now, of a quorum of the

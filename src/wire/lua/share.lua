@@ -12,7 +12,8 @@
 -- value     the lock value
 -- ttl       milliseconds; unused to confirm and to release
 -- number    SHARE, fenced: the proposed token; to confirm and to extend, fenced: the token; else empty
--- member, score, previous   SHARE: as those of CONTEND, see acquire.lua
+-- member, score   SHARE: as those of CONTEND, see acquire.lua
+-- previous  SHARE: a lock value of the same process whose key it may take over, which is being released; or empty
 --
 -- {GRANTED, c}       SHARE: c is the counter, 0 if plain. Asked again, the expiry is left alone. To confirm and to
 --                    extend: the token. To release: 1

@@ -1,8 +1,6 @@
--- A contender for one key that takes it as the first, from a lock that is being released, or because it was called; or
--- that somebody else keeps from it.
+-- A waiter that takes one key as the first, or because it was notified; or that another owner keeps from it.
 
-local value, ttl, number, member, score, previous =
-  ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], ARGV[i + 7]
+local value, ttl, number, member, score = ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]
 local lock, queue = KEYS[key], KEYS[key + (number == '' and 1 or 2)]
 local reply
 local is_taken, is_awaited = false, false
@@ -10,7 +8,7 @@ local set = redis.pcall('SET', lock, value, 'NX', 'PX', ttl)
 if not set then
   local owner = redis.pcall('GET', lock)
   if type(owner) == 'string' and owner ~= value then
-    if (previous ~= '' and owner == previous) or (member ~= '' and owner == CALLED .. member) then
+    if member ~= '' and owner == CALLED .. member then
       is_taken = not redis.pcall('SET', lock, value, 'PX', ttl).err
       is_awaited = true
     else

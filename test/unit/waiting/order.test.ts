@@ -92,7 +92,7 @@ describe('a turn of a process whose callers come back at once', () => {
     });
   }
 
-  it('is four times as long where nobody else waits, and locks follow each other without a pause', async () => {
+  it('has no pause between two locks of a lease, where no other process waits either', async () => {
     const scene = new Scene();
     const [program] = await scene.programs(1);
     if (program === undefined) throw new Error('too few');
@@ -101,11 +101,12 @@ describe('a turn of a process whose callers come back at once', () => {
     await scene.simulation.until(Promise.all(twoOf(scene, program, 64)));
     const pauses = scene.turns.filter(({ from }, index) => from > (scene.turns[index - 1]?.to ?? from));
     expect(scene.turns).toHaveLength(128);
-    expect(pauses.length).toBeLessThanOrEqual(8);
+    // One pause for each lease of eight.
+    expect(pauses.length).toBeLessThanOrEqual(16);
     expect(scene.overlaps).toBe(0);
   });
 
-  it('then ends after thirty-two for the first one that comes to wait, and after eight from then on', async () => {
+  it('ends after eight for a process that comes to wait, each time', async () => {
     const scene = new Scene();
     const [program, other] = await scene.programs(2);
     if (program === undefined || other === undefined) throw new Error('too few');
@@ -118,7 +119,8 @@ describe('a turn of a process whose callers come back at once', () => {
     const places = scene.order.flatMap((who, place) => (who === 'one' ? [place] : []));
     const asked = scene.turns.filter(({ who }) => who === 'one').map(({ askedAt }) => askedAt);
     const before = scene.turns.filter(({ who, from }) => who === 'two' && from < (asked[0] ?? 0)).length;
-    expect((places[0] ?? 0) - before).toBeLessThanOrEqual(32);
+    // It may come in the middle of a lease, and has to hear the nodes first.
+    expect((places[0] ?? 0) - before).toBeLessThanOrEqual(16);
     // One that comes back has a turn of its own.
     const waited = places.slice(1).map((place, index) => place - (places[index] ?? 0) - 1);
     expect(Math.max(...waited)).toBeLessThanOrEqual(9);
@@ -126,51 +128,8 @@ describe('a turn of a process whose callers come back at once', () => {
   });
 });
 
-describe('whoever hands the lock on to another process', () => {
-  /** For every call to a waiter: whether the next attempt at that node was one of the process that was called. */
-  async function nextAttempts(processes: number, callers: number): Promise<readonly boolean[]> {
-    const by = new Map<string, string>();
-    const next: boolean[] = [];
-    const trace = (line: string) => {
-      const [, node = '', machine = '', what = ''] = /(node-\d)\S* +for (machine \d+): (.*)/.exec(line) ?? [];
-      const caller = by.get(node);
-      if (caller !== undefined && what.includes('contend ')) {
-        next.push(caller !== machine);
-        by.delete(node);
-      }
-      if (!what.includes('called true')) return;
-      // What it asks in the same call comes right behind.
-      if (/called true.*contend /.test(what)) next.push(false);
-      else by.set(node, machine);
-    };
-    const scene = new Scene({ trace, network: { latency: { least: 0.1, most: 0.5 } } });
-    const programs = await scene.programs(processes);
-    const all = programs.flatMap((program, index) =>
-      Array.from({ length: callers }, async () => {
-        for (let round = 0; round < 20; round += 1) await scene.hold(program, `${index}`, 1);
-      }),
-    );
-    await scene.simulation.until(Promise.all(all));
-    expect(scene.overlaps).toBe(0);
-    return next;
-  }
-
-  it.each([
-    [4, 8, 300],
-    [2, 1, 20],
-  ])(
-    'asks again after the one that was called, where others keep it for a while: %i processes with %i callers',
-    async (processes, callers, calls) => {
-      const next = await nextAttempts(processes, callers);
-      expect(next.length).toBeGreaterThan(calls);
-      // In the first turns of each process nobody knows yet for how long others will have it, nor when they are done.
-      expect(next.filter((isTheCalled) => !isTheCalled).length).toBeLessThan(next.length / 10);
-    },
-  );
-});
-
 describe('of callers in one process', () => {
-  it('whoever asked first is served first, and each hand-over is one call a node', async () => {
+  it('whoever asked first is served first, and each lease of eight is one call a node', async () => {
     const scene = new Scene();
     const [program] = await scene.programs(1);
     if (program === undefined) throw new Error('there is no program');
@@ -178,8 +137,8 @@ describe('of callers in one process', () => {
     const before = scene.commands;
     await scene.simulation.until(Promise.all(names.map((name) => scene.hold(program, name, 1))));
     expect(scene.order).toEqual(names);
-    // One to acquire the first and one to release the last; what is between is done in one.
-    expect(scene.commands - before).toBe(5 * (names.length + 1));
+    // One to acquire the first lease and one to release the last; between two of them, both are done in one.
+    expect(scene.commands - before).toBe(5 * (Math.ceil(names.length / 8) + 1));
     expect(scene.keys).toEqual([]);
   });
 
@@ -198,7 +157,7 @@ describe('of callers in one process', () => {
     expect(scene.order).toEqual(all.map((_, index) => `caller ${index}`));
   });
 
-  it('no more than thirty-two go before a process that waits', async () => {
+  it('no more than eight go before a process that waits', async () => {
     const scene = new Scene();
     const [many, one] = await scene.programs(2);
     if (many === undefined || one === undefined) throw new Error('too few');
@@ -208,7 +167,7 @@ describe('of callers in one process', () => {
     await scene.simulation.until(held.release());
     all.push(scene.hold(one, 'one', 1));
     await scene.simulation.until(Promise.all(all));
-    expect(scene.order.indexOf('one')).toBe(32);
+    expect(scene.order.indexOf('one')).toBe(8);
   });
 
   it('nor for longer than a tenth of a second', async () => {

@@ -9,22 +9,22 @@ const SPREAD_MS = 5;
 const BEHIND_MS = 15;
 
 /** Without any call, the shortest time until nodes are asked again, in milliseconds. It doubles … */
-const FIRST_DOUBT_MS = 500;
+const FIRST_RECHECK_MS = 500;
 
 /** … with every attempt up to this: calls may be lost, and holders may use another library, which calls nobody. */
-const LONGEST_DOUBT_MS = 2_000;
+const LONGEST_RECHECK_MS = 2_000;
 
 /** Whoever is behind others doubts so many milliseconds later, for each one before it. */
 const PATIENCE_MS = 50;
 
 /** Where very many sleep, this many milliseconds for each of them: nodes have better to do than answer doubts. */
-const DOUBT_EACH_MS = 5;
+const RECHECK_EACH_MS = 5;
 
 /** A call by too few nodes is waited with for at least this many milliseconds, and up to twice as many. It doubles … */
-const MISCALL_MS = 25;
+const PARTIAL_MS = 25;
 
 /** … with every attempt up to this. */
-const LONGEST_MISCALL_MS = 800;
+const LONGEST_PARTIAL_MS = 800;
 
 /** Where nodes can't be heard: the shortest span from which the pause between two attempts is drawn. It doubles … */
 const FIRST_PAUSE_MS = 8;
@@ -42,9 +42,14 @@ export function expiryMs(votes: readonly NodeVote[], random: Random): number {
  *
  * @param sleepers how many sleep in this process: together they doubt no more often than once in a few milliseconds
  */
-export function doubtMs(votes: readonly NodeVote[], tries: number, sleepers: number, random: Random): number {
-  const span = Math.max(doubled(FIRST_DOUBT_MS, LONGEST_DOUBT_MS, tries), sleepers * DOUBT_EACH_MS);
-  const longest = Math.min(span + rankOf(votes) * PATIENCE_MS, Math.max(span, LONGEST_DOUBT_MS));
+export function recheckMs(
+  votes: readonly NodeVote[],
+  tries: number,
+  sleepers: number,
+  random: Random,
+): number {
+  const span = Math.max(doubled(FIRST_RECHECK_MS, LONGEST_RECHECK_MS, tries), sleepers * RECHECK_EACH_MS);
+  const longest = Math.min(span + rankOf(votes) * PATIENCE_MS, Math.max(span, LONGEST_RECHECK_MS));
   return longest * (0.5 + random.fraction() / 2);
 }
 
@@ -58,8 +63,8 @@ function rankOf(votes: readonly NodeVote[]): number {
 }
 
 /** How long to wait for more nodes to call, when nobody seems to be called by a majority. */
-export function miscallMs(tries: number, random: Random): number {
-  return doubled(MISCALL_MS, LONGEST_MISCALL_MS, tries) * (1 + random.fraction());
+export function partialNotificationMs(tries: number, random: Random): number {
+  return doubled(PARTIAL_MS, LONGEST_PARTIAL_MS, tries) * (1 + random.fraction());
 }
 
 /** How soon to ask again after nodes could not be heard for a while. */

@@ -1,11 +1,11 @@
-import { onAbort } from '../base/on-abort.ts';
+import { onAbort } from './on-abort.ts';
 
 /**
  * Waits for `work` unless one of the signals aborts first; then rejects at once with that signal's own reason.
  *
  * @param abandoned gets the result that came after the abort
  */
-export function interruptible<Result>(
+export function abortable<Result>(
   work: Promise<Result>,
   signals: readonly AbortSignal[],
   abandoned: (result: Result) => void,

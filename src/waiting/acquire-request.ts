@@ -7,25 +7,22 @@ import {
   WaitTimeoutError,
 } from '../base/errors.ts';
 import type { FailureReason, NodeVote } from '../base/vote.ts';
-import type { Attempt } from '../lock/attempt.ts';
+import type { Attempt } from '../lock/attempts.ts';
 import type { Contention } from '../quorum/contention.ts';
 import { tally } from '../quorum/tally.ts';
 
 /** An attempt that got no lock. */
-export type LostAttempt = Exclude<Attempt, { readonly outcome: 'acquired' }>;
+export type FailedAttempt = Exclude<Attempt, { readonly outcome: 'acquired' }>;
 
-/** An attempt that got one. */
-export type Won = Extract<Attempt, { readonly outcome: 'acquired' }>;
-
-/** What a caller wants and how long it is ready to wait for it. */
-export interface Wish {
+/** What a caller asks for, and how long it is ready to wait for it. */
+export interface AcquireRequest {
   readonly resources: readonly string[];
   readonly ttl: number;
   /** Milliseconds; 0: one attempt. */
   readonly waitTime: number;
   /** Ends the wait, with its own reason. */
   readonly signal: AbortSignal | undefined;
-  /** Of a semaphore: how many it is taken to have. */
+  /** Of a semaphore: how many permits the caller takes it to have. */
   readonly permits?: number | undefined;
   /** Tries once, with a lock value of its own. */
   attempt(contention?: Contention): Promise<Attempt>;
@@ -37,13 +34,16 @@ export interface Wish {
 const SLOW_NODES_GRACE_MS = 40;
 
 /** Whether another attempt may end better than this one, as far as nodes are concerned. */
-export async function isWorthATry({ outcome, votes }: LostAttempt, wish: Wish): Promise<boolean> {
+export async function isWorthATry(
+  { outcome, votes }: FailedAttempt,
+  request: AcquireRequest,
+): Promise<boolean> {
   switch (outcome) {
     case 'held':
     case 'expired':
       return true;
     case 'no-quorum':
-      return couldBeSlow(votes) && wish.nodesAnswer(SLOW_NODES_GRACE_MS);
+      return couldBeSlow(votes) && request.nodesAnswer(SLOW_NODES_GRACE_MS);
     case 'not-a-lock':
       return false;
   }
@@ -61,9 +61,9 @@ function isLateness(reason: FailureReason): boolean {
   return reason === 'timeout' || reason === 'late' || reason === 'overloaded';
 }
 
-/** What a lost attempt means for somebody who does not go on. */
-export function failureOf(attempt: LostAttempt, wish: Wish, elapsedMs: number): Error {
-  const { resources, ttl, waitTime, permits } = wish;
+/** What a failed attempt means for a caller that does not go on. */
+export function failureOf(attempt: FailedAttempt, request: AcquireRequest, elapsedMs: number): Error {
+  const { resources, ttl, waitTime, permits } = request;
   const details = { resources, votes: attempt.votes, elapsedMs };
   switch (attempt.outcome) {
     case 'held':

@@ -6,13 +6,13 @@ import type { Subscription } from '../wire/client.ts';
 /** Nodes that do not confirm the subscription within this many milliseconds are not waited for. */
 const OPENING_MS = 100;
 
-/** Subscriptions that nobody has needed for this many milliseconds are ended. */
+/** Subscriptions that no wait queue has needed for this many milliseconds are ended. */
 const IDLE_MS = 10_000;
 
-/** Hears the nodes, on behalf of one resource that this process waits for. */
-export interface Called {
-  /** A node says that the lock is this process's to take. Only a hint: it may come twice, late, or from anybody. */
-  called(node: number): void;
+/** Hears the nodes, on behalf of one wait queue. */
+export interface Notified {
+  /** A node says that the lock is this queue's to take. Only a hint: it may come twice, late, or from any client. */
+  notified(node: number): void;
   /** Some nodes could not be heard for a while. */
   missed(): void;
 }
@@ -25,23 +25,24 @@ interface Opening {
   finish(): void;
 }
 
-/** A name that nodes may call. */
-export interface Callable {
-  /** The name in the nodes' queues. */
+/** A wait queue that nodes can notify. */
+export interface Registration {
+  /** Its name in the nodes' queues. */
   readonly member: string;
-  /** Is called no more. */
+  /** Ends it: no notification reaches the wait queue any more. */
   end(): void;
 }
 
 /**
- * The nodes' calls to this process: one channel and one subscription a node, however many resources are waited for. It
- * is made when somebody first waits, and ended when nobody has for a while. A call only shortens a wait: it never votes.
+ * The nodes' notifications to this process: one channel and one subscription a node, however many wait queues there are.
+ * The first wait makes it, and it ends when there has been none for a while. A notification only shortens a wait: it
+ * never votes.
  */
-export class WakeUps {
+export class Notifications {
   readonly #quorum: Quorum;
   readonly #clock: Clock;
   readonly #process: string;
-  readonly #callees = new Map<string, Called>();
+  readonly #registered = new Map<string, Notified>();
   #count = 0;
   #subscription: Subscription | undefined;
   #opening: Opening | undefined;
@@ -56,31 +57,31 @@ export class WakeUps {
     this.#process = process;
   }
 
-  /** Whether enough nodes can be heard for a majority to call. */
+  /** Whether enough nodes can be heard for a majority to notify. */
   get isOpen(): boolean {
     return this.#subscription !== undefined && this.#quorum.hearing.heard >= majorityOf(this.#quorum.size);
   }
 
-  /** For how many resources this process waits. */
-  get sleepers(): number {
-    return this.#callees.size;
+  /** How many wait queues of this process nodes can notify. */
+  get size(): number {
+    return this.#registered.size;
   }
 
   /**
-   * Lets nodes call. Everybody who waits enlists, and ends it afterwards.
+   * Lets nodes notify a wait queue, until the registration ends.
    *
    * @param isSharing whether it waits for a share, which is had together with others; its name says so to the nodes
    */
-  enlist(callee: Called, isSharing: boolean): Callable {
+  register(queue: Notified, isSharing: boolean): Registration {
     this.#idle?.cancel();
     this.#count += 1;
     const name = `${isSharing ? '+' : ''}${this.#count.toString(36)}`;
-    this.#callees.set(name, callee);
+    this.#registered.set(name, queue);
     return {
       member: `${this.#process}.${name}`,
       end: () => {
-        this.#callees.delete(name);
-        if (this.#callees.size === 0) this.#rest();
+        this.#registered.delete(name);
+        if (this.#registered.size === 0) this.#rest();
       },
     };
   }
@@ -93,14 +94,14 @@ export class WakeUps {
     this.#heardBefore = 0;
     this.#subscription = this.#quorum.listen(
       `quorlock:wake:${this.#process}`,
-      (node, name) => this.#callees.get(name)?.called(node),
+      (node, name) => this.#registered.get(name)?.notified(node),
       () => this.#changed(),
     );
     const { done, look } = this.#opening;
     look();
-    // Whoever it was made for may be served in the process, and never enlist.
+    // The wait queue that it was made for may be served in the process, and never register.
     void done.then(() => {
-      if (this.#callees.size === 0) this.#rest();
+      if (this.#registered.size === 0) this.#rest();
     });
     return done;
   }
@@ -112,7 +113,7 @@ export class WakeUps {
     this.#idle?.cancel();
     this.#subscription?.close();
     this.#subscription = undefined;
-    this.#callees.clear();
+    this.#registered.clear();
   }
 
   #begin(): Opening {
@@ -137,7 +138,7 @@ export class WakeUps {
     this.#heardBefore = heard;
     this.#opening?.look();
     // What a node said while it could not be heard is lost.
-    if (wasBetter) for (const callee of this.#callees.values()) callee.missed();
+    if (wasBetter) for (const queue of this.#registered.values()) queue.missed();
   }
 
   #rest(): void {

@@ -1,14 +1,14 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { onAbort } from '../base/on-abort.ts';
 import type { Lock } from '../lock/lock.ts';
-import { failureOf, type LostAttempt, type Wish } from './wish.ts';
+import { type AcquireRequest, type FailedAttempt, failureOf } from './acquire-request.ts';
 
-/** Hears that a caller can't wait as before. */
-export interface CallerEvents {
+/** Hears that a waiter can't wait as before. */
+export interface WaiterEvents {
   /** Its signal has aborted; it has been told. */
-  left(caller: Caller): void;
+  left(waiter: Waiter): void;
   /** Its waitTime is over. It has not been told. */
-  late(caller: Caller): void;
+  late(waiter: Waiter): void;
 }
 
 interface Settle {
@@ -16,33 +16,41 @@ interface Settle {
   reject(error: unknown): void;
 }
 
+/** When a call was made, by each of the clocks that waiting needs. */
+export interface CallTime {
+  /** Monotonic milliseconds, the time of a suspended host included. */
+  readonly uptimeMs: number;
+  readonly monotonicMs: number;
+}
+
+export function callTime(clock: Clock): CallTime {
+  return { uptimeMs: clock.uptime(), monotonicMs: clock.monotonic() };
+}
+
 /** One call of acquire(), with a ttl, a waitTime and a signal of its own. It *waits* until it has a lock or an error. */
-export class Caller {
-  readonly wish: Wish;
+export class Waiter {
+  readonly request: AcquireRequest;
   /** Settles as the call does. */
   readonly lock: Promise<Lock>;
-  /** Monotonic milliseconds, the time of a suspended host included. */
-  readonly askedAtMs: number;
-  /** The same in microseconds of the nodes' time, once it was needed. It does not change: it is a place in a queue. */
-  since: number | undefined;
+  readonly calledAt: CallTime;
+  /** The time of the call in microseconds of the nodes' time, once it was needed: its place in their queues. */
+  score: number | undefined;
   readonly #clock: Clock;
-  readonly #events: CallerEvents;
-  readonly #startedAtMs: number;
+  readonly #events: WaiterEvents;
   readonly #stopListening: (() => void) | undefined;
   #settle: Settle | undefined;
   #limit: Timer | undefined;
 
-  constructor(wish: Wish, clock: Clock, events: CallerEvents) {
-    this.wish = wish;
-    this.askedAtMs = clock.uptime();
+  constructor(request: AcquireRequest, calledAt: CallTime, clock: Clock, events: WaiterEvents) {
+    this.request = request;
+    this.calledAt = calledAt;
     this.#clock = clock;
     this.#events = events;
-    this.#startedAtMs = clock.monotonic();
     this.lock = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    if (wish.signal === undefined) return;
-    this.#stopListening = onAbort(wish.signal, () => this.#interrupted());
+    const { signal } = request;
+    if (signal !== undefined) this.#stopListening = onAbort(signal, () => this.#interrupted());
   }
 
   get isWaiting(): boolean {
@@ -50,12 +58,12 @@ export class Caller {
   }
 
   get elapsedMs(): number {
-    return this.#clock.monotonic() - this.#startedAtMs;
+    return this.#clock.monotonic() - this.calledAt.monotonicMs;
   }
 
   /** Whether its waitTime is over. */
   get isLate(): boolean {
-    return this.elapsedMs >= this.wish.waitTime;
+    return this.elapsedMs >= this.request.waitTime;
   }
 
   /** Begins to mind waitTime: a call that gets its lock at once needs no timer. */
@@ -64,19 +72,16 @@ export class Caller {
     const tooLate = () => {
       if (this.isWaiting) this.#events.late(this);
     };
-    this.#limit = this.#clock.after(Math.max(0, this.wish.waitTime - this.elapsedMs), tooLate);
+    this.#limit = this.#clock.after(Math.max(0, this.request.waitTime - this.elapsedMs), tooLate);
   }
 
-  /** Gives it the lock. False: it is not there any more. */
-  grant(lock: Lock): boolean {
-    const settle = this.#end();
-    settle?.resolve(lock);
-    return settle !== undefined;
+  grant(lock: Lock): void {
+    this.#end()?.resolve(lock);
   }
 
-  /** Tells it that it will not get the lock. */
-  fail(attempt: LostAttempt): void {
-    this.#end()?.reject(failureOf(attempt, this.wish, this.elapsedMs));
+  /** The caller will not get the lock. */
+  fail(attempt: FailedAttempt): void {
+    this.#end()?.reject(failureOf(attempt, this.request, this.elapsedMs));
   }
 
   /** Ends the call with an error that is not about an attempt. */
@@ -85,7 +90,7 @@ export class Caller {
   }
 
   #interrupted(): void {
-    this.#end()?.reject(this.wish.signal?.reason);
+    this.#end()?.reject(this.request.signal?.reason);
     this.#events.left(this);
   }
 

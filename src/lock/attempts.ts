@@ -1,0 +1,95 @@
+import type { NodeVote } from '../base/vote.ts';
+import type { Contention } from '../quorum/contention.ts';
+import { type Defeat, defeatOf } from '../quorum/tally.ts';
+import { TOKENS_A_LEASE } from '../wire/operation.ts';
+import { Lease, type LeaseDeps, type LeaseTerms } from './lease.ts';
+import type { LockValues } from './lock-values.ts';
+import { Validity } from './validity.ts';
+
+/** What one attempt to get a lock came to. */
+export type Attempt =
+  | {
+      readonly outcome: 'acquired';
+      readonly lease: Lease;
+      readonly votes: readonly NodeVote[];
+    }
+  | {
+      /** `expired`: granted, but nothing was left of the validity. */
+      readonly outcome: Defeat | 'expired';
+      readonly votes: readonly NodeVote[];
+    };
+
+/** What attempts need of their Redlock. */
+export interface AttemptsSettings {
+  readonly deps: LeaseDeps;
+  readonly values: LockValues;
+  /** How long nodes that turn out to be new have to vote, in milliseconds. */
+  readonly connectTimeout: number;
+  /** Aborts when the Redlock closes. */
+  readonly closing: AbortSignal;
+}
+
+/** Makes attempts to get a lease, each with a lock value of its own. */
+export class Attempts {
+  readonly #settings: AttemptsSettings;
+
+  constructor(settings: AttemptsSettings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * Tries once. Whatever keeps it from a valid lease, its value is released on every node, also on those that answered
+   * nothing; that is not waited for. A lease that comes while the Redlock closes is released, too.
+   */
+  async make(terms: Omit<LeaseTerms, 'value'>, contention?: Contention): Promise<Attempt> {
+    const { deps, connectTimeout, closing } = this.#settings;
+    let result = await this.#makeOne(terms, contention);
+    if (result.outcome === 'no-quorum' && !deps.quorum.isConnected) {
+      // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment.
+      await deps.quorum.connected(connectTimeout);
+      result = await this.#makeOne(terms, contention);
+    }
+    if (result.outcome === 'acquired' && closing.aborted) void result.lease.releaseOnNodes();
+    return result;
+  }
+
+  #makeOne(
+    { resources, target, ttl, ended }: Omit<LeaseTerms, 'value'>,
+    contention: Contention | undefined,
+  ): Promise<Attempt> {
+    const { deps, values } = this.#settings;
+    const terms = { resources, target, ttl, value: values.next(), ended };
+    const trying = attempt(deps, terms, contention);
+    deps.background(trying);
+    return trying;
+  }
+}
+
+async function attempt(
+  deps: LeaseDeps,
+  terms: LeaseTerms,
+  contention: Contention | undefined,
+): Promise<Attempt> {
+  const { quorum, nodeTimeoutFor, releaseTimeout } = deps;
+  const { target, value, ttl } = terms;
+  const grant = await quorum.acquire(target, value, ttl, nodeTimeoutFor(ttl), contention);
+  const { votes } = grant;
+  if (grant.granted) {
+    const validity = new Validity(grant.startedAt, ttl);
+    if (validity.remainingMs(deps) > 0) {
+      const lease = new Lease(deps, terms, grant, validity, tokensFor(terms));
+      return { outcome: 'acquired', lease, votes };
+    }
+  }
+  const waiter = contention?.waiter;
+  deps.background(quorum.abandon(target, value, { votes, waiter }, releaseTimeout));
+  return { outcome: grant.granted ? 'expired' : defeatOf(votes), votes };
+}
+
+/**
+ * A share is held beside others, whom the nodes let in as they come, and a permit is one slot of many: neither is handed
+ * on in the process.
+ */
+function tokensFor({ target }: LeaseTerms): number {
+  return target.sharers === undefined && target.size === undefined ? TOKENS_A_LEASE : 1;
+}

@@ -1,0 +1,251 @@
+import { type Clock, elapsedMs } from '../base/clock.ts';
+import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';
+import type { Grant, Quorum } from '../quorum/quorum.ts';
+import { majorityOf } from '../quorum/tally.ts';
+import type { LockKeys } from '../wire/operation.ts';
+import { isDenial, type ReleaseReport, reportOf } from './release-report.ts';
+import { Validity, validityMs } from './validity.ts';
+
+/** A lease is not handed on any more so many milliseconds after it began: other processes are to have their turn. */
+const LONGEST_LEASE_MS = 100;
+
+/** The next caller gets at least this share of its ttl as validity, where a new lock would have as much, … */
+const FRESH_OF_TTL = 0.98;
+
+/** … and else this share of what a new lock would have. */
+const FRESH_OF_VALIDITY = 0.99;
+
+/** What all leases of one Redlock share. */
+export interface LeaseDeps {
+  readonly quorum: Quorum;
+  readonly clock: Clock;
+  readonly driftFactor: number;
+  /** Checks a ttl that is handed to extend(); throws if it is out of bounds. */
+  checkTtl(ttl: number): void;
+  /** The time a node has to answer, in milliseconds, for an operation with this ttl. */
+  nodeTimeoutFor(ttl: number): number;
+  /** The time a node has to answer a release, in milliseconds. */
+  readonly releaseTimeout: number;
+  /** Takes note of work that no caller waits for, but that close() has to. */
+  background(work: Promise<unknown>): void;
+}
+
+/** What a lease was granted for. */
+export interface LeaseTerms {
+  readonly resources: readonly string[];
+  readonly target: LockKeys;
+  readonly value: string;
+  readonly ttl: number;
+  /** Called once, when the lease is held no more. */
+  readonly ended?: (() => void) | undefined;
+}
+
+/** Decides what becomes of a lease that its holder has released. */
+export interface Successor {
+  /** The holder has released it: the successor hands it on in this process, or has the nodes release it. */
+  released(lease: Lease): Promise<ReleaseReport>;
+  /** The lease is lost while a caller holds it, or has been released on the nodes. Called once. */
+  ended(lease: Lease): void;
+}
+
+/** Tells the caller that has the lease that it is over. */
+type Holder = (why: () => QuorlockError) => void;
+
+/** Whether the next caller can have a lease: at once, after an extension for its ttl, or not at all. */
+type Fitness = 'now' | 'after extension' | 'no';
+
+/**
+ * What this process has on the nodes: one lock value, one validity and a block of fencing tokens. Its callers take
+ * turns under it: each gets the next token of the block, and no message is sent between two of them.
+ *
+ *     held → lost       its validity ended, or a majority said that it is gone
+ *          → released   the nodes were asked to release it
+ *
+ * An extension, a loss and the validity are the lease's, and the caller that has it at that moment hears of them.
+ * A hand-over needs a token that is left, less than 100 ms since the lease began, and a validity that is as good as a
+ * new one; a caller's lock is over, synchronously, before the next one exists.
+ */
+export class Lease {
+  readonly resources: readonly string[];
+  readonly target: LockKeys;
+  /** The string that owns the keys: new for every lease. */
+  readonly value: string;
+  readonly #deps: LeaseDeps;
+  readonly #ended: (() => void) | undefined;
+  /** The highest token of the block, which the nodes' counters have; 0 without fencing. */
+  readonly #lastToken: number;
+  /** How many callers it can be given to. */
+  #handsLeft: number;
+  readonly #beganAtMs: number;
+  #validity: Validity;
+  #state: 'held' | 'lost' | 'released' = 'held';
+  /** Makes the error that says why it is held no more. */
+  #why: (() => QuorlockError) | undefined;
+  #holder: Holder | undefined;
+  #successor: Successor | undefined;
+  /** Extensions and the release run one after the other. */
+  #queue: Promise<unknown> | undefined;
+  #released: Promise<ReleaseReport> | undefined;
+
+  /** @param block how many callers can have it, and so many tokens the nodes' counters were raised by at least */
+  constructor(deps: LeaseDeps, terms: LeaseTerms, grant: Grant, validity: Validity, block: number) {
+    this.resources = terms.resources;
+    this.target = terms.target;
+    this.value = terms.value;
+    this.#deps = deps;
+    this.#ended = terms.ended;
+    this.#lastToken = grant.token;
+    this.#handsLeft = block;
+    this.#beganAtMs = grant.startedAt.uptime;
+    this.#validity = validity;
+  }
+
+  get deps(): LeaseDeps {
+    return this.#deps;
+  }
+
+  /** Whether it is held: neither lost nor released. Sees for itself whether the validity has ended. */
+  get isHeld(): boolean {
+    return this.look() === undefined;
+  }
+
+  /** Who decides what becomes of it once its holder has released it. Undefined: the nodes release it. */
+  follow(successor: Successor): void {
+    this.#successor = successor;
+  }
+
+  /**
+   * Gives it to the next caller.
+   *
+   * @param holder called once, if the lease is over before that caller has released it
+   * @returns that caller's fencing token; 0 without fencing
+   */
+  handTo(holder: Holder): number {
+    this.#holder = holder;
+    this.#handsLeft -= 1;
+    return this.#lastToken === 0 ? 0 : this.#lastToken - this.#handsLeft;
+  }
+
+  /** Whether another caller can have it at all: a token is left, and the time of other processes has not come. */
+  get mayBeHandedOver(): boolean {
+    const ageMs = this.#deps.clock.uptime() - this.#beganAtMs;
+    return this.isHeld && this.#handsLeft > 0 && ageMs < LONGEST_LEASE_MS;
+  }
+
+  /** Whether a caller with this ttl can have it next. */
+  fitnessFor(ttl: number): Fitness {
+    const { driftFactor } = this.#deps;
+    const remainingMs = this.remainingMs();
+    // A caller's ttl bounds for how long others are kept out if its process dies.
+    if (!this.mayBeHandedOver || remainingMs > ttl) return 'no';
+    const fullMs = validityMs(ttl, 0, driftFactor);
+    const freshMs = fullMs > ttl * FRESH_OF_TTL ? ttl * FRESH_OF_TTL : fullMs * FRESH_OF_VALIDITY;
+    return remainingMs >= freshMs ? 'now' : 'after extension';
+  }
+
+  /** Milliseconds of validity left; not positive once it has ended. */
+  remainingMs(): number {
+    return this.#validity.remainingMs(this.#deps);
+  }
+
+  /** Sees whether the validity has ended. Returns why it is held no more, if so. */
+  look(): (() => QuorlockError) | undefined {
+    if (this.#state === 'held' && this.remainingMs() <= 0) {
+      this.lose(() => new LockLostError('its validity has ended', { resources: this.resources }));
+    }
+    return this.#why;
+  }
+
+  /** Declares it lost: the caller that has it hears of that. */
+  lose(why: () => QuorlockError): void {
+    if (this.#state !== 'held') return;
+    this.#end('lost', why);
+  }
+
+  /**
+   * Lets the keys live `ttl` milliseconds from now; never less than before. In turn with other extensions and the
+   * release.
+   *
+   * @param check called when its turn comes; throws if the extension is not wanted any more
+   * @throws {LockLostError} it is lost, or a majority of nodes said so now
+   * @throws {LockReleasedError} it was released
+   * @throws {ExtendFailedError} too few nodes answered in time
+   */
+  extend(ttl: number, check?: () => void): Promise<void> {
+    return this.#inTurn(async () => {
+      check?.();
+      await this.#extend(ttl);
+    });
+  }
+
+  /** Its holder has it no more: another caller of this process may have it next, or the nodes release it. */
+  release(): Promise<ReleaseReport> {
+    this.#holder = undefined;
+    return this.#successor === undefined ? this.releaseOnNodes() : this.#successor.released(this);
+  }
+
+  /**
+   * Releases it on every node, after an extension that is under way. Never rejects. Nodes that do not confirm it are
+   * asked again in the background.
+   */
+  releaseOnNodes(): Promise<ReleaseReport> {
+    if (this.#released === undefined) {
+      this.#released = this.#queue === undefined ? this.#release() : this.#queue.then(() => this.#release());
+      this.#queue = this.#released;
+      this.#deps.background(this.#released);
+      if (this.#state === 'held') {
+        this.#end('released', () => new LockReleasedError({ resources: this.resources }));
+      }
+    }
+    return this.#released;
+  }
+
+  async #extend(ttl: number): Promise<void> {
+    const { quorum, clock, nodeTimeoutFor } = this.#deps;
+    this.#assertHeld();
+    const grant = await quorum.extend(this.target, this.value, ttl, this.#lastToken, nodeTimeoutFor(ttl));
+    // An agreement that comes after the old validity has ended comes too late: others may have held the lock in
+    // between, and the signal has said so.
+    this.#assertHeld();
+    if (!grant.granted) {
+      const { votes, startedAt } = grant;
+      const details = { resources: this.resources, votes, elapsedMs: elapsedMs(clock, startedAt) };
+      if (votes.filter(({ outcome }) => isDenial(outcome)).length >= majorityOf(votes.length)) {
+        this.lose(() => new LockLostError('a majority of nodes does not know it any more', details));
+        this.#assertHeld();
+      }
+      throw new ExtendFailedError({ ...details, remainingValidity: this.remainingMs() });
+    }
+    const validity = new Validity(grant.startedAt, ttl);
+    if (validity.remainingMs(this.#deps) > this.remainingMs()) this.#validity = validity;
+  }
+
+  async #release(): Promise<ReleaseReport> {
+    const { quorum, releaseTimeout } = this.#deps;
+    const { votes } = await quorum.release(this.target, this.value, releaseTimeout);
+    return reportOf(votes);
+  }
+
+  #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
+    const turn = this.#queue === undefined ? task() : this.#queue.then(task);
+    this.#queue = turn.catch(() => {
+      // The caller of this turn hears of the error; the next turn begins.
+    });
+    return turn;
+  }
+
+  #assertHeld(): void {
+    const why = this.look();
+    if (why !== undefined) throw why();
+  }
+
+  #end(state: 'lost' | 'released', why: () => QuorlockError): void {
+    this.#state = state;
+    this.#why = why;
+    const holder = this.#holder;
+    this.#holder = undefined;
+    holder?.(why);
+    this.#ended?.();
+    this.#successor?.ended(this);
+  }
+}

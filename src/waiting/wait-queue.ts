@@ -1,0 +1,391 @@
+import type { Clock, Timer } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { Attempt } from '../lock/attempts.ts';
+import type { Lease } from '../lock/lease.ts';
+import { Lock } from '../lock/lock.ts';
+import { HANDED_OVER, type ReleaseReport } from '../lock/release-report.ts';
+import { majorityOf } from '../quorum/tally.ts';
+import type { Waiter as QueuedWaiter } from '../wire/operation.ts';
+import { type AcquireRequest, type FailedAttempt, isWorthATry } from './acquire-request.ts';
+import { afterSilenceMs, expiryMs, partialNotificationMs, pauseMs, recheckMs } from './backoff.ts';
+import type { Notifications, Notified } from './notifications.ts';
+import { type Leave, QueueTicket } from './queue-ticket.ts';
+import { type CallTime, callTime, Waiter, type WaiterEvents } from './waiter.ts';
+
+/** What the wait queues of one Redlock share. */
+export interface WaitQueueDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly notifications: Notifications;
+  readonly nodeCount: number;
+  /** The nodes' time at a moment of the monotonic clock, in microseconds. */
+  timeUs(nowMs: number): number;
+}
+
+/** What a wait queue is for. */
+export interface Awaited {
+  /** Of several callers that share, each has a wait queue of its own, and so has each that wants a permit. */
+  readonly mode: 'exclusive' | 'shared' | 'semaphore';
+  /** What this process has of it, if anything. */
+  readonly lease: Lease | undefined;
+  /** The lease is this process's from now on. */
+  granted(lease: Lease): void;
+  /** Has the nodes release a lease; this process has it no more. */
+  release(lease: Lease): Promise<ReleaseReport>;
+  /** Takes a waiter out of these nodes' queues, at once. */
+  readonly leave: Leave;
+  /** As leave, with the next call. */
+  readonly leaveLater: Leave;
+  /** Whether a node has a waiter in its queue for a lock that is held elsewhere; false if that is not known. */
+  isInQueue(member: string): Promise<boolean>;
+  /** No caller waits here any more. */
+  idle(): void;
+}
+
+type State = 'idle' | 'acquiring' | 'subscribing' | 'waiting' | 'held' | 'renewing';
+
+/**
+ * The callers of this process that wait for the same lock, first come first served. Only the first one's attempts are
+ * made.
+ *
+ *     idle        → acquiring    a caller joins
+ *     acquiring   → held         a majority granted: the first waiter has the lock
+ *                 → subscribing  refused, and notifications are not heard yet
+ *                 → waiting      refused: in the nodes' queues, subscribed
+ *     subscribing → acquiring    subscribed: now the nodes are told who waits
+ *                 → waiting      nothing can be heard: it polls
+ *     waiting     → acquiring    a majority notified · the holder's keys should have expired · time to recheck
+ *     held        → held         released: the next waiter has the lease, and nothing is sent
+ *                 → renewing     released: the lease has to be extended for the next waiter first
+ *                 → acquiring    released, lease used up or lost: release and acquire in one call
+ *                 → idle         released, and no caller waits
+ *     renewing    → held         extended: the next waiter has the lease
+ *                 → acquiring    not extended
+ *
+ * Any state but held becomes idle when the last waiter has left. The queue of one that is held is dropped then: the
+ * lease is remembered without it.
+ */
+export class WaitQueue implements WaiterEvents, Notified {
+  readonly #deps: WaitQueueDeps;
+  readonly #awaited: Awaited;
+  readonly #waiters: Waiter[] = [];
+  /** The nodes that have notified since the last attempt was begun. */
+  readonly #notified = new Set<number>();
+  #state: State;
+  #ticket: QueueTicket | undefined;
+  /** Wakes it up; only ever moved forward. */
+  #timer: { readonly timer: Timer; readonly atMs: number } | undefined;
+  #failure: FailedAttempt = { outcome: 'held', votes: [] };
+  /** When the holder's keys should have expired, as far as the nodes said; monotonic milliseconds. */
+  #expiresAtMs = Number.POSITIVE_INFINITY;
+  /** Attempts and rechecks since the last success or notification by a majority. */
+  #tries = 0;
+  /** Notifications may have been lost since the last attempt was begun. */
+  #hasMissed = false;
+
+  /** @param isAsking whether a caller of this process has begun an attempt already, see {@link joinFirst} */
+  constructor(deps: WaitQueueDeps, awaited: Awaited, isAsking: boolean) {
+    this.#deps = deps;
+    this.#awaited = awaited;
+    this.#state = isAsking ? 'acquiring' : awaited.lease === undefined ? 'idle' : 'held';
+  }
+
+  /** How many callers wait. */
+  get length(): number {
+    return this.#waiters.length;
+  }
+
+  /** Gets a lock for a caller, which waits behind earlier ones. */
+  join(request: AcquireRequest): Promise<Lock> {
+    const { clock, notifications } = this.#deps;
+    const waiter = new Waiter(request, callTime(clock), clock, this);
+    this.#waiters.push(waiter);
+    if (this.#state === 'idle') {
+      this.#attempt();
+    } else {
+      waiter.limit();
+      void notifications.open();
+      if (this.#state === 'held' && this.#waiters.length === 1) this.#watchLease();
+    }
+    return waiter.lock;
+  }
+
+  /** A caller that had begun an attempt before there was a queue has failed: it waits, before all others. */
+  joinFirst(request: AcquireRequest, calledAt: CallTime, attempt: FailedAttempt): Promise<Lock> {
+    const waiter = new Waiter(request, calledAt, this.#deps.clock, this);
+    this.#waiters.unshift(waiter);
+    void this.#refused(waiter, attempt);
+    return waiter.lock;
+  }
+
+  /** A caller that had begun an attempt before there was a queue has the lock, or has left. */
+  skipFirst(): void {
+    if (this.#awaited.lease === undefined) {
+      this.#attempt();
+    } else {
+      this.#state = 'held';
+      this.#watchLease();
+    }
+  }
+
+  /** The holder has released the lease that this process has. */
+  released(lease: Lease): Promise<ReleaseReport> {
+    const next = this.#waiters[0];
+    switch (next === undefined ? 'no' : lease.fitnessFor(next.request.ttl)) {
+      case 'now':
+        this.#handOver(lease);
+        return HANDED_OVER;
+      case 'after extension':
+        return this.#renew(lease, next?.request.ttl ?? 0);
+      case 'no':
+        return this.#releaseAndAcquire(lease);
+    }
+  }
+
+  /** The lease that this process had was lost. */
+  lost(): void {
+    if (this.#state === 'held' || this.#state === 'renewing') this.#attempt();
+  }
+
+  /** Every waiter is told so. */
+  close(reason: unknown): void {
+    for (const waiter of this.#waiters.splice(0)) waiter.crash(reason);
+    if (this.#state !== 'acquiring' && this.#state !== 'renewing') this.#becomeIdle();
+  }
+
+  /** A node says that the lock is this queue's to take. */
+  notified(node: number): void {
+    this.#notified.add(node);
+    if (this.#state !== 'waiting') return;
+    if (this.#isNotified) {
+      this.#tries = 0;
+      this.#attempt();
+    } else {
+      // It may be that no majority has notified any one waiter.
+      this.#wakeWithin(partialNotificationMs(this.#tries, this.#deps.random));
+    }
+  }
+
+  missed(): void {
+    this.#hasMissed = true;
+    if (this.#state === 'waiting') this.#wakeWithin(afterSilenceMs(this.#deps.random));
+  }
+
+  left(waiter: Waiter): void {
+    this.#drop(waiter);
+    if (this.#waiters.length > 0 || this.#state === 'acquiring' || this.#state === 'renewing') return;
+    this.#becomeIdle();
+  }
+
+  /**
+   * A waiter's waitTime is over. The first one tries once more, to be sure of what it says; for the others that was said
+   * a moment ago, and so it was where this process has the lock.
+   */
+  late(waiter: Waiter): void {
+    if (waiter === this.#waiters[0]) {
+      if (this.#state === 'acquiring') return;
+      if (this.#state === 'waiting' || this.#state === 'subscribing') {
+        this.#attempt();
+        return;
+      }
+    }
+    waiter.fail({ outcome: 'held', votes: this.#failure.votes });
+    this.left(waiter);
+  }
+
+  get #isNotified(): boolean {
+    return this.#notified.size >= majorityOf(this.#deps.nodeCount);
+  }
+
+  #drop(waiter: Waiter): void {
+    const place = this.#waiters.indexOf(waiter);
+    if (place !== -1) this.#waiters.splice(place, 1);
+  }
+
+  /** Asks the nodes on behalf of the first waiter. */
+  #attempt(): void {
+    const waiter = this.#waiters[0];
+    if (waiter === undefined) {
+      this.#becomeIdle();
+      return;
+    }
+    this.#stopTimer();
+    this.#state = 'acquiring';
+    this.#notified.clear();
+    this.#hasMissed = false;
+    const contention = { waiter: this.#queued(waiter), isWanted: () => this.#waiters.length > 0 };
+    waiter.request.attempt(contention).then(
+      (attempt) => {
+        this.#ticket?.asked(attempt, contention.waiter);
+        if (attempt.outcome === 'acquired') this.#granted(waiter, attempt);
+        else void this.#refused(waiter, attempt);
+      },
+      (error: unknown) => {
+        this.#drop(waiter);
+        waiter.crash(error);
+        this.#attempt();
+      },
+    );
+  }
+
+  /** Under which name the nodes are to enter a waiter in their queues. Undefined: it would not hear them. */
+  #queued(waiter: Waiter): QueuedWaiter | undefined {
+    const { notifications, timeUs } = this.#deps;
+    if (!notifications.isOpen) return undefined;
+    this.#ticket ??= new QueueTicket(notifications.register(this, this.#awaited.mode === 'shared'));
+    waiter.score ??= timeUs(waiter.calledAt.uptimeMs);
+    return { member: this.#ticket.member, since: waiter.score };
+  }
+
+  #granted(waiter: Waiter, { lease }: Extract<Attempt, { outcome: 'acquired' }>): void {
+    this.#tries = 0;
+    this.#awaited.granted(lease);
+    // The lock is for the first one, unless that has left, or another caller joined before it.
+    if (waiter.isWaiting) {
+      this.#drop(waiter);
+      this.#give(lease, waiter);
+    } else {
+      void this.released(lease);
+    }
+  }
+
+  #handOver(lease: Lease): void {
+    const next = this.#waiters.shift();
+    if (next !== undefined) this.#give(lease, next);
+  }
+
+  #give(lease: Lease, waiter: Waiter): void {
+    this.#state = 'held';
+    waiter.grant(new Lock(lease, waiter.request.ttl));
+    if (this.#waiters.length > 0) this.#watchLease();
+    else this.#becomeIdle(this.#awaited.leaveLater);
+  }
+
+  /** Extends a lease that no caller has at this moment, for the next waiter. */
+  async #renew(lease: Lease, ttl: number): Promise<ReleaseReport> {
+    this.#state = 'renewing';
+    let isExtended = true;
+    try {
+      await lease.extend(ttl);
+    } catch {
+      isExtended = false;
+    }
+    if (this.#awaited.lease !== lease || this.#state !== 'renewing') return this.#awaited.release(lease);
+    const next = this.#waiters[0];
+    if (!isExtended || next === undefined) return this.#releaseAndAcquire(lease);
+    if (next.request.ttl !== ttl || !lease.mayBeHandedOver) return this.released(lease);
+    this.#handOver(lease);
+    return HANDED_OVER;
+  }
+
+  /** Both go in one call to each node: whoever waits there goes first, and this process enters the queue again. */
+  #releaseAndAcquire(lease: Lease): Promise<ReleaseReport> {
+    this.#state = 'idle';
+    const report = this.#awaited.release(lease);
+    this.#attempt();
+    return report;
+  }
+
+  async #refused(waiter: Waiter, attempt: FailedAttempt): Promise<void> {
+    const { clock, random } = this.#deps;
+    this.#failure = attempt;
+    this.#tries += 1;
+    this.#expiresAtMs = clock.uptime() + expiryMs(attempt.votes, random);
+    const goesOn = attempt.outcome === 'held' || (await isWorthATry(attempt, waiter.request));
+    if (!goesOn) for (const each of this.#waiters.splice(0)) each.fail(attempt);
+    else if (waiter.isLate) waiter.fail(attempt);
+    if (!waiter.isWaiting) this.#drop(waiter);
+    const next = this.#waiters[0];
+    next?.limit();
+    if (next === undefined) this.#becomeIdle();
+    else if (this.#isNotified || next.isLate) this.#attempt();
+    else this.#wait();
+  }
+
+  /** Sleeps for as long as nothing can have changed. */
+  #wait(): void {
+    const { notifications, random } = this.#deps;
+    this.#state = 'waiting';
+    if (this.#failure.outcome !== 'held') this.#wakeWithin(pauseMs(this.#failure.votes, this.#tries, random));
+    else if (!notifications.isOpen) void this.#subscribe();
+    else if (this.#ticket?.isQueued === true) this.#wakeWithin(this.#untilRecheckMs());
+    // The attempt was made before nodes could be heard: they do not know yet that this queue waits.
+    else this.#attempt();
+  }
+
+  async #subscribe(): Promise<void> {
+    const { notifications, random } = this.#deps;
+    this.#state = 'subscribing';
+    await notifications.open();
+    if (this.#state !== 'subscribing') return;
+    this.#state = 'waiting';
+    if (notifications.isOpen) this.#attempt();
+    else this.#wakeWithin(pauseMs(this.#failure.votes, this.#tries, random));
+  }
+
+  /** Milliseconds until the lock may be free without a notification, or one may have been lost. */
+  #untilRecheckMs(): number {
+    const { clock, random, notifications } = this.#deps;
+    if (this.#hasMissed) return afterSilenceMs(random);
+    const untilExpiryMs = Math.max(0, this.#expiresAtMs - clock.uptime());
+    return Math.min(untilExpiryMs, recheckMs(this.#failure.votes, this.#tries, notifications.size, random));
+  }
+
+  #watchLease(): void {
+    const { lease } = this.#awaited;
+    // To look at a lease whose validity has ended tells this queue that it is lost.
+    if (lease?.isHeld === true) this.#wakeWithin(lease.remainingMs() + 1);
+    else if (this.#state === 'held') this.#attempt();
+  }
+
+  #wakeWithin(delayMs: number): void {
+    const { clock } = this.#deps;
+    const atMs = clock.uptime() + delayMs;
+    if (this.#timer !== undefined && this.#timer.atMs <= atMs) return;
+    this.#timer?.timer.cancel();
+    const wake = () => {
+      this.#timer = undefined;
+      this.#wake();
+    };
+    this.#timer = { timer: clock.after(delayMs, wake), atMs };
+  }
+
+  #stopTimer(): void {
+    this.#timer?.timer.cancel();
+    this.#timer = undefined;
+  }
+
+  #wake(): void {
+    if (this.#state === 'held') {
+      this.#watchLease();
+    } else if (this.#state === 'waiting') {
+      const isSure =
+        this.#failure.outcome === 'held' &&
+        this.#notified.size === 0 &&
+        !this.#hasMissed &&
+        this.#deps.clock.uptime() < this.#expiresAtMs;
+      if (isSure && this.#ticket !== undefined) void this.#recheck(this.#ticket);
+      else this.#attempt();
+    }
+  }
+
+  /** It has heard nothing for a while. One node is asked whether that may be right; if not, all are. */
+  async #recheck(ticket: QueueTicket): Promise<void> {
+    const isRight = await this.#awaited.isInQueue(ticket.member);
+    if (this.#state !== 'waiting') return;
+    if (isRight) {
+      this.#tries += 1;
+      this.#wait();
+    } else {
+      this.#attempt();
+    }
+  }
+
+  #becomeIdle(leave = this.#awaited.leave): void {
+    this.#stopTimer();
+    this.#state = 'idle';
+    this.#ticket?.end(leave);
+    this.#ticket = undefined;
+    this.#awaited.idle();
+  }
+}

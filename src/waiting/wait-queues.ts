@@ -1,0 +1,295 @@
+import { abortable } from '../base/abortable.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { Attempt } from '../lock/attempts.ts';
+import type { Lease, Successor } from '../lock/lease.ts';
+import { Lock } from '../lock/lock.ts';
+import type { ReleaseReport } from '../lock/release-report.ts';
+import type { Quorum } from '../quorum/quorum.ts';
+import type { LockKeys } from '../wire/operation.ts';
+import type { AcquireRequest } from './acquire-request.ts';
+import { HandOverWatch, hasNotified } from './hand-over-watch.ts';
+import { Notifications } from './notifications.ts';
+import { type Awaited, WaitQueue, type WaitQueueDeps } from './wait-queue.ts';
+import { callTime } from './waiter.ts';
+
+/** Below this many leases it is not worth looking for expired ones. */
+const SMALLEST_SWEEP = 1_024;
+
+/** An attempt that no node is to remember if it fails: it hears all nodes then, and the next one tells them who waits. */
+const WITHOUT_WAITER = { waiter: undefined };
+
+/** What wait queues need of their Redlock. */
+export interface WaitQueuesSettings {
+  readonly quorum: Quorum;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Names this process in the nodes' queues; as no other is named. */
+  readonly process: string;
+  /** How long a node has to answer a release, in milliseconds. */
+  readonly releaseTimeout: number;
+  /** Takes note of work that no caller waits for, but that close() has to. */
+  background(work: Promise<unknown>): void;
+}
+
+/** What this process has, asks or waits for under one name. Without any of the three it is dropped. */
+interface Entry {
+  lease: Lease | undefined;
+  queue: WaitQueue | undefined;
+  /** A caller has begun an attempt before there was a queue. */
+  isAsking: boolean;
+}
+
+/**
+ * The one place that knows what this process holds and who of it waits. A caller that gets its lock at once leaves
+ * nothing here but its lease; a wait queue is made for one that has to wait.
+ *
+ * Exclusive locks are known by name, so that a second caller waits for the first one here and has its lease next. Shares
+ * and permits are held beside each other: each caller that waits for one has a wait queue of its own.
+ */
+export class WaitQueues {
+  readonly #settings: WaitQueuesSettings;
+  readonly #deps: WaitQueueDeps;
+  readonly #watch: HandOverWatch;
+  readonly #entries = new Map<string, Entry>();
+  /** Leases of shares and permits, and those that a caller got beside an entry. */
+  readonly #others = new Set<Lease>();
+  /** The wait queues of shares and permits, and the names of what they wait for. */
+  readonly #otherQueues = new Map<WaitQueue, string>();
+  readonly #successor: Successor;
+  #sweepAt = SMALLEST_SWEEP;
+  /** Why no call waits any more. */
+  #closedBy: { readonly reason: unknown } | undefined;
+
+  constructor(settings: WaitQueuesSettings) {
+    const { quorum, clock, random, process, releaseTimeout } = settings;
+    this.#settings = settings;
+    this.#watch = new HandOverWatch(quorum, clock, random, releaseTimeout);
+    this.#deps = {
+      clock,
+      random,
+      notifications: new Notifications(quorum, clock, process),
+      nodeCount: quorum.size,
+      timeUs: (nowMs) => quorum.timeUs(nowMs),
+    };
+    this.#successor = {
+      released: (lease) => this.#released(lease),
+      ended: (lease) => this.#ended(lease),
+    };
+  }
+
+  /** All leases that this process has. */
+  *leases(): Iterable<Lease> {
+    for (const { lease } of this.#entries.values()) if (lease !== undefined) yield lease;
+    yield* this.#others;
+  }
+
+  /** How many callers of this process wait at these keys. */
+  waiting(target: LockKeys): number {
+    const name = nameOf(target);
+    let waiting = this.#entries.get(name)?.queue?.length ?? 0;
+    for (const [queue, wanted] of this.#otherQueues) if (wanted === name) waiting += queue.length;
+    return waiting;
+  }
+
+  /** Gets a lock: at once, or when the caller's turn has come, until its waitTime is over or its signal aborts. */
+  acquire(request: AcquireRequest, target: LockKeys): Promise<Lock> {
+    const name = nameOf(target);
+    if (modeOf(target) !== 'exclusive') return this.#queueBeside(name, target).join(request);
+    const known = this.#entries.get(name);
+    if (known === undefined && !this.#deps.notifications.isOpen)
+      return this.#acquireAlone(request, target, name);
+    const entry = known ?? this.#newEntry(name);
+    entry.queue ??= this.#queueFor(entry, name, target);
+    return entry.queue.join(request);
+  }
+
+  /** Makes a caller's lock of a lease that was got without waiting. */
+  lockOf(lease: Lease, ttl: number): Lock {
+    const name = nameOf(lease.target);
+    if (modeOf(lease.target) !== 'exclusive' || this.#entries.has(name)) this.#keepBeside(lease);
+    else this.#keep(this.#newEntry(name), lease);
+    return new Lock(lease, ttl);
+  }
+
+  /** Ends every wait with this reason. Nodes are still told. */
+  endWaits(reason: unknown): void {
+    this.#closedBy = { reason };
+    this.#watch.close();
+    for (const { queue } of this.#entries.values()) queue?.close(reason);
+    for (const queue of this.#otherQueues.keys()) queue.close(reason);
+  }
+
+  /** Ends what is left: nothing is heard any more. */
+  close(): void {
+    this.#deps.notifications.close();
+  }
+
+  /** One attempt, which makes a wait queue only if it fails. */
+  async #acquireAlone(request: AcquireRequest, target: LockKeys, name: string): Promise<Lock> {
+    const entry = this.#newEntry(name);
+    entry.isAsking = true;
+    const calledAt = callTime(this.#settings.clock);
+    try {
+      const attempt = await this.#askAlone(request);
+      if (attempt.outcome !== 'acquired') {
+        entry.queue ??= this.#queueFor(entry, name, target);
+        entry.isAsking = false;
+        return entry.queue.joinFirst(request, calledAt, attempt);
+      }
+      this.#keep(entry, attempt.lease);
+      const lock = new Lock(attempt.lease, request.ttl);
+      this.#hasAsked(entry, name);
+      return lock;
+    } catch (error) {
+      this.#hasAsked(entry, name);
+      throw error;
+    }
+  }
+
+  async #askAlone(request: AcquireRequest): Promise<Attempt> {
+    const { signal } = request;
+    const asking = request.attempt(WITHOUT_WAITER);
+    const attempt = await (signal === undefined ? asking : abortable(asking, [signal], releaseLate));
+    if (this.#closedBy !== undefined) throw this.#closedBy.reason;
+    return attempt;
+  }
+
+  /** A caller has no more to do with the attempt that it had begun before there was a queue. */
+  #hasAsked(entry: Entry, name: string): void {
+    entry.isAsking = false;
+    entry.queue?.skipFirst();
+    this.#dropIfUnused(entry, name);
+  }
+
+  #newEntry(name: string): Entry {
+    const entry: Entry = { lease: undefined, queue: undefined, isAsking: false };
+    this.#entries.set(name, entry);
+    return entry;
+  }
+
+  #dropIfUnused(entry: Entry, name: string): void {
+    if (entry.lease === undefined && entry.queue === undefined && !entry.isAsking) this.#entries.delete(name);
+  }
+
+  #keep(entry: Entry, lease: Lease): void {
+    entry.lease = lease;
+    lease.follow(this.#successor);
+    this.#sweep();
+  }
+
+  #keepBeside(lease: Lease): void {
+    this.#others.add(lease);
+    lease.follow(this.#successor);
+    this.#sweep();
+  }
+
+  /** A lock that its holder forgot is kept until it has expired and their number has doubled since the last look. */
+  #sweep(): void {
+    if (this.#entries.size + this.#others.size < this.#sweepAt) return;
+    // Looking at an expired lease makes it report its end.
+    for (const lease of this.leases()) lease.look();
+    this.#sweepAt = Math.max(SMALLEST_SWEEP, 2 * (this.#entries.size + this.#others.size));
+  }
+
+  #entryOf(lease: Lease): { readonly entry: Entry; readonly name: string } | undefined {
+    const name = nameOf(lease.target);
+    const entry = this.#entries.get(name);
+    return entry?.lease === lease ? { entry, name } : undefined;
+  }
+
+  #released(lease: Lease): Promise<ReleaseReport> {
+    return this.#entryOf(lease)?.entry.queue?.released(lease) ?? this.#release(lease);
+  }
+
+  #ended(lease: Lease): void {
+    if (this.#others.delete(lease)) return;
+    const kept = this.#entryOf(lease);
+    if (kept === undefined) return;
+    kept.entry.lease = undefined;
+    kept.entry.queue?.lost();
+    this.#dropIfUnused(kept.entry, kept.name);
+  }
+
+  /** Has the nodes release a lease, and sees to it that the waiter they notify comes for it. */
+  async #release(lease: Lease): Promise<ReleaseReport> {
+    const report = await lease.releaseOnNodes();
+    if (report.votes.some(hasNotified)) {
+      const { target, value } = lease;
+      const name = nameOf(target);
+      this.#watch.watch(name, { target, value, isMoot: () => this.waiting(target) > 0 });
+    }
+    return report;
+  }
+
+  /** The wait queue of an exclusive lock. */
+  #queueFor(entry: Entry, name: string, target: LockKeys): WaitQueue {
+    const awaited: Awaited = {
+      ...this.#awaited(target, 'exclusive'),
+      get lease() {
+        return entry.lease;
+      },
+      granted: (lease) => this.#keep(entry, lease),
+      release: (lease) => {
+        if (entry.lease === lease) entry.lease = undefined;
+        return this.#release(lease);
+      },
+      idle: () => {
+        entry.queue = undefined;
+        this.#dropIfUnused(entry, name);
+      },
+    };
+    return new WaitQueue(this.#deps, awaited, entry.isAsking);
+  }
+
+  /** A wait queue of one caller that waits for a share or a permit. */
+  #queueBeside(name: string, target: LockKeys): WaitQueue {
+    const awaited: Awaited = {
+      ...this.#awaited(target, modeOf(target)),
+      lease: undefined,
+      granted: (lease) => this.#keepBeside(lease),
+      release: (lease) => this.#release(lease),
+      idle: () => this.#otherQueues.delete(queue),
+    };
+    const queue = new WaitQueue(this.#deps, awaited, false);
+    this.#otherQueues.set(queue, name);
+    return queue;
+  }
+
+  #awaited(
+    target: LockKeys,
+    mode: Awaited['mode'],
+  ): Pick<Awaited, 'mode' | 'leave' | 'leaveLater' | 'isInQueue'> {
+    const { quorum, random, background, releaseTimeout } = this.#settings;
+    return {
+      mode,
+      leave: (member, nodes) => background(quorum.leave(target, member, nodes, releaseTimeout)),
+      leaveLater: (member, nodes) => quorum.leaveLater(target, member, nodes),
+      isInQueue: async (member) => {
+        // Others who share it, or another slot of a semaphore, may leave room without a notification.
+        if (mode !== 'exclusive') return false;
+        const look = { target, fraction: random.fraction(), timeoutMs: releaseTimeout };
+        return await quorum.isInQueue(look, member);
+      },
+    };
+  }
+}
+
+/** The caller of an attempt has left before it was over. */
+function releaseLate(attempt: Attempt): void {
+  if (attempt.outcome === 'acquired') void attempt.lease.releaseOnNodes();
+}
+
+function modeOf({ sharers, size }: LockKeys): Awaited['mode'] {
+  if (sharers !== undefined) return 'shared';
+  return size === undefined ? 'exclusive' : 'semaphore';
+}
+
+/** Another name for what callers may wait for. Readers and writers wait for the same. */
+function nameOf({ keys, size }: LockKeys): string {
+  const [only = ''] = keys;
+  if (size !== undefined) return `*${size.key}`;
+  if (keys.length > 1) return JSON.stringify(keys);
+  // Most keys are names as they are, and need no other string beside the one that is there.
+  return /^[=*[]/.test(only) ? `=${only}` : only;
+}
