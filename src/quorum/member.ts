@@ -9,8 +9,11 @@ const CLAIM_MS = 2_000;
 export interface Member {
   readonly node: Node;
   look: NodeLook | undefined;
-  /** The joining marker that we watch, and since when, by our own clock, it has been there. */
-  joining: { readonly marker: string; readonly sinceMs: number; readonly isOurs: boolean } | undefined;
+  /**
+   * The nonce of the joining marker that we watch, and since when, by our own clock, it has been there. What it says of
+   * the longest ttl may be raised meanwhile.
+   */
+  joining: { readonly nonce: string; readonly sinceMs: number; readonly isOurs: boolean } | undefined;
   /** The claim on it that was seen, and until when, by our own clock, it keeps others from starting the node. */
   claim: { readonly marker: string; readonly untilMs: number } | undefined;
   timer: Timer | undefined;
@@ -43,4 +46,10 @@ export function noteOwnClaim(member: Member, { marker }: NodeLook): void {
 /** Whether somebody else claimed a node so recently that they may be about to make it active. */
 export function isBeingStarted({ claim }: Member, nowMs: number): boolean {
   return claim !== undefined && nowMs < claim.untilMs;
+}
+
+/** What tells the quarantine that a node is in from every other one; undefined: it is in none. */
+export function joiningNonce(look: NodeLook): string | undefined {
+  const marker = currentMarker(look);
+  return marker?.state === 'joining' ? marker.nonce : undefined;
 }

@@ -6,7 +6,15 @@ import type { Divergence } from '../node/node-time.ts';
 import { claimAll, type Fresh } from './claim.ts';
 import { foreignObstacle, replicaObstacle, twinObstacle } from './eligibility.ts';
 import { Grace } from './grace.ts';
-import { isBeingStarted, isUndecided, type Member, newMember, noteClaim, noteOwnClaim } from './member.ts';
+import {
+  isBeingStarted,
+  isUndecided,
+  joiningNonce,
+  type Member,
+  newMember,
+  noteClaim,
+  noteOwnClaim,
+} from './member.ts';
 import { NodeWarnings } from './node-warnings.ts';
 import { type MembershipSettings, quarantineMs, reasonToAskAll, reasonToWait } from './quarantine.ts';
 
@@ -73,9 +81,9 @@ export class Membership implements Registrar {
   }
 
   clockDiverged(node: Node, { byMs }: Divergence): void {
-    const { maxTtl, driftFactor } = this.#settings;
-    node.distrustClock(maxTtl * (1 + driftFactor));
-    this.#warnings.clockDiverged(node.address, byMs);
+    // Keys of others, with longer ttls than ours, may have expired too early as well.
+    node.distrustClock(this.#longestTtl * (1 + this.#settings.driftFactor));
+    this.#warnings.clockDiverged(node.address, byMs, this.#longestTtl);
   }
 
   /**
@@ -121,10 +129,10 @@ export class Membership implements Registrar {
     if (this.#closed || isOlder(look, member.look)) return;
     member.timer?.cancel();
     member.look = look;
-    if (member.joining?.marker !== look.marker || currentMarker(look) === undefined)
-      member.joining = undefined;
-    noteClaim(member, look);
     const marker = currentMarker(look);
+    const nonce = joiningNonce(look);
+    if (nonce === undefined || nonce !== member.joining?.nonce) member.joining = undefined;
+    noteClaim(member, look);
     this.#learnTtl(look);
     if (!member.node.isCluster) this.#warnings.looked(member.node.address, look);
     const obstacle =
@@ -132,17 +140,22 @@ export class Membership implements Registrar {
       (this.#isMarked(member) ? foreignObstacle(marker, this.#settings.nodeCount) : undefined);
     if (obstacle !== undefined) this.#refuse(member, obstacle);
     else if (!this.#isMarked(member)) this.#admit(member);
-    else if (marker?.state === 'joining') this.#watch(member, look, false);
-    else if (marker?.state === 'active') this.#admitWithOurTtl(member, look, marker);
+    else if (marker !== undefined && nonce !== undefined)
+      this.#withOurTtl(member, look, marker, (after) => this.#watch(member, after, nonce, false));
+    else if (marker?.state === 'active') this.#withOurTtl(member, look, marker, () => this.#admit(member));
     else if (isFresh(look) && this.#settings.quarantine === 'auto') this.#survey.request();
     else this.#join(member, look);
   }
 
-  /** Has the marker tell of ttls as long as ours before we use them. */
-  #admitWithOurTtl(member: Member, look: NodeLook, marker: Marker): void {
+  /**
+   * Has the marker tell of ttls as long as ours before anything else. An active one, because the node may forget our locks
+   * later on; a joining one, because it may have forgotten them already, and whoever watches it must wait for them. The
+   * nonce stays: it is the same memory.
+   */
+  #withOurTtl(member: Member, look: NodeLook, marker: Marker, then: (look: NodeLook) => void): void {
     const { maxTtl } = this.#settings;
-    if (marker.maxTtl >= maxTtl) this.#admit(member);
-    else this.#replaceMarker(member, look, { ...marker, maxTtl }, () => this.#admit(member));
+    if (marker.maxTtl >= maxTtl) then(look);
+    else this.#replaceMarker(member, look, { ...marker, maxTtl }, then);
   }
 
   #admit(member: Member): void {
@@ -262,14 +275,14 @@ export class Membership implements Registrar {
   #join(member: Member, seen: NodeLook): void {
     const marker = this.#marker('joining', seen);
     member.node.quarantine('it has no valid marker: it is new here, restarted or was emptied');
-    this.#replaceMarker(member, seen, marker, (after) => this.#watch(member, after, true));
+    this.#replaceMarker(member, seen, marker, (after) => this.#watch(member, after, marker.nonce, true));
   }
 
   /** Waits, by our own clock, until what the node may have forgotten has expired; then makes it active. */
-  #watch(member: Member, look: NodeLook, isOurs: boolean): void {
+  #watch(member: Member, look: NodeLook, nonce: string, isOurs: boolean): void {
     const { clock, random, driftFactor } = this.#settings;
-    const known = member.joining?.marker === look.marker ? member.joining : undefined;
-    const joining = known ?? { marker: look.marker, sinceMs: look.receivedAtMs, isOurs };
+    const known = member.joining?.nonce === nonce ? member.joining : undefined;
+    const joining = known ?? { nonce, sinceMs: look.receivedAtMs, isOurs };
     member.joining = joining;
     const leftMs = joining.sinceMs + quarantineMs(this.#longestTtl, driftFactor) - clock.uptime();
     if (leftMs <= 0) return void this.#endQuarantine(member);
@@ -288,7 +301,9 @@ export class Membership implements Registrar {
     for (const look of others) if (look.status === 'fulfilled') this.#learnTtl(look.value);
     try {
       const look = await member.node.look();
-      const isUnchanged = look.marker === waitedFor?.marker && currentMarker(look) !== undefined;
+      this.#learnTtl(look);
+      const nonce = joiningNonce(look);
+      const isUnchanged = nonce !== undefined && nonce === waitedFor?.nonce;
       const isOver = isUnchanged && this.#longestTtl === waitedForTtl;
       if (!isOver || this.#closed) this.#decide(member, look);
       else this.#replaceMarker(member, look, this.#marker('active', look), () => this.#admit(member));

@@ -42,18 +42,21 @@ export class NodeWarnings {
     this.#compareClocks(look);
   }
 
-  /** A node's clock went wrong by so many milliseconds: positive ahead, negative behind. */
-  clockDiverged(address: string, byMs: number): void {
-    const { clock, maxTtl, warn } = this.#settings;
+  /**
+   * A node's clock went wrong by so many milliseconds: positive ahead, negative behind. Its votes do not count for
+   * `forMs`.
+   */
+  clockDiverged(address: string, byMs: number, forMs: number): void {
+    const { clock, warn } = this.#settings;
     const isTold = clock.uptime() < (this.#clockToldUntilMs.get(address) ?? 0);
-    this.#clockToldUntilMs.set(address, clock.uptime() + maxTtl);
+    this.#clockToldUntilMs.set(address, clock.uptime() + forMs);
     if (isTold) return;
     const how = `${Math.abs(Math.round(byMs))} ms ${byMs > 0 ? 'ahead of' : 'behind'}`;
     warn({
       code: 'QUORLOCK_CLOCK',
       message:
         `the clock of ${address} is ${how} what it should be since it was last read. Its votes do not count for ` +
-        `${maxTtl} ms. Have its clock slewed, not stepped, or raise driftFactor`,
+        `${forMs} ms. Have its clock slewed, not stepped, or raise driftFactor`,
     });
   }
 

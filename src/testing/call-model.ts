@@ -30,7 +30,7 @@ export class Call {
   readonly #markerKey: string;
   readonly #nodeCount: string;
   readonly #clampUs: number;
-  readonly #retention: Argument;
+  readonly #retentionMs: number;
   /** How many tokens an acquire takes. */
   readonly #block: number;
   #mayVote: boolean | undefined;
@@ -46,7 +46,7 @@ export class Call {
     this.#markerKey = markerKey;
     this.#nodeCount = String(nodeCount);
     this.#clampUs = Number(clamp);
-    this.#retention = retention;
+    this.#retentionMs = Number(retention);
     this.#block = Number(block);
   }
 
@@ -75,7 +75,7 @@ export class Call {
 
   /** Raises a counter by at least a block of tokens, and at least to `floor`. */
   raise(fence: string, floor: number): number {
-    const before = toNumber(this.store.exchange(fence, digits(floor), this.#retention));
+    const before = toNumber(this.store.exchange(fence, digits(floor), this.#kept(fence)));
     if (before === undefined || before + this.#block <= floor) return floor;
     this.setCounter(fence, before + this.#block);
     return before + this.#block;
@@ -86,7 +86,12 @@ export class Call {
   }
 
   setCounter(fence: string, counter: number): void {
-    this.store.set(fence, digits(counter), this.#retention);
+    this.store.set(fence, digits(counter), this.#kept(fence));
+  }
+
+  /** For how long a counter is kept from now on: never shorter than it was going to be. */
+  #kept(fence: string): number {
+    return Math.max(this.#retentionMs, this.store.ttlOf(fence));
   }
 
   #hasActiveMarker(): boolean {

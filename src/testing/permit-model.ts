@@ -13,6 +13,7 @@ export function takePermits(
   if (!call.voting()) return [QUARANTINED];
   const known = call.store.get(size);
   if (known !== undefined && known !== permits) return [FOREIGN, `a semaphore of ${known}`];
-  const failure = failureOf(() => call.store.set(size, permits, 2 * call.maxTtl));
+  const kept = Math.max(2 * call.maxTtl, call.store.ttlOf(size));
+  const failure = failureOf(() => call.store.set(size, permits, kept));
   return failure === undefined ? run() : [FAILED, failure];
 }

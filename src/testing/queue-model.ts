@@ -36,7 +36,7 @@ export class Queues {
     const { store, timeUs, maxTtl } = this.#call;
     const since = digits(Math.min(Number(score), timeUs));
     if (attempt(() => store.addMember(queue, since, member)) === undefined) return undefined;
-    store.expire(queue, 2 * maxTtl);
+    if (store.ttlOf(queue) < 2 * maxTtl) store.expire(queue, 2 * maxTtl);
     return store.rankOf(queue, member);
   }
 

@@ -58,7 +58,7 @@ describe('a node is undecided', () => {
   it('no more when its quarantine has begun', async () => {
     const member = await quarantined();
     member.look = look();
-    member.joining = { marker: 'm', sinceMs: 0, isOurs: true };
+    member.joining = { nonce: 'n', sinceMs: 0, isOurs: true };
     expect(isUndecided(member)).toBe(false);
   });
 

@@ -75,12 +75,12 @@ describe('clocks of nodes', () => {
 
   it('that run wrong are told of once an episode, however often that shows', async () => {
     const { clock, codes, warnings } = scene();
-    for (let i = 0; i < 1_000; i += 1) warnings.clockDiverged('a', 5);
+    for (let i = 0; i < 1_000; i += 1) warnings.clockDiverged('a', 5, MAX_TTL_MS);
     expect(codes).toEqual(['QUORLOCK_CLOCK']);
-    warnings.clockDiverged('b', -5);
+    warnings.clockDiverged('b', -5, MAX_TTL_MS);
     expect(codes).toHaveLength(2);
     await clock.advance(MAX_TTL_MS);
-    warnings.clockDiverged('a', 5);
+    warnings.clockDiverged('a', 5, MAX_TTL_MS);
     expect(codes).toHaveLength(3);
   });
 
@@ -89,7 +89,7 @@ describe('clocks of nodes', () => {
     [-4_999.6, '5000 ms behind'],
   ])('by %f ms are told of with that, and what to do', (byMs, how) => {
     const { messages, warnings } = scene();
-    warnings.clockDiverged('a', byMs);
+    warnings.clockDiverged('a', byMs, MAX_TTL_MS);
     expect(messages[0]).toContain(`the clock of a is ${how} what it should be`);
     expect(messages[0]).toContain('do not count for 30000 ms. Have its clock slewed');
   });

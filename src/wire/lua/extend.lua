@@ -39,7 +39,7 @@ local function extend(first, n, value, ttl, number)
       redis.call('PEXPIRE', KEYS[i], ttl)
     end
     if token then
-      local failure = error_of(redis.pcall('SET', KEYS[i + n], digits(token), 'PX', retention))
+      local failure = error_of(redis.pcall('SET', KEYS[i + n], digits(token), 'PX', kept(KEYS[i + n])))
       if failure then return { FAILED, failure } end
     end
   end

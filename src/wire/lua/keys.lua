@@ -21,9 +21,14 @@ local function refusal(key)
   return { HELD, remaining }
 end
 
+-- For how long a fence counter is kept from now on: never shorter than it was going to be.
+local function kept(fence)
+  return math.max(retention, redis.call('PTTL', fence))
+end
+
 -- Makes all fence counters of a lock the same; they follow its n lock keys.
 local function set_counters(first, n, token)
   for i = first + n, first + 2 * n - 1 do
-    redis.call('SET', KEYS[i], digits(token), 'PX', retention)
+    redis.call('SET', KEYS[i], digits(token), 'PX', kept(KEYS[i]))
   end
 end

@@ -23,8 +23,9 @@ local function permit(run, first, n, value, ttl, number, member, score, permits)
   local failure = error_of(known)
   if failure then return { FAILED, failure } end
   if known and known ~= permits then return { FOREIGN, 'a semaphore of ' .. known } end
-  -- Kept for longer than any permit lives, from now on.
-  failure = error_of(redis.pcall('SET', size, permits, 'PX', 2 * tonumber(ARGV[3])))
+  -- Kept for longer than any permit lives, from now on; a program with a shorter maxTtl takes nothing of it away.
+  local kept = math.max(2 * tonumber(ARGV[3]), redis.call('PTTL', size))
+  failure = error_of(redis.pcall('SET', size, permits, 'PX', kept))
   if failure then return { FAILED, failure } end
   return run(first, n, value, ttl, number, member, score, '')
 end

@@ -28,7 +28,7 @@ if ARGV[1] ~= '' then
   end
 end
 local beta = tonumber(ARGV[4])
-local retention = ARGV[5]
+local retention = tonumber(ARGV[5])
 local grace = ARGV[6]
 local block = tonumber(ARGV[7])
 local late = ARGV[1] ~= '' and now > tonumber(ARGV[1])

@@ -4,16 +4,19 @@
 --
 -- The proposal is kept within beta of this node's TIME on both sides: a client whose idea of the time is wrong can neither
 -- push a counter into the future nor fall behind tokens of a counter that has expired.
+--
+-- A counter never lives shorter for a call: programs may keep counters for different times.
 
 local token = tonumber(number)
 if token < now - beta or token > now + beta then
   token = math.min(math.max(token, now - beta), now + beta)
   number = string.format('%.0f', token)
 end
-local before = redis.pcall('SET', fence, number, 'PX', retention, 'GET')
+local kept = math.max(retention, redis.call('PTTL', fence))
+local before = redis.pcall('SET', fence, number, 'PX', kept, 'GET')
 local failure = type(before) == 'table' and before.err or nil
 before = not failure and before and tonumber(before)
 if before and before + block > token then
   token = before + block
-  failure = redis.pcall('SET', fence, string.format('%.0f', token), 'PX', retention).err
+  failure = redis.pcall('SET', fence, string.format('%.0f', token), 'PX', kept).err
 end

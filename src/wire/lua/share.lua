@@ -118,7 +118,8 @@ local function extend_share(first, _, value, ttl, number)
   if token then
     local counter = tonumber(redis.call('GET', KEYS[first + 1]) or nil)
     if not known and counter and counter > token then return { SUPERSEDED, counter } end
-    failure = error_of(redis.pcall('SET', KEYS[first + 1], digits(math.max(counter or 0, token)), 'PX', retention))
+    local fence = KEYS[first + 1]
+    failure = error_of(redis.pcall('SET', fence, digits(math.max(counter or 0, token)), 'PX', kept(fence)))
     if failure then return { FAILED, failure } end
   end
   if not known or known < math.floor(now / 1000) + tonumber(ttl) then

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RedlockOptions } from '../../../src/redlock/options.ts';
+import { World } from '../world.ts';
 import { delay, QUARANTINE_MS, RECONNECT_MS, Scene, snapshotOf, statesOf } from './scene.ts';
 
 /** Ways to lose what a node had granted. The first node of the majority loses its own. */
@@ -202,4 +203,56 @@ describe('programs with a maxTtl of their own', () => {
     ['strict', SNAPSHOT],
     ['auto', SNAPSHOT],
   ] as const)('have it quarantined for the longest under quarantine %s too, after %s', expectLongQuarantine);
+
+  describe.each(['strict', 'auto'] as const)(
+    'under quarantine %s, of which one comes while nodes join,',
+    (quarantine) => {
+      const SHORT = { quarantine, maxTtl: 1_000, ttl: 1_000 } as const;
+      const LONG = { quarantine, maxTtl: 60_000 } as const;
+
+      /** A lock of a program with a long maxTtl on every node, all of which are emptied for the other one to find. */
+      async function forgotten(nodeCount: number) {
+        const world = new World(nodeCount);
+        const short = world.redlock(SHORT);
+        const long = world.redlock(LONG, world.machine());
+        if (quarantine === 'strict') await world.clock.runUntil(short.initialize());
+        const lock = await world.clock.runUntil(long.acquire('r', { ttl: 60_000 }));
+        return { world, short, long, lock };
+      }
+
+      /** As FLUSHALL does it, but that the first one to look at them has begun a quarantine already. */
+      function empty(world: World, maxTtl: number): void {
+        for (const { store, runId } of world.servers) {
+          store.clear();
+          store.set('quorlock:node', `joining ${runId} nonce ${world.servers.length} ${maxTtl}`);
+        }
+      }
+
+      it.each([1, 3])('wait for the longer one’s locks, on %i nodes', async (nodeCount) => {
+        const { world, short, long, lock } = await forgotten(nodeCount);
+        empty(world, 1_000);
+        // Both come to see it.
+        const looks = [short, long].map((redlock) => redlock.tryAcquire('another').catch(() => null));
+        await world.clock.runUntil(Promise.all(looks));
+        for (let seconds = 0; lock.remainingValidity() > 1_000; seconds += 1) {
+          await world.clock.advance(1_000);
+          const second = await world.clock.runUntil(short.tryAcquire('r').catch(() => null));
+          expect(second, `after ${seconds} s`).toBeNull();
+        }
+        await world.clock.advance(5_000);
+        const next = await world.clock.runUntil(short.acquire('r'));
+        expect(next.token).toBeGreaterThan(lock.token);
+      });
+
+      it('count what they have waited for already', async () => {
+        const { world, short, long } = await forgotten(3);
+        empty(world, 1_000);
+        await world.clock.runUntil(short.tryAcquire('another').catch(() => null));
+        await world.clock.advance(2_000);
+        await world.clock.runUntil(long.tryAcquire('another').catch(() => null));
+        await world.clock.advance(60_000 * 1.01 + 2_100 - 2_000 + 600);
+        (await world.clock.runUntil(short.acquire('r'))).assertHeld();
+      });
+    },
+  );
 });
