@@ -1,0 +1,506 @@
+import { expect } from 'vitest';
+import type { LockKeys, Operation } from '../../../src/wire/operation.ts';
+import {
+  acquire,
+  CLAMP_US,
+  confirm,
+  contend,
+  extend,
+  FOREIGN,
+  GRANTED,
+  HELD,
+  LATE,
+  MARKER_KEY,
+  MISSING,
+  ONE,
+  QUARANTINED,
+  type RuleNode,
+  release,
+  SEVERAL,
+  SHARED,
+  SLOT,
+  SUPERSEDED,
+  unfenced,
+} from './node.ts';
+
+/*
+ * What the protocol says of one node, rule by rule, with what the node has to answer written out. Where a rule is
+ * taken out of the scripts and of their models alike, the two go on to agree; these do not.
+ */
+
+export interface Rule {
+  readonly name: string;
+  readonly holds: (node: RuleNode) => Promise<void>;
+}
+
+/** How keys are taken: each has a way of its own through the scripts. */
+const WAYS: readonly (readonly [string, LockKeys, typeof acquire])[] = [
+  ['ACQUIRE', ONE, acquire],
+  ['ACQUIRE of several keys', SEVERAL, acquire],
+  ['CONTEND', ONE, contend],
+  ['CONTEND for several keys', SEVERAL, contend],
+  ['SHARE', SHARED, acquire],
+  ['PERMIT', SLOT, acquire],
+];
+
+/** What is shared has no owner of its own. */
+const ALONE = WAYS.filter(([name]) => name !== 'SHARE');
+
+const rule = (name: string, holds: Rule['holds']): Rule => ({ name, holds });
+
+const HOUR_US = 3_600_000_000;
+
+const acquiring: readonly Rule[] = WAYS.flatMap(([way, keys, take]) => [
+  rule(`${way} answers the proposal as the counter`, async (node) => {
+    const { timeUs } = node;
+    expect(await node.askOne(take(keys, 'v', timeUs + 17))).toEqual([GRANTED, timeUs + 17]);
+    for (const fence of keys.fences) expect(await node.get(fence)).toBe(String(timeUs + 17));
+    for (const key of keys.keys) expect(await node.left(key)).toBe(10_000);
+  }),
+  rule(`${way} raises a counter that is at the proposal or above it by one`, async (node) => {
+    const { timeUs } = node;
+    const before = timeUs + HOUR_US;
+    for (const fence of keys.fences) await node.set(fence, before);
+    expect(await node.askOne(take(keys, 'v', timeUs))).toEqual([GRANTED, before + 1]);
+    for (const fence of keys.fences) expect(await node.get(fence)).toBe(String(before + 1));
+  }),
+  rule(`${way} takes no proposal that is more than β ahead of the node's TIME`, async (node) => {
+    const { timeUs } = node;
+    expect(await node.askOne(take(keys, 'v', timeUs + HOUR_US))).toEqual([GRANTED, timeUs + CLAMP_US]);
+    for (const fence of keys.fences) expect(await node.get(fence)).toBe(String(timeUs + CLAMP_US));
+  }),
+  rule(`${way} takes a proposal that is β ahead as it is`, async (node) => {
+    const { timeUs } = node;
+    expect(await node.askOne(take(keys, 'v', timeUs + CLAMP_US))).toEqual([GRANTED, timeUs + CLAMP_US]);
+  }),
+  rule(`${way} takes no proposal that is more than β behind the node's TIME`, async (node) => {
+    const { timeUs } = node;
+    expect(await node.askOne(take(keys, 'v', timeUs - HOUR_US))).toEqual([GRANTED, timeUs - CLAMP_US]);
+    for (const fence of keys.fences) expect(await node.get(fence)).toBe(String(timeUs - CLAMP_US));
+  }),
+  rule(`${way}, asked twice, answers the same and leaves the expiry alone`, async (node) => {
+    const { timeUs } = node;
+    await node.askOne(take(keys, 'v', timeUs));
+    await node.pass(1_000);
+    expect(await node.askOne(take(keys, 'v', timeUs))).toEqual([GRANTED, timeUs]);
+    for (const key of keys.keys) expect(await node.left(key)).toBe(9_000);
+  }),
+  rule(`${way} is too late after its deadline, and touches nothing`, async (node) => {
+    const reply = await node.askOne(take(keys, 'v', node.timeUs), { deadlineUs: -1 });
+    expect(reply).toEqual([LATE]);
+    for (const key of [...keys.keys, ...keys.fences]) expect(await node.get(key)).toBeNull();
+  }),
+  rule(`${way} is in time at its deadline`, async (node) => {
+    const reply = await node.askOne(take(keys, 'v', node.timeUs), { deadlineUs: 0 });
+    expect(reply).toEqual([GRANTED, node.timeUs]);
+  }),
+  rule(`${way} is refused where another has a key, and touches nothing`, async (node) => {
+    const last = keys.keys.at(-1) ?? '';
+    await node.set(last, 'other', 5_000);
+    expect((await node.askOne(take(keys, 'v', node.timeUs))).slice(0, 2)).toEqual([HELD, 5_000]);
+    expect(await node.get(last)).toBe('other');
+    expect(await node.left(last)).toBe(5_000);
+    for (const key of keys.keys.slice(0, -1)) expect(await node.get(key)).toBeNull();
+    for (const fence of keys.fences) expect(await node.get(fence)).toBeNull();
+  }),
+  rule(`${way} is refused where a key is kept for another waiter`, async (node) => {
+    await node.set(keys.keys.at(-1) ?? '', '~p.2', 100);
+    expect((await node.askOne(take(keys, 'v', node.timeUs))).slice(0, 2)).toEqual([HELD, 100]);
+    expect(await node.get(keys.keys.at(-1) ?? '')).toBe('~p.2');
+  }),
+  rule(`${way} is refused where a key is no lock`, async (node) => {
+    const [key = ''] = keys.keys;
+    await node.setForEver(key);
+    expect((await node.askOne(take(keys, 'v', node.timeUs)))[0]).toBe(FOREIGN);
+    expect(await node.get(key)).toBe('for ever');
+  }),
+  rule(`${way} never shortens the life of a counter`, async (node) => {
+    for (const fence of keys.fences) await node.set(fence, 7, 3_600_000);
+    await node.askOne(take(keys, 'v', node.timeUs), { retention: 3_000 });
+    for (const fence of keys.fences) expect(await node.left(fence)).toBe(3_600_000);
+  }),
+]);
+
+const several: readonly Rule[] = [
+  rule('one number is above the counters of all keys', async (node) => {
+    const { timeUs } = node;
+    const [first = '', second = ''] = SEVERAL.fences;
+    await node.set(first, timeUs + HOUR_US);
+    await node.set(second, timeUs + 2 * HOUR_US);
+    const token = timeUs + 2 * HOUR_US + 1;
+    expect(await node.askOne(acquire(SEVERAL, 'v', timeUs))).toEqual([GRANTED, token]);
+    await node.expectHeld(SEVERAL, 'v', token);
+  }),
+  rule('of several keys the one that is held longest says for how long', async (node) => {
+    await node.set('lock:a', 'other', 5_000);
+    await node.set('lock:b', 'other', 3_000);
+    expect(await node.askOne(acquire(SEVERAL, 'v', node.timeUs))).toEqual([HELD, 5_000]);
+  }),
+];
+
+/** Markers that do not let a node vote, and one that does. */
+function markersOf(runId: string): Readonly<Record<string, string | undefined>> {
+  return {
+    none: undefined,
+    'a joining one': `joining ${runId} nonce 3 30000`,
+    'a starting one': `starting ${runId} nonce 3 30000`,
+    'one of another process': `active ${'0123456789'.repeat(4)} nonce 3 30000`,
+    'one of another number of nodes': `active ${runId} nonce 5 30000`,
+    'one of shorter ttls': `active ${runId} nonce 3 29999`,
+    'one that is none': `active ${runId}`,
+  };
+}
+
+const MARKED = { nodeCount: 3, maxTtl: 30_000 } as const;
+
+/** What a marker has a say in. */
+const VOTES: readonly (readonly [string, LockKeys, Operation])[] = [
+  ...WAYS.map(([way, keys, take]) => [way, keys, take(keys, 'v', 1)] as const),
+  ['CONFIRM', ONE, confirm(ONE, 'v', 1)],
+  ['CONFIRM-SHARE', SHARED, confirm(SHARED, 'v', 1)],
+  ['EXTEND', ONE, extend(ONE, 'v', 1)],
+  ['EXTEND-SHARE', SHARED, extend(SHARED, 'v', 1)],
+  ['EXTEND-PERMIT', SLOT, extend(SLOT, 'v', 1)],
+];
+
+const marking: readonly Rule[] = [
+  ...VOTES.map(([name, keys, operation]) =>
+    rule(`${name} is refused without a marker of the running process`, async (node) => {
+      for (const [which, marker] of Object.entries(markersOf(node.runId))) {
+        if (marker !== undefined) await node.set(MARKER_KEY, marker);
+        expect(await node.askOne(operation, MARKED), which).toEqual([QUARANTINED]);
+        for (const key of [...keys.keys, ...keys.fences]) expect(await node.get(key), which).toBeNull();
+      }
+    }),
+  ),
+  ...WAYS.map(([way, keys, take]) =>
+    rule(`${way} is granted with one`, async (node) => {
+      for (const maxTtl of [30_000, 60_000]) {
+        await node.set(MARKER_KEY, `active ${node.runId} nonce 3 ${maxTtl}`);
+        expect(await node.askOne(take(keys, 'v', node.timeUs), MARKED)).toEqual([GRANTED, node.timeUs]);
+      }
+    }),
+  ),
+  rule('RELEASE needs no marker and no deadline', async (node) => {
+    for (const keys of [ONE, SEVERAL, SLOT]) {
+      await node.askOne(acquire(keys, 'v', node.timeUs));
+      const reply = await node.askOne(release(keys, 'v'), { ...MARKED, deadlineUs: -1 });
+      expect(reply[0]).toBe(GRANTED);
+      for (const key of keys.keys) expect(await node.get(key)).toBeNull();
+    }
+  }),
+  rule('a marker is written where the process and the marker are those that were seen', async (node) => {
+    expect(await node.mark('first')).toBe(true);
+    expect(await node.mark('second', { marker: 'first' })).toBe(true);
+    expect(await node.get(MARKER_KEY)).toBe('second');
+  }),
+  rule('a marker is not written where any of it has changed, or too late', async (node) => {
+    await node.mark('first');
+    expect(await node.mark('second', { marker: '' })).toBe(false);
+    expect(await node.mark('second', { marker: 'another' })).toBe(false);
+    expect(await node.mark('second', { marker: 'first', runId: '0'.repeat(40) })).toBe(false);
+    expect(await node.mark('second', { marker: 'first', deadlineUs: -1 })).toBe(false);
+    expect(await node.get(MARKER_KEY)).toBe('first');
+    expect(await node.mark('second', { marker: 'first', deadlineUs: 0 })).toBe(true);
+  }),
+];
+
+const confirming: readonly Rule[] = [ONE, SEVERAL].flatMap((keys) => {
+  const which = `CONFIRM of ${keys.keys.length}`;
+  const last = keys.keys.at(-1) ?? '';
+  const lastFence = keys.fences.at(-1) ?? '';
+  return [
+    rule(`${which} raises the counter of a key that the value owns`, async (node) => {
+      const token = node.timeUs + HOUR_US;
+      await node.askOne(acquire(keys, 'v', node.timeUs));
+      expect(await node.askOne(confirm(keys, 'v', token))).toEqual([GRANTED, token]);
+      await node.expectHeld(keys, 'v', token);
+      expect(await node.askOne(confirm(keys, 'v', token))).toEqual([GRANTED, token]);
+    }),
+    rule(`${which} is refused where the key is gone, and touches nothing`, async (node) => {
+      await node.askOne(acquire(keys, 'v', node.timeUs));
+      await node.delete(last);
+      expect(await node.askOne(confirm(keys, 'v', node.timeUs + 9))).toEqual([MISSING]);
+      expect(await node.get(last)).toBeNull();
+      expect(await node.get(lastFence)).toBe(String(node.timeUs));
+    }),
+    rule(`${which} is refused where another has the key, and touches nothing`, async (node) => {
+      await node.askOne(acquire(keys, 'v', node.timeUs));
+      await node.set(last, 'other', 5_000);
+      expect(await node.askOne(confirm(keys, 'v', node.timeUs + 9))).toEqual([HELD, 5_000]);
+      expect(await node.get(lastFence)).toBe(String(node.timeUs));
+    }),
+    rule(`${which} is refused where the counter is higher, and touches nothing`, async (node) => {
+      await node.askOne(acquire(keys, 'v', node.timeUs));
+      await node.set(lastFence, node.timeUs + 10);
+      expect(await node.askOne(confirm(keys, 'v', node.timeUs + 9))).toEqual([SUPERSEDED, node.timeUs + 10]);
+      expect(await node.get(lastFence)).toBe(String(node.timeUs + 10));
+    }),
+    rule(`${which} never shortens the life of a counter`, async (node) => {
+      await node.askOne(acquire(keys, 'v', node.timeUs));
+      await node.askOne(confirm(keys, 'v', node.timeUs + 9), { retention: 3_000 });
+      for (const fence of keys.fences) expect(await node.left(fence)).toBe(3_600_000);
+    }),
+  ];
+});
+
+const extending: readonly Rule[] = [ONE, SEVERAL, SLOT].flatMap((keys) => {
+  const which = `EXTEND of ${keys === SLOT ? 'a permit' : keys.keys.length}`;
+  const last = keys.keys.at(-1) ?? '';
+  const lastFence = keys.fences.at(-1) ?? '';
+  const held = (node: RuleNode) => node.askOne(acquire(keys, 'v', node.timeUs));
+  return [
+    rule(`${which} lets the keys live from now on, and never shorter`, async (node) => {
+      const token = node.timeUs;
+      await held(node);
+      await node.pass(1_000);
+      expect(await node.askOne(extend(keys, 'v', token))).toEqual([GRANTED, token]);
+      for (const key of keys.keys) expect(await node.left(key)).toBe(10_000);
+      await node.askOne(extend(keys, 'v', token, 5_000));
+      for (const key of keys.keys) expect(await node.left(key)).toBe(10_000);
+    }),
+    rule(`${which} raises a lower counter to the token, and keeps it`, async (node) => {
+      const token = node.timeUs;
+      await held(node);
+      await node.set(lastFence, token - 5, 3_600_000);
+      await node.askOne(extend(keys, 'v', token), { retention: 3_000 });
+      expect(await node.get(lastFence)).toBe(String(token));
+      expect(await node.left(lastFence)).toBe(3_600_000);
+    }),
+    rule(`${which} takes a key again that is gone, where no counter is higher`, async (node) => {
+      const token = node.timeUs;
+      await held(node);
+      await node.delete(last);
+      expect(await node.askOne(extend(keys, 'v', token))).toEqual([GRANTED, token]);
+      await node.expectHeld(keys, 'v', token);
+      expect(await node.left(last)).toBe(10_000);
+    }),
+    ...[true, false].map((isGone) =>
+      rule(`${which} is refused where a counter is higher, the key gone: ${isGone}`, async (node) => {
+        const token = node.timeUs;
+        await held(node);
+        if (isGone) await node.delete(last);
+        await node.set(lastFence, token + 1);
+        await node.pass(1_000);
+        expect(await node.askOne(extend(keys, 'v', token))).toEqual([SUPERSEDED, token + 1]);
+        expect(await node.get(last)).toBe(isGone ? null : 'v');
+        for (const key of keys.keys.slice(0, -1)) expect(await node.left(key)).toBe(9_000);
+      }),
+    ),
+    rule(`${which} is refused where another has a key, and touches nothing`, async (node) => {
+      const token = node.timeUs;
+      await held(node);
+      await node.set(last, 'other', 5_000);
+      await node.pass(1_000);
+      expect(await node.askOne(extend(keys, 'v', token))).toEqual([HELD, 4_000]);
+      expect(await node.get(last)).toBe('other');
+      for (const key of keys.keys.slice(0, -1)) expect(await node.left(key)).toBe(9_000);
+    }),
+    rule(`${which} without fencing takes no key again`, async (node) => {
+      const plain = unfenced(keys);
+      await node.askOne(acquire(plain, 'v', 0));
+      expect(await node.askOne(extend(plain, 'v', 0))).toEqual([GRANTED, 0]);
+      await node.delete(last);
+      expect(await node.askOne(extend(plain, 'v', 0))).toEqual([MISSING]);
+      expect(await node.get(last)).toBeNull();
+    }),
+    rule(`${which} is too late after its deadline, and touches nothing`, async (node) => {
+      const token = node.timeUs;
+      await held(node);
+      await node.pass(1_000);
+      expect(await node.askOne(extend(keys, 'v', token), { deadlineUs: -1 })).toEqual([LATE]);
+      for (const key of keys.keys) expect(await node.left(key)).toBe(9_000);
+    }),
+  ];
+});
+
+const releasing: readonly Rule[] = [ONE, SEVERAL, SLOT].flatMap((keys) => {
+  const which = `RELEASE of ${keys === SLOT ? 'a permit' : keys.keys.length}`;
+  return [
+    rule(`${which} takes the keys away, and leaves the counters`, async (node) => {
+      await node.askOne(acquire(keys, 'v', node.timeUs));
+      expect((await node.askOne(release(keys, 'v')))[0]).toBe(GRANTED);
+      for (const key of keys.keys) expect(await node.get(key)).toBeNull();
+      for (const fence of keys.fences) expect(await node.get(fence)).toBe(String(node.timeUs));
+      expect(await node.askOne(release(keys, 'v'))).toEqual([MISSING]);
+    }),
+    rule(`${which} leaves what another has`, async (node) => {
+      await node.askOne(acquire(keys, 'other', node.timeUs));
+      expect(await node.askOne(release(keys, 'v'))).toEqual([HELD, 10_000]);
+      await node.expectHeld(keys, 'other', node.timeUs);
+    }),
+  ];
+});
+
+const sharing: readonly Rule[] = [
+  rule('readers share a key, and none of them has it alone', async (node) => {
+    const { timeUs } = node;
+    expect(await node.askOne(acquire(SHARED, 'r1', timeUs))).toEqual([GRANTED, timeUs]);
+    expect(await node.askOne(acquire(SHARED, 'r2', timeUs, 20_000))).toEqual([GRANTED, timeUs + 1]);
+    expect(await node.askOne(acquire(ONE, 'w', timeUs))).toEqual([HELD, 20_000]);
+    await node.askOne(release(SHARED, 'r2'));
+    expect(await node.askOne(acquire(ONE, 'w', timeUs))).toEqual([HELD, 10_000]);
+    await node.askOne(release(SHARED, 'r1'));
+    expect(await node.askOne(acquire(ONE, 'w', timeUs))).toEqual([GRANTED, timeUs + 2]);
+    expect(await node.askOne(acquire(SHARED, 'r3', timeUs))).toEqual([HELD, 10_000]);
+  }),
+  rule('a key lives as long as the last of its readers, and none of them shortens it', async (node) => {
+    const { timeUs } = node;
+    await node.askOne(acquire(SHARED, 'r1', timeUs, 20_000));
+    await node.askOne(acquire(SHARED, 'r2', timeUs, 5_000));
+    expect(await node.left('lock:a')).toBe(20_000);
+    await node.askOne(extend(SHARED, 'r2', timeUs + 1, 10_000));
+    expect(await node.left('lock:a')).toBe(20_000);
+    expect(await node.left(SHARED.sharers ?? '')).toBe(20_000);
+    await node.askOne(extend(SHARED, 'r2', timeUs + 1, 30_000));
+    expect(await node.left('lock:a')).toBe(30_000);
+  }),
+  rule('a reader’s extension never shortens its share', async (node) => {
+    const { timeUs } = node;
+    await node.askOne(acquire(SHARED, 'r1', timeUs, 20_000));
+    await node.askOne(acquire(SHARED, 'r2', timeUs, 30_000));
+    await node.askOne(extend(SHARED, 'r2', timeUs + 1, 1_000));
+    await node.askOne(release(SHARED, 'r1'));
+    expect(await node.left('lock:a')).toBe(30_000);
+  }),
+  rule(
+    'each reader has its own expiry: past it there is nothing to confirm, nor to extend without a token',
+    async (node) => {
+      const { timeUs } = node;
+      const plain = unfenced(SHARED);
+      await node.askOne(acquire(plain, 'r1', 0, 1_000));
+      await node.askOne(acquire(plain, 'r2', 0, 20_000));
+      await node.pass(1_000);
+      expect(await node.askOne(extend(plain, 'r1', 0, 500))).toEqual([GRANTED, 0]);
+      await node.pass(501);
+      expect(await node.askOne(confirm(SHARED, 'r1', timeUs))).toEqual([MISSING]);
+      expect(await node.askOne(extend(plain, 'r1', 0))).toEqual([MISSING]);
+      expect(await node.askOne(extend(plain, 'r2', 0))).toEqual([GRANTED, 0]);
+    },
+  ),
+  rule('each reader has its own expiry: past it, it is a new reader, with a new token', async (node) => {
+    const { timeUs } = node;
+    await node.askOne(acquire(SHARED, 'r1', timeUs, 1_000));
+    await node.askOne(acquire(SHARED, 'r2', timeUs, 20_000));
+    await node.pass(1_001);
+    expect(await node.askOne(extend(SHARED, 'r1', timeUs))).toEqual([SUPERSEDED, timeUs + 1]);
+    const later = node.timeUs;
+    expect(await node.askOne(acquire(SHARED, 'r1', later, 30_000))).toEqual([GRANTED, later]);
+    expect(await node.left('lock:a')).toBe(30_000);
+  }),
+  rule('a share that is extended takes no heed of counters that other readers have raised', async (node) => {
+    const { timeUs } = node;
+    await node.askOne(acquire(SHARED, 'r1', timeUs));
+    await node.askOne(acquire(SHARED, 'r2', timeUs));
+    expect(await node.askOne(extend(SHARED, 'r1', timeUs))).toEqual([GRANTED, timeUs]);
+    expect(await node.get(SHARED.fences[0] ?? '')).toBe(String(timeUs + 1));
+  }),
+  rule(
+    'a share that is gone is taken again where no counter is higher, and not where one is',
+    async (node) => {
+      const { timeUs } = node;
+      await node.askOne(acquire(SHARED, 'r1', timeUs));
+      await node.delete('lock:a');
+      expect(await node.askOne(extend(SHARED, 'r1', timeUs))).toEqual([GRANTED, timeUs]);
+      expect(await node.get('lock:a')).toBe('&');
+      await node.delete('lock:a');
+      await node.set(SHARED.fences[0] ?? '', timeUs + 1);
+      expect(await node.askOne(extend(SHARED, 'r1', timeUs))).toEqual([SUPERSEDED, timeUs + 1]);
+      expect(await node.get('lock:a')).toBeNull();
+    },
+  ),
+  rule('shares from before a key was free are gone', async (node) => {
+    const { timeUs } = node;
+    await node.askOne(acquire(SHARED, 'r1', timeUs, 20_000));
+    await node.delete('lock:a');
+    await node.askOne(acquire(SHARED, 'r2', timeUs, 5_000));
+    expect(await node.askOne(confirm(SHARED, 'r1', timeUs + 5))).toEqual([MISSING]);
+  }),
+  rule('CONFIRM of a share raises the counter, and never lowers it', async (node) => {
+    const { timeUs } = node;
+    const fence = SHARED.fences[0] ?? '';
+    await node.askOne(acquire(SHARED, 'r1', timeUs));
+    expect(await node.askOne(confirm(SHARED, 'r1', timeUs + 5))).toEqual([GRANTED, timeUs + 5]);
+    expect(await node.get(fence)).toBe(String(timeUs + 5));
+    await node.set(fence, timeUs + 9);
+    expect(await node.askOne(confirm(SHARED, 'r1', timeUs + 7))).toEqual([GRANTED, timeUs + 7]);
+    expect(await node.get(fence)).toBe(String(timeUs + 9));
+  }),
+  rule('CONFIRM of a share is refused to those that have none', async (node) => {
+    const { timeUs } = node;
+    expect(await node.askOne(confirm(SHARED, 'r1', timeUs))).toEqual([MISSING]);
+    await node.askOne(acquire(SHARED, 'r2', timeUs));
+    expect(await node.askOne(confirm(SHARED, 'r1', timeUs))).toEqual([MISSING]);
+    await node.askOne(release(SHARED, 'r2'));
+    await node.askOne(acquire(ONE, 'w', timeUs));
+    expect(await node.askOne(confirm(SHARED, 'r2', timeUs + 9))).toEqual([HELD, 10_000]);
+    expect(await node.askOne(extend(SHARED, 'r2', timeUs + 9))).toEqual([HELD, 10_000]);
+    expect(await node.askOne(release(SHARED, 'r2'))).toEqual([HELD, 10_000]);
+  }),
+  rule('EXTEND of a share is too late after its deadline', async (node) => {
+    await node.askOne(acquire(SHARED, 'r1', node.timeUs));
+    const reply = await node.askOne(extend(SHARED, 'r1', node.timeUs, 20_000), { deadlineUs: -1 });
+    expect(reply).toEqual([LATE]);
+    expect(await node.left('lock:a')).toBe(10_000);
+  }),
+];
+
+const permitting: readonly Rule[] = [
+  rule('a semaphore of another size gives no permit, and extends none', async (node) => {
+    const { timeUs } = node;
+    const larger = { ...SLOT, size: { key: SLOT.size?.key ?? '', permits: 4 } };
+    await node.askOne(acquire(SLOT, 'v', timeUs));
+    expect(await node.askOne(acquire(larger, 'w', timeUs))).toEqual([FOREIGN, 'a semaphore of 3']);
+    expect(await node.askOne(extend(larger, 'v', timeUs))).toEqual([FOREIGN, 'a semaphore of 3']);
+  }),
+  rule(
+    'the size of a semaphore lives for twice the largest maxTtl, and never shorter for another',
+    async (node) => {
+      const key = SLOT.size?.key ?? '';
+      await node.askOne(acquire(SLOT, 'v', node.timeUs), { maxTtl: 30_000 });
+      expect(await node.left(key)).toBe(60_000);
+      await node.askOne(acquire(SLOT, 'w', node.timeUs), { maxTtl: 1_000 });
+      await node.askOne(extend(SLOT, 'v', node.timeUs, 500), { maxTtl: 1_000 });
+      expect(await node.left(key)).toBe(60_000);
+      await node.askOne(extend(SLOT, 'v', node.timeUs), { maxTtl: 40_000 });
+      expect(await node.left(key)).toBe(80_000);
+    },
+  ),
+];
+
+const waiting: readonly Rule[] = ALONE.filter(([way]) => /^CONTEND/.test(way)).flatMap(
+  ([way, keys, take]) => [
+    rule(
+      `${way} enters the queue of a key that is held, which lives for twice the largest maxTtl`,
+      async (node) => {
+        const [key = ''] = keys.keys;
+        const [queue = ''] = keys.queues;
+        await node.set(key, 'other', 5_000);
+        expect(await node.askOne(take(keys, 'v', node.timeUs), { maxTtl: 30_000 })).toEqual([HELD, 5_000, 0]);
+        expect(await node.left(queue)).toBe(60_000);
+        await node.askOne(take(keys, 'v', node.timeUs), { maxTtl: 1_000 });
+        expect(await node.left(queue)).toBe(60_000);
+        await node.askOne(take(keys, 'v', node.timeUs), { maxTtl: 40_000 });
+        expect(await node.left(queue)).toBe(80_000);
+      },
+    ),
+    rule(`${way} takes what is kept for it`, async (node) => {
+      for (const key of keys.keys) await node.set(key, '~p.1', 100);
+      expect(await node.askOne(take(keys, 'v', node.timeUs))).toEqual([GRANTED, node.timeUs]);
+      await node.expectHeld(keys, 'v', node.timeUs);
+      for (const key of keys.keys) expect(await node.left(key)).toBe(10_000);
+    }),
+  ],
+);
+
+export const RULES: readonly Rule[] = [
+  ...acquiring,
+  ...several,
+  ...marking,
+  ...confirming,
+  ...extending,
+  ...releasing,
+  ...sharing,
+  ...permitting,
+  ...waiting,
+];
