@@ -13,6 +13,7 @@ const FAILURES = [
   'Holder set back to a snapshot',
   'Lock value used twice',
   'Unequal maxTtl',
+  'Unequal settings for what nodes keep',
   'Node clock steps forward',
   'Node clock steps back',
   'Node clock drifts',
