@@ -26,6 +26,7 @@ export const FOREIGN = 4;
 export const SUPERSEDED = 5;
 export const LATE = 6;
 export const QUARANTINED = 7;
+export const FAILED = 8;
 
 /** β, in microseconds. */
 export const CLAMP_US = 1_000_000;
@@ -133,6 +134,11 @@ export class RuleNode {
   /** Without expiry, as no lock is. */
   async setForEver(key: string): Promise<void> {
     await this.#run(['SET', key, 'for ever']);
+  }
+
+  /** As something that no counter is. */
+  async setList(key: string): Promise<void> {
+    await this.#run(['LPUSH', key, 'element']);
   }
 
   async delete(key: string): Promise<void> {

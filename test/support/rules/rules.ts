@@ -6,6 +6,7 @@ import {
   confirm,
   contend,
   extend,
+  FAILED,
   FOREIGN,
   GRANTED,
   HELD,
@@ -113,6 +114,11 @@ const acquiring: readonly Rule[] = WAYS.flatMap(([way, keys, take]) => [
     await node.setForEver(key);
     expect((await node.askOne(take(keys, 'v', node.timeUs)))[0]).toBe(FOREIGN);
     expect(await node.get(key)).toBe('for ever');
+  }),
+  rule(`${way} leaves no key behind where a counter can't be raised`, async (node) => {
+    await node.setList(keys.fences.at(-1) ?? '');
+    expect((await node.askOne(take(keys, 'v', node.timeUs)))[0]).toBe(FAILED);
+    for (const key of keys.keys) expect(await node.left(key)).toBe(-2);
   }),
   rule(`${way} never shortens the life of a counter`, async (node) => {
     for (const fence of keys.fences) await node.set(fence, 7, 3_600_000);
