@@ -28,6 +28,9 @@ export const LATE = 6;
 export const QUARANTINED = 7;
 export const FAILED = 8;
 
+/** How many tokens a lease has. */
+export const BLOCK = 8;
+
 /** β, in microseconds. */
 export const CLAMP_US = 1_000_000;
 
@@ -86,6 +89,7 @@ export class RuleNode {
       CLAMP_US,
       retention,
       grace,
+      BLOCK,
     ];
     const carriers = operations.map((operation) => ({ operation }));
     encodeAll(inSendingOrder(carriers), true, { keys, args });

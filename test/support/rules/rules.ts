@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import type { LockKeys, Operation } from '../../../src/wire/operation.ts';
 import {
   acquire,
+  BLOCK,
   CLAMP_US,
   confirm,
   contend,
@@ -58,12 +59,20 @@ const acquiring: readonly Rule[] = WAYS.flatMap(([way, keys, take]) => [
     for (const fence of keys.fences) expect(await node.get(fence)).toBe(String(timeUs + 17));
     for (const key of keys.keys) expect(await node.left(key)).toBe(10_000);
   }),
-  rule(`${way} raises a counter that is at the proposal or above it by one`, async (node) => {
+  ...[HOUR_US, 0, -1, 1 - BLOCK].map((ahead) =>
+    rule(`${way} raises a counter that is ${ahead} above the proposal by a block`, async (node) => {
+      const { timeUs } = node;
+      const before = timeUs + ahead;
+      for (const fence of keys.fences) await node.set(fence, before);
+      expect(await node.askOne(take(keys, 'v', timeUs))).toEqual([GRANTED, before + BLOCK]);
+      for (const fence of keys.fences) expect(await node.get(fence)).toBe(String(before + BLOCK));
+    }),
+  ),
+  rule(`${way} raises a counter that is a block below the proposal to that`, async (node) => {
     const { timeUs } = node;
-    const before = timeUs + HOUR_US;
-    for (const fence of keys.fences) await node.set(fence, before);
-    expect(await node.askOne(take(keys, 'v', timeUs))).toEqual([GRANTED, before + 1]);
-    for (const fence of keys.fences) expect(await node.get(fence)).toBe(String(before + 1));
+    for (const fence of keys.fences) await node.set(fence, timeUs - BLOCK);
+    expect(await node.askOne(take(keys, 'v', timeUs))).toEqual([GRANTED, timeUs]);
+    for (const fence of keys.fences) expect(await node.get(fence)).toBe(String(timeUs));
   }),
   rule(`${way} takes no proposal that is more than β ahead of the node's TIME`, async (node) => {
     const { timeUs } = node;
@@ -133,7 +142,7 @@ const several: readonly Rule[] = [
     const [first = '', second = ''] = SEVERAL.fences;
     await node.set(first, timeUs + HOUR_US);
     await node.set(second, timeUs + 2 * HOUR_US);
-    const token = timeUs + 2 * HOUR_US + 1;
+    const token = timeUs + 2 * HOUR_US + BLOCK;
     expect(await node.askOne(acquire(SEVERAL, 'v', timeUs))).toEqual([GRANTED, token]);
     await node.expectHeld(SEVERAL, 'v', token);
   }),
@@ -342,12 +351,12 @@ const sharing: readonly Rule[] = [
   rule('readers share a key, and none of them has it alone', async (node) => {
     const { timeUs } = node;
     expect(await node.askOne(acquire(SHARED, 'r1', timeUs))).toEqual([GRANTED, timeUs]);
-    expect(await node.askOne(acquire(SHARED, 'r2', timeUs, 20_000))).toEqual([GRANTED, timeUs + 1]);
+    expect(await node.askOne(acquire(SHARED, 'r2', timeUs, 20_000))).toEqual([GRANTED, timeUs + BLOCK]);
     expect(await node.askOne(acquire(ONE, 'w', timeUs))).toEqual([HELD, 20_000]);
     await node.askOne(release(SHARED, 'r2'));
     expect(await node.askOne(acquire(ONE, 'w', timeUs))).toEqual([HELD, 10_000]);
     await node.askOne(release(SHARED, 'r1'));
-    expect(await node.askOne(acquire(ONE, 'w', timeUs))).toEqual([GRANTED, timeUs + 2]);
+    expect(await node.askOne(acquire(ONE, 'w', timeUs))).toEqual([GRANTED, timeUs + 2 * BLOCK]);
     expect(await node.askOne(acquire(SHARED, 'r3', timeUs))).toEqual([HELD, 10_000]);
   }),
   rule('a key lives as long as the last of its readers, and none of them shortens it', async (node) => {
@@ -355,17 +364,17 @@ const sharing: readonly Rule[] = [
     await node.askOne(acquire(SHARED, 'r1', timeUs, 20_000));
     await node.askOne(acquire(SHARED, 'r2', timeUs, 5_000));
     expect(await node.left('lock:a')).toBe(20_000);
-    await node.askOne(extend(SHARED, 'r2', timeUs + 1, 10_000));
+    await node.askOne(extend(SHARED, 'r2', timeUs + BLOCK, 10_000));
     expect(await node.left('lock:a')).toBe(20_000);
     expect(await node.left(SHARED.sharers ?? '')).toBe(20_000);
-    await node.askOne(extend(SHARED, 'r2', timeUs + 1, 30_000));
+    await node.askOne(extend(SHARED, 'r2', timeUs + BLOCK, 30_000));
     expect(await node.left('lock:a')).toBe(30_000);
   }),
   rule('a reader’s extension never shortens its share', async (node) => {
     const { timeUs } = node;
     await node.askOne(acquire(SHARED, 'r1', timeUs, 20_000));
     await node.askOne(acquire(SHARED, 'r2', timeUs, 30_000));
-    await node.askOne(extend(SHARED, 'r2', timeUs + 1, 1_000));
+    await node.askOne(extend(SHARED, 'r2', timeUs + BLOCK, 1_000));
     await node.askOne(release(SHARED, 'r1'));
     expect(await node.left('lock:a')).toBe(30_000);
   }),
@@ -389,7 +398,7 @@ const sharing: readonly Rule[] = [
     await node.askOne(acquire(SHARED, 'r1', timeUs, 1_000));
     await node.askOne(acquire(SHARED, 'r2', timeUs, 20_000));
     await node.pass(1_001);
-    expect(await node.askOne(extend(SHARED, 'r1', timeUs))).toEqual([SUPERSEDED, timeUs + 1]);
+    expect(await node.askOne(extend(SHARED, 'r1', timeUs))).toEqual([SUPERSEDED, timeUs + BLOCK]);
     const later = node.timeUs;
     expect(await node.askOne(acquire(SHARED, 'r1', later, 30_000))).toEqual([GRANTED, later]);
     expect(await node.left('lock:a')).toBe(30_000);
@@ -399,7 +408,7 @@ const sharing: readonly Rule[] = [
     await node.askOne(acquire(SHARED, 'r1', timeUs));
     await node.askOne(acquire(SHARED, 'r2', timeUs));
     expect(await node.askOne(extend(SHARED, 'r1', timeUs))).toEqual([GRANTED, timeUs]);
-    expect(await node.get(SHARED.fences[0] ?? '')).toBe(String(timeUs + 1));
+    expect(await node.get(SHARED.fences[0] ?? '')).toBe(String(timeUs + BLOCK));
   }),
   rule(
     'a share that is gone is taken again where no counter is higher, and not where one is',
