@@ -1,3 +1,4 @@
+export type { AbortSignalLike } from './base/abort-signal.ts';
 export type { Clock, Timer } from './base/clock.ts';
 export {
   ClosedError,
@@ -11,8 +12,8 @@ export {
   NoQuorumError,
   NotALockError,
   OtherSizeError,
+  type OwnHold,
   QuorlockError,
-  SelfDeadlockError,
   UpgradeError,
   WaitTimeoutError,
 } from './base/errors.ts';
@@ -34,6 +35,6 @@ export type { Permits } from './redlock/permits.ts';
 export type { Queue, QueuedProcess } from './redlock/queue.ts';
 export type { ReadWriteLock } from './redlock/read-write.ts';
 export type { Resources } from './redlock/resources.ts';
-export type { Semaphore, UsingPermitOptions } from './redlock/semaphore.ts';
+export type { Semaphore } from './redlock/semaphore.ts';
 export { Redlock } from './redlock.ts';
 export type { Client, ConnectionState, Subscription, SubscriptionEvents } from './wire/client.ts';

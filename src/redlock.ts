@@ -3,7 +3,7 @@ import { ClosedError, InitializeError } from './base/errors.ts';
 import { type Random, SystemRandom } from './base/random.ts';
 import { Attempts } from './lock/attempts.ts';
 import type { LeaseDeps } from './lock/lease.ts';
-import type { Lock } from './lock/lock.ts';
+import { type Lock, leaseOf } from './lock/lock.ts';
 import { LockValues } from './lock/lock-values.ts';
 import { Quorum } from './quorum/quorum.ts';
 import { Acquirer, type LockSpec } from './redlock/acquirer.ts';
@@ -23,7 +23,6 @@ import {
   type Settings,
   TRY_ACQUIRE_NAMES,
   type TryAcquireOptions,
-  USING_NAMES,
   type UsingOptions,
 } from './redlock/options.ts';
 import { type Queue, queueOf } from './redlock/queue.ts';
@@ -40,6 +39,7 @@ import {
 } from './redlock/resources.ts';
 import { Semaphore } from './redlock/semaphore.ts';
 import { Slots } from './redlock/slots.ts';
+import { callOf, type Routine, Usings } from './redlock/usings.ts';
 import { emitWarning, outsideOurs, warnOfNodes } from './redlock/warnings.ts';
 import { WaitQueues } from './waiting/wait-queues.ts';
 import type { Client } from './wire/client.ts';
@@ -62,6 +62,7 @@ export class Redlock {
   readonly #attempts: Attempts;
   readonly #waitQueues: WaitQueues;
   readonly #acquirer: Acquirer;
+  readonly #usings: Usings;
   readonly #background = new Background();
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
@@ -124,6 +125,7 @@ export class Redlock {
       waitQueues: this.#waitQueues,
       closing,
     });
+    this.#usings = new Usings(settings, this.#clock, this.#acquirer);
   }
 
   /**
@@ -135,8 +137,6 @@ export class Redlock {
    * @throws {NoQuorumError} too few nodes can vote
    * @throws {LockExpiredError} it was granted too slowly, and waitTime is over
    * @throws {NotALockError} the key exists and is something else
-   * @throws {SelfDeadlockError} the call is made inside of a `using` that holds the same resource
-   * @throws {UpgradeError} it is made inside of a `usingRead` of the same resource
    * @throws {ClosedError} the Redlock was closed
    * @throws {TypeError | RangeError} a bad resource or option
    * @throws the reason of `options.signal`, as it is
@@ -159,18 +159,30 @@ export class Redlock {
 
   /**
    * Runs a routine while holding a lock, and keeps the lock alive as long as it runs. If that fails, `lock.signal`
-   * aborts before the validity ends; the routine should stop then.
+   * aborts before the validity ends; the routine should stop then. It should as well when the Redlock is being closed: then
+   * `lock.signal` aborts with a {@link ClosedError}, and the lock is held until the routine has settled.
+   *
+   * Code that may run inside of another `using` of the same resource would wait for itself. It shows the lock that it runs
+   * under, with `within`, and the routine gets that one.
    *
    * @returns what the routine returned; its own error is passed on. The release changes neither.
    * @throws as acquire, before the routine has started
+   * @throws {LockLostError | LockReleasedError} the lock that is shown is held no more
+   * @throws {UpgradeError} it is a read lock
    */
+  using<Result>(resources: Resources, routine: Routine<Lock, Result>): Promise<Result>;
+  using<Result>(
+    resources: Resources,
+    options: UsingOptions | undefined,
+    routine: Routine<Lock, Result>,
+  ): Promise<Result>;
   async using<Result>(
     resources: Resources,
-    options: UsingOptions,
-    routine: (lock: Lock) => Result | PromiseLike<Result>,
+    options: UsingOptions | Routine<Lock, Result> | undefined,
+    routine?: Routine<Lock, Result>,
   ): Promise<Result> {
-    checkNames('using option', options, USING_NAMES);
-    return this.#acquirer.use(this.#spec(resources), options, routine);
+    const call = callOf('using', options, routine);
+    return this.#usings.use(this.#spec(resources), call);
   }
 
   /**
@@ -182,7 +194,7 @@ export class Redlock {
     const alone = this.#spec(checkResource(resource));
     const target = sharedKeysFor(resource, this.#settings);
     const shared = this.#specOf(alone.resources, target);
-    return new ReadWriteLock(resource, this.#acquirer, shared, alone);
+    return new ReadWriteLock(resource, this.#acquirer, this.#usings, shared, alone);
   }
 
   /**
@@ -202,10 +214,12 @@ export class Redlock {
       lookTimeout: this.#releaseTimeout,
       keysOf: (some) => slotKeysFor(resource, permits, some, this.#settings),
     });
-    const gate = this.#specOf([resource], gateKeysFor(resource, this.#settings));
+    // Where this process has the gate, it gathers permits for another caller: that ends by itself.
+    const isOwn = () => true;
+    const gate = { ...this.#specOf([resource], gateKeysFor(resource, this.#settings)), isOwn };
     const acquirer = this.#acquirer;
     const gathering = new Gathering({ settings: this.#settings, clock: this.#clock, acquirer, gate }, slots);
-    return new Semaphore(resource, permits, acquirer, slots, gathering);
+    return new Semaphore(resource, permits, { acquirer, usings: this.#usings, slots, gathering });
   }
 
   /**
@@ -254,9 +268,14 @@ export class Redlock {
   }
 
   /**
-   * Ends everything: calls that wait reject with a {@link ClosedError}, held locks are released, timers stop, and the
-   * connections that this Redlock made are closed; clients that were handed in stay open. Resolves within about two
-   * node timeouts, never rejects, and may be called again.
+   * Ends everything. New calls, and those that wait, reject with a {@link ClosedError}. The signals of the routines of
+   * `using` that run abort with one, and their locks are kept until each has settled, for `closeTimeout` at the most; then
+   * they are left to expire. Locks of `acquire` are released at once. In the end timers stop, and the connections that this
+   * Redlock made are closed; clients that were handed in stay open.
+   *
+   * Resolves when all of that is done, after `closeTimeout` at the latest (or about two node timeouts, if that is longer),
+   * never rejects, and may be called again. A routine of `using` that awaits it waits for itself, until `closeTimeout` is
+   * over: call it there without awaiting it.
    */
   close(): Promise<void> {
     this.#closed ??= this.#close();
@@ -269,14 +288,42 @@ export class Redlock {
   }
 
   async #close(): Promise<void> {
+    const { routines } = this.#usings;
+    const { closeTimeout } = this.#settings;
+    const startedAtMs = this.#clock.monotonic();
     this.#closing.abort(new ClosedError({ resources: [] }));
     this.#quorum.stopAsking();
     this.#waitQueues.endWaits(this.#closing.signal.reason);
-    for (const lease of [...this.#waitQueues.leases()]) void lease.releaseOnNodes();
-    await this.#background.done();
-    await this.#quorum.flush();
+    routines.askToStop();
+    this.#releaseUnused(routines.locks);
+    await routines.settled(closeTimeout);
+    routines.abandon();
+    const restMs = Math.max(closeTimeout, 2 * this.#releaseTimeout) - (this.#clock.monotonic() - startedAtMs);
+    await this.#noLongerThan(restMs, async () => {
+      await this.#background.done();
+      await this.#quorum.flush();
+    });
     this.#waitQueues.close();
     this.#quorum.close();
+  }
+
+  /** Releases every lease but those that routines run under. */
+  #releaseUnused(locks: ReadonlySet<Lock>): void {
+    // A lock that a routine has released is no handle on its lease any more, which may be another caller's.
+    const held = [...locks].filter((lock) => lock.remainingValidity() > 0);
+    const used = new Set(held.map(leaseOf));
+    for (const lease of [...this.#waitQueues.leases()]) if (!used.has(lease)) void lease.releaseOnNodes();
+  }
+
+  /** Waits for some work, but only for so many milliseconds. */
+  #noLongerThan(ms: number, work: () => Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(Math.max(0, ms), resolve);
+      void work().then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
   }
 
   /** A resource that nodes are to be asked about, once they can be. */

@@ -1,3 +1,4 @@
+import { type AbortSignalLike, reasonOf } from './abort-signal.ts';
 import { onAbort } from './on-abort.ts';
 
 /**
@@ -7,7 +8,7 @@ import { onAbort } from './on-abort.ts';
  */
 export function abortable<Result>(
   work: Promise<Result>,
-  signals: readonly AbortSignal[],
+  signals: readonly AbortSignalLike[],
   abandoned: (result: Result) => void,
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
@@ -15,7 +16,8 @@ export function abortable<Result>(
     const interrupt = () => {
       interrupted = true;
       stop();
-      reject(signals.find(({ aborted }) => aborted)?.reason);
+      const aborted = signals.find((signal) => signal.aborted);
+      reject(aborted && reasonOf(aborted));
     };
     const stops = signals.map((signal) => onAbort(signal, interrupt));
     const stop = () => {

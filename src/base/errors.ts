@@ -9,7 +9,6 @@ export type ErrorCode =
   | 'QUORLOCK_LOST'
   | 'QUORLOCK_RELEASED'
   | 'QUORLOCK_NOT_A_LOCK'
-  | 'QUORLOCK_SELF_DEADLOCK'
   | 'QUORLOCK_UPGRADE'
   | 'QUORLOCK_OTHER_SIZE'
   | 'QUORLOCK_EXTEND_FAILED'
@@ -51,15 +50,46 @@ function quoted(resources: readonly string[]): string {
   return resources.map((resource) => JSON.stringify(resource)).join(', ');
 }
 
-/** Somebody else holds the lock, and the call was not to wait. */
+/** What the very process that asked for a lock had of it. */
+export interface OwnHold {
+  /** Milliseconds for which it had had it. */
+  readonly heldForMs: number;
+  /** Of a semaphore: how many permits it had. */
+  readonly permits: number | undefined;
+  /** Whether it only read, and the lock was wanted alone. */
+  readonly isToBeUpgraded: boolean;
+}
+
+function describeOwnHold({ heldForMs, permits, isToBeUpgraded }: OwnHold): string {
+  const since = heldForMs < 1_000 ? `${Math.round(heldForMs)} ms` : `${(heldForMs / 1_000).toFixed(1)} s`;
+  if (isToBeUpgraded) {
+    return (
+      `This process itself has had a read lock of it for ${since}, and a read lock can't become a write lock: look for a write ` +
+      'inside of a usingRead(), and release the read lock first'
+    );
+  }
+  const what = permits === undefined ? 'held it' : `had ${permits} of its permits`;
+  return (
+    `This process itself has ${what} for ${since}: look for a using() inside of a using(), or for a lock that is not ` +
+    'released; one that waits for itself is to show the lock that is there, with { within: lock }'
+  );
+}
+
+/** Somebody else holds the lock, or another part of this program, and the call was not to wait. */
 export class LockHeldError extends QuorlockError {
   readonly code = 'QUORLOCK_HELD';
+  /** What this very process had of the lock; undefined if nothing. */
+  readonly ownHold: OwnHold | undefined;
 
-  constructor(details: ErrorDetails) {
+  constructor(details: ErrorDetails & { readonly ownHold?: OwnHold | undefined }) {
+    const { resources, ownHold } = details;
     super(
-      `${quoted(details.resources)} is held by somebody else. Give acquire() a waitTime, or try again later`,
+      `${quoted(resources)} is held${ownHold === undefined ? ' by somebody else' : ''}. ` +
+        (ownHold === undefined ? '' : `${describeOwnHold(ownHold)}. Else give `) +
+        `${ownHold === undefined ? 'Give ' : ''}acquire() a waitTime, or try again later`,
       details,
     );
+    this.ownHold = ownHold;
   }
 }
 
@@ -81,16 +111,22 @@ export class NoQuorumError extends QuorlockError {
   }
 }
 
-/** Somebody else held the lock during all of waitTime. */
+/** Somebody else held the lock during all of waitTime, or another part of this program. */
 export class WaitTimeoutError extends QuorlockError {
   readonly code = 'QUORLOCK_WAIT_TIMEOUT';
+  /** What this very process had of the lock at the end; undefined if nothing. */
+  readonly ownHold: OwnHold | undefined;
 
-  constructor(details: ErrorDetails & { readonly waitTime: number }) {
+  constructor(details: ErrorDetails & { readonly waitTime: number; readonly ownHold?: OwnHold | undefined }) {
+    const { resources, waitTime, ownHold } = details;
     super(
-      `${quoted(details.resources)} was not free within a waitTime of ${details.waitTime} ms. ` +
-        'Raise waitTime, or hold the lock for less long elsewhere',
+      `${quoted(resources)} was not free within a waitTime of ${waitTime} ms. ` +
+        (ownHold === undefined
+          ? 'Raise waitTime, or hold the lock for less long elsewhere'
+          : `${describeOwnHold(ownHold)}. Else raise waitTime, or hold the lock for less long`),
       details,
     );
+    this.ownHold = ownHold;
   }
 }
 
@@ -158,26 +194,13 @@ export class NotALockError extends QuorlockError {
   }
 }
 
-/** The code that asks for the lock runs inside of a `using` that holds it: it would wait for itself. */
-export class SelfDeadlockError extends QuorlockError {
-  readonly code = 'QUORLOCK_SELF_DEADLOCK';
-
-  constructor(details: ErrorDetails) {
-    super(
-      `${quoted(details.resources)} is held by the using() that this call is made in, so it would wait for itself. ` +
-        'Use the lock that the routine got, or pass reentrant: true to the inner using()',
-      details,
-    );
-  }
-}
-
-/** The code that wants a lock alone runs inside of a `usingRead` that shares it. */
+/** A routine is to have a lock alone, and the lock that was shown with `within` is a read lock of the same resource. */
 export class UpgradeError extends QuorlockError {
   readonly code = 'QUORLOCK_UPGRADE';
 
   constructor(details: ErrorDetails) {
     super(
-      `${quoted(details.resources)} is read under the usingRead() that this call is made in, and a read lock can't ` +
+      `${quoted(details.resources)} is read under the lock that within shows, and a read lock can't ` +
         'become a write lock: two readers who tried would wait for each other. Release it first, acquire the write ' +
         'lock, and read again',
       details,

@@ -1,10 +1,12 @@
+import type { AbortSignalLike } from './abort-signal.ts';
+
 /** Those who listen to one signal. */
 interface Crowd {
   readonly listeners: Set<() => void>;
   readonly tell: () => void;
 }
 
-const crowds = new WeakMap<AbortSignal, Crowd>();
+const crowds = new WeakMap<AbortSignalLike, Crowd>();
 
 /**
  * Calls `listener` when a signal aborts, if it has not done so before. Any number may listen to one signal, and none of them
@@ -13,7 +15,7 @@ const crowds = new WeakMap<AbortSignal, Crowd>();
  * @param listener a function of its own for every call; must not throw
  * @returns stops listening; nothing is left at the signal after the last one
  */
-export function onAbort(signal: AbortSignal, listener: () => void): () => void {
+export function onAbort(signal: AbortSignalLike, listener: () => void): () => void {
   const { listeners, tell } = crowdOf(signal);
   if (listeners.size === 0) signal.addEventListener('abort', tell);
   listeners.add(listener);
@@ -22,7 +24,7 @@ export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   };
 }
 
-function crowdOf(signal: AbortSignal): Crowd {
+function crowdOf(signal: AbortSignalLike): Crowd {
   const known = crowds.get(signal);
   if (known !== undefined) return known;
   const listeners = new Set<() => void>();

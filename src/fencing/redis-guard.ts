@@ -1,5 +1,5 @@
 import { assertPositiveInteger, assertResource, describe } from './arguments.ts';
-import { fenceKey } from './fence-key.ts';
+import { fenceKey, OWN_PREFIX } from './fence-key.ts';
 import { textOf } from './lua-files.ts';
 import { assertFencingToken, StaleTokenError } from './token.ts';
 import type { TokenRegister } from './token-register.ts';
@@ -70,7 +70,8 @@ export interface RedisGuard extends TokenRegister {
  * Next to each key it keeps a fence key in the same slot, `quorlock:guard:…`, with the highest token
  * registered. The guard is as good as that key's memory: it must not be evicted (`maxmemory-policy`
  * `noeviction`, or a `volatile-…` one without `retentionMs`), deleted, or lost in a failover.
- * It guards against those who use it: a plain `SET` on the same key goes through unseen.
+ * It guards against those who use it: a plain `SET` on the same key goes through unseen. Keys of the library's own, which
+ * begin with `quorlock:`, and fence keys behind a client-wide key prefix, are refused with a RangeError.
  *
  * On a cluster a client-wide key prefix must contain a hash tag, or Redis answers CROSSSLOT.
  *
@@ -82,6 +83,7 @@ export function redisGuard(client: RedisEval, options: RedisGuardOptions = {}): 
   /** Runs one operation and gives what follows 'ok' in its reply. */
   async function call(operation: string, key: string, token: number, ...rest: string[]): Promise<unknown> {
     assertResource(key, 'key');
+    if (key.startsWith(OWN_PREFIX)) throw ownKeyError(key);
     assertFencingToken(token);
     const args = [key, fenceKey(key), operation, String(token), retention, ...rest];
     const reply = await client.eval(SCRIPT, 2, ...args);
@@ -89,6 +91,8 @@ export function redisGuard(client: RedisEval, options: RedisGuardOptions = {}): 
     switch (outcome) {
       case 'ok':
         return detail;
+      case 'own':
+        throw ownKeyError(key);
       case 'stale':
         throw new StaleTokenError(key, token, Number(detail));
       default:
@@ -117,6 +121,13 @@ export function redisGuard(client: RedisEval, options: RedisGuardOptions = {}): 
       return Number(await call('delete', key, token)) === 1;
     },
   };
+}
+
+/** A fence key that could be written or deleted like data would let stale writes through. */
+function ownKeyError(key: string): RangeError {
+  return new RangeError(
+    `key must not begin with "${OWN_PREFIX}", nor be a fence key, which are the library's own: got ${JSON.stringify(key)}`,
+  );
 }
 
 function durationArg(durationMs: number | undefined, name: string): string {

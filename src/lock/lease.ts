@@ -128,8 +128,7 @@ export class Lease {
 
   /** Whether another caller can have it at all: a token is left, and the time of other processes has not come. */
   get mayBeHandedOver(): boolean {
-    const ageMs = this.#deps.clock.uptime() - this.#beganAtMs;
-    return this.isHeld && this.#handsLeft > 0 && ageMs < LONGEST_LEASE_MS;
+    return this.isHeld && this.#handsLeft > 0 && this.ageMs < LONGEST_LEASE_MS;
   }
 
   /** Whether a caller with this ttl can have it next. */
@@ -141,6 +140,11 @@ export class Lease {
     const fullMs = validityMs(ttl, 0, driftFactor);
     const freshMs = fullMs > ttl * FRESH_OF_TTL ? ttl * FRESH_OF_TTL : fullMs * FRESH_OF_VALIDITY;
     return remainingMs >= freshMs ? 'now' : 'after extension';
+  }
+
+  /** Milliseconds since it was asked for. */
+  get ageMs(): number {
+    return this.#deps.clock.uptime() - this.#beganAtMs;
   }
 
   /** Milliseconds of validity left; not positive once it has ended. */

@@ -1,11 +1,22 @@
 import type { Timer } from '../base/clock.ts';
 import { LockReleasedError, type QuorlockError } from '../base/errors.ts';
+import type { Quorum } from '../quorum/quorum.ts';
+import type { LockKeys } from '../wire/operation.ts';
 import type { Lease } from './lease.ts';
 import type { ReleaseReport } from './release-report.ts';
 import { truthfulSignal } from './truthful-signal.ts';
 
 /** The lease that a lock is a handle on; the handle may be over, and the lease another caller's. */
 export let leaseOf: (lock: Lock) => Lease;
+
+/** The keys of a lock that this quorum granted; undefined: it is no lock, or another Redlock's. */
+export let targetOf: (lock: unknown, quorum: Quorum) => LockKeys | undefined;
+
+/**
+ * Aborts the signal of a lock that stays held: its caller is to stop, and has it until it has stopped. Does nothing where
+ * the signal has aborted.
+ */
+export let askToStop: (lock: Lock, reason: unknown) => void;
 
 /** Declares a lock lost before its validity has ended, and its lease with it. Does nothing to one that is over. */
 export let loseLock: (lock: Lock, why: () => QuorlockError) => void;
@@ -66,7 +77,8 @@ export class Lock {
 
   /**
    * Aborts as soon as the lock is held no more; its reason is a {@link LockLostError} or
-   * {@link LockReleasedError}. Inside `using` it aborts a little *before* the validity ends, if the lock can't be
+   * {@link LockReleasedError}. Where a routine runs under it, it aborts with a {@link ClosedError} once the Redlock is
+   * being closed: the lock stays held until the routine has settled, for closeTimeout at the most. Inside `using` it aborts a little *before* the validity ends, if the lock can't be
    * extended. It is right whenever it is read, also before any timer had a chance to run.
    */
   get signal(): AbortSignal {
@@ -166,6 +178,14 @@ export class Lock {
 
   static {
     leaseOf = (lock) => lock.#lease;
+    targetOf = (lock, quorum) => {
+      const isOurs =
+        typeof lock === 'object' && lock !== null && #lease in lock && lock.#lease.deps.quorum === quorum;
+      return isOurs ? lock.#lease.target : undefined;
+    };
+    askToStop = (lock, reason) => {
+      if (!lock.signal.aborted) lock.#controller?.abort(reason);
+    };
     loseLock = (lock, why) => {
       if (lock.#look() === undefined) lock.#lease.lose(why);
     };

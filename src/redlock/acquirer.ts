@@ -1,24 +1,21 @@
+import { type AbortSignalLike, throwIfAborted } from '../base/abort-signal.ts';
 import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
-import { describe } from '../base/describe.ts';
-import { ClosedError, SelfDeadlockError, UpgradeError } from '../base/errors.ts';
+import { ClosedError, type OwnHold } from '../base/errors.ts';
 import type { Attempt } from '../lock/attempts.ts';
-import { Keeper, type KeeperTerms } from '../lock/keeper.ts';
-import { type Lock, leaseOf } from '../lock/lock.ts';
+import type { Lease } from '../lock/lease.ts';
+import { type Lock, leaseOf, targetOf } from '../lock/lock.ts';
 import type { Contention } from '../quorum/contention.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import { type AcquireRequest, failureOf } from '../waiting/acquire-request.ts';
 import type { WaitQueues } from '../waiting/wait-queues.ts';
 import type { LockKeys } from '../wire/operation.ts';
-import { Holdings } from './holdings.ts';
 import {
   type AcquireOptions,
   checkSignal,
-  maxHoldOf,
   type Settings,
   type TryAcquireOptions,
   ttlOf,
-  type UsingOptions,
   waitTimeOf,
 } from './options.ts';
 
@@ -28,6 +25,8 @@ export interface LockSpec {
   readonly resources: readonly string[];
   /** The keys at which somebody waits for it. */
   readonly target: LockKeys;
+  /** Whether a lease that this process has belongs to the very call, and so is nothing that it waits for. */
+  isOwn?(lease: Lease): boolean;
   /** Tries once. */
   attempt(ttl: number, contention?: Contention): Promise<Attempt>;
 }
@@ -49,7 +48,6 @@ export class Acquirer {
   readonly #quorum: Quorum;
   readonly #waitQueues: WaitQueues;
   readonly #closing: AbortSignal;
-  readonly #holdings = new Holdings();
 
   constructor({ settings, clock, quorum, waitQueues, closing }: AcquirerSettings) {
     this.#settings = settings;
@@ -64,11 +62,10 @@ export class Acquirer {
     checkSignal(options.signal);
     const waitTime = waitTimeOf(this.#settings, options);
     const request = this.#request(spec, options, waitTime, options.signal);
-    this.#checkDeadlock(spec, waitTime);
     try {
       if (!this.#quorum.isConnected) await this.connected(request.signal);
       this.checkOpen(request.resources);
-      options.signal?.throwIfAborted();
+      throwIfAborted(options.signal);
       if (waitTime > 0) return await this.#waitQueues.acquire(request, spec.target);
       return await this.#tryOnce(request, (failure) => {
         throw failure;
@@ -86,49 +83,6 @@ export class Acquirer {
       return await this.#tryOnce(request, () => null);
     } catch (error) {
       throw this.unlessClosed(error, request.resources);
-    }
-  }
-
-  /** Runs a routine under a lock that is kept alive meanwhile. */
-  async use<Result>(
-    spec: LockSpec,
-    { maxHold, reentrant = false, ...options }: UsingOptions,
-    routine: (lock: Lock) => Result | PromiseLike<Result>,
-  ): Promise<Result> {
-    const terms = { maxHold: maxHoldOf({ maxHold }) };
-    checkRoutine(routine);
-    if (typeof reentrant !== 'boolean') {
-      throw new TypeError(`reentrant must be a boolean: got ${describe(reentrant)}`);
-    }
-    const { target } = spec;
-    checkSignal(options.signal);
-    waitTimeOf(this.#settings, options);
-    ttlOf(this.#settings, options);
-    options.signal?.throwIfAborted();
-    const outer = reentrant ? this.#holdings.covering(target) : undefined;
-    if (outer !== undefined) return await routine(outer);
-    const lock = await this.acquire(spec, options);
-    const keeper = new Keeper(lock, this.#clock, terms);
-    try {
-      return await this.#holdings.during(lock, target, routine);
-    } finally {
-      keeper.stop();
-      await lock.release();
-    }
-  }
-
-  /** Keeps locks alive while something is done, and gives them back. */
-  async keep<Result>(
-    locks: readonly Lock[],
-    terms: KeeperTerms,
-    routine: () => Result | PromiseLike<Result>,
-  ): Promise<Result> {
-    const keepers = locks.map((lock) => new Keeper(lock, this.#clock, terms));
-    try {
-      return await routine();
-    } finally {
-      for (const keeper of keepers) keeper.stop();
-      await Promise.all(locks.map((lock) => lock.release()));
     }
   }
 
@@ -151,13 +105,23 @@ export class Acquirer {
     }
   }
 
+  /** The keys of a lock of this Redlock; undefined: it is none. */
+  targetOf(lock: unknown): LockKeys | undefined {
+    return targetOf(lock, this.#quorum);
+  }
+
+  /** Whether close() was called. */
+  get isClosed(): boolean {
+    return this.#closing.aborted;
+  }
+
   /** @throws {ClosedError} */
   checkOpen(resources: readonly string[]): void {
-    if (this.#closing.aborted) throw new ClosedError({ resources });
+    if (this.isClosed) throw new ClosedError({ resources });
   }
 
   /** Waits for first connections, for no longer than connectTimeout. */
-  async connected(signal: AbortSignal | undefined): Promise<void> {
+  async connected(signal: AbortSignalLike | undefined): Promise<void> {
     const connected = this.#quorum.connected(this.#settings.connectTimeout);
     await abortable(connected, this.#signals(signal), () => {
       // A connection is nobody's to give back.
@@ -165,13 +129,14 @@ export class Acquirer {
   }
 
   #request(
-    { resources, target, attempt }: LockSpec,
+    spec: LockSpec,
     options: TryAcquireOptions,
     waitTime: number,
-    signal: AbortSignal | undefined,
+    signal: AbortSignalLike | undefined,
   ): AcquireRequest {
+    const { resources, target } = spec;
     const ttl = ttlOf(this.#settings, options);
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     this.checkOpen(resources);
     return {
       resources,
@@ -179,17 +144,23 @@ export class Acquirer {
       waitTime,
       signal,
       permits: target.size?.permits,
-      attempt: (contention) => attempt(ttl, contention),
+      ownHold: () => this.#ownHold(spec),
+      attempt: (contention) => spec.attempt(ttl, contention),
       nodesAnswer: (withinMs) => this.#quorum.answers(withinMs),
     };
   }
 
-  /** Whoever waits for a lock that the code around holds waits for itself. */
-  #checkDeadlock({ resources, target }: LockSpec, waitTime: number): void {
-    const own = this.#holdings.touching(target);
-    if (own === undefined) return;
-    if (own.isShared && target.sharers === undefined) throw new UpgradeError({ resources });
-    if (waitTime > 0) throw new SelfDeadlockError({ resources });
+  /** What this process has of what is wanted, so that a caller which waits for itself hears of it. */
+  #ownHold(spec: LockSpec): OwnHold | undefined {
+    const { target } = spec;
+    const leases = this.#waitQueues.leasesAt(target).filter((lease) => spec.isOwn?.(lease) !== true);
+    if (leases.length === 0) return undefined;
+    return {
+      heldForMs: Math.max(...leases.map(({ ageMs }) => ageMs)),
+      permits: target.size && leases.length,
+      isToBeUpgraded:
+        target.sharers === undefined && leases.some((lease) => lease.target.sharers !== undefined),
+    };
   }
 
   /** One attempt. If it is cancelled it rejects at once, and gives back what it may still get. */
@@ -204,19 +175,12 @@ export class Acquirer {
     throw failure;
   }
 
-  #signals(signal: AbortSignal | undefined): readonly AbortSignal[] {
+  #signals(signal: AbortSignalLike | undefined): readonly AbortSignalLike[] {
     return signal === undefined ? [this.#closing] : [signal, this.#closing];
   }
 
   /** Whatever fails because of close() fails with a ClosedError that names the resources. */
   unlessClosed(error: unknown, resources: readonly string[]): unknown {
     return error === this.#closing.reason ? new ClosedError({ resources }) : error;
-  }
-}
-
-/** @throws {TypeError} not a function */
-export function checkRoutine(routine: unknown): void {
-  if (typeof routine !== 'function') {
-    throw new TypeError(`routine must be a function: got ${describe(routine)}`);
   }
 }

@@ -1,7 +1,10 @@
+import { type AbortSignalLike, reasonOf } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
 import { LockHeldError, WaitTimeoutError } from '../base/errors.ts';
+import { onAbort } from '../base/on-abort.ts';
 import { Keeper } from '../lock/keeper.ts';
-import type { Lock } from '../lock/lock.ts';
+import type { Lease } from '../lock/lease.ts';
+import { type Lock, leaseOf } from '../lock/lock.ts';
 import type { Acquirer, LockSpec } from './acquirer.ts';
 import { type AcquireOptions, type Settings, waitTimeOf } from './options.ts';
 import { Permits } from './permits.ts';
@@ -58,22 +61,24 @@ export class Gathering {
     } catch (error) {
       // With no time left, the last of the attempts did not wait.
       if (!(error instanceof LockHeldError) || waitTime === 0) throw error;
-      const { resources, votes } = error;
-      throw new WaitTimeoutError({ resources, votes, elapsedMs: elapsedMs(), waitTime });
+      const { resources, votes, ownHold } = error;
+      throw new WaitTimeoutError({ resources, votes, elapsedMs: elapsedMs(), waitTime, ownHold });
     }
   }
 
   async #gather(
     count: number,
     next: (spec: LockSpec, signal: AbortSignal) => Promise<Lock>,
-    signal: AbortSignal | undefined,
+    signal: AbortSignalLike | undefined,
   ): Promise<Permits> {
     const { clock } = this.#settings;
     const end = new AbortController();
-    const ending = signal === undefined ? end.signal : AbortSignal.any([signal, end.signal]);
+    const stopListening = signal && onAbort(signal, () => end.abort(reasonOf(signal)));
+    if (signal?.aborted === true) end.abort(reasonOf(signal));
     const kept: { readonly lock: Lock; readonly keeper: Keeper }[] = [];
     const arrivals = Array.from({ length: count }, async () => {
-      const lock = await next(this.#slots.spec(), ending);
+      const isOwn = (lease: Lease) => kept.some(({ lock }) => leaseOf(lock) === lease);
+      const lock = await next({ ...this.#slots.spec(), isOwn }, end.signal);
       kept.push({ lock, keeper: new Keeper(lock, clock, UNBOUNDED) });
       return lock;
     });
@@ -88,6 +93,7 @@ export class Gathering {
       for (const { lock } of kept) void lock.release();
       throw error;
     } finally {
+      stopListening?.();
       for (const { keeper } of kept) keeper.stop();
     }
   }

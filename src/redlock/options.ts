@@ -1,10 +1,13 @@
+import { type AbortSignalLike, isAbortSignal } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
 import { describe, kindOf } from '../base/describe.ts';
 import type { Random } from '../base/random.ts';
 import type { RedlockWarning } from '../base/warning.ts';
+import type { Lock } from '../lock/lock.ts';
 import { driftMs } from '../lock/validity.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';
 import type { Quarantine } from '../quorum/quarantine.ts';
+import type { Permits } from './permits.ts';
 
 /** Settings of a Redlock. All durations are in milliseconds. */
 export interface RedlockOptions {
@@ -33,6 +36,12 @@ export interface RedlockOptions {
    * How long a call waits for *first* connections, beside everything else. Default 1 000; a positive integer.
    */
   readonly connectTimeout?: number | undefined;
+  /**
+   * How long `close` waits for the routines of `using` that run: it asks them to stop, and keeps their locks meanwhile.
+   * Default 10 000; a number from 0 to Infinity. Afterwards their locks expire by themselves. It should be less than what
+   * the program has between being told to end and being killed.
+   */
+  readonly closeTimeout?: number | undefined;
   /**
    * Largest relative error between any two clocks' rates. Default 0.01; from 0 to 0.5. A lock's validity is shorter
    * by ttl × driftFactor. Too small a value lets two holders overlap on machines whose clocks run wrong.
@@ -78,8 +87,8 @@ export interface TryAcquireOptions {
 export interface AcquireOptions extends TryAcquireOptions {
   /** How long to wait for somebody else's lock, in milliseconds. Default: the Redlock's `waitTime`. */
   readonly waitTime?: number | undefined;
-  /** Cancels the wait: `acquire` rejects at once with the signal's own reason and leaves no key behind. */
-  readonly signal?: AbortSignal | undefined;
+  /** Cancels the wait: `acquire` rejects at once with the signal's own reason and leaves no key behind. An `AbortSignal`, or what behaves like one. */
+  readonly signal?: AbortSignalLike | undefined;
 }
 
 /** Settings of one `using`. */
@@ -90,10 +99,12 @@ export interface UsingOptions extends AcquireOptions {
    */
   readonly maxHold?: number | undefined;
   /**
-   * What to do if the call is made inside of a `using` that holds the same lock: true runs the routine under that
-   * lock, without another one; false, the default, rejects with a SelfDeadlockError.
+   * A lock that the caller holds, and that the routine may run under. If it is one of the same Redlock over all that is to
+   * be locked, the routine gets that lock: nothing is acquired, extended or given back, and the other options do not
+   * matter. Any other lock makes no difference: one is acquired beside it. A lock that is held no more rejects with its own
+   * error, and a read lock where a lock is wanted alone with an UpgradeError. Default: none, as null.
    */
-  readonly reentrant?: boolean | undefined;
+  readonly within?: Lock | Permits | null | undefined;
 }
 
 /** Options after checks and defaults, without the ports. */
@@ -103,6 +114,7 @@ export interface Settings {
   readonly waitTime: number;
   readonly nodeTimeout: number | undefined;
   readonly connectTimeout: number;
+  readonly closeTimeout: number;
   readonly driftFactor: number;
   readonly keyPrefix: string;
   readonly fencing: boolean;
@@ -119,6 +131,7 @@ const OPTION_NAMES = [
   'waitTime',
   'nodeTimeout',
   'connectTimeout',
+  'closeTimeout',
   'driftFactor',
   'keyPrefix',
   'fencing',
@@ -147,6 +160,7 @@ export function resolveOptions(options: RedlockOptions): Settings {
     nodeTimeout:
       options.nodeTimeout === undefined ? undefined : integer('nodeTimeout', options.nodeTimeout, 1, YEAR_MS),
     connectTimeout: integer('connectTimeout', given(options.connectTimeout, 1_000), 1, YEAR_MS),
+    closeTimeout: duration('closeTimeout', given(options.closeTimeout, 10_000), 0),
     driftFactor: number('driftFactor', given(options.driftFactor, 0.01), 0, 0.5),
     keyPrefix: text('keyPrefix', given(options.keyPrefix, 'lock:')),
     fencing: boolean('fencing', given(options.fencing, true)),
@@ -223,8 +237,7 @@ export function maxHoldOf(options: UsingOptions): number {
 
 export const TRY_ACQUIRE_NAMES: readonly string[] = ['ttl'];
 export const ACQUIRE_NAMES: readonly string[] = [...TRY_ACQUIRE_NAMES, 'waitTime', 'signal'];
-export const USING_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold', 'reentrant'];
-export const USING_PERMIT_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold'];
+export const USING_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold', 'within'];
 
 /**
  * Checks that options are an object and have no other names than these: a setting that is misspelt must not be
@@ -246,9 +259,9 @@ function isPlain(options: unknown): options is object {
   return kindOf(options) === 'Object';
 }
 
-/** @throws {TypeError} not an AbortSignal */
+/** @throws {TypeError} not an AbortSignal, nor anything that behaves like one */
 export function checkSignal(signal: unknown): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && !isAbortSignal(signal)) {
     throw new TypeError(`signal must be an AbortSignal: got ${describe(signal)}`);
   }
 }

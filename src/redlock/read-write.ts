@@ -1,5 +1,6 @@
 import { describe } from '../base/describe.ts';
-import { Lock, leaseOf } from '../lock/lock.ts';
+import { Lock } from '../lock/lock.ts';
+import type { LockKeys } from '../wire/operation.ts';
 import type { Acquirer, LockSpec } from './acquirer.ts';
 import {
   ACQUIRE_NAMES,
@@ -7,9 +8,9 @@ import {
   checkNames,
   TRY_ACQUIRE_NAMES,
   type TryAcquireOptions,
-  USING_NAMES,
   type UsingOptions,
 } from './options.ts';
+import { callOf, type Routine, type Usings } from './usings.ts';
 
 /**
  * Locks over one resource that readers share and a writer has alone. A write lock is the same as what `acquire` gives, so
@@ -20,13 +21,15 @@ export class ReadWriteLock {
   /** What is locked. */
   readonly resource: string;
   readonly #acquirer: Acquirer;
+  readonly #usings: Usings;
   readonly #reading: LockSpec;
   readonly #writing: LockSpec;
 
   /** Made by `Redlock.readWrite`. */
-  constructor(resource: string, acquirer: Acquirer, reading: LockSpec, writing: LockSpec) {
+  constructor(resource: string, acquirer: Acquirer, usings: Usings, reading: LockSpec, writing: LockSpec) {
     this.resource = resource;
     this.#acquirer = acquirer;
+    this.#usings = usings;
     this.#reading = reading;
     this.#writing = writing;
   }
@@ -44,7 +47,6 @@ export class ReadWriteLock {
   /**
    * Locks for writing, alone.
    *
-   * @throws {UpgradeError} the call is made inside of `usingRead` of the same resource: a read lock can't be upgraded
    * @throws as `Redlock.acquire`
    */
   async acquireWrite(options: AcquireOptions = {}): Promise<Lock> {
@@ -52,22 +54,28 @@ export class ReadWriteLock {
     return this.#acquirer.acquire(this.#writing, options);
   }
 
-  /** As `Redlock.using`, with a lock for reading. */
+  /** As `Redlock.using`, with a lock for reading. A write lock that is shown with `within` will do as well. */
+  usingRead<Result>(routine: Routine<Lock, Result>): Promise<Result>;
+  usingRead<Result>(options: UsingOptions | undefined, routine: Routine<Lock, Result>): Promise<Result>;
   async usingRead<Result>(
-    options: UsingOptions,
-    routine: (lock: Lock) => Result | PromiseLike<Result>,
+    options: UsingOptions | Routine<Lock, Result> | undefined,
+    routine?: Routine<Lock, Result>,
   ): Promise<Result> {
-    checkNames('usingRead option', options, USING_NAMES);
-    return this.#acquirer.use(this.#reading, options, routine);
+    return this.#usings.use(this.#reading, callOf('usingRead', options, routine));
   }
 
-  /** As `Redlock.using`, with a lock for writing. */
+  /**
+   * As `Redlock.using`, with a lock for writing.
+   *
+   * @throws {UpgradeError} a read lock is shown with `within`: it can't be upgraded
+   */
+  usingWrite<Result>(routine: Routine<Lock, Result>): Promise<Result>;
+  usingWrite<Result>(options: UsingOptions | undefined, routine: Routine<Lock, Result>): Promise<Result>;
   async usingWrite<Result>(
-    options: UsingOptions,
-    routine: (lock: Lock) => Result | PromiseLike<Result>,
+    options: UsingOptions | Routine<Lock, Result> | undefined,
+    routine?: Routine<Lock, Result>,
   ): Promise<Result> {
-    checkNames('usingWrite option', options, USING_NAMES);
-    return this.#acquirer.use(this.#writing, options, routine);
+    return this.#usings.use(this.#writing, callOf('usingWrite', options, routine));
   }
 
   /**
@@ -81,14 +89,22 @@ export class ReadWriteLock {
    */
   async downgrade(lock: Lock, options: TryAcquireOptions = {}): Promise<Lock> {
     checkNames('downgrade option', options, TRY_ACQUIRE_NAMES);
-    const isOurs = lock instanceof Lock && lock.resources.length === 1 && lock.resources[0] === this.resource;
-    const isPermit = isOurs && leaseOf(lock).target.size !== undefined;
-    if (!isOurs || lock.isShared || isPermit) {
-      const other = isOurs && (isPermit ? "a semaphore's permit" : 'a read lock');
-      throw new TypeError(
-        `lock must be a write lock of ${describe(this.resource)}: got ${other || describe(lock)}`,
-      );
+    const target = this.#acquirer.targetOf(lock);
+    const isOurs =
+      target?.size === undefined &&
+      target?.keys.length === 1 &&
+      target.keys[0] === this.#writing.target.keys[0];
+    if (!isOurs || lock.isShared) {
+      const found = isOurs ? 'a read lock' : strangerOf(lock, target);
+      throw new TypeError(`lock must be a write lock of ${describe(this.resource)}: got ${found}`);
     }
     return this.#acquirer.exchange(lock, this.#reading, options);
   }
+}
+
+/** What was handed in for a write lock, and is none. */
+function strangerOf(lock: unknown, target: LockKeys | undefined): string {
+  if (target === undefined) return lock instanceof Lock ? 'a lock of another Redlock' : describe(lock);
+  if (target.size !== undefined) return "a semaphore's permit";
+  return `a lock of ${target.keys.length === 1 ? 'another resource' : 'several resources'}`;
 }

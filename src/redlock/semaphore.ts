@@ -1,22 +1,26 @@
 import type { Lock } from '../lock/lock.ts';
-import { type Acquirer, checkRoutine } from './acquirer.ts';
+import type { Acquirer } from './acquirer.ts';
 import type { Gathering } from './gathering.ts';
 import {
   ACQUIRE_NAMES,
   type AcquireOptions,
   checkCount,
   checkNames,
-  maxHoldOf,
   TRY_ACQUIRE_NAMES,
   type TryAcquireOptions,
-  USING_PERMIT_NAMES,
   type UsingOptions,
 } from './options.ts';
 import type { Permits } from './permits.ts';
 import type { Slots } from './slots.ts';
+import { callOf, type Routine, type Usings } from './usings.ts';
 
-/** Settings of one `using` of permits. */
-export interface UsingPermitOptions extends Omit<UsingOptions, 'reentrant'> {}
+/** What a semaphore needs of its Redlock. */
+export interface SemaphoreSettings {
+  readonly acquirer: Acquirer;
+  readonly usings: Usings;
+  readonly slots: Slots;
+  readonly gathering: Gathering;
+}
 
 /**
  * Permits that no more than `permits` have at any moment. Each is a lock over one of so many slots, with a validity and a
@@ -29,14 +33,16 @@ export class Semaphore {
   /** How many permits there are. */
   readonly permits: number;
   readonly #acquirer: Acquirer;
+  readonly #usings: Usings;
   readonly #slots: Slots;
   readonly #gathering: Gathering;
 
   /** Made by `Redlock.semaphore`. */
-  constructor(resource: string, permits: number, acquirer: Acquirer, slots: Slots, gathering: Gathering) {
+  constructor(resource: string, permits: number, { acquirer, usings, slots, gathering }: SemaphoreSettings) {
     this.resource = resource;
     this.permits = permits;
     this.#acquirer = acquirer;
+    this.#usings = usings;
     this.#slots = slots;
     this.#gathering = gathering;
   }
@@ -72,31 +78,32 @@ export class Semaphore {
     return this.#gathering.acquire(count, options);
   }
 
-  /** As `Redlock.using`, with a permit. */
+  /** As `Redlock.using`, with a permit: one that is shown with `within`, or one more. */
+  using<Result>(routine: Routine<Lock, Result>): Promise<Result>;
+  using<Result>(options: UsingOptions | undefined, routine: Routine<Lock, Result>): Promise<Result>;
   async using<Result>(
-    options: UsingPermitOptions,
-    routine: (lock: Lock) => Result | PromiseLike<Result>,
+    options: UsingOptions | Routine<Lock, Result> | undefined,
+    routine?: Routine<Lock, Result>,
   ): Promise<Result> {
-    const { maxHold, ...rest } = this.#checkUsing(options, routine);
-    const lock = await this.#acquirer.acquire(this.#slots.spec(), rest);
-    return this.#acquirer.keep([lock], { maxHold }, () => routine(lock));
+    return this.#usings.use(this.#slots.spec(), callOf('using', options, routine));
   }
 
-  /** As {@link using}, with several permits. */
+  /** As {@link using}, with several permits: those that are shown with `within`, if they are enough, or as many more. */
+  usingMany<Result>(count: number, routine: Routine<Permits, Result>): Promise<Result>;
+  usingMany<Result>(
+    count: number,
+    options: UsingOptions | undefined,
+    routine: Routine<Permits, Result>,
+  ): Promise<Result>;
   async usingMany<Result>(
     count: number,
-    options: UsingPermitOptions,
-    routine: (permits: Permits) => Result | PromiseLike<Result>,
+    options: UsingOptions | Routine<Permits, Result> | undefined,
+    routine?: Routine<Permits, Result>,
   ): Promise<Result> {
     checkCount(count, this.permits);
-    const { maxHold, ...rest } = this.#checkUsing(options, routine);
-    const permits = await this.#gathering.acquire(count, rest);
-    return this.#acquirer.keep(permits.all, { maxHold }, () => routine(permits));
-  }
-
-  #checkUsing(options: UsingPermitOptions, routine: unknown) {
-    checkNames('using option', options, USING_PERMIT_NAMES);
-    checkRoutine(routine);
-    return { ...options, maxHold: maxHoldOf(options) };
+    const call = callOf('usingMany', options, routine);
+    return this.#usings.useMany(this.#slots.spec(), count, call, (acquiring) =>
+      this.#gathering.acquire(count, acquiring),
+    );
   }
 }

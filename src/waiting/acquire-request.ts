@@ -1,9 +1,11 @@
+import type { AbortSignalLike } from '../base/abort-signal.ts';
 import {
   LockExpiredError,
   LockHeldError,
   NoQuorumError,
   NotALockError,
   OtherSizeError,
+  type OwnHold,
   WaitTimeoutError,
 } from '../base/errors.ts';
 import type { FailureReason, NodeVote } from '../base/vote.ts';
@@ -21,9 +23,11 @@ export interface AcquireRequest {
   /** Milliseconds; 0: one attempt. */
   readonly waitTime: number;
   /** Ends the wait, with its own reason. */
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignalLike | undefined;
   /** Of a semaphore: how many permits the caller takes it to have. */
   readonly permits?: number | undefined;
+  /** What this very process has of it at this moment; undefined: nothing. */
+  ownHold(): OwnHold | undefined;
   /** Tries once, with a lock value of its own. */
   attempt(contention?: Contention): Promise<Attempt>;
   /** Whether, within this many milliseconds, a majority of nodes votes and owes no answer. */
@@ -67,7 +71,9 @@ export function failureOf(attempt: FailedAttempt, request: AcquireRequest, elaps
   const details = { resources, votes: attempt.votes, elapsedMs };
   switch (attempt.outcome) {
     case 'held':
-      return waitTime === 0 ? new LockHeldError(details) : new WaitTimeoutError({ ...details, waitTime });
+      return waitTime === 0
+        ? new LockHeldError({ ...details, ownHold: request.ownHold() })
+        : new WaitTimeoutError({ ...details, waitTime, ownHold: request.ownHold() });
     case 'expired':
       return new LockExpiredError({ ...details, ttl });
     case 'no-quorum':

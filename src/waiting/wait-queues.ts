@@ -9,6 +9,7 @@ import type { Quorum } from '../quorum/quorum.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import type { AcquireRequest } from './acquire-request.ts';
 import { HandOverWatch, hasNotified } from './hand-over-watch.ts';
+import { LeaseIndex } from './lease-index.ts';
 import { Notifications } from './notifications.ts';
 import { type Awaited, WaitQueue, type WaitQueueDeps } from './wait-queue.ts';
 import { callTime } from './waiter.ts';
@@ -54,6 +55,8 @@ export class WaitQueues {
   readonly #entries = new Map<string, Entry>();
   /** Leases of shares and permits, and those that a caller got beside an entry. */
   readonly #others = new Set<Lease>();
+  /** By each of their keys: those of the leases that no single key names. */
+  readonly #index = new LeaseIndex();
   /** The wait queues of shares and permits, and the names of what they wait for. */
   readonly #otherQueues = new Map<WaitQueue, string>();
   readonly #successor: Successor;
@@ -82,6 +85,16 @@ export class WaitQueues {
   *leases(): Iterable<Lease> {
     for (const { lease } of this.#entries.values()) if (lease !== undefined) yield lease;
     yield* this.#others;
+  }
+
+  /** The leases over any of these keys that are held at this moment. */
+  leasesAt({ keys }: LockKeys): readonly Lease[] {
+    const leases = this.#index.at(keys);
+    for (const key of keys) {
+      const lease = this.#entries.get(nameOfKey(key))?.lease;
+      if (lease !== undefined) leases.add(lease);
+    }
+    return [...leases].filter(({ isHeld }) => isHeld);
   }
 
   /** How many callers of this process wait at these keys. */
@@ -174,12 +187,14 @@ export class WaitQueues {
 
   #keep(entry: Entry, lease: Lease): void {
     entry.lease = lease;
+    if (lease.target.keys.length > 1) this.#index.add(lease);
     lease.follow(this.#successor);
     this.#sweep();
   }
 
   #keepBeside(lease: Lease): void {
     this.#others.add(lease);
+    this.#index.add(lease);
     lease.follow(this.#successor);
     this.#sweep();
   }
@@ -203,6 +218,7 @@ export class WaitQueues {
   }
 
   #ended(lease: Lease): void {
+    this.#index.delete(lease);
     if (this.#others.delete(lease)) return;
     const kept = this.#entryOf(lease);
     if (kept === undefined) return;
@@ -290,6 +306,10 @@ function nameOf({ keys, size }: LockKeys): string {
   const [only = ''] = keys;
   if (size !== undefined) return `*${size.key}`;
   if (keys.length > 1) return JSON.stringify(keys);
-  // Most keys are names as they are, and need no other string beside the one that is there.
-  return /^[=*[]/.test(only) ? `=${only}` : only;
+  return nameOfKey(only);
+}
+
+/** Most keys are names as they are, and need no other string beside the one that is there. */
+function nameOfKey(key: string): string {
+  return /^[=*[]/.test(key) ? `=${key}` : key;
 }

@@ -1,3 +1,4 @@
+import { reasonOf } from '../base/abort-signal.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { onAbort } from '../base/on-abort.ts';
 import type { Lock } from '../lock/lock.ts';
@@ -90,7 +91,8 @@ export class Waiter {
   }
 
   #interrupted(): void {
-    this.#end()?.reject(this.request.signal?.reason);
+    const { signal } = this.request;
+    this.#end()?.reject(signal && reasonOf(signal));
     this.#events.left(this);
   }
 

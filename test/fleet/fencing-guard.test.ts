@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Cluster, Redis } from 'ioredis';
 import { createClient } from 'redis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { fenceKey } from '../../src/fencing/fence-key.ts';
 import { redisGuard, StaleTokenError } from '../../src/fencing/index.ts';
 import {
@@ -91,6 +91,67 @@ describe('any interleaving of holders', () => {
     expect(await redis.get(key)).toBe('60');
     for (const connection of connections) connection.disconnect();
   });
+});
+
+describe('the keys of redisGuard itself', () => {
+  const OWN_KEYS = [
+    ['the fence key of a key', fenceKey('cart')],
+    ['the fence key of a key with a hash tag', fenceKey('{user}:cart')],
+    ['the fence key of a key with a brace', fenceKey('a}b')],
+    ['the fence key of a fence key', fenceKey(fenceKey('cart'))],
+    ['any key that begins as the keys of the library do', 'quorlock:node'],
+  ] as const;
+
+  it.each(OWN_KEYS)('can be neither written, deleted, read nor registered: %s', async (_, key) => {
+    const guard = redisGuard(redis);
+    await guard.write('cart', 20, 'newer');
+    const attempts = [
+      () => guard.delete(key, 30),
+      () => guard.write(key, 30, '1'),
+      () => guard.read(key, 30),
+      () => guard.register(key, 30),
+    ];
+    for (const attempt of attempts) {
+      await expect(attempt()).rejects.toThrow(RangeError);
+      await expect(attempt()).rejects.toThrow(JSON.stringify(key));
+    }
+    await expect(guard.write('cart', 10, 'stale')).rejects.toThrow(StaleTokenError);
+    expect(await redis.get('cart')).toBe('newer');
+  });
+
+  it.each([
+    ['of a client with a prefix, by one without', 'app:', '', 'app:'],
+    ['of a client without, by one whose prefix completes it', '', 'quorlock:guard:', ''],
+    ['of a client with a prefix, by one with a part of it', 'app:', 'ap', 'p:'],
+  ])('can’t be reached around a client’s key prefix: %s', async (_, prefix, otherPrefix, before) => {
+    const [owner, other] = [prefix, otherPrefix].map((keyPrefix) => redis.duplicate({ keyPrefix }));
+    if (owner === undefined || other === undefined) throw new Error('too few clients');
+    onTestFinished(() => {
+      owner.disconnect();
+      other.disconnect();
+    });
+    const key = freshKey();
+    await redisGuard(owner).write(key, 20, 'newer');
+    const fence = prefix + fenceKey(key);
+    expect(await redis.get(fence)).toBe('20');
+    const reached = before + fenceKey(key).slice(prefix === '' ? otherPrefix.length : 0);
+    expect(otherPrefix + reached).toBe(fence);
+    await expect(redisGuard(other).delete(reached, 30)).rejects.toThrow(RangeError);
+    await expect(redisGuard(other).write(reached, 30, '1')).rejects.toThrow(RangeError);
+    await expect(redisGuard(owner).write(key, 10, 'stale')).rejects.toThrow(StaleTokenError);
+    expect(await redis.get(prefix + key)).toBe('newer');
+  });
+
+  it.each(['nan', 'inf', '-inf', '-5', '0', '1.5', '1e400', '0x10', '9007199254740993', ' 7', ''])(
+    'a fence key that holds %j, which is no token, lets nothing through',
+    async (text) => {
+      const guard = redisGuard(redis);
+      const key = freshKey();
+      await redis.set(fenceKey(key), text);
+      await expect(guard.write(key, 10, 'stale')).rejects.toThrow('does not hold a token');
+      expect(await redis.get(key)).toBeNull();
+    },
+  );
 });
 
 describe('redisGuard', () => {

@@ -18,6 +18,7 @@ import { render } from '../unit/readme/snippets/semaphore.ts';
 import { hourly } from '../unit/readme/snippets/try-acquire.ts';
 import { reindex } from '../unit/readme/snippets/using.ts';
 import { howLong } from '../unit/readme/snippets/waiting.ts';
+import { append, appendAll } from '../unit/readme/snippets/within.ts';
 import { Fleet } from './fleet.ts';
 
 let fleet: Fleet;
@@ -86,6 +87,14 @@ describe('the snippets of README.md', () => {
     onTestFinished(() => server.close().closeAllConnections());
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     expect(await reindex(openRedlock(), [url, url, url])).toBe(12);
+  });
+
+  it('add lines under one lock', async () => {
+    const redlock = openRedlock();
+    const log: string[] = [];
+    await Promise.all([appendAll(redlock, log, ['a', 'a', 'a']), appendAll(redlock, log, ['b', 'b', 'b'])]);
+    expect(await append(redlock, log, 'c')).toBe(7);
+    expect(['aaabbbc', 'bbbaaac']).toContain(log.join(''));
   });
 
   it('tell who holds a lock', async () => {

@@ -12,6 +12,8 @@ const FAILURES = [
   'Suspended host',
   'Holder set back to a snapshot',
   'Lock value used twice',
+  'Program told to end',
+  'Using inside of a using',
   'Unequal maxTtl',
   'Unequal settings for what nodes keep',
   'Node clock steps forward',

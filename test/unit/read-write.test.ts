@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { LockHeldError, LockReleasedError, UpgradeError } from '../../src/index.ts';
+import { LockHeldError, LockReleasedError } from '../../src/index.ts';
+import { Lock } from '../../src/lock/lock.ts';
 import { type Program, Scene } from './waiting/scene.ts';
 
 async function sceneOf(count: number): Promise<{ scene: Scene; programs: readonly Program[] }> {
@@ -157,21 +158,6 @@ describe('readers and writers', () => {
   });
 });
 
-describe('an upgrade', () => {
-  it('is refused at once, with what to do instead', async () => {
-    const { scene, programs } = await sceneOf(1);
-    const { redlock } = at(programs, 0);
-    const lock = redlock.readWrite('r');
-    const upgrading = lock.usingRead({}, async () => {
-      await expect(lock.acquireWrite()).rejects.toThrow(UpgradeError);
-      await expect(lock.usingWrite({ reentrant: true }, () => 'never')).rejects.toThrow(UpgradeError);
-      await expect(redlock.acquire(['q', 'r'])).rejects.toMatchObject({ code: 'QUORLOCK_UPGRADE' });
-      return 'read';
-    });
-    expect(await scene.simulation.until(upgrading)).toBe('read');
-  });
-});
-
 describe('a downgrade', () => {
   it('lets nobody write in between, and readers in', async () => {
     const { scene, programs } = await sceneOf(3);
@@ -195,13 +181,49 @@ describe('a downgrade', () => {
     expect(next.token).toBeGreaterThan(other.token);
   });
 
+  it('is refused for what another Redlock, prefix or kind of lock gave, and nothing is given back', async () => {
+    const { scene, programs } = await sceneOf(2);
+    const { simulation } = scene;
+    const { redlock, machine } = at(programs, 0);
+    const elsewhere = {
+      'another prefix': machine.redlock({ quarantine: 'off', keyPrefix: 'other:' }),
+      'another Redlock of the same program': machine.redlock({ quarantine: 'off', keyPrefix: 'again:' }),
+      'another program': at(programs, 1).redlock,
+    };
+    for (const [whose, other] of Object.entries(elsewhere)) {
+      const lock = await simulation.until(other.acquire('r'));
+      const downgrading = simulation.until(redlock.readWrite('r').downgrade(lock));
+      await expect(downgrading, whose).rejects.toThrow(
+        new TypeError('lock must be a write lock of "r": got a lock of another Redlock'),
+      );
+      lock.assertHeld();
+      expect((await simulation.until(other.inspect('r'))).state, whose).toBe('held');
+      expect((await simulation.until(lock.release())).freed, whose).toBe(true);
+    }
+    const sham = Object.create(Lock.prototype) as object;
+    const strangers = [null, undefined, 'r', {}, sham];
+    for (const stranger of strangers) {
+      const downgrading = redlock.readWrite('r').downgrade(stranger as Lock);
+      await expect(downgrading).rejects.toThrow(/^lock must be a write lock of "r": got /);
+      await expect(downgrading).rejects.toThrow(TypeError);
+    }
+    const permits = await simulation.until(redlock.semaphore('r', 2).acquireMany(2));
+    await expect(redlock.readWrite('r').downgrade(permits as unknown as Lock)).rejects.toThrow(TypeError);
+    permits.assertHeld();
+    const several = await simulation.until(redlock.acquire(['r', 's']));
+    await expect(redlock.readWrite('r').downgrade(several)).rejects.toThrow(TypeError);
+    several.assertHeld();
+  });
+
   it('is refused for what is no write lock, or is held no more', async () => {
     const { scene, programs } = await sceneOf(1);
     const { simulation } = scene;
     const { redlock } = at(programs, 0);
     const lock = redlock.readWrite('r');
     const other = await simulation.until(redlock.acquire('another'));
-    await expect(lock.downgrade(other)).rejects.toThrow('lock must be a write lock of "r": got an object');
+    await expect(lock.downgrade(other)).rejects.toThrow(
+      'lock must be a write lock of "r": got a lock of another resource',
+    );
     const permit = await simulation.until(redlock.semaphore('r', 2).acquire());
     await expect(lock.downgrade(permit)).rejects.toThrow(
       'lock must be a write lock of "r": got a semaphore\'s permit',

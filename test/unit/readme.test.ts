@@ -98,7 +98,7 @@ describe("README.md's tables of options", () => {
 
   it('say what the bounds of numbers are', () => {
     const numbers = rows().filter(([, , , bound = '']) => /^(?:integer|number),/.test(bound));
-    expect(numbers).toHaveLength(7);
+    expect(numbers).toHaveLength(8);
     for (const [option = '', , , bound = ''] of numbers) {
       const name = firstCodeIn(option);
       const resolve = (value: number) => () => resolveOptions({ [name]: value });

@@ -9,18 +9,25 @@
 -- ARGV[5]  write only: how long the value is kept, in ms; 0: for ever
 --
 -- Replies, one of:
+--   {'own'}             the key is a fence key, as this server sees it; nothing was changed
 --   {'stale', highest}  a higher token was registered, in decimal; nothing was changed
 --   {'ok'}              register, write: done
 --   {'ok', value}       read: the value, nil when there is none
 --   {'ok', count}       delete: 1 when there was a value, else 0
 -- An error: the fence key does not hold a token, or read met something other than a string.
 
+-- A client may put a prefix before all keys, so that only the server sees the whole name.
+if string.find(KEYS[1], 'quorlock:guard:', 1, true) then
+  return { 'own' }
+end
+
 local operation, token, retention = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local seen = redis.call('GET', KEYS[2])
 if seen then
-  local highest = tonumber(seen)
-  if not highest then
+  -- tonumber() takes "nan", "inf" and "0x10" too, and no token is lower than a NaN.
+  local highest = string.find(seen, '^[1-9]%d*$') and tonumber(seen)
+  if not highest or highest > 9007199254740991 then
     return redis.error_reply('ERR the fence key ' .. KEYS[2] .. ' does not hold a token')
   end
   if token < highest then
