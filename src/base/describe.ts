@@ -1,12 +1,50 @@
-/** A value as an error message shows it. */
+/** So many characters of a value, a name or another program's message does a message of ours repeat. */
+const MOST_SHOWN = 100;
+
+/** So many names does a message list. */
+const MOST_LISTED = 5;
+
+/** A value as an error message shows it: on one line, and never long. */
 export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'string') return quote(value);
   if (typeof value === 'object' && value !== null) {
     const kind = kindOf(value);
     if (kind === 'Array') return 'an array';
-    return kind === 'Object' ? 'an object' : `an object (${kind})`;
+    return kind === 'Object' ? 'an object' : `an object (${shorten(kind)})`;
   }
-  return typeof value === 'function' ? 'a function' : String(value);
+  return typeof value === 'function' ? 'a function' : shorten(String(value));
+}
+
+/** A text in quotation marks: what it has of line breaks is escaped, so that it can't forge a line of a log. */
+export function quote(text: string): string {
+  if (text.length <= MOST_SHOWN) return JSON.stringify(text);
+  return `${JSON.stringify(beginning(text, MOST_SHOWN))}… (${text.length} characters)`;
+}
+
+/** The beginning of a text; all of it if it is not long. */
+export function shorten(text: string, most = MOST_SHOWN): string {
+  return text.length <= most ? text : `${beginning(text, most)}… (${text.length} characters)`;
+}
+
+/** Never half of a character. */
+function beginning(text: string, length: number): string {
+  return text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '');
+}
+
+/** A text on one line: what others say may have line breaks, and must not forge a line of a log. */
+export function onOneLine(text: string): string {
+  return text.replace(/[\p{Control}\u2028\u2029]+/gu, ' ').trim();
+}
+
+/** Names, one after the other, each in quotation marks; the first ones, if they are many. */
+export function quoteAll(names: readonly string[]): string {
+  return list(names.map(quote));
+}
+
+/** Items, one after the other; the first ones, if they are many. */
+export function list(items: readonly string[], most = MOST_LISTED, separator = ', '): string {
+  if (items.length <= most) return items.join(separator);
+  return `${items.slice(0, most).join(separator)} and ${items.length - most} more`;
 }
 
 /** `Object` for an object that is nothing else, of whatever class or realm; `Map` or `Promise` for one that is that. */
@@ -14,7 +52,20 @@ export function kindOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice('[object '.length, -1);
 }
 
-/** What an error says, whatever was thrown. */
+/**
+ * What an error says, whatever was thrown, and by whatever realm: under Jest those of Node itself are no `Error` of the
+ * program's. One that stands for several and says nothing itself, as for the addresses of a host, says what they do.
+ */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (typeof error === 'string') return withoutArguments(error);
+  if (typeof error !== 'object' || error === null) return describe(error);
+  const { message, code, errors } = error as { message?: unknown; code?: unknown; errors?: unknown };
+  if (typeof message === 'string' && message !== '') return withoutArguments(message);
+  if (Array.isArray(errors) && errors.length > 0) return list([...new Set(errors.map(messageOf))]);
+  return typeof code === 'string' ? code : describe(error);
+}
+
+/** A server repeats the arguments of a command that it does not know: of AUTH or HELLO, the password. */
+function withoutArguments(message: string): string {
+  return message.replace(/,? with args beginning with:.*/s, '');
 }

@@ -1,4 +1,7 @@
-import { describeVotes, longestRemainingTtl, type NodeVote } from './vote.ts';
+import { quoteAll } from './describe.ts';
+import { describeStatements, describeVotes } from './describe-votes.ts';
+import { named } from './named.ts';
+import { longestRemainingTtl, type NodeVote } from './vote.ts';
 
 /** The stable names of what can go wrong. Compare these, not messages. */
 export type ErrorCode =
@@ -20,11 +23,14 @@ export interface ErrorDetails {
   readonly resources: readonly string[];
   readonly votes?: readonly NodeVote[] | undefined;
   readonly elapsedMs?: number | undefined;
-  readonly cause?: unknown;
 }
 
 /** The base of every error that is about a lock. Bad arguments are `TypeError` and `RangeError` instead. */
 export abstract class QuorlockError extends Error {
+  static {
+    named(QuorlockError, 'QuorlockError');
+  }
+
   abstract readonly code: ErrorCode;
   /** What was to be locked, sorted. */
   readonly resources: readonly string[];
@@ -37,17 +43,13 @@ export abstract class QuorlockError extends Error {
 
   constructor(message: string, details: ErrorDetails) {
     const votes = details.votes ?? [];
-    super(votes.length === 0 ? message : `${message} [${describeVotes(votes)}]`, { cause: details.cause });
+    super(votes.length === 0 ? message : `${message} [${describeVotes(votes)}]`);
     this.name = new.target.name;
     this.resources = details.resources;
     this.votes = votes;
     this.elapsedMs = details.elapsedMs ?? 0;
     this.holderRemainingTtl = longestRemainingTtl(votes);
   }
-}
-
-function quoted(resources: readonly string[]): string {
-  return resources.map((resource) => JSON.stringify(resource)).join(', ');
 }
 
 /** What the very process that asked for a lock had of it. */
@@ -78,13 +80,17 @@ function describeOwnHold({ heldForMs, permits, isToBeUpgraded }: OwnHold): strin
 /** Somebody else holds the lock, or another part of this program, and the call was not to wait. */
 export class LockHeldError extends QuorlockError {
   readonly code = 'QUORLOCK_HELD';
+  static {
+    named(LockHeldError, 'LockHeldError');
+  }
+
   /** What this very process had of the lock; undefined if nothing. */
   readonly ownHold: OwnHold | undefined;
 
   constructor(details: ErrorDetails & { readonly ownHold?: OwnHold | undefined }) {
     const { resources, ownHold } = details;
     super(
-      `${quoted(resources)} is held${ownHold === undefined ? ' by somebody else' : ''}. ` +
+      `${quoteAll(resources)} is held${ownHold === undefined ? ' by another holder' : ''}. ` +
         (ownHold === undefined ? '' : `${describeOwnHold(ownHold)}. Else give `) +
         `${ownHold === undefined ? 'Give ' : ''}acquire() a waitTime, or try again later`,
       details,
@@ -96,6 +102,9 @@ export class LockHeldError extends QuorlockError {
 /** Fewer nodes than a majority could vote: Redis is in trouble, not the lock contended. */
 export class NoQuorumError extends QuorlockError {
   readonly code = 'QUORLOCK_NO_QUORUM';
+  static {
+    named(NoQuorumError, 'NoQuorumError');
+  }
 
   constructor(details: ErrorDetails) {
     const votes = details.votes ?? [];
@@ -103,8 +112,8 @@ export class NoQuorumError extends QuorlockError {
     const majority = Math.floor(votes.length / 2) + 1;
     const isSlow = votes.some((vote) => vote.outcome === 'failed' && vote.reason === 'timeout');
     super(
-      `no quorum for ${quoted(details.resources)}: ${silent} of ${votes.length} nodes did not vote and ` +
-        `${majority} are needed. Check the nodes below` +
+      `no quorum for ${quoteAll(details.resources)}: ${silent} of ${votes.length} nodes did not vote and ` +
+        `${majority} are needed. Check the nodes that are named here` +
         (isSlow ? '; if they are only slow, raise nodeTimeout' : ''),
       details,
     );
@@ -114,13 +123,17 @@ export class NoQuorumError extends QuorlockError {
 /** Somebody else held the lock during all of waitTime, or another part of this program. */
 export class WaitTimeoutError extends QuorlockError {
   readonly code = 'QUORLOCK_WAIT_TIMEOUT';
+  static {
+    named(WaitTimeoutError, 'WaitTimeoutError');
+  }
+
   /** What this very process had of the lock at the end; undefined if nothing. */
   readonly ownHold: OwnHold | undefined;
 
   constructor(details: ErrorDetails & { readonly waitTime: number; readonly ownHold?: OwnHold | undefined }) {
     const { resources, waitTime, ownHold } = details;
     super(
-      `${quoted(resources)} was not free within a waitTime of ${waitTime} ms. ` +
+      `${quoteAll(resources)} was not free within a waitTime of ${waitTime} ms. ` +
         (ownHold === undefined
           ? 'Raise waitTime, or hold the lock for less long elsewhere'
           : `${describeOwnHold(ownHold)}. Else raise waitTime, or hold the lock for less long`),
@@ -133,10 +146,13 @@ export class WaitTimeoutError extends QuorlockError {
 /** A majority granted the lock, but so slowly that nothing was left of its validity. It was given back. */
 export class LockExpiredError extends QuorlockError {
   readonly code = 'QUORLOCK_EXPIRED';
+  static {
+    named(LockExpiredError, 'LockExpiredError');
+  }
 
   constructor(details: ErrorDetails & { readonly ttl: number }) {
     super(
-      `${quoted(details.resources)} was granted, but its ttl of ${details.ttl} ms was used up before it could ` +
+      `${quoteAll(details.resources)} was granted, but its ttl of ${details.ttl} ms was used up before it could ` +
         'be handed over. Raise the ttl, or look for what made the nodes or this process slow',
       details,
     );
@@ -146,11 +162,14 @@ export class LockExpiredError extends QuorlockError {
 /** A lock that was held is held no more: its validity ended, or a majority gave it to somebody else. */
 export class LockLostError extends QuorlockError {
   readonly code = 'QUORLOCK_LOST';
+  static {
+    named(LockLostError, 'LockLostError');
+  }
 
   constructor(why: string, details: ErrorDetails) {
     super(
-      `the lock on ${quoted(details.resources)} is lost: ${why}. Stop what it protected; somebody else may ` +
-        'hold it now',
+      `the lock on ${quoteAll(details.resources)} is lost: ${why}. Stop what it protected; another ` +
+        'holder may have it now',
       details,
     );
   }
@@ -159,21 +178,28 @@ export class LockLostError extends QuorlockError {
 /** The lock was released by its own holder and is used all the same. */
 export class LockReleasedError extends QuorlockError {
   readonly code = 'QUORLOCK_RELEASED';
+  static {
+    named(LockReleasedError, 'LockReleasedError');
+  }
 
   constructor(details: ErrorDetails) {
-    super(`the lock on ${quoted(details.resources)} has been released. Acquire it again to go on`, details);
+    super(`the lock on ${quoteAll(details.resources)} has been released. Acquire it again to go on`, details);
   }
 }
 
 /** No majority extended the lock. It stays valid for what is left of its old validity. */
 export class ExtendFailedError extends QuorlockError {
   readonly code = 'QUORLOCK_EXTEND_FAILED';
+  static {
+    named(ExtendFailedError, 'ExtendFailedError');
+  }
+
   /** Milliseconds of validity left when the extension failed. */
   readonly remainingValidity: number;
 
   constructor(details: ErrorDetails & { readonly remainingValidity: number }) {
     super(
-      `the lock on ${quoted(details.resources)} could not be extended on a majority. It stays valid for ` +
+      `the lock on ${quoteAll(details.resources)} could not be extended on a majority. It stays valid for ` +
         `${Math.floor(details.remainingValidity)} ms; extend it again or finish before then`,
       details,
     );
@@ -184,10 +210,13 @@ export class ExtendFailedError extends QuorlockError {
 /** The key of a resource exists on so many nodes as something else that it can't become a lock. */
 export class NotALockError extends QuorlockError {
   readonly code = 'QUORLOCK_NOT_A_LOCK';
+  static {
+    named(NotALockError, 'NotALockError');
+  }
 
   constructor(details: ErrorDetails) {
     super(
-      `the key of ${quoted(details.resources)} exists and is not a lock: it has another type or no expiry. ` +
+      `the key of ${quoteAll(details.resources)} exists and is not a lock: it has another type or no expiry. ` +
         'Choose another resource name or keyPrefix; nothing was changed',
       details,
     );
@@ -197,10 +226,13 @@ export class NotALockError extends QuorlockError {
 /** A routine is to have a lock alone, and the lock that was shown with `within` is a read lock of the same resource. */
 export class UpgradeError extends QuorlockError {
   readonly code = 'QUORLOCK_UPGRADE';
+  static {
+    named(UpgradeError, 'UpgradeError');
+  }
 
   constructor(details: ErrorDetails) {
     super(
-      `${quoted(details.resources)} is read under the lock that within shows, and a read lock can't ` +
+      `${quoteAll(details.resources)} is read under the lock that within shows, and a read lock can't ` +
         'become a write lock: two readers who tried would wait for each other. Release it first, acquire the write ' +
         'lock, and read again',
       details,
@@ -211,11 +243,14 @@ export class UpgradeError extends QuorlockError {
 /** Others use the semaphore with another number of permits. */
 export class OtherSizeError extends QuorlockError {
   readonly code = 'QUORLOCK_OTHER_SIZE';
+  static {
+    named(OtherSizeError, 'OtherSizeError');
+  }
 
   constructor(details: ErrorDetails & { readonly permits: number }) {
     super(
-      `${quoted(details.resources)} is not a semaphore of ${details.permits} for others, as the nodes below say. Give ` +
-        'all programs the same number; a changed one holds when nobody has used the semaphore for two maxTtl',
+      `${quoteAll(details.resources)} is not a semaphore of ${details.permits} for other programs, as the nodes say. Give all ` +
+        'programs the same number; a changed one holds once the semaphore has not been used for two maxTtl',
       details,
     );
   }
@@ -224,11 +259,15 @@ export class OtherSizeError extends QuorlockError {
 /** initialize() could not have every node vote. */
 export class InitializeError extends QuorlockError {
   readonly code = 'QUORLOCK_NOT_INITIALIZED';
+  static {
+    named(InitializeError, 'InitializeError');
+  }
+
   /** The nodes where it did not work, and why. The others vote. */
   readonly failures: readonly { readonly node: string; readonly why: string }[];
 
   constructor(failures: InitializeError['failures']) {
-    const list = failures.map(({ node, why }) => `${node}: ${why}`).join('; ');
+    const list = describeStatements(failures.map(({ node, why }) => ({ node, text: why })));
     super(`not every node could be initialized. Call initialize() again once this is mended [${list}]`, {
       resources: [],
     });
@@ -236,9 +275,21 @@ export class InitializeError extends QuorlockError {
   }
 }
 
+/**
+ * Gives an error of the library the stack of the place where this is called. In an async function that a caller awaits, that is the
+ * caller's: where it was made, after a wait, a timer or a socket was the caller. Costs nothing as long as nothing fails.
+ */
+export function withCallersStack(error: unknown): unknown {
+  if (error instanceof QuorlockError) Error.captureStackTrace(error, withCallersStack);
+  return error;
+}
+
 /** The Redlock was closed before or during the call. */
 export class ClosedError extends QuorlockError {
   readonly code = 'QUORLOCK_CLOSED';
+  static {
+    named(ClosedError, 'ClosedError');
+  }
 
   constructor(details: ErrorDetails) {
     super('this Redlock is closed. Make a new one to go on', details);

@@ -57,29 +57,6 @@ export type NodeVote = (Reply | { readonly outcome: 'pending' }) & {
   readonly latencyMs: number | undefined;
 };
 
-/** A line a person can read: what each node said. */
-export function describeVotes(votes: readonly NodeVote[]): string {
-  return votes.map((vote) => `${vote.node}: ${describe(vote)}`).join('; ');
-}
-
-function describe(vote: NodeVote): string {
-  switch (vote.outcome) {
-    case 'granted':
-    case 'missing':
-      return vote.outcome;
-    case 'pending':
-      return 'no answer needed any more';
-    case 'held':
-      return `held for ${vote.remainingTtl} ms`;
-    case 'foreign':
-      return `not a lock (${vote.type})`;
-    case 'superseded':
-      return `superseded by token ${vote.counter}`;
-    case 'failed':
-      return `${vote.reason} (${vote.message})`;
-  }
-}
-
 /** The longest time that a key is still held by somebody else, as far as these votes tell. */
 export function longestRemainingTtl(votes: readonly NodeVote[]): number | undefined {
   let longest: number | undefined;

@@ -1,8 +1,7 @@
+import { quote, shorten } from '../base/describe.ts';
+
 /** The largest integer that a double, and so JavaScript, Lua and JSON, holds exactly: 2^53 − 1. */
 const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
-
-/** How much of a rejected string an error message repeats. */
-const SHOWN_CHARS = 60;
 
 /**
  * Throws unless `value` is an integer from 1 to 2^53 − 1, which are the bounds of tokens, durations and counts.
@@ -42,12 +41,10 @@ export function assertResource(resource: unknown, name = 'resource'): asserts re
 /** A value as an error message shows it: on one line and never long. */
 export function describe(value: unknown): string {
   switch (typeof value) {
-    case 'string': {
-      const cut = value.length > SHOWN_CHARS ? ' (cut)' : '';
-      return `the string ${JSON.stringify(value.slice(0, SHOWN_CHARS))}${cut}`;
-    }
+    case 'string':
+      return `the string ${quote(value)}`;
     case 'bigint':
-      return `the bigint ${value}`;
+      return `the bigint ${shorten(String(value))}`;
     case 'function':
     case 'symbol':
       return `a ${typeof value}`;

@@ -1,3 +1,4 @@
+import { named } from '../base/named.ts';
 import { describe } from './arguments.ts';
 import { assertFencingToken } from './token.ts';
 import type { TokenRegister } from './token-register.ts';
@@ -15,12 +16,16 @@ export type RequestHeaders =
 
 /** A request came without a fencing token, or with a text that is none. */
 export class FencingHeaderError extends Error {
+  static {
+    named(FencingHeaderError, 'FencingHeaderError');
+  }
+
   /** Stable: compare with this, not with the message. */
   readonly code: 'QUORLOCK_TOKEN_MISSING' | 'QUORLOCK_TOKEN_MALFORMED';
 
   constructor(code: FencingHeaderError['code'], message: string) {
     super(message);
-    this.name = 'FencingHeaderError';
+    this.name = new.target.name;
     this.code = code;
   }
 }

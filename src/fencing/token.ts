@@ -1,3 +1,5 @@
+import { quote } from '../base/describe.ts';
+import { named } from '../base/named.ts';
 import { assertPositiveInteger } from './arguments.ts';
 
 /**
@@ -19,6 +21,10 @@ export function assertFencingToken(token: unknown, name = 'token'): asserts toke
  * try. The same token stays refused.
  */
 export class StaleTokenError extends Error {
+  static {
+    named(StaleTokenError, 'StaleTokenError');
+  }
+
   /** Stable: compare with this, not with the message. */
   readonly code = 'QUORLOCK_STALE_TOKEN';
   /** The resource that refused; for a Redis guard, the key. */
@@ -29,14 +35,14 @@ export class StaleTokenError extends Error {
   readonly highest: number | undefined;
 
   constructor(resource: string, token: number, highest?: number) {
-    // Quoted, because a name may come from a request and must not forge a line of a log.
-    const name = JSON.stringify(resource);
+    // Quoted and short, because a name may come from a request and must not forge a line of a log, or fill it.
+    const name = quote(resource);
     const seen = highest === undefined ? 'a higher one' : `token ${highest}`;
     super(
       `fencing token ${token} is stale: ${name} has seen ${seen}, so the lock has a newer holder. ` +
         'The call changed nothing. Drop this work and acquire the lock again; this token stays refused.',
     );
-    this.name = 'StaleTokenError';
+    this.name = new.target.name;
     this.resource = resource;
     this.token = token;
     this.highest = highest;

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts';
+import { describe } from '../base/describe.ts';
 import type { Client } from '../wire/client.ts';
 import { runScript } from '../wire/run.ts';
 import { markerScript } from '../wire/scripts.ts';
@@ -91,6 +92,9 @@ export async function lookAt(
   });
   try {
     return await Promise.race([ask(client, clock, write), tooLate]);
+  } catch (error) {
+    if (client.state === 'ready') throw error;
+    throw new Error(`${client.stateReason} before the answer came`);
   } finally {
     timer?.cancel();
   }
@@ -103,7 +107,7 @@ async function ask(client: Client, clock: Clock, write: MarkerWrite | undefined)
       ? ['', '', '', 0]
       : [formatMarker(write.marker), write.seen.runId, write.seen.marker, write.deadlineUs];
   const answer = await runScript(client, markerScript, [MARKER_KEY], args);
-  if (!Array.isArray(answer)) throw new Error(`an answer that is none of the script's: ${String(answer)}`);
+  if (!Array.isArray(answer)) throw new Error(`an answer that is none of the script's: ${describe(answer)}`);
   const [time, runId, role, marker, written, maxMemory, evictionPolicy] = answer as readonly unknown[];
   return {
     timeUs: Number(time),

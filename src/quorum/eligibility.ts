@@ -1,3 +1,4 @@
+import { shorten } from '../base/describe.ts';
 import type { Marker, NodeLook } from '../node/marker.ts';
 
 /** What keeps a server from being a node of a quorum; each says what to do. Undefined: nothing does. */
@@ -19,7 +20,7 @@ export function twinObstacle(
 ): Obstacle {
   const twin = others.find(({ look }) => look?.runId === runId);
   if (twin === undefined) return undefined;
-  return `it is the same server as ${twin.node.address}, under another address. Give every master once`;
+  return `it is the same server as ${shorten(twin.node.address)}, under another address. Give every master once`;
 }
 
 /** Two majorities of differently long lists need not meet. A start that somebody began and gave up binds nobody. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { shorten } from '../base/describe.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { NodeLook } from '../node/marker.ts';
 import type { TimeReading } from '../node/node-time.ts';
@@ -34,7 +35,7 @@ export class NodeWarnings {
       this.#settings.warn({
         code: 'QUORLOCK_EVICTION',
         message:
-          `${address} may evict locks when its memory is full (maxmemory-policy ${look.evictionPolicy}). Set ` +
+          `${shorten(address)} may evict locks when its memory is full (maxmemory-policy ${shorten(look.evictionPolicy)}). Set ` +
           'maxmemory-policy to noeviction',
       });
     }
@@ -55,8 +56,8 @@ export class NodeWarnings {
     warn({
       code: 'QUORLOCK_CLOCK',
       message:
-        `the clock of ${address} is ${how} what it should be since it was last read. Its votes do not count for ` +
-        `${forMs} ms. Have its clock slewed, not stepped, or raise driftFactor`,
+        `the clock of ${shorten(address)} is ${how} what it should be since it was last read. Its votes do not count for ` +
+        `${Math.round(forMs)} ms. Have its clock slewed, not stepped, or raise driftFactor`,
     });
   }
 

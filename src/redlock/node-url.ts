@@ -1,3 +1,4 @@
+import { shorten } from '../base/describe.ts';
 import { SAFE_OPTION_NAMES } from '../wire/ioredis.ts';
 
 /** What the query of a node's URL may set. */
@@ -11,16 +12,17 @@ const QUERY_NAMES = ['db', 'family', 'username', 'password'];
  * @throws {TypeError} no URL that the driver takes as it is meant
  */
 export function checkNodeUrl(text: string, name: string): void {
+  const must = `${name} must be a redis:// or rediss:// URL, as redis://host:port is`;
+  if (text.trim() === '') throw new TypeError(`${must}: got an empty string`);
+  if (!hasScheme(text)) throw new TypeError(`${must}: got one without a scheme; put redis:// before it`);
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined) {
     throw new TypeError(
-      `${name} must be a redis:// or rediss:// URL: got something that is no URL; in a user or password #, /, ? ` +
-        'and @ must be percent-encoded, and a port is 65535 at most',
+      `${must}: got something that is no URL; in a user or password #, /, ? and @ must be percent-encoded, a port ` +
+        'is 65535 at most, and an IPv6 address stands in [ ]',
     );
   }
-  if (!['redis:', 'rediss:'].includes(url.protocol)) {
-    throw new TypeError(`${name} must be a redis:// or rediss:// URL: got a URL with ${url.protocol}//`);
-  }
+  if (!isRedis(url.protocol)) throw new TypeError(`${must}: got a URL with ${shorten(url.protocol)}//`);
   // The driver would take localhost, or what follows the scheme, for it.
   if (url.hostname === '') {
     throw new TypeError(`${name} must name a host, as redis://host:port does: got a URL without one`);
@@ -39,6 +41,16 @@ export function checkNodeUrl(text: string, name: string): void {
   checkQuery(url, name);
 }
 
+function isRedis(protocol: string): boolean {
+  return protocol === 'redis:' || protocol === 'rediss:';
+}
+
+/** What stands before a colon may be a host or a user as well, as in `localhost:6379`; before `://` it is a scheme. */
+function hasScheme(text: string): boolean {
+  const [, scheme = '', slashes = ''] = /^\s*([a-z][a-z\d+.-]*:)(\/\/)?/i.exec(text) ?? [];
+  return slashes !== '' || isRedis(scheme.toLowerCase());
+}
+
 /** The driver takes any of its options from there, and prefers some to those that it was given. */
 function checkQuery(url: URL, name: string): void {
   for (const [parameter, value] of url.searchParams) {
@@ -52,7 +64,7 @@ function checkQuery(url: URL, name: string): void {
       throw new TypeError(
         url.search.includes('@')
           ? `the query of ${name} may set ${names} and nothing else; in a user or password a ? is %3F`
-          : `the query of ${name} must not set ${parameter}: it may set ${names}`,
+          : `the query of ${name} must not set ${shorten(parameter)}: it may set ${names}`,
       );
     }
     const bound = brokenBound(parameter, value);

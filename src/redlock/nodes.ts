@@ -1,4 +1,4 @@
-import { describe } from '../base/describe.ts';
+import { describe, shorten } from '../base/describe.ts';
 import type { Client } from '../wire/client.ts';
 import {
   addressOf,
@@ -82,7 +82,7 @@ function checkDistinct(sources: readonly NodeSource[]): void {
     for (const identity of identitiesOf(source)) {
       const first = seen.get(identity);
       if (first !== undefined && first !== index) {
-        const what = typeof identity === 'string' ? identity : 'one and the same client';
+        const what = typeof identity === 'string' ? shorten(identity) : 'one and the same client';
         throw new TypeError(
           `nodes[${first}] and nodes[${index}] are the same server (${what}): every node must be a master of its own`,
         );

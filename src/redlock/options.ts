@@ -1,6 +1,6 @@
 import { type AbortSignalLike, isAbortSignal } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
-import { describe, kindOf } from '../base/describe.ts';
+import { describe, kindOf, quote } from '../base/describe.ts';
 import type { Random } from '../base/random.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Lock } from '../lock/lock.ts';
@@ -249,7 +249,7 @@ export function checkNames(what: string, options: unknown, names: readonly strin
   }
   for (const name of Object.keys(options)) {
     if (!names.includes(name)) {
-      throw new TypeError(`there is no ${what} ${JSON.stringify(name)}; there are ${names.join(', ')}`);
+      throw new TypeError(`there is no ${what} ${quote(name)}; there are ${names.join(', ')}`);
     }
   }
 }

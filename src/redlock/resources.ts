@@ -1,4 +1,4 @@
-import { describe } from '../base/describe.ts';
+import { describe, quote, quoteAll, shorten } from '../base/describe.ts';
 import {
   fenceKeyOf,
   gateKeyOf,
@@ -78,7 +78,7 @@ export function keysFor(resources: readonly string[], { keyPrefix, fencing }: Ke
   for (const key of keys) {
     if (key.startsWith(OWN_PREFIX)) {
       throw new RangeError(
-        `a lock's key must not begin with "${OWN_PREFIX}", which is the library's own: got ${JSON.stringify(key)}`,
+        `a lock's key must not begin with "${OWN_PREFIX}", which is the library's own: got ${quote(key)}`,
       );
     }
   }
@@ -126,8 +126,8 @@ export function checkSlots(clients: readonly Client[], { keys, fences }: LockKey
     const slots = new Set([...keys, ...fences].map((key) => client.slotOf(key)));
     if (slots.size > 1) {
       throw new RangeError(
-        `the keys of one lock must be in one slot of a Redis Cluster, and ${client.address} has ` +
-          `${keys.map((key) => JSON.stringify(key)).join(', ')} in ${slots.size}. Give the resources a common ` +
+        `the keys of one lock must be in one slot of a Redis Cluster, and ${shorten(client.address)} has ` +
+          `${quoteAll(keys)} in ${slots.size}. Give the resources a common ` +
           'hash tag, as in "{user:7}:cart"',
       );
     }

@@ -1,3 +1,4 @@
+import { list, shorten } from '../base/describe.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Client } from '../wire/client.ts';
 import type { NodeSource } from './nodes.ts';
@@ -18,7 +19,7 @@ export function warnOfNodes(
     warnedOf.add(source);
     warn({
       code: 'QUORLOCK_UNSAFE_CLIENT',
-      message: `the client of ${client.address} has settings that are unsafe for locks. ${client.unsafeSettings.join('. ')}`,
+      message: `the client of ${shorten(client.address)} has settings that are unsafe for locks. ${client.unsafeSettings.join('. ')}`,
     });
   });
   const clusters = clients.filter(({ isCluster }) => isCluster);
@@ -26,7 +27,7 @@ export function warnOfNodes(
     warn({
       code: 'QUORLOCK_CLUSTER',
       message:
-        `${clusters.map(({ address }) => address).join(', ')}: a Redis Cluster has no quarantine, and a failover in ` +
+        `${list(clusters.map(({ address }) => shorten(address)))}: a Redis Cluster has no quarantine, and a failover in ` +
         "it may give a held lock away. Use single masters, or say quarantine: 'off'",
     });
   }

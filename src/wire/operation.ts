@@ -1,3 +1,4 @@
+import { shorten } from '../base/describe.ts';
 import type { FailureReason, Reply } from '../base/vote.ts';
 
 /** The keys of one lock on a node. */
@@ -233,6 +234,9 @@ export function decode(answer: unknown): Reply {
   if (typeof answer === 'number') return { outcome: 'granted', counter: answer };
   const decoder = Array.isArray(answer) ? decoders[Number(answer[0])] : undefined;
   return decoder === undefined
-    ? failed('error', `an answer that is none of the script's: ${JSON.stringify(answer)}`)
+    ? failed(
+        'error',
+        `an answer that is none of the script's: ${shorten(JSON.stringify(answer) ?? 'undefined')}`,
+      )
     : decoder(answer as readonly unknown[]);
 }

@@ -90,13 +90,39 @@ describe('a URL that is wrong', () => {
     'redis://:secret/s@one',
     'redis://:secret?s@one',
     'redis://one:99999',
-    'one',
-    '',
+    'redis://::1',
   ])('because it is none is refused, with what it may be: %s', (url) => {
     expect(refusalOf(url).message).toBe(
-      'nodes[0] must be a redis:// or rediss:// URL: got something that is no URL; in a user or password #, /, ? ' +
-        'and @ must be percent-encoded, and a port is 65535 at most',
+      'nodes[0] must be a redis:// or rediss:// URL, as redis://host:port is: got something that is no URL; in a user or ' +
+        'password #, /, ? and @ must be percent-encoded, a port is 65535 at most, and an IPv6 address stands in [ ]',
     );
+  });
+
+  it.each([
+    'one',
+    'one:6379',
+    '127.0.0.1:6379',
+    '[::1]:6379',
+    'user:secret@one',
+    '//one',
+    '/run/redis.sock',
+    ':secret@one',
+  ])('because it has no scheme is told so: %s', (url) => {
+    expect(refusalOf(url).message).toBe(
+      'nodes[0] must be a redis:// or rediss:// URL, as redis://host:port is: got one without a scheme; put redis:// before it',
+    );
+  });
+
+  it.each(['', '  '])('because it is empty is told so: %j', (url) => {
+    expect(refusalOf(url).message).toBe(
+      'nodes[0] must be a redis:// or rediss:// URL, as redis://host:port is: got an empty string',
+    );
+  });
+
+  it('because of its scheme, or a very long parameter, is told so in few words', () => {
+    expect(refusalOf('https://one').message).toMatch(/: got a URL with https:\/\/$/);
+    expect(refusalOf(`${'x'.repeat(1_000_000)}://one`).message.length).toBeLessThan(300);
+    expect(refusalOf(`redis://one?${'x'.repeat(1_000_000)}=1`).message.length).toBeLessThan(300);
   });
 
   it.each([

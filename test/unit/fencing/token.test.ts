@@ -33,7 +33,7 @@ describe('assertFencingToken', () => {
   it('says what to pass instead of a string, and cuts a long one', () => {
     expect(() => assertFencingToken('9'.repeat(500))).toThrow(
       new TypeError(
-        `token must be a number, an integer from 1 to 9007199254740991, but is the string "${'9'.repeat(60)}" (cut): pass lock.token as it is`,
+        `token must be a number, an integer from 1 to 9007199254740991, but is the string "${'9'.repeat(100)}"… (500 characters): pass lock.token as it is`,
       ),
     );
   });

@@ -1,0 +1,75 @@
+import { list, onOneLine, shorten } from './describe.ts';
+import type { NodeVote } from './vote.ts';
+
+/** So many characters of what a node said does a message repeat, … */
+const MOST_SAID = 300;
+
+/** … and so many nodes does it list that said the same. */
+const MOST_NODES = 20;
+
+/** What one node has to say, or several that say the same. */
+export interface Statement {
+  readonly node: string;
+  readonly text: string;
+}
+
+/** A line a person can read: what each node said. What several of them said is there once. */
+export function describeVotes(votes: readonly NodeVote[]): string {
+  const held = votes.flatMap((vote) => (vote.outcome === 'held' ? [vote.remainingTtl] : []));
+  const heldText = `held, ${span(held)} ms left`;
+  const waiting = votes.flatMap((vote) => (isQuarantined(vote) ? [vote.message] : []));
+  const statements = votes.map((vote) => {
+    if (vote.outcome === 'held') return { node: vote.node, text: heldText };
+    return { node: vote.node, text: isQuarantined(vote) ? textOf(latestOf(vote, waiting)) : textOf(vote) };
+  });
+  return describeStatements(statements);
+}
+
+/** What nodes say, each thing once, with the nodes that say it before it. */
+export function describeStatements(statements: readonly Statement[]): string {
+  const nodesBy = new Map<string, string[]>();
+  for (const { node, text } of statements) {
+    const nodes = nodesBy.get(text);
+    const name = shorten(onOneLine(node));
+    if (nodes === undefined) nodesBy.set(text, [name]);
+    else nodes.push(name);
+  }
+  const lines = [...nodesBy].map(
+    ([text, nodes]) => `${list(nodes, MOST_NODES)}: ${shorten(onOneLine(text), MOST_SAID)}`,
+  );
+  return list(lines, MOST_NODES, '; ');
+}
+
+type Failed = Extract<NodeVote, { readonly outcome: 'failed' }>;
+
+function isQuarantined(vote: NodeVote): vote is Failed {
+  return vote.outcome === 'failed' && vote.reason === 'quarantined';
+}
+
+/** Nodes that are in quarantine for the same reason say so at different moments, and so name different times. */
+function latestOf(vote: Failed, messages: readonly string[]): Failed {
+  const withoutNumbers = (text: string) => text.replace(/\d+/g, '');
+  const alike = messages.filter((text) => withoutNumbers(text) === withoutNumbers(vote.message));
+  return { ...vote, message: alike.toSorted().at(-1) ?? vote.message };
+}
+
+function span(numbers: readonly number[]): string {
+  const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
+  return least === most ? `${least}` : `${least} to ${most}`;
+}
+
+function textOf(vote: Exclude<NodeVote, { readonly outcome: 'held' }>): string {
+  switch (vote.outcome) {
+    case 'granted':
+    case 'missing':
+      return vote.outcome;
+    case 'pending':
+      return 'no answer needed any more';
+    case 'foreign':
+      return `not a lock (${vote.type})`;
+    case 'superseded':
+      return `superseded by token ${vote.counter}`;
+    case 'failed':
+      return `${vote.reason} (${vote.message})`;
+  }
+}
