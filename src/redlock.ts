@@ -143,7 +143,7 @@ export class Redlock {
    */
   async acquire(resources: Resources, options: AcquireOptions = {}): Promise<Lock> {
     checkNames('acquire option', options, ACQUIRE_NAMES);
-    return this.#acquirer.acquire(this.#spec(resources), options);
+    return await this.#acquirer.acquire(this.#spec(resources), options);
   }
 
   /**
@@ -154,7 +154,7 @@ export class Redlock {
    */
   async tryAcquire(resources: Resources, options: TryAcquireOptions = {}): Promise<Lock | null> {
     checkNames('tryAcquire option', options, TRY_ACQUIRE_NAMES);
-    return this.#acquirer.tryAcquire(this.#spec(resources), options);
+    return await this.#acquirer.tryAcquire(this.#spec(resources), options);
   }
 
   /**
@@ -182,7 +182,7 @@ export class Redlock {
     routine?: Routine<Lock, Result>,
   ): Promise<Result> {
     const call = callOf('using', options, routine);
-    return this.#usings.use(this.#spec(resources), call);
+    return await this.#usings.use(this.#spec(resources), call);
   }
 
   /**

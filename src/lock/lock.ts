@@ -1,5 +1,5 @@
 import type { Timer } from '../base/clock.ts';
-import { LockReleasedError, type QuorlockError } from '../base/errors.ts';
+import { LockReleasedError, type QuorlockError, withCallersStack } from '../base/errors.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import type { Lease } from './lease.ts';
@@ -127,7 +127,7 @@ export class Lock {
     } catch (error) {
       // Another caller may have the lease by now.
       this.assertHeld();
-      throw error;
+      throw withCallersStack(error);
     }
     this.assertHeld();
     return this.#lease.remainingMs();

@@ -1,7 +1,7 @@
 import { type AbortSignalLike, throwIfAborted } from '../base/abort-signal.ts';
 import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
-import { ClosedError, type OwnHold } from '../base/errors.ts';
+import { ClosedError, type OwnHold, withCallersStack } from '../base/errors.ts';
 import type { Attempt } from '../lock/attempts.ts';
 import type { Lease } from '../lock/lease.ts';
 import { type Lock, leaseOf, targetOf } from '../lock/lock.ts';
@@ -71,7 +71,9 @@ export class Acquirer {
         throw failure;
       });
     } catch (error) {
-      throw this.unlessClosed(error, request.resources);
+      // The reason of a signal stays as it is; it may be an error of another lock.
+      if (options.signal?.aborted && error === options.signal.reason) throw error;
+      throw withCallersStack(this.unlessClosed(error, request.resources));
     }
   }
 

@@ -59,8 +59,11 @@ export class Gathering {
         void gateLock.release();
       }
     } catch (error) {
-      // With no time left, the last of the attempts did not wait.
-      if (!(error instanceof LockHeldError) || waitTime === 0) throw error;
+      // A signal's own reason stays as it is.
+      if (options.signal?.aborted && error === options.signal.reason) throw error;
+      // The last of the attempts had what was left of the time, or did not wait; the caller has waited for all of it.
+      const isLate = error instanceof WaitTimeoutError || (error instanceof LockHeldError && waitTime > 0);
+      if (!isLate) throw error;
       const { resources, votes, ownHold } = error;
       throw new WaitTimeoutError({ resources, votes, elapsedMs: elapsedMs(), waitTime, ownHold });
     }

@@ -41,7 +41,7 @@ export class ReadWriteLock {
    */
   async acquireRead(options: AcquireOptions = {}): Promise<Lock> {
     checkNames('acquireRead option', options, ACQUIRE_NAMES);
-    return this.#acquirer.acquire(this.#reading, options);
+    return await this.#acquirer.acquire(this.#reading, options);
   }
 
   /**
@@ -51,7 +51,7 @@ export class ReadWriteLock {
    */
   async acquireWrite(options: AcquireOptions = {}): Promise<Lock> {
     checkNames('acquireWrite option', options, ACQUIRE_NAMES);
-    return this.#acquirer.acquire(this.#writing, options);
+    return await this.#acquirer.acquire(this.#writing, options);
   }
 
   /** As `Redlock.using`, with a lock for reading. A write lock that is shown with `within` will do as well. */
@@ -61,7 +61,7 @@ export class ReadWriteLock {
     options: UsingOptions | Routine<Lock, Result> | undefined,
     routine?: Routine<Lock, Result>,
   ): Promise<Result> {
-    return this.#usings.use(this.#reading, callOf('usingRead', options, routine));
+    return await this.#usings.use(this.#reading, callOf('usingRead', options, routine));
   }
 
   /**
@@ -75,7 +75,7 @@ export class ReadWriteLock {
     options: UsingOptions | Routine<Lock, Result> | undefined,
     routine?: Routine<Lock, Result>,
   ): Promise<Result> {
-    return this.#usings.use(this.#writing, callOf('usingWrite', options, routine));
+    return await this.#usings.use(this.#writing, callOf('usingWrite', options, routine));
   }
 
   /**
@@ -98,7 +98,7 @@ export class ReadWriteLock {
       const found = isOurs ? 'a read lock' : strangerOf(lock, target);
       throw new TypeError(`lock must be a write lock of ${describe(this.resource)}: got ${found}`);
     }
-    return this.#acquirer.exchange(lock, this.#reading, options);
+    return await this.#acquirer.exchange(lock, this.#reading, options);
   }
 }
 

@@ -55,13 +55,13 @@ export class Semaphore {
    */
   async acquire(options: AcquireOptions = {}): Promise<Lock> {
     checkNames('acquire option', options, ACQUIRE_NAMES);
-    return this.#acquirer.acquire(this.#slots.spec(), options);
+    return await this.#acquirer.acquire(this.#slots.spec(), options);
   }
 
   /** As {@link acquire}, without waiting; null if there is no permit. */
   async tryAcquire(options: TryAcquireOptions = {}): Promise<Lock | null> {
     checkNames('tryAcquire option', options, TRY_ACQUIRE_NAMES);
-    return this.#acquirer.tryAcquire(this.#slots.spec(), options);
+    return await this.#acquirer.tryAcquire(this.#slots.spec(), options);
   }
 
   /**
@@ -75,7 +75,7 @@ export class Semaphore {
   async acquireMany(count: number, options: AcquireOptions = {}): Promise<Permits> {
     checkCount(count, this.permits);
     checkNames('acquireMany option', options, ACQUIRE_NAMES);
-    return this.#gathering.acquire(count, options);
+    return await this.#gathering.acquire(count, options);
   }
 
   /** As `Redlock.using`, with a permit: one that is shown with `within`, or one more. */
@@ -85,7 +85,7 @@ export class Semaphore {
     options: UsingOptions | Routine<Lock, Result> | undefined,
     routine?: Routine<Lock, Result>,
   ): Promise<Result> {
-    return this.#usings.use(this.#slots.spec(), callOf('using', options, routine));
+    return await this.#usings.use(this.#slots.spec(), callOf('using', options, routine));
   }
 
   /** As {@link using}, with several permits: those that are shown with `within`, if they are enough, or as many more. */
@@ -102,7 +102,7 @@ export class Semaphore {
   ): Promise<Result> {
     checkCount(count, this.permits);
     const call = callOf('usingMany', options, routine);
-    return this.#usings.useMany(this.#slots.spec(), count, call, (acquiring) =>
+    return await this.#usings.useMany(this.#slots.spec(), count, call, (acquiring) =>
       this.#gathering.acquire(count, acquiring),
     );
   }
