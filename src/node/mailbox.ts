@@ -314,8 +314,10 @@ export class Mailbox {
   }
 
   #rejectAll(entries: readonly Entry[], error: unknown): void {
-    const message = messageOf(error);
-    const reason = this.#client.state === 'ready' ? 'error' : 'disconnected';
+    const isLost = this.#client.state !== 'ready';
+    // The driver says of a command that it was not tried again; what became of the connection says more.
+    const message = isLost ? `${this.#client.stateReason} before the answer came` : messageOf(error);
+    const reason = isLost ? 'disconnected' : 'error';
     for (const entry of entries) {
       this.#answers.undone(entry.operation);
       this.#settle(entry, failed(reason, message));

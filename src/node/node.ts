@@ -19,6 +19,9 @@ export interface Registrar {
   clockDiverged(node: Node, divergence: Divergence): void;
 }
 
+/** A reason, or how to tell it: one that names a time that is left is another one every moment. */
+export type Why = string | (() => string);
+
 type NodeState = 'connecting' | 'greeting' | 'voting' | 'quarantined' | 'refused' | 'down' | 'ended';
 
 /** What nodes in these states fail with; those that are down are disconnected. */
@@ -54,8 +57,8 @@ export class Node {
   readonly #stopListening: () => void;
   readonly #stateListeners = new Set<() => void>();
   #state: NodeState = 'connecting';
-  /** What keeps it from voting, for messages. */
-  #why = 'it is not connected yet';
+  /** What keeps it from voting, for messages: as it is when it is asked for. */
+  #why: Why = 'it is not connected yet';
   #runId = '';
   #silent = false;
   #hasFailed = false;
@@ -141,7 +144,7 @@ export class Node {
 
   /** What the node is known to fail with at present, if it does; known without asking it. */
   get obstacle(): Reply | undefined {
-    if (this.#state === 'quarantined') return failed('quarantined', this.#why);
+    if (this.#state === 'quarantined') return failed('quarantined', this.#reason());
     if (this.#silent) return failed('timeout', 'it owes earlier answers still');
     return undefined;
   }
@@ -197,7 +200,7 @@ export class Node {
   }
 
   /** The registrar's word: the node may not vote for now. */
-  quarantine(why: string): void {
+  quarantine(why: Why): void {
     this.#decide('quarantined', why);
   }
 
@@ -230,7 +233,11 @@ export class Node {
         return;
       case 'down':
       case 'ended':
-        if (this.#state === 'down') return;
+        if (this.#state === 'down') {
+          // Why it can't be reached comes to light when it is tried again.
+          this.#why = this.#client.stateReason;
+          return;
+        }
         this.#connection += 1;
         this.#enter('down', this.#client.stateReason);
         return;
@@ -241,7 +248,8 @@ export class Node {
   #expectConnection(): void {
     const { clock, lookTimeout } = this.#settings;
     const tooLate = () => {
-      if (this.#state === 'connecting') this.#enter('down', `no connection within ${lookTimeout} ms`);
+      if (this.#state === 'connecting')
+        this.#enter('down', `not ready within ${lookTimeout} ms: ${this.#client.stateReason}`);
     };
     this.#lookAgain = clock.after(lookTimeout, tooLate, { keepAlive: false });
   }
@@ -268,13 +276,13 @@ export class Node {
     );
   }
 
-  #decide(state: 'voting' | 'quarantined' | 'refused', why: string): void {
+  #decide(state: 'voting' | 'quarantined' | 'refused', why: Why): void {
     if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'connecting') return;
     this.#enter(state, why);
     if (state !== 'refused') this.#releases.askAgain(this.#mailbox.room);
   }
 
-  #enter(state: Exclude<NodeState, 'connecting'>, why: string): void {
+  #enter(state: Exclude<NodeState, 'connecting'>, why: Why): void {
     this.#lookAgain?.cancel();
     this.#state = state;
     this.#why = why;
@@ -303,7 +311,11 @@ export class Node {
   }
 
   #refusal(): Reply {
-    return failed(REFUSALS[this.#state] ?? 'disconnected', this.#why);
+    return failed(REFUSALS[this.#state] ?? 'disconnected', this.#reason());
+  }
+
+  #reason(): string {
+    return typeof this.#why === 'string' ? this.#why : this.#why();
   }
 
   #deadlineUs(nowMs: number, withinMs: number): number {
@@ -339,7 +351,7 @@ export class Node {
 
   /** The marker does not let the node vote. If that is news, it must be looked at again. */
   #heardOfQuarantine(reply: Reply): Reply {
-    if (this.#state === 'quarantined') return failed('quarantined', this.#why);
+    if (this.#state === 'quarantined') return failed('quarantined', this.#reason());
     if (this.#state === 'voting') {
       this.#enter('greeting', '');
       this.#introduce(this.#connection);

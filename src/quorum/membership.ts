@@ -116,7 +116,7 @@ export class Membership implements Registrar {
       look = await this.#activate(member, look);
       if (look.written) return undefined;
     }
-    return 'it is being changed by somebody else; try again';
+    return 'another program is changing it; try again';
   }
 
   close(): void {
@@ -284,9 +284,10 @@ export class Membership implements Registrar {
     const known = member.joining?.nonce === nonce ? member.joining : undefined;
     const joining = known ?? { nonce, sinceMs: look.receivedAtMs, isOurs };
     member.joining = joining;
-    const leftMs = joining.sinceMs + quarantineMs(this.#longestTtl, driftFactor) - clock.uptime();
+    const untilMs = joining.sinceMs + quarantineMs(this.#longestTtl, driftFactor);
+    const leftMs = untilMs - clock.uptime();
     if (leftMs <= 0) return void this.#endQuarantine(member);
-    member.node.quarantine(reasonToWait(leftMs, clock.wall()));
+    member.node.quarantine(() => reasonToWait(untilMs - clock.uptime(), clock.wall()));
     const courtesyMs = joining.isOurs ? 0 : random.fraction() * LONGEST_COURTESY_MS;
     // A node that forgets once more meanwhile has to begin again, the sooner the better.
     this.#lookAgain(member, Math.min(leftMs + courtesyMs, WATCH_MS));

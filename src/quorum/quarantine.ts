@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import { list, shorten } from '../base/describe.ts';
 import type { Random } from '../base/random.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';
@@ -34,17 +35,18 @@ export function quarantineMs(longestTtl: number, driftFactor: number): number {
 
 /** Why a node in quarantine does not vote, with `leftMs` to go at `wallMs`. */
 export function reasonToWait(leftMs: number, wallMs: number): string {
-  const until = new Date(wallMs + leftMs).toISOString();
+  const seconds = Math.max(1, Math.ceil(leftMs / 1_000));
+  const at = new Date(Math.ceil((wallMs + Math.max(0, leftMs)) / 1_000) * 1_000);
   return (
-    `it is new, restarted or was emptied, and votes again at ${until}, ${Math.ceil(leftMs)} ms after this was ` +
-    'found: then every lock that it may have forgotten has expired. For a new deployment call initialize()'
+    `it is new, restarted or was emptied, and votes again at ${at.toISOString().replace('.000Z', 'Z')}, ${seconds} s from ` +
+    'now: then every lock that it may have forgotten has expired. For a new deployment call initialize()'
   );
 }
 
 /** Why a node without memory does not vote while the nodes at the `silent` addresses may remember something. */
 export function reasonToAskAll(silent: readonly string[]): string {
   return (
-    `it is new, and so may all nodes be, but ${silent.join(', ')} can't be asked. Start what is missing, ` +
+    `it is new, and so may all nodes be, but ${list(silent.map((node) => shorten(node)))} can't be asked. Start what is missing, ` +
     'or call initialize()'
   );
 }

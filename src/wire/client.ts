@@ -35,7 +35,7 @@ export interface Client {
   /** Where the node is, for messages: `host:port` or a socket's path. Never holds a password. */
   readonly address: string;
   readonly state: ConnectionState;
-  /** Why the state is `down` or `ended`, as far as it is known. */
+  /** Why the state is not `ready`, as far as it is known. Never holds a password. */
   readonly stateReason: string;
   /** Settings of the driver under which commands may run late or twice; each says what to set instead. */
   readonly unsafeSettings: readonly string[];

@@ -3,6 +3,7 @@ import { messageOf } from '../base/describe.ts';
 import { slotOf } from '../base/hash-slot.ts';
 import type { Client, ConnectionState, Subscription, SubscriptionEvents } from './client.ts';
 import { evalshaSenderOf, type SendEvalsha } from './ioredis-command.ts';
+import { IoredisReason } from './ioredis-reason.ts';
 import { endSilenceWithConnection, SOCKET_TIMEOUT_MS } from './ioredis-silence.ts';
 import { IoredisSubscription, type Subscribable } from './ioredis-subscription.ts';
 
@@ -134,8 +135,8 @@ class IoredisAdapter implements Client {
   readonly #evalsha: SendEvalsha;
   readonly #listeners = new Set<() => void>();
   readonly #following: readonly [event: string, listener: () => void][];
+  readonly #reason: IoredisReason;
   #everFailed = false;
-  #lastError: string | undefined;
   /** Why the client is not in the database that it should be in. */
   #selectError: string | undefined;
 
@@ -146,20 +147,23 @@ class IoredisAdapter implements Client {
     this.address = addressOf(client);
     this.isCluster = client.isCluster;
     const options = client.options as KnownOptions;
+    this.#reason = new IoredisReason(options);
     this.#keyPrefix = options.keyPrefix ?? '';
     this.#evalsha =
       evalshaSenderOf(client) ?? ((sha1, keys, args) => client.evalsha(sha1, keys.length, ...keys, ...args));
     this.unsafeSettings = disconnect === undefined ? unsafeSettingsOf(options) : [];
-    const tell = () => {
-      for (const listener of this.#listeners) listener();
-    };
+    const tell = () => this.#tell();
     this.#following = [
+      ['connect', () => this.#reason.connected()],
+      ['ready', () => this.#reason.ready()],
       ['close', () => this.#lost()],
       ['ready', () => this.#select(options.db ?? 0, tell)],
       ...STATUS_EVENTS.map((event): [string, () => void] => [event, tell]),
     ];
     for (const [event, listener] of this.#following) client.on(event, listener);
-    if (client.status === 'ready') this.#select(options.db ?? 0, tell);
+    if (client.status !== 'ready') return;
+    this.#reason.ready();
+    this.#select(options.db ?? 0, tell);
   }
 
   get state(): ConnectionState {
@@ -181,12 +185,13 @@ class IoredisAdapter implements Client {
 
   get stateReason(): string {
     if (this.#selectError !== undefined) return `its database could not be selected: ${this.#selectError}`;
-    const status = `client status: ${this.#client.status}`;
-    return this.#lastError === undefined ? status : `${this.#lastError} (${status})`;
+    return this.#reason.text(this.#client.status);
   }
 
   noteError(error: Error): void {
-    this.#lastError = error.message;
+    this.#reason.failed(error);
+    // What is told of a connection that is lost already is now more exact.
+    if (this.state !== 'ready') this.#tell();
   }
 
   onStateChange(listener: () => void): () => void {
@@ -219,7 +224,12 @@ class IoredisAdapter implements Client {
     this.#disconnect?.();
   }
 
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
   #lost(): void {
+    this.#reason.closed();
     this.#everFailed = true;
     this.#selectError = undefined;
   }
@@ -233,7 +243,7 @@ class IoredisAdapter implements Client {
     if (db === 0 || select === undefined) return;
     select.call(this.#client, db).catch((error: unknown) => {
       if (this.#client.status !== 'ready') return;
-      this.#selectError = messageOf(error);
+      this.#selectError = this.#reason.clean(messageOf(error));
       changed();
     });
   }

@@ -459,17 +459,17 @@ describe('a server that does not know the script', () => {
 });
 
 describe('a call that fails', () => {
-  it.each<[ConnectionState, string]>([
-    ['ready', 'error'],
-    ['down', 'disconnected'],
-  ])('while the client is %s is a failed vote because of: %s', async (state, reason) => {
+  it.each<[ConnectionState, string, string]>([
+    ['ready', 'error', 'its message'],
+    ['down', 'disconnected', 'as the test says before the answer came'],
+  ])('while the client is %s is a failed vote because of: %s', async (state, reason, message) => {
     const setup = new Setup();
     setup.post('a');
     await setup.clock.advance(0);
     setup.client.state = state;
     setup.client.call(0).fail(new Error('its message'));
     await setup.clock.advance(0);
-    expect(setup.replies.get('a')).toEqual({ outcome: 'failed', reason, message: 'its message' });
+    expect(setup.replies.get('a')).toEqual({ outcome: 'failed', reason, message });
     expect(setup.undone).toEqual(['a']);
     expect(setup.clock.pendingTimers).toBe(0);
   });

@@ -670,7 +670,7 @@ describe('initialize()', () => {
       if (times < 5) expect(failures).toEqual([]);
       else
         expect(failures).toEqual([
-          { node: 'node-1:6379', why: expect.stringMatching(/somebody else; try again/) },
+          { node: 'node-1:6379', why: expect.stringMatching(/another program is changing it; try again/) },
         ]);
     },
   );

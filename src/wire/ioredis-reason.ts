@@ -1,0 +1,106 @@
+import { messageOf, onOneLine } from '../base/describe.ts';
+
+/** What the options of an ioredis client tell of its connection; those of a Cluster's nodes are in `redisOptions`. */
+interface ConnectionOptions {
+  readonly tls?: unknown;
+  readonly password?: unknown;
+  readonly sentinelPassword?: unknown;
+  readonly redisOptions?: ConnectionOptions;
+}
+
+const SPEAKS_NO_TLS = 'if the port has no TLS, connect with redis://';
+const SPEAKS_TLS = 'if the port expects TLS, connect with rediss://';
+
+/** What OpenSSL says of an answer that is no TLS. */
+const NO_TLS = /wrong version number|packet length too long|http request|unsupported protocol/i;
+
+/** What the driver says of an answer that is no Redis's, with the first character of it. */
+const NO_REDIS = /^(?:Unknown RESP type|Protocol error)/;
+
+/** The first byte of TLS's own word that it did not understand, as the driver tells it. */
+const TLS_ALERT = /\\u0015|\b21\b/;
+
+/** Knows why an ioredis client has no connection: what went wrong last, until there is one that works. */
+export class IoredisReason {
+  readonly #hasTls: boolean;
+  readonly #secrets: readonly string[];
+  #error: unknown;
+  #wasReady = false;
+  #isConnected = false;
+  /** Whether the last connection ended before the server had said anything of use. */
+  #endedEarly = false;
+
+  constructor(options: ConnectionOptions) {
+    const all = [options, options.redisOptions ?? {}];
+    this.#hasTls = all.some(({ tls }) => Boolean(tls));
+    this.#secrets = all
+      .flatMap(({ password, sentinelPassword }) => [password, sentinelPassword])
+      .filter((secret) => typeof secret === 'string' && secret !== '')
+      .map(String);
+  }
+
+  /** The client emitted an error. */
+  failed(error: unknown): void {
+    this.#error = error;
+  }
+
+  connected(): void {
+    this.#isConnected = true;
+  }
+
+  ready(): void {
+    this.#wasReady = true;
+    this.#isConnected = false;
+    this.#endedEarly = false;
+    this.#error = undefined;
+  }
+
+  closed(): void {
+    this.#endedEarly = this.#isConnected;
+    this.#isConnected = false;
+  }
+
+  /** Why there is no connection, for a client of this status. */
+  text(status: string): string {
+    if (this.#error !== undefined) return this.clean(textOf(this.#error)) + this.#hint();
+    if (status === 'end') return 'the client was ended';
+    if (this.#wasReady) return 'the server closed the connection';
+    if (this.#endedEarly) return `the server closed the connection before it answered${this.#hint()}`;
+    if (this.#isConnected) return `the server takes the connection and does not answer${this.#hint()}`;
+    return `there is no connection yet${this.#hasTls ? `; ${SPEAKS_NO_TLS}` : ''}`;
+  }
+
+  /** A text without what must not be in a log. */
+  clean(text: string): string {
+    let cleaned = onOneLine(text);
+    for (const secret of this.#secrets) cleaned = cleaned.replaceAll(secret, '***');
+    return cleaned;
+  }
+
+  /** A port that has worked is one of the right kind. */
+  #hint(): string {
+    if (this.#wasReady) return '';
+    const message = messageOf(this.#error ?? '');
+    if (this.#hasTls) return NO_TLS.test(message) ? `; ${SPEAKS_NO_TLS}` : '';
+    if (NO_REDIS.test(message)) {
+      return TLS_ALERT.test(message) ? `; ${SPEAKS_TLS}` : '; the port is not that of a Redis server';
+    }
+    const isCut = this.#error === undefined || /ECONNRESET|EPIPE|Connection is closed/.test(message);
+    return isCut && (this.#endedEarly || this.#isConnected) ? `; ${SPEAKS_TLS}` : '';
+  }
+}
+
+/**
+ * What an error of the connection says. Without the address, which is the node's and told beside it, several nodes say the
+ * same.
+ */
+function textOf(error: unknown): string {
+  const { code, syscall, reason } = Object(error) as { code?: unknown; syscall?: unknown; reason?: unknown };
+  if (typeof code !== 'string') return messageOf(error).replace(/\. Please report this\.?$/, '');
+  if (typeof reason === 'string') return `${reason} (${code})`;
+  const { errors } = Object(error) as { errors?: unknown };
+  if (typeof syscall === 'string') return `${syscall} ${code}`;
+  if (Array.isArray(errors)) return `connect ${code}`;
+  const message = messageOf(error);
+  return message.includes(code) ? message : `${message} (${code})`;
+}
