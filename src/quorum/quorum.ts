@@ -108,7 +108,7 @@ export class Quorum {
 
   /** An attempt that came to nothing before it was made. */
   async #notAsked(): Promise<Grant> {
-    const message = 'nobody wants it any more';
+    const message = 'no caller wants it any more';
     const votes = this.#nodes.map(
       ({ address }): NodeVote => ({ node: address, latencyMs: undefined, ...failed('overloaded', message) }),
     );

@@ -119,7 +119,15 @@ function firstStartupNode(client: IoredisClient): string {
     const { host, port } = node as KnownOptions;
     return hostAndPort(host, port);
   }
-  return node === undefined ? 'of unknown address' : String(node);
+  if (typeof node === 'number') return hostAndPort(undefined, node);
+  return typeof node === 'string' ? withoutCredentials(node) : 'of unknown address';
+}
+
+/** A URL, or `host:port`, as far as it is an address. */
+function withoutCredentials(text: string): string {
+  if (!URL.canParse(text) || !text.includes('://')) return text.slice(text.lastIndexOf('@') + 1);
+  const { hostname, port } = new URL(text);
+  return hostAndPort(hostname, Number(port || 6379));
 }
 
 /** The events after which an ioredis client's status may have changed. */

@@ -77,6 +77,32 @@ describe('the package as it is published', () => {
     expect(stdout.trim()).toBe('QUORLOCK_NO_QUORUM');
   });
 
+  it('keeps the names of its errors in a bundle that a minifier made', async () => {
+    const contents = `
+      import { inspect } from 'node:util';
+      import { ClosedError, LockHeldError, QuorlockError, Redlock } from 'quorlock';
+      import { StaleTokenError } from 'quorlock/fencing';
+      async function main() {
+        const redlock = new Redlock(['redis://127.0.0.1:1'], { connectTimeout: 100 });
+        const missing = await redlock.acquire('a').catch((error) => error);
+        await redlock.close();
+        const errors = [missing, new LockHeldError({ resources: [] }), new StaleTokenError('a', 1)];
+        const names = errors.flatMap((error) => [
+          error.name, error.constructor.name, inspect(error).split(':')[0], error.stack.split(':')[0], JSON.parse(JSON.stringify(error)).name,
+        ]);
+        console.log([...new Set(names), QuorlockError.name, ClosedError.name].join());
+      }
+      main();
+    `;
+    const outfile = join(project, 'minified.cjs');
+    const options: BuildOptions = { bundle: true, minify: true, platform: 'node', format: 'cjs', outfile };
+    for (const target of ['node20', 'es2020']) {
+      await build({ ...options, target, stdin: { contents, resolveDir: project } });
+      const { stdout } = await run(process.execPath, [outfile], { cwd: project });
+      expect(stdout.trim()).toBe('NoQuorumError,LockHeldError,StaleTokenError,QuorlockError,ClosedError');
+    }
+  });
+
   it('sends the very scripts that the sources have', async () => {
     const dist = pathToFileURL(join(project, 'node_modules/quorlock/dist/'));
     expect({ ...(await import(new URL('wire/scripts.js', dist).href)) }).toEqual({ ...scripts });

@@ -219,4 +219,17 @@ describe('nodes', () => {
     expect(error).not.toHaveProperty('cause');
     expect(first.eventNames()).toEqual([]);
   });
+
+  it.each<[string | number, string]>([
+    ['redis://:secret@One:7000', 'cluster one:7000'],
+    ['redis://user:secret@one', 'cluster one:6379'],
+    ['user:secret@one:7000', 'cluster one:7000'],
+    ['one:7000', 'cluster one:7000'],
+    [7_000, 'cluster localhost:7000'],
+  ])('that are a Cluster are named without a password: %s', (startupNode, address) => {
+    const cluster = new Cluster([startupNode], { lazyConnect: true });
+    const [client] = openNodes([cluster]);
+    expect(client?.address).toBe(address);
+    client?.close();
+  });
 });

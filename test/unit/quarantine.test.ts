@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { NoQuorumError } from '../../src/index.ts';
 import { quarantineMs, reasonToAskAll, reasonToWait } from '../../src/quorum/quarantine.ts';
+import { RECONNECT_MS, Scene } from './failures/scene.ts';
 
 describe('a quarantine', () => {
   it('takes the longest ttl with the full drift, twice the clamp of tokens, and 100 ms', () => {
@@ -20,5 +22,43 @@ describe('the reason why a node does not vote', () => {
     const reason = reasonToAskAll(['a:1', 'b:2']);
     expect(reason).toContain("a:1, b:2 can't be asked");
     expect(reason).toMatch(/Start what is missing, or call initialize\(\)$/);
+  });
+});
+
+describe('nodes in quarantine', () => {
+  const REASON = /votes again at (\S+), (\d+) s from now/;
+
+  /** What an attempt says of the quarantine of all nodes: until when it lasts, and for how many seconds. */
+  async function told(scene: Scene): Promise<{ readonly until: string; readonly seconds: number }> {
+    const error: unknown = await scene.world.clock
+      .runUntil(scene.other.acquire('r', { waitTime: 0 }))
+      .catch((thrown: unknown) => thrown);
+    const { message, votes } = error as NoQuorumError;
+    expect(error).toBeInstanceOf(NoQuorumError);
+    expect(votes).toHaveLength(3);
+    // What all of them say is there once.
+    expect(message.match(/votes again at/g)).toHaveLength(1);
+    expect(message).toContain('[node-1:6379, node-2:6379, node-3:6379: quarantined (');
+    const [, until = '', seconds] = REASON.exec(message) ?? [];
+    return { until, seconds: Number(seconds) };
+  }
+
+  it('say at every moment how long is left', async () => {
+    const scene = await Scene.open(3, { quarantine: 'strict' });
+    for (const server of scene.world.servers) server.restart({ keepMemory: false });
+    await scene.world.clock.advance(RECONNECT_MS);
+    const first = await told(scene);
+    await scene.world.clock.advance(10_000);
+    const second = await told(scene);
+    await scene.world.clock.advance(450);
+    const third = await told(scene);
+
+    expect(first.seconds).toBeGreaterThan(30);
+    expect(first.seconds - second.seconds).toBeGreaterThanOrEqual(9);
+    expect(first.seconds - second.seconds).toBeLessThanOrEqual(11);
+    expect(third.seconds).toBeLessThanOrEqual(second.seconds);
+    for (const { until } of [second, third]) {
+      expect(Math.abs(Date.parse(until) - Date.parse(first.until))).toBeLessThanOrEqual(1_000);
+    }
   });
 });
