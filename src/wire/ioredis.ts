@@ -14,8 +14,8 @@ export interface IoredisClient {
   readonly options: object;
   evalsha(sha1: string, numberOfKeys: number, ...args: (string | number)[]): Promise<unknown>;
   eval(source: string, numberOfKeys: number, ...args: (string | number)[]): Promise<unknown>;
-  on(event: string, listener: () => void): unknown;
-  off(event: string, listener: () => void): unknown;
+  on(event: string, listener: (error: Error) => void): unknown;
+  off(event: string, listener: (error: Error) => void): unknown;
   connect(): Promise<void>;
 }
 
@@ -142,7 +142,7 @@ class IoredisAdapter implements Client {
   readonly #keyPrefix: string;
   readonly #evalsha: SendEvalsha;
   readonly #listeners = new Set<() => void>();
-  readonly #following: readonly [event: string, listener: () => void][];
+  readonly #following: readonly (readonly [event: string, listener: (error: Error) => void])[];
   readonly #reason: IoredisReason;
   #everFailed = false;
   /** Why the client is not in the database that it should be in. */
@@ -162,6 +162,8 @@ class IoredisAdapter implements Client {
     this.unsafeSettings = disconnect === undefined ? unsafeSettingsOf(options) : [];
     const tell = () => this.#tell();
     this.#following = [
+      // That of a client of our own goes on after the end, see connectByUrl.
+      ...(disconnect === undefined ? [['error', (error: Error) => this.noteError(error)] as const] : []),
       ['connect', () => this.#reason.connected()],
       ['ready', () => this.#reason.ready()],
       ['close', () => this.#lost()],

@@ -1,11 +1,16 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { inspect } from 'node:util';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { NoQuorumError, Redlock } from '../../src/index.ts';
 import { BRISK, nodeAt } from '../support/deployment.ts';
 import { Fleet } from './fleet.ts';
 import { eventually } from './processes.ts';
+
+/** Driver options under which a command is sent now or fails now. */
+const SAFE = { enableOfflineQueue: false, autoResendUnfulfilledCommands: false } as const;
 
 let fleet: Fleet;
 beforeAll(async () => {
@@ -50,6 +55,29 @@ async function expectReason(url: string, reason: RegExp): Promise<void> {
     await redlock.close();
   }
 }
+
+it('a client that is handed in has its node say why, too', async () => {
+  const refused = new Redis(1, '127.0.0.1', { ...SAFE, connectTimeout: 1_000 });
+  const denied = new Redis(nodeAt(fleet, 0).port, '127.0.0.1', {
+    ...SAFE,
+    password: 's3cret',
+    username: 'bob',
+  });
+  const redlock = new Redlock([refused, denied], { ...BRISK, connectTimeout: 500 });
+  try {
+    await eventually('both say why', async () => {
+      const error: unknown = await redlock.acquire('a').catch((thrown: unknown) => thrown);
+      expect(inspect(error)).not.toContain('s3cret');
+      const text = String(error);
+      return (
+        text.includes('127.0.0.1:1: disconnected (connect ECONNREFUSED)') && text.includes('(WRONGPASS ')
+      );
+    });
+  } finally {
+    await redlock.close();
+    for (const client of [refused, denied]) client.disconnect();
+  }
+});
 
 describe('why a node has no connection', () => {
   it('is what the system says, or that the server says nothing', async () => {

@@ -37,6 +37,7 @@ const FAILURES = [
   'First in line dead or hung',
   'Even number of nodes',
   'Same server twice',
+  'Wrong address, password or protocol',
   'Different lists, databases or prefixes',
   'Changing the node list',
 ];
