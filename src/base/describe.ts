@@ -15,8 +15,14 @@ export function describe(value: unknown): string {
   return typeof value === 'function' ? 'a function' : shorten(String(value));
 }
 
+/** A value of a wrong type, where a text may be the URL of a node, and hold a password: it is not repeated. */
+export function describeKind(value: unknown): string {
+  return typeof value === 'string' ? 'a string' : describe(value);
+}
+
 /** A text in quotation marks: what it has of line breaks is escaped, so that it can't forge a line of a log. */
-export function quote(text: string): string {
+export function quote(whole: string): string {
+  const text = withoutCredentials(whole);
   if (text.length <= MOST_SHOWN) return JSON.stringify(text);
   return `${JSON.stringify(beginning(text, MOST_SHOWN))}… (${text.length} characters)`;
 }
@@ -65,7 +71,17 @@ export function messageOf(error: unknown): string {
   return typeof code === 'string' ? code : describe(error);
 }
 
+/** The user and password of a URL do not belong in a message, wherever it comes from. */
+function withoutCredentials(text: string): string {
+  if (!text.includes('@')) return text;
+  const withoutOne = (word: string) => {
+    const [begin, end] = [word.indexOf('://'), word.lastIndexOf('@')];
+    return begin >= 0 && begin < end ? `${word.slice(0, begin)}://***${word.slice(end)}` : word;
+  };
+  return text.split(/(\s+)/).map(withoutOne).join('');
+}
+
 /** A server repeats the arguments of a command that it does not know: of AUTH or HELLO, the password. */
 function withoutArguments(message: string): string {
-  return message.replace(/,? with args beginning with:.*/s, '');
+  return withoutCredentials(message.replace(/,? with args beginning with:.*/s, ''));
 }

@@ -41,7 +41,7 @@ export function memoryRegister(options: MemoryRegisterOptions = {}): MemoryRegis
 
   // In order of use, so that the first is the one to fold away.
   const highest = new Map<string, number>();
-  const lastInLine = new Map<string, Promise<unknown>>();
+  const lastInLine = new Map<string, Promise<void>>();
   let floor = 0;
 
   function remember(resource: string, token: number): void {
@@ -59,17 +59,20 @@ export function memoryRegister(options: MemoryRegisterOptions = {}): MemoryRegis
   async function run<T>(resource: string, token: number, work: () => T | PromiseLike<T>): Promise<T> {
     assertResource(resource);
     assertFencingToken(token);
-    const turn = (lastInLine.get(resource) ?? Promise.resolve()).then(() => {
-      remember(resource, token);
-      return work();
+    const before = lastInLine.get(resource);
+    let end: () => void = ignore;
+    const turn = new Promise<void>((resolve) => {
+      end = resolve;
     });
-    // The next in line waits for the end of this turn, and does not care how it ended.
-    const settled = turn.then(ignore, ignore);
-    lastInLine.set(resource, settled);
+    lastInLine.set(resource, turn);
     try {
-      return await turn;
+      // The next in line waits for the end of this turn, and does not care how it ended.
+      await before;
+      remember(resource, token);
+      return await work();
     } finally {
-      if (lastInLine.get(resource) === settled) lastInLine.delete(resource);
+      end();
+      if (lastInLine.get(resource) === turn) lastInLine.delete(resource);
     }
   }
 

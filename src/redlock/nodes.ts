@@ -1,4 +1,4 @@
-import { describe, shorten } from '../base/describe.ts';
+import { describe, describeKind, shorten } from '../base/describe.ts';
 import type { Client } from '../wire/client.ts';
 import {
   addressOf,
@@ -23,7 +23,7 @@ export type NodeSource = string | URL | IoredisClient | Client;
  * @throws {RangeError} no source at all
  */
 export function checkNodes(sources: readonly NodeSource[]): void {
-  if (!Array.isArray(sources)) throw new TypeError(`nodes must be an array: got ${describe(sources)}`);
+  if (!Array.isArray(sources)) throw new TypeError(`nodes must be an array: got ${describeKind(sources)}`);
   if (sources.length === 0) throw new RangeError('nodes must name at least one node: got []');
   // A hole in the array is a node that is missing; forEach would pass over it.
   for (const [index, source] of sources.entries()) checkSource(source, index);

@@ -1,6 +1,6 @@
 import { type AbortSignalLike, isAbortSignal } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
-import { describe, kindOf, quote } from '../base/describe.ts';
+import { describe, describeKind, kindOf, quote } from '../base/describe.ts';
 import type { Random } from '../base/random.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Lock } from '../lock/lock.ts';
@@ -245,7 +245,7 @@ export const USING_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold', 'wit
  */
 export function checkNames(what: string, options: unknown, names: readonly string[]): void {
   if (!isPlain(options)) {
-    throw new TypeError(`${what}s must be an object of options: got ${describe(options)}`);
+    throw new TypeError(`${what}s must be an object of options: got ${describeKind(options)}`);
   }
   for (const name of Object.keys(options)) {
     if (!names.includes(name)) {

@@ -43,6 +43,25 @@ describe('a value in a message', () => {
   });
 });
 
+describe('a URL in a message', () => {
+  const URLS = ['redis://bob:s3cret@one:1/0', 'rediss://:s3cret/s@cret@one', '  redis://s3cret@one and more'];
+
+  it('has no user and no password', () => {
+    for (const url of URLS) {
+      for (const told of [describeValue(url), quote(url), messageOf(new Error(url)), messageOf(url)]) {
+        expect(told).not.toMatch(/cret|bob/);
+        expect(told).toContain('://***@one');
+      }
+    }
+    expect(quote('mail to@one and http://two')).toBe('"mail to@one and http://two"');
+  });
+
+  it('costs no time to speak of, however many there seem to be', () => {
+    expect(quote(`@${'://'.repeat(300_000)}`).length).toBeLessThan(300);
+    expect(quote('://@ '.repeat(200_000)).length).toBeLessThan(300);
+  });
+});
+
 describe('names in a message', () => {
   it('are all there if they are few, and else the first ones', () => {
     expect(quoteAll(['a', 'b'])).toBe('"a", "b"');

@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { Cluster, Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { Redlock } from '../../src/index.ts';
 import { checkNodes, type NodeSource, openNodes } from '../../src/redlock/nodes.ts';
 import { thrownBy } from '../support/thrown-by.ts';
 
@@ -190,6 +191,22 @@ describe('a URL that is wrong', () => {
 });
 
 describe('nodes', () => {
+  it('that are no list, and options that are none, are not repeated: they may have a password', () => {
+    const url = 'redis://:secret@one';
+    for (const make of [
+      () => checkNodes(url as never),
+      () => checkNodes(':secret@one' as never),
+      () => new Redlock(url as never),
+      () => new Redlock([url], url as never),
+      () => new Redlock([url], ':secret@one' as never),
+      () => new Redlock([url], { quarantine: url as never }),
+    ]) {
+      const error = thrownBy(make);
+      expect(error).toBeInstanceOf(Error);
+      expect(String(error)).not.toContain('secret');
+    }
+  });
+
   it('with a hole are refused as those with undefined are', () => {
     const hole = new Array(1);
     for (const nodes of [hole.concat('redis://one'), new Array(3), [undefined, 'redis://one']]) {

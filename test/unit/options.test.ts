@@ -107,7 +107,7 @@ describe('a value of a wrong type', () => {
 
   it.each([
     [null, 'null'],
-    ['options', '"options"'],
+    ['options', 'a string'],
     [1, '1'],
     [[], 'an array'],
     [new Map(), 'an object (Map)'],

@@ -185,3 +185,17 @@ describe('memoryRegister', () => {
     expect(() => memoryRegister({ maxResources: maxResources as number })).toThrow(/^maxResources must be/);
   });
 });
+
+describe('a token that is refused', () => {
+  it('is told with a stack that names who asked, also after a wait', async () => {
+    const register = memoryRegister();
+    const [, failure] = await Promise.all([
+      register.run('stock', 11, () => nextTick()),
+      (async function theProgram() {
+        return await register.run('stock', 10, () => 'written');
+      })().catch((error: unknown) => error),
+    ]);
+    expect(failure).toBeInstanceOf(StaleTokenError);
+    expect((failure as Error).stack).toContain('theProgram');
+  });
+});
