@@ -12,7 +12,8 @@ export function describe(value: unknown): string {
     if (kind === 'Array') return 'an array';
     return kind === 'Object' ? 'an object' : `an object (${shorten(kind)})`;
   }
-  return typeof value === 'function' ? 'a function' : shorten(String(value));
+  if (typeof value === 'function') return 'a function';
+  return shorten(typeof value === 'bigint' ? `${value}n` : String(value));
 }
 
 /** A value of a wrong type, where a text may be the URL of a node, and hold a password: it is not repeated. */

@@ -1,9 +1,10 @@
+import { messageOf } from '../base/describe.ts';
 import type { Client } from './client.ts';
 import type { Script } from './scripts.ts';
 
 /** Whether an error says that the server does not have the script: it restarted, or SCRIPT FLUSH was run. */
 export function isUnknownScript(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('NOSCRIPT');
+  return messageOf(error).startsWith('NOSCRIPT');
 }
 
 /** Runs a script that may run late or twice without harm: by its hash and, where that is unknown, by its source. */

@@ -24,7 +24,7 @@ describe('a value in a message', () => {
     [new Map(), 'an object (Map)'],
     [() => 0, 'a function'],
     [Symbol('s'), 'Symbol(s)'],
-    [1n, '1'],
+    [1n, '1n'],
   ])('is shown: %o', (value, shown) => expect(describeValue(value)).toBe(shown));
 
   it.each([

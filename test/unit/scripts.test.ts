@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import * as modelCodes from '../../src/testing/reply-codes.ts';
 import { decode, encode, keysOf, type Operation } from '../../src/wire/operation.ts';
+import { isUnknownScript } from '../../src/wire/run.ts';
 import { batchScript, markerScript } from '../../src/wire/scripts.ts';
 
 const LUA = new URL('../../src/wire/lua/', import.meta.url);
@@ -322,4 +324,12 @@ describe('the scripts as they are sent', () => {
       }
     }
   });
+});
+
+it('a script that a server does not have is known by what the error says, of whatever realm that is', () => {
+  const message = 'NOSCRIPT No matching script. Please use EVAL.';
+  expect(isUnknownScript(new Error(message))).toBe(true);
+  expect(isUnknownScript(runInNewContext(`new Error(${JSON.stringify(message)})`))).toBe(true);
+  expect(isUnknownScript(new Error('ERR no'))).toBe(false);
+  expect(isUnknownScript(undefined)).toBe(false);
 });
