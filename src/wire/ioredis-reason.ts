@@ -10,6 +10,7 @@ interface ConnectionOptions {
 
 const SPEAKS_NO_TLS = 'if the port has no TLS, connect with redis://';
 const SPEAKS_TLS = 'if the port expects TLS, connect with rediss://';
+const IS_FULL = 'a server that has its maxclients hangs up, too';
 
 /** What OpenSSL says of an answer that is no TLS. */
 const NO_TLS = /wrong version number|packet length too long|http request|unsupported protocol/i;
@@ -20,11 +21,15 @@ const NO_REDIS = /^(?:Unknown RESP type|Protocol error)/;
 /** The first byte of TLS's own word that it did not understand, as the driver tells it. */
 const TLS_ALERT = /\\u0015|\b21\b/;
 
+/** What the driver says of a connection that is lost, whatever the cause. */
+const CONSEQUENCE = /^(?:Stream isn't writeable|Connection is closed)/;
+
 /** Knows why an ioredis client has no connection: what went wrong last, until there is one that works. */
 export class IoredisReason {
   readonly #hasTls: boolean;
   readonly #secrets: readonly string[];
   #error: unknown;
+  #isErrorOld = false;
   #wasReady = false;
   #isConnected = false;
   /** Whether the last connection ended before the server had said anything of use. */
@@ -39,9 +44,16 @@ export class IoredisReason {
       .map(String);
   }
 
-  /** The client emitted an error. */
+  /** The client emitted an error. What comes after the first one of a connection is a consequence of it. */
   failed(error: unknown): void {
+    if (CONSEQUENCE.test(messageOf(error)) || (this.#error !== undefined && !this.#isErrorOld)) return;
     this.#error = error;
+    this.#isErrorOld = false;
+  }
+
+  /** Another connection is being made; what went wrong with the last one is all that is known until it fails, too. */
+  connecting(): void {
+    this.#isErrorOld = true;
   }
 
   connected(): void {
@@ -85,8 +97,8 @@ export class IoredisReason {
     if (NO_REDIS.test(message)) {
       return TLS_ALERT.test(message) ? `; ${SPEAKS_TLS}` : '; the port is not that of a Redis server';
     }
-    const isCut = this.#error === undefined || /ECONNRESET|EPIPE|Connection is closed/.test(message);
-    return isCut && (this.#endedEarly || this.#isConnected) ? `; ${SPEAKS_TLS}` : '';
+    const isCut = this.#error === undefined || /ECONNRESET|EPIPE/.test(message);
+    return isCut && (this.#endedEarly || this.#isConnected) ? `; ${SPEAKS_TLS}; ${IS_FULL}` : '';
   }
 }
 

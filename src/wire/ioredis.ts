@@ -164,6 +164,7 @@ class IoredisAdapter implements Client {
     this.#following = [
       // That of a client of our own goes on after the end, see connectByUrl.
       ...(disconnect === undefined ? [['error', (error: Error) => this.noteError(error)] as const] : []),
+      ['connecting', () => this.#reason.connecting()],
       ['connect', () => this.#reason.connected()],
       ['ready', () => this.#reason.ready()],
       ['close', () => this.#lost()],
