@@ -17,10 +17,10 @@ export interface Statement {
 export function describeVotes(votes: readonly NodeVote[]): string {
   const held = votes.flatMap((vote) => (vote.outcome === 'held' ? [vote.remainingTtl] : []));
   const heldText = `held, ${span(held)} ms left`;
-  const waiting = votes.flatMap((vote) => (isQuarantined(vote) ? [vote.message] : []));
+  const waiting = votes.flatMap((vote) => (isCounting(vote) ? [vote.message] : []));
   const statements = votes.map((vote) => {
     if (vote.outcome === 'held') return { node: vote.node, text: heldText };
-    return { node: vote.node, text: isQuarantined(vote) ? textOf(latestOf(vote, waiting)) : textOf(vote) };
+    return { node: vote.node, text: isCounting(vote) ? textOf(latestOf(vote, waiting)) : textOf(vote) };
   });
   return describeStatements(statements);
 }
@@ -42,11 +42,12 @@ export function describeStatements(statements: readonly Statement[]): string {
 
 type Failed = Extract<NodeVote, { readonly outcome: 'failed' }>;
 
-function isQuarantined(vote: NodeVote): vote is Failed {
-  return vote.outcome === 'failed' && vote.reason === 'quarantined';
+/** Whether nodes with the same to say name different numbers. */
+function isCounting(vote: NodeVote): vote is Failed {
+  return vote.outcome === 'failed' && (vote.reason === 'quarantined' || vote.reason === 'overloaded');
 }
 
-/** Nodes that are in quarantine for the same reason say so at different moments, and so name different times. */
+/** What is the same but for a number: the time that is left of a quarantine, or how many answers a node owes. */
 function latestOf(vote: Failed, messages: readonly string[]): Failed {
   const withoutNumbers = (text: string) => text.replace(/\d+/g, '');
   const alike = messages.filter((text) => withoutNumbers(text) === withoutNumbers(vote.message));

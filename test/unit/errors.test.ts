@@ -131,6 +131,13 @@ describe('what nodes said', () => {
     );
   });
 
+  it('is there once also if they owe different numbers of answers', () => {
+    const votes = NODES.map((node, index) =>
+      failed(node, 'overloaded', `${index + 7} operations wait for an answer`),
+    );
+    expect(describeVotes(votes)).toBe('a:1, b:2, c:3: overloaded (9 operations wait for an answer)');
+  });
+
   it('stays on one line', () => {
     expect(describeVotes([failed('a:1\n', 'error', 'one\ntwo')])).toBe('a:1: error (one two)');
   });
