@@ -1,5 +1,5 @@
 /*
- * The lock protocol over N independent nodes, with no assumption about time.
+ * Leases over N independent nodes, with no assumption about time.
  *
  * A node keeps an owner and a counter c. A key may expire at any moment; the counter stays.
  * A message, once sent, stays in the network for ever: a node may execute it at once, much
@@ -7,16 +7,29 @@
  * So an attempt that is given up is one that takes no further step, a RELEASE is an expiry,
  * and a handoff (RELEASE and ACQUIRE in one script) is an expiry and an ACQUIRE.
  *
- * Checked in `won` and `extended`:
- *   P1  the tokens of two locks that were won differ;
- *   P2  a lock that was won before another attempt started has the lower token;
+ * An ACQUIRE asks for a block of k tokens and raises c by at least k. A lease that was won with
+ * token t has the block t - k + 1 .. t: its first caller has the lowest token of it, and each
+ * hand-over inside the process gives the next one. All tokens of a block count as given from the
+ * win on: a later moment only weakens P1 and P2.
+ *
+ * RESERVE: a RELEASE may leave the key reserved for a waiter. Only that waiter, or an older one,
+ * may take a reserved key; it reserves nothing for an EXTEND. A reservation may expire or be
+ * moved at any moment. WITHOUT it, every key that could be reserved is unowned, which permits more.
+ *
+ * Checked in `won`, `hand_over` and `extended`:
+ *   P1  no token is given twice: the blocks of two leases never overlap, and no hand-over
+ *       leaves its block;
+ *   P2  a lease that was won before another attempt started has the lower tokens: its highest
+ *       is below the other's lowest;
  *   P3  an extension that a majority accepted proves that no higher token had been won
  *       before it was sent.
  *
- * -DN=nodes (3 to 5), -DA=attempts (2 or 3). -DREDUCE and -DMERGE make the search smaller
- * without losing a violation: see there. Weakened rules, each of which breaks a property:
- * NO_CONFIRM, NO_OWNER_CHECK, NO_CONFIRM_COUNTER_CHECK, NO_COUNTER_CHECK, OWNER_ONLY_EXTEND,
- * OLD_ANSWERS, HANDOFF_KEEPS_COUNTER, and the weakened assumption NODE_FORGETS.
+ * -DN=nodes (3 to 5), -DA=attempts (2 or 3), -DK=largest block (1 to 3; blocks of 1 .. K mixed).
+ * -DREDUCE and -DMERGE make the search smaller without losing a violation: see there. Weakened
+ * rules, each of which breaks a property: NO_CONFIRM, NO_OWNER_CHECK, NO_CONFIRM_COUNTER_CHECK,
+ * NO_COUNTER_CHECK, OWNER_ONLY_EXTEND, OLD_ANSWERS, HANDOFF_KEEPS_COUNTER; with K > 1,
+ * RAISED_BY_ONE, PAST_BLOCK, BLOCK_IN_MEMORY; with RESERVE, RESERVED_KEEPS_COUNTER; and the
+ * weakened assumption NODE_FORGETS.
  */
 #ifndef N
 #define N 3
@@ -24,8 +37,11 @@
 #ifndef A
 #define A 2
 #endif
+#ifndef K
+#define K 1
+#endif
 #ifndef MAX_COUNTER
-#define MAX_COUNTER 3 /* at most 7; without REDUCE, which has no bound */
+#define MAX_COUNTER 3 /* at most 9; with REDUCE and blocks of one token there is no bound */
 #endif
 #define QUORUM (N / 2 + 1)
 
@@ -44,7 +60,7 @@
 #define TOP 2
 
 typedef Node {
-  byte owner;        /* 0: unowned, else an attempt, 1 .. A */
+  byte owner;        /* 0: unowned, else an attempt, 1 .. A; A + a: reserved for a */
   byte c;
   byte heard[A + 1]
 #ifdef ACQUIRE_ONCE
@@ -55,6 +71,12 @@ typedef Node {
 typedef Attempt {
   byte phase;
   byte token;        /* the highest counter heard; fixed from CONFIRMING on */
+#if K > 1
+  byte block;        /* how many tokens its ACQUIRE asks for; 0 while it is IDLE */
+#endif
+#ifdef PAST_BLOCK
+  byte given;        /* how many tokens its callers have had */
+#endif
   byte wonBefore;    /* bit b: attempt b had won when this one started */
   bool outrun        /* a higher token had been won when the last extension was sent */
 }
@@ -72,18 +94,27 @@ byte i, count;
 
 #define NAME(a) (64 + a)
 
+#if K > 1
+#define BLOCK(a) at[a].block
+#else
+#define BLOCK(a) 1
+#endif
+#define LOWEST(a) (at[a].token + 1 - BLOCK(a))
+
 /*
  * REDUCE. Nodes are interchangeable and so are attempts: both are kept sorted.
  *
- * Counters are only compared with tokens and with new counters, and what a node permits with
- * a counter it also permits with a lower one. So a counter is rounded down, to a token or to
- * just above one, and tokens are kept as ranks: counters have no bound, and neither has the
- * number of times that a message is executed.
+ * With blocks of one token, counters are only compared with tokens and with new counters, and
+ * what a node permits with a counter it also permits with a lower one. So a counter is rounded
+ * down, to a token or to just above one, and tokens are kept as ranks: counters have no bound,
+ * and neither has the number of times that a message is executed. With larger blocks it matters
+ * how far a counter is above a token, so both stay numbers, up to MAX_COUNTER.
  */
 #ifdef REDUCE
 #ifdef ACQUIRE_ONCE
 #error "REDUCE relies on repeated messages"
 #endif
+#if K == 1
 byte top;
 
 /* 2r is the token of rank r, 2r + 1 a number above it and below the next, as low as can be.
@@ -128,6 +159,14 @@ inline round_down() {
     j--
   od
 }
+#else
+#define ABOVE(q, c) (q > c && q <= MAX_COUNTER)
+#define NEXT(q, c) (q == c + 1 && q <= MAX_COUNTER)
+#define IS_TOKEN(c) true
+inline set_counter(n, q) { node[n].c = q }
+
+inline round_down() { skip }
+#endif
 
 #define SWAP(x, y) swap = x; x = y; y = swap
 #define BIT(set, b) ((set >> b) & 1)
@@ -135,6 +174,9 @@ inline round_down() {
 inline swap_attempts(a, b) {
   SWAP(at[a].phase, at[b].phase);
   SWAP(at[a].token, at[b].token);
+#if K > 1
+  SWAP(at[a].block, at[b].block);
+#endif
   SWAP(at[a].wonBefore, at[b].wonBefore);
   SWAP(at[a].outrun, at[b].outrun);
   for (i : 1 .. A) {
@@ -149,6 +191,10 @@ inline swap_attempts(a, b) {
     if
     :: node[i].owner == a -> node[i].owner = b
     :: node[i].owner == b -> node[i].owner = a
+#ifdef RESERVE
+    :: node[i].owner == A + a -> node[i].owner = A + b
+    :: node[i].owner == A + b -> node[i].owner = A + a
+#endif
     :: else
     fi
   }
@@ -156,13 +202,13 @@ inline swap_attempts(a, b) {
 
 /* The key says nothing of an attempt's index. Equal keys only cost time. */
 inline attempt_key(a, key) {
-  key = at[a].phase * 16 + at[a].token;
+  key = (at[a].phase * 4 + BLOCK(a)) * 16 + at[a].token;
   count = 0;
   for (i : 1 .. A) { count = count + 16 + BIT(at[a].wonBefore, i) - 4 * BIT(at[i].wonBefore, a) }
   key = key * 64 + count;
   count = 0;
   for (i : 0 .. N - 1) { count = count + node[i].heard[a] + 12 * (node[i].owner == a) }
-  key = key * 128 + count * 2 + at[a].outrun
+  key = key * 256 + count * 2 + at[a].outrun
 }
 
 /* Idle attempts come last, and the first of them is the next to start. */
@@ -216,16 +262,36 @@ inline settle() { d_step { i = 0; count = 0 } }
  * - A CONFIRM or EXTEND that is accepted is heard, and completes a majority, at once: to wait
  *   only weakens P2 and P3. Of an EXTEND only when P3 is at stake.
  */
+#ifdef RAISED_BY_ONE
+#define RISE(k) 1
+#else
+#define RISE(k) k
+#endif
+
+/* From c an ACQUIRE for a block of k goes to q, or to the lowest counter that it may go to. */
+#define RAISED(q, k, c) (q >= k && ABOVE(q, c + RISE(k) - 1))
+#define LEAST(q, k, c) (NEXT(q, (c + RISE(k) < k -> k - 1 : c + RISE(k) - 1)))
+
+#ifdef RESERVE
+#ifdef MERGE
+#error "MERGE takes any key: a reservation would keep nothing"
+#endif
+/* A waiter is older than another one, or it is not: any number of them may be. */
+#define MAY_TAKE(a, n) (node[n].owner == 0 || node[n].owner > A)
+#else
+#define MAY_TAKE(a, n) FREE(n)
+#endif
+
 #ifdef MERGE
 #define FREE(n) true
 #define STARTED(a) (at[a].phase != IDLE || a == 1 || at[a - 1].phase != IDLE)
 #define LISTENS(a, n) (at[a].phase <= ASKING && node[n].heard[a] == NOTHING)
-#define UNHEARD(q, c) NEXT(q, c)
+#define UNHEARD(q, k, c) LEAST(q, k, c)
 #else
 #define FREE(n) (node[n].owner == 0)
 #define STARTED(a) (at[a].phase != IDLE)
 #define LISTENS(a, n) (at[a].phase == ASKING && node[n].heard[a] == NOTHING)
-#define UNHEARD(q, c) ABOVE(q, c)
+#define UNHEARD(q, k, c) RAISED(q, k, c)
 #endif
 
 /* ---- An attempt ---- */
@@ -239,9 +305,12 @@ inline count_accepted(a) {
   for (i : 0 .. N - 1) { count = count + (node[i].heard[a] == TOP) }
 }
 
-inline start(a) {
-  printf("%c starts\n", NAME(a));
+inline start(a, k) {
+  printf("%c starts, for a block of %d\n", NAME(a), k);
   at[a].phase = ASKING;
+#if K > 1
+  at[a].block = k;
+#endif
   for (i : 1 .. A) { if :: at[i].phase >= WON -> at[a].wonBefore = at[a].wonBefore | (1 << i) :: else fi }
 }
 
@@ -257,23 +326,60 @@ inline hear(a, n) {
   fi
 }
 
-inline won(a) {
-  at[a].phase = WON;
-  printf("%c wins with token %d\n", NAME(a), at[a].token);
+/* What a's callers have, or may yet have, by the rules. */
+#ifdef PAST_BLOCK
+#define HIGHEST(a) (at[a].given > BLOCK(a) -> at[a].token + 1 : at[a].token)
+#else
+#define HIGHEST(a) at[a].token
+#endif
+#define OVERLAP(a, b) (LOWEST(a) <= HIGHEST(b) && LOWEST(b) <= HIGHEST(a))
+
+inline check_unique(a) {
+#ifndef WITHOUT_P1
   for (i : 1 .. A) {
     if
-#ifndef WITHOUT_P1
-    :: i != a && at[i].phase >= WON && at[i].token == at[a].token ->
-      printf("P1 broken: %c and %c both have token %d\n", NAME(i), NAME(a), at[a].token); assert(false)
+    :: i != a && at[i].phase >= WON && OVERLAP(a, i) ->
+      printf("P1 broken: %c has tokens %d to %d, and %c %d to %d\n",
+        NAME(i), LOWEST(i), HIGHEST(i), NAME(a), LOWEST(a), HIGHEST(a)); assert(false)
+    :: else
+    fi
+  }
 #endif
-    :: (at[a].wonBefore & (1 << i)) && at[i].token > at[a].token ->
-      printf("P2 broken: %c had won token %d before %c started\n", NAME(i), at[i].token, NAME(a)); assert(false)
+}
+
+inline won(a) {
+#ifdef BLOCK_IN_MEMORY
+  /* A and B are of one process, which goes on counting where A's block ended. */
+  if
+  :: a == 2 && at[1].phase >= WON && at[2].wonBefore & (1 << 1) -> at[2].token = at[1].token + BLOCK(2)
+  :: else
+  fi;
+#endif
+  at[a].phase = WON;
+#ifdef PAST_BLOCK
+  at[a].given = 1;
+#endif
+  printf("%c wins with tokens %d to %d\n", NAME(a), LOWEST(a), at[a].token);
+  check_unique(a);
+  for (i : 1 .. A) {
+    if
+    :: (at[a].wonBefore & (1 << i)) && HIGHEST(i) > LOWEST(a) ->
+      printf("P2 broken: %c had won token %d before %c started\n", NAME(i), HIGHEST(i), NAME(a)); assert(false)
     :: else
     fi
   }
   at[a].wonBefore = 0;
   forget_answers(a)
 }
+
+#ifdef PAST_BLOCK
+/* The caller is over, and the next one has the next token. */
+inline hand_over(a) {
+  at[a].given++;
+  printf("%c hands over token %d\n", NAME(a), LOWEST(a) + at[a].given - 1);
+  check_unique(a)
+}
+#endif
 
 /* A majority has granted: the token is the highest counter among them, and the nodes that
    answered it are confirmed. Otherwise a asks the others. */
@@ -345,7 +451,7 @@ inline extended(a) {
 
 inline own(a, n) {
   if
-  :: node[n].owner != 0 && node[n].owner != a ->
+  :: node[n].owner != 0 && node[n].owner <= A && node[n].owner != a ->
     printf("  node %d: %c's key expires\n", n + 1, NAME(node[n].owner))
   :: else
   fi
@@ -353,10 +459,10 @@ inline own(a, n) {
 }
 
 /* ACQUIRE on an unowned key. The clamp makes of p another number on every node and at every
-   time: max(c + 1, clamp(p)) may be any number above c. */
-inline grant(a, n, q) {
+   time: max(c + k, clamp(p)) may be any number from c + k on. */
+inline grant(a, n, q, k) {
 #ifdef MERGE
-  if :: at[a].phase == IDLE -> printf("  "); start(a) :: else fi
+  if :: at[a].phase == IDLE -> printf("  "); start(a, k) :: else fi
 #endif
 #ifdef ACQUIRE_ONCE
   node[n].asked[a] = true;
@@ -366,11 +472,25 @@ inline grant(a, n, q) {
   printf("node %d grants %c with counter %d", n + 1, NAME(a), node[n].c)
 }
 
-#define GRANT(q) \
-  :: d_step { STARTED(a) && FREE(n) && ARRIVES(a, n) && LISTENS(a, n) && ABOVE(q, node[n].c) -> \
-    grant(a, n, q); printf("\n"); hear(a, n); skip } \
-  :: d_step { STARTED(a) && FREE(n) && ARRIVES(a, n) && UNHEARD(q, node[n].c) -> \
-    grant(a, n, q); printf(", unheard\n") }
+#if K > 1
+#define ASKS_FOR(a, k) (at[a].block == k || at[a].phase == IDLE)
+#else
+#define ASKS_FOR(a, k) true
+#endif
+
+#define GRANT(q, k) \
+  :: d_step { STARTED(a) && MAY_TAKE(a, n) && ARRIVES(a, n) && LISTENS(a, n) && ASKS_FOR(a, k) && RAISED(q, k, node[n].c) -> \
+    grant(a, n, q, k); printf("\n"); hear(a, n); skip } \
+  :: d_step { STARTED(a) && MAY_TAKE(a, n) && ARRIVES(a, n) && ASKS_FOR(a, k) && UNHEARD(q, k, node[n].c) -> \
+    grant(a, n, q, k); printf(", unheard\n") }
+
+#if K == 1
+#define GRANTS(q) GRANT(q, 1)
+#elif K == 2
+#define GRANTS(q) GRANT(q, 1) GRANT(q, 2)
+#else
+#define GRANTS(q) GRANT(q, 1) GRANT(q, 2) GRANT(q, 3)
+#endif
 
 inline confirm(a, n) {
   printf("node %d confirms token %d of %c", n + 1, at[a].token, NAME(a));
@@ -387,7 +507,10 @@ inline extend(a, n) {
 proctype Wire(byte a, n) {
   do
   :: atomic { if
-  GRANT(1) GRANT(2) GRANT(3) GRANT(4) GRANT(5) GRANT(6) GRANT(7)
+  GRANTS(1) GRANTS(2) GRANTS(3) GRANTS(4) GRANTS(5) GRANTS(6) GRANTS(7)
+#if MAX_COUNTER > 7
+  GRANTS(8) GRANTS(9)
+#endif
   :: d_step { at[a].phase == CONFIRMING && node[n].heard[a] == NOTHING && CONFIRMS(a, n) ->
     confirm(a, n);
     printf("\n");
@@ -424,6 +547,17 @@ proctype Wire(byte a, n) {
     printf("node %d hands %c's key to %c, counter %d\n", n + 1, NAME(node[n].owner), NAME(a), node[n].c);
     node[n].owner = a; hear(a, n); skip }
 #endif
+#ifdef RESERVE
+  /* RELEASE by any that was won or given up calls a. */
+  :: d_step { at[a].phase != IDLE && (node[n].owner == 0 || node[n].owner > A || at[node[n].owner].phase >= WON) &&
+      node[n].owner != A + a && node[n].owner != a ->
+    printf("node %d is reserved for %c\n", n + 1, NAME(a)); node[n].owner = A + a }
+#ifdef RESERVED_KEEPS_COUNTER
+  :: d_step { LISTENS(a, n) && node[n].owner == A + a && node[n].c > 0 ->
+    printf("node %d lets %c have what is reserved for it, counter %d\n", n + 1, NAME(a), node[n].c);
+    node[n].owner = a; hear(a, n); skip }
+#endif
+#endif
   fi; settle() }
   od
 }
@@ -432,7 +566,11 @@ proctype Expiry(byte n) {
   do
   :: atomic { if
   :: d_step { node[n].owner != 0 ->
-    printf("node %d: %c's key expires\n", n + 1, NAME(node[n].owner)); node[n].owner = 0 }
+    if
+    :: node[n].owner > A -> printf("node %d: what is reserved for %c expires\n", n + 1, NAME(node[n].owner - A))
+    :: else -> printf("node %d: %c's key expires\n", n + 1, NAME(node[n].owner))
+    fi
+    node[n].owner = 0 }
 #ifdef NODE_FORGETS
   :: d_step { node[n].c != 0 ->
     printf("node %d forgets everything\n", n + 1); node[n].owner = 0; node[n].c = 0 }
@@ -456,10 +594,19 @@ proctype Client(byte a) {
   do
   :: atomic { if
   :: d_step { at[a].phase == ASKING && MAJORITY(LOWER) -> tally(a); skip }
+#ifdef PAST_BLOCK
+  :: d_step { at[a].phase >= WON && at[a].given <= BLOCK(a) -> hand_over(a); skip }
+#endif
 #ifdef MERGE
   :: d_step { at[a].phase >= WON && !at[a].outrun -> send_extension(a); skip }
 #else
-  :: d_step { at[a].phase == IDLE && (a == 1 || at[a - 1].phase != IDLE) -> start(a); skip }
+  :: d_step { at[a].phase == IDLE && (a == 1 || at[a - 1].phase != IDLE) -> start(a, 1); skip }
+#if K > 1
+  :: d_step { at[a].phase == IDLE && (a == 1 || at[a - 1].phase != IDLE) -> start(a, 2); skip }
+#endif
+#if K > 2
+  :: d_step { at[a].phase == IDLE && (a == 1 || at[a - 1].phase != IDLE) -> start(a, 3); skip }
+#endif
   :: d_step { at[a].phase == CONFIRMING && MAJORITY(TOP) -> won(a); skip }
   :: d_step { at[a].phase >= WON -> send_extension(a); skip }
   :: d_step { at[a].phase == EXTENDING && MAJORITY(TOP) -> extended(a); skip }

@@ -1,29 +1,35 @@
 /*
- * The lock protocol in time: can two locks be valid at once?
+ * Leases in time: can two callers hold the lock at once?
  *
- * Time passes in ticks, without end. A key has a time to live on its node; a lock that was won
+ * Time passes in ticks, without end. A key has a time to live on its node; a lease that was won
  * is valid until its validity ends. Messages as in protocol.pml: late, lost, reordered, doubled.
  * A node's clock is at fault by SKEW ticks in the life of a key: the key may expire that much
  * early, and any time later. The client takes DRIFT off for it.
  *
  * Counters are left out: EXTEND takes an unowned key whatever its counter says, which permits
  * more than the rule c <= t does and more than "owner only" does. So what holds here holds
- * with and without fencing. CONFIRM only delays the moment at which a lock is won, and that may
+ * with and without fencing. CONFIRM only delays the moment at which a lease is won, and that may
  * be any moment here.
  *
- * HEIRS: attempt 2 may be the heir of attempt 1, a lock of the same process that takes the keys over while attempt 1
- * is valid, and is had when that has ended. It is asked for only if no key expires sooner for it: with no shorter a
- * ttl, and if nothing has been extended. Nothing of it is given back before attempt 1 has ended. Attempt 1 is extended
- * in its name if it has a majority; if it was given up, in its own, but for no longer a ttl before its ACQUIRE is too
- * late (gone).
+ * Callers of a process take turns under its lease: one caller's handle is over before the next
+ * one has its own, which is as valid as the lease. (Tokens are left out, and with them the end of
+ * the block: more hand-overs than there are tokens permit more.) A lease that has ended, released
+ * or out of time, is handed over no more.
  *
- * Checked in `win`:
- *   P4  two locks are never valid at the same time.
+ * RESERVE: a RELEASE, however late, may leave the key reserved for a waiter. That waiter takes it, or an
+ * older one does: which waiter is older is left open, so any of them may. A reservation may be moved to
+ * another waiter, and may expire, at any moment.
  *
- * -DN=nodes (3 or 5), -DA=attempts (2 or 3). Weakened rules, each of which breaks P4:
+ * Checked in `check_alone` and `hand_over`:
+ *   P4  two handles are never valid at the same time, be they of two leases or of one;
+ *   P5  a hand-over gives the newest token there is: no other lease was won since its lease was.
+ *       (A lease that is won later has the higher tokens: P2 in protocol.pml.)
+ *
+ * -DN=nodes (3 or 5), -DA=attempts (2 or 3). Weakened rules, each of which breaks P4 or P5:
  * SHORTENING_EXTENSION, ACQUIRE_SETS_EXPIRY, OLD_ANSWERS, VALIDITY_FROM_ANSWER, NO_DRIFT,
- * HANDOFF_EARLY; with HEIRS: HEIR_HAD_EARLY, HEIR_GIVEN_BACK_EARLY, HEIR_SHORTER, HEIR_BESIDE_EXTENSION,
- * EXTENDED_BESIDE_HEIR.
+ * HANDOFF_EARLY, TWO_CALLERS, HAND_OVER_PAST_VALIDITY (with CALLERS_OWN_TTL too),
+ * HAND_OVER_UNEXTENDED, HAND_OVER_BEFORE_AGREED; with RESERVE, CALL_IS_GRANT and RESERVED_OVER_OWNER;
+ * and the weakened assumption EARLY_EXPIRY.
  */
 #ifndef N
 #define N 3
@@ -48,7 +54,7 @@
 #endif
 
 /* Where an attempt is. From ASKING on its ACQUIRE is in the network; when it has ENDED, for
-   whatever reason, its RELEASE is too. HOLDING and EXTENDING: the lock is valid. */
+   whatever reason, its RELEASE is too. HOLDING and EXTENDING: the lease is valid. */
 #define IDLE 0
 #define ASKING 1
 #define HOLDING 2
@@ -56,7 +62,7 @@
 #define ENDED 4
 
 typedef Node {
-  byte owner;          /* 0: unowned, else an attempt, 1 .. A */
+  byte owner;          /* 0: unowned, else an attempt, 1 .. A; A + a: reserved for a */
   byte life;           /* ticks until the key may expire */
   bool heard[A + 1]    /* by each attempt: its ACQUIRE, or its latest EXTEND, was accepted */
 }
@@ -67,12 +73,9 @@ typedef Attempt {
   byte left;           /* ticks of validity left; it counts from T1, won or not */
   byte extension;      /* the ttl of the latest EXTEND */
   byte extensionLeft;  /* the validity that this would give */
-  bool sentLong, sentShort /* the EXTENDs that are in the network */
-#ifdef HEIRS
-  byte before;         /* whose heir it is; 0: nobody's */
-  bool gone;           /* its ACQUIRE comes too late, wherever it is */
-  bool inHeirsName     /* its EXTENDs */
-#endif
+  bool sentLong, sentShort; /* the EXTENDs that are in the network */
+  byte handles;        /* how many callers believe that they hold the lock under it */
+  bool outrun          /* another lease was won since */
 }
 
 Node node[N];
@@ -120,28 +123,11 @@ inline settle() { d_step { i = 0; j = 0 } }
 
 #define VALID(a) (at[a].phase == HOLDING || at[a].phase == EXTENDING)
 
-#ifdef HEIRS
-#define HEIR 2
-#define HAS_HEIR(a) (a == 1 && at[HEIR].before == 1)
-/* Whether it is the heir of a lock that is valid. */
-#define WAITS(a) (at[a].before != 0 && VALID(at[a].before))
-#define IS_GONE(a) at[a].gone
-/* In whose name an attempt extends. */
-#define NAMED(a) (at[a].inHeirsName -> HEIR : a)
-#ifdef HEIR_SHORTER
-#define LONG_ENOUGH(ms) true
+/* Whether a may be handed over, now or by a weakened rule. */
+#ifdef HAND_OVER_PAST_VALIDITY
+#define IS_LEASE(a) (VALID(a) || at[a].handles > 0)
 #else
-#define LONG_ENOUGH(ms) (ms >= at[1].ttl)
-#endif
-#ifdef HEIR_BESIDE_EXTENSION
-#define IS_AS_GRANTED true
-#else
-#define IS_AS_GRANTED (at[1].phase == HOLDING && !at[1].sentLong && !at[1].sentShort)
-#endif
-#else
-#define WAITS(a) false
-#define IS_GONE(a) false
-#define NAMED(a) a
+#define IS_LEASE(a) VALID(a)
 #endif
 
 /* ---- An attempt ---- */
@@ -165,28 +151,57 @@ inline end(a) {
   for (j : 0 .. N - 1) { node[j].heard[a] = false }
 }
 
+inline check_alone(a) {
+#ifdef WITHOUT_P4
+  skip
+#else
+  for (i : 1 .. A) {
+    if
+    :: i != a && VALID(i) && VALID(a) -> printf("P4 broken: %c is still valid for %d\n", NAME(i), at[i].left); assert(false)
+    :: at[i].handles > 1 -> printf("P4 broken: two callers hold the lock under %c\n", NAME(i)); assert(false)
+    :: else
+    fi
+  }
+#endif
+}
+
 inline win(a) {
 #ifdef VALIDITY_FROM_ANSWER
   at[a].left = at[a].ttl - DRIFT;
 #endif
   at[a].phase = HOLDING;
+  at[a].handles = 1;
   forget_answers(a);
   printf("%c wins, valid for %d\n", NAME(a), at[a].left);
-  for (i : 1 .. A) {
-    if
-    :: i != a && VALID(i) -> printf("P4 broken: %c is still valid for %d\n", NAME(i), at[i].left); assert(false)
-    :: else
-    fi
-  }
+  for (i : 1 .. A) { if :: i != a && IS_LEASE(i) -> at[i].outrun = true :: else fi }
+  check_alone(a)
 }
 
-#ifdef HEIRS
-inline start_heir(ms) {
-  at[HEIR].before = 1;
-  start(HEIR, ms);
-  printf("  as the heir of A\n")
-}
+/* In memory, at one moment: the caller's handle is over, and the next caller has its own. */
+inline hand_over(a) {
+#ifndef TWO_CALLERS
+  at[a].handles--;
 #endif
+  at[a].handles++;
+  printf("%c is handed over, valid for %d\n", NAME(a), at[a].left);
+  check_alone(a);
+  if
+  :: at[a].outrun -> printf("P5 broken: %c hands over a token, and a higher one is out\n", NAME(a)); assert(false)
+  :: else
+  fi
+}
+
+/* Weakened: the next caller counts the time that it asked for, whatever is left of the lease. */
+inline hand_over_anew(a, ms) {
+  at[a].phase = HOLDING;
+  at[a].left = ms - DRIFT;
+  at[a].handles = 1;
+  at[a].extension = 0;
+  at[a].extensionLeft = 0;
+  forget_answers(a);
+  printf("%c is handed over, its caller goes by %d\n", NAME(a), at[a].left);
+  check_alone(a)
+}
 
 /* A new round. The last one may have failed: that leaves the lock as it is. */
 inline send_extension(a, ms) {
@@ -221,7 +236,7 @@ inline take(a, n, ms) {
 }
 
 inline extend(a, n, ms) {
-  node[n].owner = NAMED(a);
+  node[n].owner = a;
 #ifdef SHORTENING_EXTENSION
   node[n].life = ms - SKEW;
 #else
@@ -231,14 +246,11 @@ inline extend(a, n, ms) {
 }
 
 #define LISTENS(a, n) (at[a].phase == ASKING && !node[n].heard[a])
-#define MINE_OR_FREE(a, n) (node[n].owner == NAMED(a) || node[n].owner == 0)
+#define OWNED(n) (node[n].owner != 0 && node[n].owner <= A)
+#define MINE_OR_FREE(a, n) (node[n].owner == a || node[n].owner == 0)
 
-/* Whether what an attempt has is given back. */
-#ifdef HEIR_GIVEN_BACK_EARLY
 #define IS_OVER(a) (at[a].phase == ENDED)
-#else
-#define IS_OVER(a) (at[a].phase == ENDED && !WAITS(a))
-#endif
+#define MAY_TAKE(n) (node[n].owner == 0 || node[n].owner > A)
 
 /* The old critical section has settled, or not. */
 #ifdef HANDOFF_EARLY
@@ -247,21 +259,20 @@ inline extend(a, n, ms) {
 #define MAY_HAND_OFF(a) IS_OVER(a)
 #endif
 
+#ifdef RESERVED_OVER_OWNER
+#define RESERVABLE(n) true
+#else
+#define RESERVABLE(n) (!OWNED(n) || IS_OVER(node[n].owner))
+#endif
+
 proctype Wire(byte a, n) {
   do
   :: atomic { if
   /* ACQUIRE on an unowned key */
-  :: d_step { LISTENS(a, n) && node[n].owner == 0 ->
+  :: d_step { LISTENS(a, n) && MAY_TAKE(n) ->
     take(a, n, at[a].ttl); node[n].heard[a] = true; printf("node %d grants %c\n", n + 1, NAME(a)) }
-  :: d_step { at[a].phase >= ASKING && node[n].owner == 0 && !IS_GONE(a) ->
+  :: d_step { at[a].phase >= ASKING && MAY_TAKE(n) ->
     take(a, n, at[a].ttl); printf("node %d grants %c, unheard\n", n + 1, NAME(a)) }
-#ifdef HEIRS
-  /* ACQUIRE that takes over a key of the lock before it, which may be valid */
-  :: d_step { LISTENS(a, n) && at[a].before != 0 && node[n].owner == at[a].before && !IS_GONE(a) ->
-    take(a, n, at[a].ttl); node[n].heard[a] = true; printf("node %d grants %c what A has\n", n + 1, NAME(a)) }
-  :: d_step { at[a].phase >= ASKING && at[a].before != 0 && node[n].owner == at[a].before && !IS_GONE(a) ->
-    take(a, n, at[a].ttl); printf("node %d grants %c what A has, unheard\n", n + 1, NAME(a)) }
-#endif
   /* ACQUIRE again: the expiry is left as it is. */
 #ifndef ACQUIRE_SETS_EXPIRY
   :: d_step { LISTENS(a, n) && node[n].owner == a ->
@@ -271,7 +282,7 @@ proctype Wire(byte a, n) {
     take(a, n, at[a].ttl); node[n].heard[a] = LISTENS(a, n); printf("node %d executes %c's ACQUIRE again\n", n + 1, NAME(a)) }
 #endif
   /* RELEASE(owner) and ACQUIRE(a) in one script */
-  :: d_step { LISTENS(a, n) && node[n].owner != 0 && node[n].owner != a && MAY_HAND_OFF(node[n].owner) ->
+  :: d_step { LISTENS(a, n) && OWNED(n) && node[n].owner != a && MAY_HAND_OFF(node[n].owner) ->
     printf("node %d hands %c's key to %c\n", n + 1, NAME(node[n].owner), NAME(a));
     take(a, n, at[a].ttl); node[n].heard[a] = true }
   /* EXTEND: of the latest round; of any round, late or doubled or unheard */
@@ -282,15 +293,35 @@ proctype Wire(byte a, n) {
   /* RELEASE */
   :: d_step { IS_OVER(a) && node[n].owner == a ->
     node[n].owner = 0; node[n].life = 0; printf("node %d releases %c's key\n", n + 1, NAME(a)) }
+#ifdef RESERVE
+  /* RELEASE that calls a waiter, of an attempt that is over or on a key that no attempt owns */
+  :: d_step { at[a].phase == ASKING && RESERVABLE(n) && node[n].owner != a && node[n].owner != A + a ->
+    node[n].owner = A + a; node[n].life = 0; printf("node %d is reserved for %c\n", n + 1, NAME(a)) }
+#ifdef CALL_IS_GRANT
+  :: d_step { LISTENS(a, n) && node[n].owner == A + a ->
+    node[n].heard[a] = true; printf("%c hears that node %d is reserved for it\n", NAME(a), n + 1) }
+#endif
+#endif
   fi; settle() }
   od
 }
 
+/* A reservation may end at any moment. */
+#ifdef EARLY_EXPIRY
+#define EXPIRES(n) true
+#else
+#define EXPIRES(n) (node[n].life == 0)
+#endif
+
 proctype Expiry(byte n) {
   do
   :: atomic { if
-  :: d_step { node[n].owner != 0 && node[n].life == 0 ->
-    printf("node %d: %c's key expires\n", n + 1, NAME(node[n].owner)); node[n].owner = 0 }
+  :: d_step { node[n].owner != 0 && EXPIRES(n) ->
+    if
+    :: node[n].owner > A -> printf("node %d: what is reserved for %c expires\n", n + 1, NAME(node[n].owner - A))
+    :: else -> printf("node %d: %c's key expires\n", n + 1, NAME(node[n].owner))
+    fi
+    node[n].owner = 0; node[n].life = 0 }
   fi; settle() }
   od
 }
@@ -302,59 +333,38 @@ proctype Expiry(byte n) {
   (node[0].heard[a] + node[1].heard[a] + node[2].heard[a] + node[3].heard[a] + node[4].heard[a] >= QUORUM)
 #endif
 
-#ifdef HEIRS
-#if N == 3
-#define HEIR_HAS (node[0].heard[HEIR] + node[1].heard[HEIR] + node[2].heard[HEIR] >= QUORUM)
-#else
-#define HEIR_HAS (node[0].heard[HEIR] + node[1].heard[HEIR] + node[2].heard[HEIR] + \
-  node[3].heard[HEIR] + node[4].heard[HEIR] >= QUORUM)
-#endif
-#define HEIR_IS_THERE (at[HEIR].phase == ASKING && HEIR_HAS)
-#ifdef EXTENDED_BESIDE_HEIR
-#define MAY_EXTEND(a, ms) true
-#else
-#define MAY_EXTEND(a, ms) (!HAS_HEIR(a) || at[a].inHeirsName || HEIR_IS_THERE || at[HEIR].gone || \
-  (at[HEIR].phase == ENDED && ms <= at[HEIR].ttl))
-#endif
-inline name_extension(a) {
-  if
-  :: HAS_HEIR(a) && HEIR_IS_THERE -> at[a].inHeirsName = true
-  :: else
-  fi
-}
-#endif
-
 /* Attempts are interchangeable: they start in order. */
 proctype Client(byte a) {
   do
   :: atomic { if
   :: d_step { at[a].phase == IDLE && (a == 1 || at[a - 1].phase != IDLE) -> start(a, LONG) }
   :: d_step { at[a].phase == IDLE && (a == 1 || at[a - 1].phase != IDLE) -> start(a, SHORT) }
-#ifdef HEIR_HAD_EARLY
   :: d_step { at[a].phase == ASKING && MAJORITY -> win(a); skip }
-#else
-  :: d_step { at[a].phase == ASKING && MAJORITY && !WAITS(a) -> win(a); skip }
-#endif
-#ifdef HEIRS
-  :: d_step { a == HEIR && at[a].phase == IDLE && VALID(1) && IS_AS_GRANTED && LONG_ENOUGH(LONG) -> start_heir(LONG) }
-  :: d_step { a == HEIR && at[a].phase == IDLE && VALID(1) && IS_AS_GRANTED && LONG_ENOUGH(SHORT) -> start_heir(SHORT) }
-  /* An ACQUIRE has a deadline. */
-  :: d_step { HAS_HEIR(a) && VALID(a) && at[HEIR].phase == ENDED && !at[HEIR].gone ->
-    at[HEIR].gone = true; printf("nothing of B is on its way any more\n") }
-  :: d_step { VALID(a) && MAY_EXTEND(a, LONG) -> name_extension(a); send_extension(a, LONG) }
-  :: d_step { VALID(a) && MAY_EXTEND(a, SHORT) -> name_extension(a); send_extension(a, SHORT) }
-#else
   :: d_step { VALID(a) -> send_extension(a, LONG) }
   :: d_step { VALID(a) -> send_extension(a, SHORT) }
-#endif
   :: d_step { at[a].phase == EXTENDING && at[a].extensionLeft > 0 && MAJORITY -> extended(a) }
+  :: d_step { VALID(a) -> hand_over(a); skip }
+#ifdef HAND_OVER_PAST_VALIDITY
+#ifdef CALLERS_OWN_TTL
+  :: d_step { at[a].phase == ENDED && at[a].handles > 0 -> hand_over_anew(a, LONG); skip }
+#else
+  :: d_step { at[a].phase == ENDED && at[a].handles > 0 -> hand_over(a); skip }
+#endif
+#endif
+#ifdef HAND_OVER_UNEXTENDED
+  :: d_step { VALID(a) -> hand_over_anew(a, LONG); skip }
+#endif
+#ifdef HAND_OVER_BEFORE_AGREED
+  :: d_step { at[a].phase == EXTENDING && at[a].extensionLeft > 0 -> hand_over_anew(a, at[a].extension); skip }
+#endif
   /* The holder is done, or an attempt is given up. */
-  :: d_step { at[a].phase != IDLE && at[a].phase != ENDED -> end(a); printf("%c ends\n", NAME(a)) }
+  :: d_step { at[a].phase != IDLE && at[a].phase != ENDED ->
+    at[a].handles = 0; end(a); printf("%c ends\n", NAME(a)) }
   fi; settle() }
   od
 }
 
-/* A lock is valid, and an attempt may be won, as long as something is left. */
+/* A lease is valid, and an attempt may be won, as long as something is left. */
 proctype Time() {
   do
   :: atomic {
@@ -365,7 +375,12 @@ proctype Time() {
         if :: at[i].extensionLeft > 0 -> at[i].extensionLeft-- :: else fi
         if
         :: at[i].left > 1 -> at[i].left--
-        :: at[i].left == 1 -> printf("  the validity of %c is over\n", NAME(i)); end(i)
+        :: at[i].left == 1 ->
+          printf("  the validity of %c is over\n", NAME(i));
+#ifndef HAND_OVER_PAST_VALIDITY
+          at[i].handles = 0;
+#endif
+          end(i)
         :: else
         fi
       }
