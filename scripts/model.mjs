@@ -93,8 +93,8 @@ const ROWS = [
     ['HAND_OVER_PAST_VALIDITY', 'CALLERS_OWN_TTL'],
     breaks('P4', 10),
   ),
-  row('unextended', 'validity', 3, 2, ['HAND_OVER_UNEXTENDED'], breaks('P4', 10), 'quick'),
-  row('before-agreed', 'validity', 3, 2, ['HAND_OVER_BEFORE_AGREED'], breaks('P4', 11)),
+  row('unextended', 'validity', 3, 2, ['HAND_OVER_UNEXTENDED'], breaks('P4', 11), 'quick'),
+  row('before-agreed', 'validity', 3, 2, ['HAND_OVER_BEFORE_AGREED'], breaks('P4', 12)),
   row('early-expiry', 'validity', 3, 2, ['EARLY_EXPIRY'], breaks('P4', 9)),
   row('early-expiry-order', 'validity', 3, 2, ['EARLY_EXPIRY', 'WITHOUT_P4'], breaks('P5', 10)),
 ];

@@ -5,7 +5,17 @@ import { type Exploration, Explorer } from '../model/explorer.ts';
  * Three nodes and two attempts, in every order of events. With one doubled ACQUIRE an attempt (`doubled: 1`) it takes
  * minutes, and holds as well; the Promela model under test/model goes further.
  */
-const RULES: Exploration = { nodeCount: 3, attemptCount: 2, proposals: [1, 2], doubled: 0, extends: true };
+const RULES: Exploration = {
+  nodeCount: 3,
+  blocks: [1, 1],
+  proposals: [1, 2],
+  doubled: 0,
+  extends: true,
+  reserves: false,
+};
+
+/** Blocks of several tokens, and of several sizes. */
+const BLOCKS: Exploration = { ...RULES, blocks: [2, 3], proposals: [3, 6], extends: false };
 
 describe('fencing.ts and tally.ts over the model of the scripts, with keys that expire at any moment', () => {
   it('give tokens that are unique and in order, and extensions that come before any higher one', () => {
@@ -14,12 +24,34 @@ describe('fencing.ts and tally.ts over the model of the scripts, with keys that 
     expect(states).toBeGreaterThan(100_000);
   });
 
+  it.each<[string, number, Exploration]>([
+    ['of two and of three', 50_000, BLOCKS],
+    [
+      'of three and of one, each ACQUIRE doubled once',
+      50_000,
+      { ...BLOCKS, blocks: [3, 1], proposals: [3], doubled: 1 },
+    ],
+    ['and an extension', 50_000, { ...BLOCKS, proposals: [3], extends: true }],
+    [
+      'of keys that are reserved for a waiter',
+      50_000,
+      { ...BLOCKS, blocks: [2, 2], proposals: [3], reserves: true },
+    ],
+  ])('give blocks of tokens that never overlap and are in order, %s', (_, least, exploration) => {
+    const { states, counterexample } = new Explorer(exploration).run();
+    expect(counterexample).toBeUndefined();
+    expect(states).toBeGreaterThan(least);
+  });
+
   it.each([
-    ['confirm without owner check', 'that token had been won before'],
-    ['no confirm', 'that token had been won before'],
-    ['extend without counter check', 'had been won before EXTEND was sent'],
-  ] as const)('break a promise with %s', (weakening, promise) => {
-    const { counterexample } = new Explorer({ ...RULES, weakening }).run();
+    ['confirm without owner check', RULES, 'had been won before'],
+    ['no confirm', RULES, 'had been won before'],
+    ['extend without counter check', RULES, 'had been won before EXTEND was sent'],
+    ['counter raised by one', BLOCKS, 'had been won before'],
+    ['hand-over past the block', BLOCKS, 'had been won before'],
+    ['next block from memory', BLOCKS, 'had been won before'],
+  ] as const)('break a promise with %s', (weakening, rules, promise) => {
+    const { counterexample } = new Explorer({ ...rules, weakening }).run();
     expect(counterexample?.at(-1)).toContain(promise);
   });
 });

@@ -1,5 +1,5 @@
 import type { NodeVote, Reply } from '../../src/base/vote.ts';
-import { chooseToken, fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing.ts';
+import { chooseToken, fenceKeyOf, isKept, keptFor, queueKeyOf } from '../../src/quorum/fencing.ts';
 import { majorityOf, tally } from '../../src/quorum/tally.ts';
 import { runBatch } from '../../src/testing/batch-model.ts';
 import { KeyStore } from '../../src/testing/key-store.ts';
@@ -12,17 +12,26 @@ type Weakening =
   /** EXTEND takes an unowned key without looking at its counter. */
   | 'extend without counter check'
   /** A granted majority is enough; nobody confirms the token. */
-  | 'no confirm';
+  | 'no confirm'
+  /** ACQUIRE raises the counter by one, whatever the size of the block. */
+  | 'counter raised by one'
+  /** A lease that is out of tokens is handed over once more, with the number that follows. */
+  | 'hand-over past the block'
+  /** A process goes on with the numbers that follow its block, and asks no node. */
+  | 'next block from memory';
 
 export interface Exploration {
   readonly nodeCount: number;
-  readonly attemptCount: number;
-  /** What the attempts may propose, above the nodes' present time. */
+  /** How many tokens each attempt asks for: one element an attempt. */
+  readonly blocks: readonly number[];
+  /** What the attempts may propose, above the nodes' present time; none below the size of a block. */
   readonly proposals: readonly number[];
   /** How many ACQUIREs of an attempt may reach their node twice. */
   readonly doubled: number;
   /** Whether the first attempt, if it wins, also extends its lock, once. */
   readonly extends: boolean;
+  /** Whether a key that no attempt owns may be reserved for one of them, at any moment. */
+  readonly reserves: boolean;
   readonly weakening?: Weakening;
 }
 
@@ -32,7 +41,13 @@ export interface Verdict {
   readonly counterexample: readonly string[] | undefined;
 }
 
-/** One node: who owns the key (0: nobody) and the counter (0: none yet). */
+/** The tokens of a lease. */
+interface Block {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** One node: who owns the key (0: no attempt, -n: it is reserved for attempt n) and the counter (0: none yet). */
 interface NodeState {
   readonly owner: number;
   readonly counter: number;
@@ -63,8 +78,8 @@ interface AttemptState {
 interface State {
   readonly nodes: readonly NodeState[];
   readonly attempts: readonly AttemptState[];
-  /** Tokens of the attempts that have won so far. */
-  readonly won: readonly number[];
+  /** What the attempts that have won so far may give to their callers. */
+  readonly won: readonly Block[];
 }
 
 interface Step {
@@ -75,7 +90,7 @@ interface Step {
 
 const KEY = 'lock:k';
 const FENCE = fenceKeyOf(KEY);
-/** The lock that all attempts are about. Nobody waits for it. */
+/** The lock that all attempts are about. */
 const LOCK: LockKeys = { keys: [KEY], fences: [FENCE], queues: [queueKeyOf(KEY)] };
 /** The nodes' time stands still: keys expire by a step of their own, at any moment. */
 const NOW_US = 1_000_000_000;
@@ -86,9 +101,9 @@ const MOST_DELIVERIES = 2;
 
 /**
  * Tries every order of events there is: requests that arrive late, twice or never, answers that are lost or late,
- * keys that expire at any moment. Nodes do what the script model does, which the conformance suite holds equal to the
- * Lua; attempts do what `tally.ts` and `fencing.ts` say. After every win the tokens must be unique and in order, and
- * an extension that a majority agreed to must not come after a higher token.
+ * keys that expire at any moment or are reserved for an attempt. Nodes do what the script model does, which the conformance suite holds equal to the
+ * Lua; attempts do what `tally.ts` and `fencing.ts` say. All tokens of a lease count as given when it is won: after every win the blocks must not overlap and must be in order,
+ * and an extension that a majority agreed to must not come after a higher token.
  */
 export class Explorer {
   readonly #exploration: Exploration;
@@ -121,11 +136,11 @@ export class Explorer {
   }
 
   #start(): State {
-    const { nodeCount, attemptCount } = this.#exploration;
+    const { nodeCount, blocks } = this.#exploration;
     const columns = Array.from({ length: nodeCount }, () => NO_COLUMN);
     return {
       nodes: columns.map(() => ({ owner: 0, counter: 0 })),
-      attempts: Array.from({ length: attemptCount }, () => ({
+      attempts: blocks.map(() => ({
         phase: 'idle' as const,
         proposal: 0,
         token: 0,
@@ -139,24 +154,32 @@ export class Explorer {
 
   *#steps(state: State): Generator<Step> {
     yield* this.#expiries(state);
+    if (this.#exploration.reserves) yield* this.#reservations(state);
     for (const [index, attempt] of state.attempts.entries()) {
       const name = `attempt ${index + 1}`;
       if (attempt.phase === 'idle') {
-        // Attempts are alike but for their names: the first idle one starts.
-        if (index === 0 || state.attempts[index - 1]?.phase !== 'idle')
-          yield* this.#starts(state, index, name);
+        if (this.#isNext(state, index)) yield* this.#starts(state, index, name);
         continue;
       }
       yield* this.#arrivals(state, index, attempt, name);
       yield* this.#conclusions(state, index, attempt, name);
       if (attempt.phase === 'won' && this.#exploration.extends && index === 0) {
-        const wonBeforeExtending = Math.max(0, ...state.won.filter((token) => token !== attempt.token));
+        const wonBeforeExtending = highest(state.won.filter(({ last }) => last !== attempt.token));
         yield {
           what: `${name} sends EXTEND`,
           next: withAttempt(state, index, { ...attempt, phase: 'extend', wonBeforeExtending }),
         };
       }
+      if (attempt.phase === 'won') yield* this.#weakenedHandOver(state, index, name);
     }
+  }
+
+  /** Attempts that ask for equal blocks are alike but for their names: the first one that is idle starts. */
+  #isNext({ attempts }: State, index: number): boolean {
+    const { blocks } = this.#exploration;
+    return !attempts.some(
+      ({ phase }, other) => other < index && phase === 'idle' && blocks[other] === blocks[index],
+    );
   }
 
   *#expiries(state: State): Generator<Step> {
@@ -166,11 +189,40 @@ export class Explorer {
     }
   }
 
+  /** A RELEASE calls a waiter, or a node moves a reservation: nothing but ACQUIRE comes of it. */
+  *#reservations(state: State): Generator<Step> {
+    for (const [n, node] of state.nodes.entries()) {
+      if (node.owner > 0) continue;
+      for (const [index, { phase }] of state.attempts.entries()) {
+        const owner = -1 - index;
+        if (phase !== 'acquire' || node.owner === owner) continue;
+        const what = `the key is reserved for attempt ${index + 1} on node ${n + 1}`;
+        yield { what, next: withNode(state, n, { ...node, owner }) };
+      }
+    }
+  }
+
+  /** Tokens that a process gives to its callers, and that no node has given to it. */
+  *#weakenedHandOver(state: State, index: number, name: string): Generator<Step> {
+    const { weakening, blocks } = this.#exploration;
+    if (weakening !== 'hand-over past the block' && weakening !== 'next block from memory') return;
+    const count = weakening === 'next block from memory' ? (blocks[index] ?? 0) : 1;
+    const { token } = attemptOf(state, index);
+    if (state.won.some(({ last }) => last === token + count)) return;
+    const own = { first: token + 1, last: token + count };
+    const what = `${name} gives its callers tokens ${own.first} to ${own.last} as well`;
+    const next = { ...state, won: sorted([...state.won, own]) };
+    const other = state.won.find((block) => overlap(block, own));
+    yield other === undefined
+      ? { what, next }
+      : { what, next, broken: `although tokens ${other.first} to ${other.last} had been won before` };
+  }
+
   *#starts(state: State, index: number, name: string): Generator<Step> {
     const [attempt] = state.attempts.slice(index);
     if (attempt === undefined) return;
     for (const proposal of this.#exploration.proposals) {
-      const wonBefore = Math.max(0, ...state.won);
+      const wonBefore = highest(state.won);
       yield {
         what: `${name} sends ACQUIRE, proposing ${proposal}`,
         next: withAttempt(state, index, { ...attempt, phase: 'acquire', proposal, wonBefore }),
@@ -189,6 +241,7 @@ export class Explorer {
         value,
         ttl: 1_000,
         proposal: NOW_US + attempt.proposal,
+        waiter: this.#exploration.reserves ? { member: memberOf(index), since: 1 } : undefined,
       };
       const again = { ...column, deliveries: column.deliveries + 1 };
       const doubled = attempt.columns.filter(({ deliveries }) => deliveries > 1).length;
@@ -241,7 +294,7 @@ export class Explorer {
   ): Generator<Step> {
     const before = state.nodes[n];
     if (before === undefined) return;
-    const { node, reply } = this.#execute(before, operation);
+    const { node, reply } = this.#execute(before, operation, this.#exploration.blocks[index] ?? 1);
     const what = `node ${n + 1} does ${operation.kind.toUpperCase()} of ${name}: ${describe(reply)}`;
     const next = withColumn(withNode(state, n, node), index, n, unheard);
     // The answer gets lost or is late, …
@@ -321,28 +374,33 @@ export class Explorer {
       token,
       columns: attempt.columns.map(cleared),
     });
-    const next = { ...won, won: [...state.won, token].sort((a, b) => a - b) };
-    const step = { what: `${name} has won token ${token}`, next };
-    if (state.won.includes(token)) return { ...step, broken: 'although that token had been won before' };
-    if (token > attempt.wonBefore) return step;
+    const block = blockOf(token, this.#exploration.blocks[index] ?? 1);
+    const next = { ...won, won: sorted([...state.won, block]) };
+    const step = { what: `${name} has won tokens ${block.first} to ${block.last}`, next };
+    const other = state.won.find((earlier) => overlap(earlier, block));
+    if (other !== undefined) {
+      return { ...step, broken: `although tokens ${other.first} to ${other.last} had been won before` };
+    }
+    if (block.first > attempt.wonBefore) return step;
     return { ...step, broken: `although token ${attempt.wonBefore} had been won before it started` };
   }
 
   /** What a node makes of a request, by the model of the script. */
-  #execute(node: NodeState, operation: Operation) {
-    const key = `${node.owner}/${node.counter}/${JSON.stringify(operation)}`;
+  #execute(node: NodeState, operation: Operation, block: number) {
+    const { weakening } = this.#exploration;
+    const key = `${node.owner}/${node.counter}/${block}/${operation.kind}/${numbersOf(operation)}`;
     const known = this.#replies.get(key);
     if (known !== undefined) return known;
     const store = new KeyStore(() => NOW_US / 1_000);
-    if (node.owner > 0) store.set(KEY, this.#ownerSeenBy(operation, node.owner), '1000');
-    const hidesCounter =
-      this.#exploration.weakening === 'extend without counter check' && operation.kind === 'extend';
+    if (node.owner !== 0) store.set(KEY, this.#ownerSeenBy(operation, node.owner), '1000');
+    const hidesCounter = weakening === 'extend without counter check' && operation.kind === 'extend';
     if (node.counter > 0 && !hidesCounter) store.set(FENCE, String(NOW_US + node.counter), '3600000');
-    const header = [NOW_US + CLAMP_US, '', 1_000, CLAMP_US, 3_600_000, 50];
-    const args = [...header, ...encode(operation, false)].map(String);
-    const server = { store, runId: 'r', timeUs: NOW_US, publish: () => 0 };
+    const rise = weakening === 'counter raised by one' ? 1 : block;
+    const header = [NOW_US + CLAMP_US, '', 1_000, CLAMP_US, 3_600_000, 50, rise];
+    const args = [...header, ...encode(operation, true)].map(String);
+    const server = { store, runId: 'r', timeUs: NOW_US, publish: () => 1 };
     const [, answer] = runBatch(server, keysOf(operation), args);
-    const owner = Number(store.get(KEY)?.slice(1) ?? 0);
+    const owner = ownerOf(store.get(KEY));
     const counter = Number(store.get(FENCE) ?? NOW_US) - NOW_US;
     const after = {
       owner: operation.kind === 'confirm' ? node.owner : owner,
@@ -357,8 +415,47 @@ export class Explorer {
   #ownerSeenBy(operation: Operation, owner: number): string {
     const ignoresOwner =
       this.#exploration.weakening === 'confirm without owner check' && operation.kind === 'confirm';
-    return ignoresOwner && operation.kind === 'confirm' ? operation.value : `v${owner}`;
+    if (ignoresOwner && operation.kind === 'confirm') return operation.value;
+    return owner > 0 ? `v${owner}` : keptFor(memberOf(-owner - 1));
   }
+}
+
+function memberOf(index: number): string {
+  return `p.${index + 1}`;
+}
+
+/** Who owns the key with this value, see `NodeState`. */
+function ownerOf(value: string | undefined): number {
+  if (value === undefined) return 0;
+  const number = Number(/\d+$/.exec(value)?.[0]);
+  return isKept(value) ? -number : number;
+}
+
+/** What tells operations of one kind apart. */
+function numbersOf(operation: Operation): string {
+  if (operation.kind === 'acquire') return `${operation.value}/${operation.proposal}`;
+  if (operation.kind === 'confirm' || operation.kind === 'extend') {
+    return `${operation.value}/${operation.token}`;
+  }
+  return operation.kind === 'release' ? operation.value : '';
+}
+
+/** The tokens that a lease gives to its callers, one after the other: the highest is the one that the nodes know. */
+function blockOf(token: number, size: number): Block {
+  return { first: token - size + 1, last: token };
+}
+
+function overlap(one: Block, other: Block): boolean {
+  return one.first <= other.last && other.first <= one.last;
+}
+
+/** The highest token of all of them; 0 if there is none. */
+function highest(blocks: readonly Block[]): number {
+  return Math.max(0, ...blocks.map(({ last }) => last));
+}
+
+function sorted(blocks: readonly Block[]): readonly Block[] {
+  return blocks.toSorted((a, b) => a.last - b.last);
 }
 
 function voteOf(n: number, acquired: number | undefined): NodeVote {
@@ -417,7 +514,7 @@ function keyOf({ nodes, attempts, won }: State): string {
   const heads = attempts.map(({ phase, proposal, token, wonBefore, wonBeforeExtending }) =>
     [phase, proposal, token, wonBefore, wonBeforeExtending].join(','),
   );
-  return [columns.sort().join('|'), heads.join('|'), won.join(',')].join('#');
+  return [columns.sort().join('|'), heads.join('|'), won.map(({ last }) => last).join(',')].join('#');
 }
 
 function pathTo(
