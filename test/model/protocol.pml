@@ -114,6 +114,9 @@ byte i, count;
 #ifdef ACQUIRE_ONCE
 #error "REDUCE relies on repeated messages"
 #endif
+#ifdef BLOCK_IN_MEMORY
+#error "REDUCE takes attempts for interchangeable, and these are of two processes"
+#endif
 #if K == 1
 byte top;
 
@@ -176,6 +179,9 @@ inline swap_attempts(a, b) {
   SWAP(at[a].token, at[b].token);
 #if K > 1
   SWAP(at[a].block, at[b].block);
+#endif
+#ifdef PAST_BLOCK
+  SWAP(at[a].given, at[b].given);
 #endif
   SWAP(at[a].wonBefore, at[b].wonBefore);
   SWAP(at[a].outrun, at[b].outrun);

@@ -12,11 +12,11 @@ import { functionsOf, mutableFieldsOf } from '../../scripts/budget/syntax.ts';
 const CEILINGS: Readonly<Record<string, number>> = {
   'files entered by an uncontended acquire': 35,
   'functions entered by that acquire': 131,
-  'files entered by release when no caller waits': 21,
-  'functions entered by that release': 83,
+  'files entered by release when no caller waits': 22,
+  'functions entered by that release': 85,
   'mutable fields of the waiting state': 19,
-  'lines of the core, Lua included': 9_370,
-  'characters of the composed batch script': 78_552,
+  'lines of the core, Lua included': 9_795,
+  'characters of the composed batch script': 79_766,
   'Lua files that stand in it more than once': 8,
   'lines of the longest function': 70,
 };
