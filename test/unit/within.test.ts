@@ -323,7 +323,7 @@ describe('who waits for what this very process holds', () => {
     const held = await simulation.until(
       redlock.acquire('r', { waitTime: 0 }).catch((reason: unknown) => reason),
     );
-    expect((held as Error).message).toMatch(/^"r" is held by somebody else\. Give acquire\(\) a waitTime/);
+    expect((held as Error).message).toMatch(/^"r" is held by another holder\. Give acquire\(\) a waitTime/);
   });
 
   it('hears nothing of the permits that it has gathered itself, and waits to complete', async () => {
