@@ -3,7 +3,8 @@ import { type Exploration, Explorer } from '../model/explorer.ts';
 
 /**
  * Three nodes and two attempts, in every order of events. With one doubled ACQUIRE an attempt (`doubled: 1`) it takes
- * minutes, and holds as well; the Promela model under test/model goes further.
+ * minutes, and holds as well for blocks of one token; the Promela model under test/model goes further, with messages that
+ * are doubled any number of times, and larger blocks.
  */
 const RULES: Exploration = {
   nodeCount: 3,
@@ -26,11 +27,6 @@ describe('fencing.ts and tally.ts over the model of the scripts, with keys that 
 
   it.each<[string, number, Exploration]>([
     ['of two and of three', 50_000, BLOCKS],
-    [
-      'of three and of one, each ACQUIRE doubled once',
-      50_000,
-      { ...BLOCKS, blocks: [3, 1], proposals: [3], doubled: 1 },
-    ],
     ['and an extension', 50_000, { ...BLOCKS, proposals: [3], extends: true }],
     [
       'of keys that are reserved for a waiter',
