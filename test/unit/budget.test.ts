@@ -15,7 +15,7 @@ const CEILINGS: Readonly<Record<string, number>> = {
   'files entered by release when no caller waits': 22,
   'functions entered by that release': 85,
   'mutable fields of the waiting state': 19,
-  'lines of the core, Lua included': 9_795,
+  'lines of the core, Lua included': 10_160,
   'characters of the composed batch script': 79_766,
   'Lua files that stand in it more than once': 8,
   'lines of the longest function': 70,
