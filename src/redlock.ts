@@ -33,6 +33,7 @@ import {
   gateKeysFor,
   keysFor,
   normalizeResources,
+  probeKeysFor,
   type Resources,
   sharedKeysFor,
   slotKeysFor,
@@ -95,6 +96,7 @@ export class Redlock {
       nodeTimeout: nodeTimeoutFor(settings, settings.ttl),
       lookTimeout: settings.connectTimeout,
       usesMarker,
+      probeKeys: probeKeysFor(settings),
       warn,
     });
     this.#releaseTimeout = nodeTimeoutFor(settings, settings.ttl);

@@ -10,6 +10,10 @@ export interface RedlockWarning {
     | 'QUORLOCK_CLOCK'
     /** The nodes' clocks are further apart than maxTtl, which fencing tokens may need once memory is lost. */
     | 'QUORLOCK_CLOCKS_APART'
+    /** A node does not tell its run_id, by which one that lost its memory, or is given twice, is found. */
+    | 'QUORLOCK_NO_RUN_ID'
+    /** This program's maxTtl is longer than that of the others, and quarantines get longer for all of them. */
+    | 'QUORLOCK_MAX_TTL'
     /** A node is a Redis Cluster, whose failovers may lose locks and can't be seen. */
     | 'QUORLOCK_CLUSTER';
   /** What it is, why it matters, and what to do. */

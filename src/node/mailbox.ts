@@ -5,9 +5,11 @@ import { inSendingOrder } from '../wire/batch.ts';
 import type { Client } from '../wire/client.ts';
 import { decode, failed, isTaking, type Operation } from '../wire/operation.ts';
 import { isUnknownScript } from '../wire/run.ts';
+import { explain } from '../wire/server-errors.ts';
 import { type BatchHeader, callBatch } from './batch-call.ts';
 import { type Call, charactersOf, type Deadline, type Entry, type ReplyListener } from './entry.ts';
 import type { TimeReading } from './node-time.ts';
+import type { Setback } from './release-retries.ts';
 
 /** Hears of every answer of the server, those included that come too late to be a reply. */
 export interface AnswerListener {
@@ -16,7 +18,9 @@ export interface AnswerListener {
   /** The server answered this operation. Returns the reply as it counts. */
   done(operation: Operation, reply: Reply): Reply;
   /** The server did not do this operation, as far as is known, and it is not on its way any more. */
-  undone(operation: Operation): void;
+  undone(operation: Operation, setback: Setback): void;
+  /** The server answered a whole call with an error, and did nothing of it. */
+  refused(error: string): void;
   /** Operations had no answer in time. */
   timedOut(): void;
   /** Whether an operation that the server did not do is still worth asking for, as far as is known beside the mailbox. */
@@ -103,7 +107,7 @@ export class Mailbox {
       this.#unanswered >= MOST_UNANSWERED ||
       this.#unansweredCharacters + characters > MOST_UNANSWERED_CHARACTERS
     ) {
-      this.#answers.undone(operation);
+      this.#answers.undone(operation, 'lost');
       const reply = failed('overloaded', `${this.#unanswered} operations wait for an answer`);
       queueMicrotask(() => listener(reply, 0, place));
       return;
@@ -216,7 +220,7 @@ export class Mailbox {
       await this.#call(call, entries, 'evalsha');
     } catch (error) {
       if (isUnknownScript(error)) await this.#askBySource(call, error);
-      else this.#rejectAll(entries, error);
+      else this.#refuseAll(entries, error);
     }
     this.#end(call);
     this.#flush();
@@ -257,7 +261,7 @@ export class Mailbox {
     try {
       await this.#call(call, wanted, 'eval');
     } catch (error) {
-      this.#rejectAll(wanted, error);
+      this.#refuseAll(wanted, error);
     }
   }
 
@@ -313,14 +317,20 @@ export class Mailbox {
     this.#flush();
   }
 
+  #refuseAll(entries: readonly Entry[], error: unknown): void {
+    this.#rejectAll(entries, error);
+    if (this.#client.state === 'ready') this.#answers.refused(messageOf(error));
+  }
+
   #rejectAll(entries: readonly Entry[], error: unknown): void {
-    const isLost = this.#client.state !== 'ready';
+    const isRefused = this.#client.state === 'ready';
     // The driver says of a command that it was not tried again; what became of the connection says more.
-    const message = isLost ? `${this.#client.stateReason} before the answer came` : messageOf(error);
-    const reason = isLost ? 'disconnected' : 'error';
+    const reply = isRefused
+      ? failed('error', explain(messageOf(error)))
+      : failed('disconnected', `${this.#client.stateReason} before the answer came`);
     for (const entry of entries) {
-      this.#answers.undone(entry.operation);
-      this.#settle(entry, failed(reason, message));
+      this.#answers.undone(entry.operation, isRefused ? 'refused' : 'lost');
+      this.#settle(entry, reply);
     }
   }
 
@@ -328,7 +338,7 @@ export class Mailbox {
   #giveUp(entries: readonly Entry[], reply: Reply): void {
     for (const entry of entries) {
       this.#forget(entry);
-      this.#answers.undone(entry.operation);
+      this.#answers.undone(entry.operation, 'lost');
       this.#settle(entry, reply);
     }
   }

@@ -3,6 +3,7 @@ import { describe } from '../base/describe.ts';
 import type { Client } from '../wire/client.ts';
 import { runScript } from '../wire/run.ts';
 import { markerScript } from '../wire/scripts.ts';
+import { CLUSTER_SERVER, describeLacks, type Lack } from '../wire/server-errors.ts';
 import type { TimeReading } from './node-time.ts';
 
 /** The key under which a node keeps its marker. */
@@ -24,7 +25,7 @@ export interface Marker {
   readonly nonce: string;
   /** How many nodes the quorum has. */
   readonly nodeCount: number;
-  /** The longest ttl in use, in milliseconds. Only ever raised. */
+  /** The longest ttl in use, in milliseconds. Raised by whoever uses longer ones; only initialize() takes it back. */
   readonly maxTtl: number;
 }
 
@@ -43,8 +44,9 @@ export function parseMarker(text: string): Marker | undefined {
 
 /** What a server says of itself. */
 export interface NodeLook extends TimeReading {
-  /** Names the running server process; another one after every restart. */
+  /** Names the running server process; another one after every restart. Empty: the server does not tell. */
   readonly runId: string;
+  /** Empty: the server does not tell. */
   readonly role: string;
   /** The marker as the node keeps it; empty if there is none. */
   readonly marker: string;
@@ -79,19 +81,36 @@ export interface MarkerWrite {
   readonly deadlineUs: number;
 }
 
-/** Asks a server what it is, and writes its marker if asked to. Rejects if it has not answered after `timeoutMs`. */
-export async function lookAt(
-  client: Client,
-  clock: Clock,
-  timeoutMs: number,
-  write?: MarkerWrite,
-): Promise<NodeLook> {
+/** A server that can't be a node: it lacks what locks need, or is one of a Redis Cluster. The message says what mends it. */
+export class UnfitServerError extends Error {
+  override readonly name = 'UnfitServerError';
+}
+
+/** How a server is looked at. */
+export interface LookTerms {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  /** Whether the server has to tell of itself, by INFO. */
+  readonly needsInfo: boolean;
+  /** Keys that no lock has, to try out what locks need, see `lua/marker.lua`; empty: nothing is tried out. */
+  readonly probeKeys: readonly string[];
+  readonly write: MarkerWrite | undefined;
+}
+
+/**
+ * Asks a server what it is, and writes its marker if asked to.
+ *
+ * @throws {UnfitServerError} it can't be a node
+ * @throws what the server or the driver said; or it has not answered after `timeoutMs`
+ */
+export async function lookAt(client: Client, terms: LookTerms): Promise<NodeLook> {
+  const { clock, timeoutMs } = terms;
   let timer: Timer | undefined;
   const tooLate = new Promise<never>((_, reject) => {
     timer = clock.after(timeoutMs, () => reject(new Error(`no answer within ${timeoutMs} ms`)));
   });
   try {
-    return await Promise.race([ask(client, clock, write), tooLate]);
+    return await Promise.race([ask(client, terms), tooLate]);
   } catch (error) {
     if (client.state === 'ready') throw error;
     throw new Error(`${client.stateReason} before the answer came`);
@@ -100,15 +119,17 @@ export async function lookAt(
   }
 }
 
-async function ask(client: Client, clock: Clock, write: MarkerWrite | undefined): Promise<NodeLook> {
+async function ask(client: Client, { clock, needsInfo, probeKeys, write }: LookTerms): Promise<NodeLook> {
   const sentAtMs = clock.uptime();
   const args =
     write === undefined
       ? ['', '', '', 0]
       : [formatMarker(write.marker), write.seen.runId, write.seen.marker, write.deadlineUs];
-  const answer = await runScript(client, markerScript, [MARKER_KEY], args);
+  const answer = await runScript(client, markerScript, [MARKER_KEY, ...probeKeys], args);
   if (!Array.isArray(answer)) throw new Error(`an answer that is none of the script's: ${describe(answer)}`);
-  const [time, runId, role, marker, written, maxMemory, evictionPolicy] = answer as readonly unknown[];
+  const [time, runId, role, marker, written, maxMemory, evictionPolicy, mode, lacks] =
+    answer as readonly unknown[];
+  checkFit(mode, lacks, { isCluster: client.isCluster, needsInfo });
   return {
     timeUs: Number(time),
     sentAtMs,
@@ -120,4 +141,20 @@ async function ask(client: Client, clock: Clock, write: MarkerWrite | undefined)
     evicts: Number(maxMemory) > 0 && evictionPolicy !== 'noeviction',
     evictionPolicy: String(evictionPolicy),
   };
+}
+
+function checkFit(
+  mode: unknown,
+  lacks: unknown,
+  { isCluster, needsInfo }: { readonly isCluster: boolean; readonly needsInfo: boolean },
+): void {
+  if (mode === 'cluster' && !isCluster) throw new UnfitServerError(CLUSTER_SERVER);
+  const [version = '', ...pairs] = Array.isArray(lacks) ? (lacks as readonly unknown[]).map(String) : [];
+  const found: Lack[] = [];
+  for (let at = 0; at + 1 < pairs.length; at += 2) {
+    const [command = '', error = ''] = pairs.slice(at, at + 2);
+    if (command !== 'INFO' || needsInfo) found.push({ command, error });
+  }
+  const lacking = describeLacks(found, version);
+  if (lacking !== undefined) throw new UnfitServerError(lacking);
 }

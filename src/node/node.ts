@@ -3,13 +3,22 @@ import { messageOf } from '../base/describe.ts';
 import type { FailureReason, NodeVote, Reply } from '../base/vote.ts';
 import type { Client } from '../wire/client.ts';
 import { failed, isVote, type Leave, type Operation, type Release } from '../wire/operation.ts';
+import { explain, isLoading, isServerError, isWrongServer } from '../wire/server-errors.ts';
 import { Ear } from './ear.ts';
 import type { ReplyListener } from './entry.ts';
 import { type AnswerListener, Mailbox } from './mailbox.ts';
-import { lookAt, MARKER_KEY, type MarkerWrite, type NodeLook } from './marker.ts';
-import { CLAMP_MS, LOOK_AGAIN_MS, type NodeSettings } from './node-settings.ts';
+import { lookAt, MARKER_KEY, type MarkerWrite, type NodeLook, UnfitServerError } from './marker.ts';
+import {
+  CLAMP_MS,
+  LONGEST_DOUBT_MS,
+  LONGEST_RENEWAL_MS,
+  LOOK_AGAIN_MS,
+  type NodeSettings,
+  SHORTEST_DOUBT_MS,
+  SHORTEST_RENEWAL_MS,
+} from './node-settings.ts';
 import { type Divergence, NodeTime, type TimeReading } from './node-time.ts';
-import { Releases } from './releases.ts';
+import { ReleaseRetries } from './release-retries.ts';
 
 /** Decides whether a node may vote, and hears what bears on it. */
 export interface Registrar {
@@ -24,9 +33,6 @@ export type Why = string | (() => string);
 
 type NodeState = 'connecting' | 'greeting' | 'voting' | 'quarantined' | 'refused' | 'down' | 'ended';
 
-/** What nodes in these states fail with; those that are down are disconnected. */
-const REFUSALS: Partial<Record<NodeState, FailureReason>> = { ended: 'closed', refused: 'refused' };
-
 /** A deadline that no clock reaches, for a Cluster, whose servers each have a TIME of their own. */
 const NO_DEADLINE_US = Number.MAX_SAFE_INTEGER;
 
@@ -36,6 +42,7 @@ const NO_DEADLINE_US = Number.MAX_SAFE_INTEGER;
  * A node is *connecting* until its client is ready; then *greeting*, while it is looked at and its registrar decides;
  * then *voting*, *quarantined* (the registrar or its own marker keep it from voting for now) or *refused*. It is
  * *down* while there is no connection or the server would not be looked at, and *ended* when the library was closed.
+ * A refused node is looked at again, on its connection and on new ones: its address may lead to another server by now.
  * Connecting and greeting nodes hold what they are asked for, within its timeout; refused, down and ended ones fail
  * it at once. A quarantined node is asked all the same: its marker is the judge, and releases are always welcome.
  */
@@ -53,7 +60,7 @@ export class Node {
   readonly #settings: NodeSettings;
   readonly #registrar: Registrar;
   readonly #mailbox: Mailbox;
-  readonly #releases: Releases;
+  readonly #releases: ReleaseRetries;
   readonly #stopListening: () => void;
   readonly #stateListeners = new Set<() => void>();
   #state: NodeState = 'connecting';
@@ -64,6 +71,16 @@ export class Node {
   #hasFailed = false;
   #connection = 0;
   #lookAgain: Timer | undefined;
+  /** Of a refused node. */
+  #refusedFor: FailureReason = 'refused';
+  /** A new connection is being made instead of one that led to a server which can't be a node; `lost`: that one is gone. */
+  #renewal: 'begun' | 'lost' | undefined;
+  #renewalTimer: Timer | undefined;
+  /** How many connections have been made anew since the node was last of use. */
+  #renewals = 0;
+  #greetedAtMs = 0;
+  /** When it is connected to anew if it is the same server as another node still, and how long after that once more. */
+  #doubt: { readonly atMs: number; readonly pauseMs: number } | undefined;
   #clockWrongUntilMs: number | undefined;
 
   constructor(client: Client, settings: NodeSettings, registrar: Registrar) {
@@ -78,12 +95,13 @@ export class Node {
     const answers: AnswerListener = {
       answered: (reading) => {
         this.#note(reading);
-        this.#releases.askAgain(this.#mailbox.room);
+        this.#releases.askAgain();
       },
       done: (operation, reply) => this.#done(operation, reply),
-      undone: (operation) => {
-        if (operation.kind === 'release') this.#releases.failed(operation);
+      undone: (operation, setback) => {
+        if (operation.kind === 'release') this.#releases.failed(operation, setback);
       },
+      refused: (error) => this.#heardError(error),
       timedOut: () => {
         this.#silent = true;
       },
@@ -104,7 +122,8 @@ export class Node {
       new Promise<void>((resolve) => {
         this.#mailbox.post(operation, settings.nodeTimeout, () => resolve());
       });
-    this.#releases = new Releases(settings, post);
+    const room = () => (this.isCounted ? this.#mailbox.room : 0);
+    this.#releases = new ReleaseRetries(settings, post, room);
     this.#stopListening = client.onStateChange(() => this.#followClient());
     this.#followClient();
     if (this.#state === 'connecting') this.#expectConnection();
@@ -117,7 +136,7 @@ export class Node {
 
   /** Whether it is certain, for now, if the node votes. */
   get isSettled(): boolean {
-    return this.#state !== 'connecting' && this.#state !== 'greeting';
+    return this.#state !== 'connecting' && this.#state !== 'greeting' && this.#renewal === undefined;
   }
 
   get isVoting(): boolean {
@@ -137,9 +156,9 @@ export class Node {
     return this.#state === 'down';
   }
 
-  /** Whether it may turn out any moment what it is: it has not failed since it was last a member. */
+  /** Whether it may turn out any moment what it is: it has not failed since it was last a member, or is connected to anew. */
   get isExpected(): boolean {
-    return !this.isSettled && !this.#hasFailed;
+    return this.#renewal !== undefined || (!this.isSettled && !this.#hasFailed);
   }
 
   /** What the node is known to fail with at present, if it does; known without asking it. */
@@ -159,7 +178,7 @@ export class Node {
   submit(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0): void {
     if (operation.kind === 'release') this.#releases.sent(operation);
     if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'refused') {
-      if (operation.kind === 'release') this.#releases.failed(operation);
+      if (operation.kind === 'release') this.#releases.failed(operation, 'lost');
       const reply = this.#refusal();
       queueMicrotask(() => listener(reply, 0, place));
       return;
@@ -181,14 +200,23 @@ export class Node {
   /** Looks at the server, and writes its marker if asked to. Rejects if the server does not answer in time. */
   async look(write?: MarkerWrite): Promise<NodeLook> {
     if (this.#client.state !== 'ready') throw new Error(this.#client.stateReason);
-    const { clock, lookTimeout } = this.#settings;
+    const { clock, lookTimeout, usesMarker, probeKeys } = this.#settings;
     const connection = this.#connection;
-    const look = await lookAt(this.#client, clock, lookTimeout, write);
+    const look = await lookAt(this.#client, {
+      clock,
+      timeoutMs: lookTimeout,
+      needsInfo: usesMarker,
+      probeKeys: this.isCluster ? [] : probeKeys,
+      write,
+    });
     if (connection !== this.#connection || this.#state === 'ended') {
       throw new Error('the connection it was asked on has been lost');
     }
     // Another process may be on another machine; the same one has the same clock on every connection.
-    if (look.runId !== this.#runId) this.time.reset();
+    if (look.runId !== this.#runId) {
+      this.time.reset();
+      this.#doubt = undefined;
+    }
     this.#runId = look.runId;
     this.#note(look);
     return look;
@@ -205,8 +233,18 @@ export class Node {
   }
 
   /** The registrar's word: the node can't be part of this quorum. */
-  refuse(why: string): void {
+  refuse(why: string, reason: FailureReason = 'refused'): void {
+    this.#refusedFor = reason;
     this.#decide('refused', why);
+  }
+
+  /** The registrar's word: another node is the same server, so that one of their addresses may lead elsewhere by now. */
+  doubt(): void {
+    const now = this.#settings.clock.uptime();
+    if (this.#doubt !== undefined && now < this.#doubt.atMs) return;
+    if (this.#doubt !== undefined) this.#client.reconnect();
+    const pauseMs = Math.min(2 * (this.#doubt?.pauseMs ?? SHORTEST_DOUBT_MS / 2), LONGEST_DOUBT_MS);
+    this.#doubt = { atMs: now + pauseMs, pauseMs };
   }
 
   /** Leaves the node out for this long because of its clock. */
@@ -227,7 +265,7 @@ export class Node {
     if (this.#state === 'ended') return;
     switch (this.#client.state) {
       case 'ready':
-        if (this.#state === 'connecting' || this.#state === 'down') this.#greet();
+        if (this.#state === 'connecting' || this.#state === 'down' || this.#renewal === 'lost') this.#greet();
         return;
       case 'connecting':
         return;
@@ -239,7 +277,8 @@ export class Node {
           return;
         }
         this.#connection += 1;
-        this.#enter('down', this.#client.stateReason);
+        if (this.#renewal !== undefined && this.#client.state === 'down') this.#renewal = 'lost';
+        else this.#enter('down', this.#client.stateReason);
         return;
     }
   }
@@ -256,6 +295,7 @@ export class Node {
 
   #greet(): void {
     this.#connection += 1;
+    this.#greetedAtMs = this.#settings.clock.uptime();
     this.#enter('greeting', '');
     this.#introduce(this.#connection);
   }
@@ -268,22 +308,84 @@ export class Node {
       },
       (error: unknown) => {
         if (connection !== this.#connection || this.#state === 'ended') return;
-        this.#enter('down', messageOf(error));
-        this.#lookAgain = this.#settings.clock.after(LOOK_AGAIN_MS, () => this.#followClient(), {
-          keepAlive: false,
-        });
+        this.#couldNotLook(error);
       },
     );
+  }
+
+  /** A server that does not answer is down. One that answers with an error is asked again, on new connections too. */
+  #couldNotLook(error: unknown): void {
+    const { clock, lookTimeout } = this.#settings;
+    const message = messageOf(error);
+    const isUnfit = error instanceof UnfitServerError;
+    if (!isUnfit && !isServerError(message)) {
+      this.#enter('down', message);
+      this.#lookAgain = clock.after(LOOK_AGAIN_MS, () => this.#followClient(), { keepAlive: false });
+      return;
+    }
+    const mayBeReadySoon = isLoading(message) && clock.uptime() - this.#greetedAtMs < lookTimeout;
+    // What is asked for meanwhile, on a first connection, waits for the data to be loaded.
+    if (!mayBeReadySoon || this.#hasFailed || this.#state !== 'greeting') {
+      this.#refusedFor = 'error';
+      this.#enter('refused', isUnfit ? message : explain(message));
+    }
+    this.#askAnew();
+  }
+
+  /** Looks once more after a while, if the connection is still the same one. */
+  #askAnew(): void {
+    const connection = this.#connection;
+    const again = () => {
+      if (connection === this.#connection) this.#introduce(connection);
+    };
+    this.#lookAgain = this.#settings.clock.after(LOOK_AGAIN_MS, again, { keepAlive: false });
+  }
+
+  /** What the server says to an operation. If it can't be a node any more, another one may be at its address. */
+  #heardError(message: string): void {
+    if (this.isCluster || !this.isCounted || !isWrongServer(message)) return;
+    this.#refusedFor = 'refused';
+    this.#enter('refused', explain(message));
+    this.#askAnew();
+  }
+
+  /** Makes a new connection in place of one that leads to a server which can't be a node; again and again, ever more seldom. */
+  #renewLater(): void {
+    if (this.isCluster || this.#renewalTimer !== undefined) return;
+    const { clock } = this.#settings;
+    const pauseMs =
+      this.#renewals === 0
+        ? 0
+        : Math.min(SHORTEST_RENEWAL_MS * 2 ** (this.#renewals - 1), LONGEST_RENEWAL_MS);
+    this.#renewalTimer = clock.after(pauseMs, () => this.#renew(), { keepAlive: false });
+  }
+
+  #renew(): void {
+    const { clock, lookTimeout } = this.#settings;
+    this.#renewals += 1;
+    this.#renewal = 'begun';
+    const tooLate = () => this.#enter('down', this.#client.stateReason);
+    this.#renewalTimer = clock.after(lookTimeout, tooLate, { keepAlive: false });
+    // Its owner makes new connections, if any; it is looked at again on this one.
+    if (!this.#client.reconnect()) this.#endRenewal();
+  }
+
+  #endRenewal(): void {
+    this.#renewalTimer?.cancel();
+    this.#renewalTimer = undefined;
+    this.#renewal = undefined;
   }
 
   #decide(state: 'voting' | 'quarantined' | 'refused', why: Why): void {
     if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'connecting') return;
     this.#enter(state, why);
-    if (state !== 'refused') this.#releases.askAgain(this.#mailbox.room);
+    if (state !== 'refused') this.#releases.askAgain();
   }
 
   #enter(state: Exclude<NodeState, 'connecting'>, why: Why): void {
     this.#lookAgain?.cancel();
+    if (state === 'refused') this.#renewLater();
+    else this.#endRenewal();
     this.#state = state;
     this.#why = why;
     switch (state) {
@@ -311,11 +413,18 @@ export class Node {
   }
 
   #refusal(): Reply {
-    return failed(REFUSALS[this.#state] ?? 'disconnected', this.#reason());
+    return failed(this.#reasonToFail, this.#reason());
   }
 
   #reason(): string {
     return typeof this.#why === 'string' ? this.#why : this.#why();
+  }
+
+  get #reasonToFail(): FailureReason {
+    if (this.#state === 'ended') return 'closed';
+    if (this.#state === 'refused') return this.#refusedFor;
+    // A server that does not let this client in has been reached.
+    return isServerError(this.#reason()) ? 'error' : 'disconnected';
   }
 
   #deadlineUs(nowMs: number, withinMs: number): number {
@@ -335,14 +444,22 @@ export class Node {
   }
 
   #done(operation: Operation, reply: Reply): Reply {
+    if (reply.outcome === 'failed' && reply.reason === 'error') {
+      if (operation.kind === 'release') this.#releases.failed(operation, 'refused');
+      this.#heardError(reply.message);
+      return failed('error', explain(reply.message));
+    }
     if (operation.kind === 'release') {
-      if (reply.outcome === 'failed') this.#releases.failed(operation);
+      if (reply.outcome === 'failed') this.#releases.failed(operation, 'refused');
       else this.#releases.confirmed(operation);
       return reply;
     }
     if (!isVote(operation)) return reply;
     if (reply.outcome === 'failed' && reply.reason === 'quarantined') return this.#heardOfQuarantine(reply);
-    if (reply.outcome === 'granted' && this.#state === 'quarantined') this.#enter('voting', '');
+    if (reply.outcome === 'granted') {
+      this.#renewals = 0;
+      if (this.#state === 'quarantined') this.#enter('voting', '');
+    }
     if (reply.outcome !== 'granted' && reply.outcome !== 'missing') return reply;
     const wrongUntilMs = this.#clockWrongUntilMs;
     if (wrongUntilMs === undefined || wrongUntilMs <= this.#settings.clock.uptime()) return reply;

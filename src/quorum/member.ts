@@ -1,5 +1,5 @@
 import type { Timer } from '../base/clock.ts';
-import { currentMarker, isFresh, type NodeLook } from '../node/marker.ts';
+import { currentMarker, isFresh, type NodeLook, parseMarker } from '../node/marker.ts';
 import type { Node } from '../node/node.ts';
 
 /** Whoever starts a new deployment has this long before somebody else may start it. */
@@ -9,6 +9,8 @@ const CLAIM_MS = 2_000;
 export interface Member {
   readonly node: Node;
   look: NodeLook | undefined;
+  /** The longest ttl in use, in milliseconds, as far as its markers have told; 0 if they have not. */
+  longestTtl: number;
   /**
    * The nonce of the joining marker that we watch, and since when, by our own clock, it has been there. What it says of
    * the longest ttl may be raised meanwhile.
@@ -21,12 +23,22 @@ export interface Member {
 
 /** A node that was not looked at yet. */
 export function newMember(node: Node): Member {
-  return { node, look: undefined, joining: undefined, claim: undefined, timer: undefined };
+  return { node, look: undefined, longestTtl: 0, joining: undefined, claim: undefined, timer: undefined };
 }
 
 /** Without memory, and neither quarantined nor part of a new deployment yet. */
 export function isUndecided({ node, look, joining }: Member): boolean {
   return look !== undefined && isFresh(look) && joining === undefined && !node.isVoting && !node.isRefused;
+}
+
+/**
+ * Takes note of the longest ttl that a marker tells of. Only one that lets the node vote may tell of a shorter one than before:
+ * initialize() has declared that no lock is held.
+ */
+export function noteTtl(member: Member, look: Pick<NodeLook, 'marker' | 'runId'>): void {
+  const { maxTtl = 0 } = parseMarker(look.marker) ?? {};
+  const isActive = currentMarker(look)?.state === 'active';
+  member.longestTtl = isActive ? maxTtl : Math.max(member.longestTtl, maxTtl);
 }
 
 /** Takes note of somebody's claim on a node, or that there is none. */

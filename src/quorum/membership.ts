@@ -4,7 +4,7 @@ import { currentMarker, isFresh, isOlder, type Marker, type NodeLook, parseMarke
 import type { Node, Registrar } from '../node/node.ts';
 import type { Divergence } from '../node/node-time.ts';
 import { claimAll, type Fresh } from './claim.ts';
-import { foreignObstacle, replicaObstacle, twinObstacle } from './eligibility.ts';
+import { foreignObstacle, namelessObstacle, replicaObstacle, twinObstacle, twinOf } from './eligibility.ts';
 import { Grace } from './grace.ts';
 import {
   isBeingStarted,
@@ -14,6 +14,7 @@ import {
   newMember,
   noteClaim,
   noteOwnClaim,
+  noteTtl,
 } from './member.ts';
 import { NodeWarnings } from './node-warnings.ts';
 import { type MembershipSettings, quarantineMs, reasonToAskAll, reasonToWait } from './quarantine.ts';
@@ -46,8 +47,6 @@ const LONGEST_COURTESY_MS = 500;
 export class Membership implements Registrar {
   readonly #settings: MembershipSettings;
   #members: readonly Member[] = [];
-  /** The longest ttl that any marker has told of. */
-  #longestTtl: number;
   readonly #survey = new SingleFlight(() => this.#surveyAll());
   readonly #grace: Grace;
   readonly #warnings: NodeWarnings;
@@ -55,7 +54,6 @@ export class Membership implements Registrar {
 
   constructor(settings: MembershipSettings) {
     this.#settings = settings;
-    this.#longestTtl = settings.maxTtl;
     this.#warnings = new NodeWarnings(settings);
     this.#grace = new Grace(settings.clock, () => this.#survey.request());
   }
@@ -73,6 +71,11 @@ export class Membership implements Registrar {
     }
   }
 
+  /** The longest ttl that this program or any marker has told of. */
+  get #longestTtl(): number {
+    return Math.max(this.#settings.maxTtl, ...this.#members.map(({ longestTtl }) => longestTtl));
+  }
+
   looked(node: Node, look: NodeLook): void {
     const member = this.#members.find((candidate) => candidate.node === node);
     if (member !== undefined) this.#decide(member, look);
@@ -87,7 +90,8 @@ export class Membership implements Registrar {
   }
 
   /**
-   * Declares that no lock is held on any node, and has all of them vote at once.
+   * Declares that no lock is held on any node, and has all of them vote at once. The longest ttl in use is this program's
+   * from then on.
    *
    * @returns the nodes where that did not work, and why
    */
@@ -113,7 +117,7 @@ export class Membership implements Registrar {
     for (let tries = 0; tries < INITIALIZE_TRIES; tries += 1) {
       const obstacle = this.#obstacleOf(member, look);
       if (obstacle !== undefined) return obstacle;
-      look = await this.#activate(member, look);
+      look = await this.#activate(member, look, this.#settings.maxTtl);
       if (look.written) return undefined;
     }
     return 'another program is changing it; try again';
@@ -133,13 +137,16 @@ export class Membership implements Registrar {
     const nonce = joiningNonce(look);
     if (nonce === undefined || nonce !== member.joining?.nonce) member.joining = undefined;
     noteClaim(member, look);
-    this.#learnTtl(look);
+    noteTtl(member, look);
     if (!member.node.isCluster) this.#warnings.looked(member.node.address, look);
     const obstacle =
       this.#obstacleOf(member, look) ??
       (this.#isMarked(member) ? foreignObstacle(marker, this.#settings.nodeCount) : undefined);
-    if (obstacle !== undefined) this.#refuse(member, obstacle);
-    else if (!this.#isMarked(member)) this.#admit(member);
+    if (obstacle !== undefined) {
+      // It may be the other address that leads elsewhere by now.
+      twinOf(look, this.#countedBeside(member))?.node.doubt();
+      this.#refuse(member, obstacle, look);
+    } else if (!this.#isMarked(member)) this.#admit(member);
     else if (marker !== undefined && nonce !== undefined)
       this.#withOurTtl(member, look, marker, (after) => this.#watch(member, after, nonce, false));
     else if (marker?.state === 'active') this.#withOurTtl(member, look, marker, () => this.#admit(member));
@@ -164,16 +171,21 @@ export class Membership implements Registrar {
   }
 
   /** What keeps it out may be mended without a new connection. */
-  #refuse(member: Member, obstacle: string): void {
-    member.node.refuse(obstacle);
+  #refuse(member: Member, obstacle: string, look: NodeLook): void {
+    member.node.refuse(obstacle, look.runId === '' ? 'error' : 'refused');
     this.#lookAgain(member, WATCH_MS);
   }
 
   /** Why a node can't be part of any quorum with the others. */
   #obstacleOf(member: Member, look: NodeLook): string | undefined {
     if (member.node.isCluster) return undefined;
-    const others = this.#members.filter((other) => other !== member && other.node.isCounted);
-    return replicaObstacle(look) ?? twinObstacle(look, others);
+    const others = this.#countedBeside(member);
+    const nameless = this.#isMarked(member) ? namelessObstacle(look) : undefined;
+    return replicaObstacle(look) ?? nameless ?? twinObstacle(look, others);
+  }
+
+  #countedBeside(member: Member): readonly Member[] {
+    return this.#members.filter((other) => other !== member && other.node.isCounted);
   }
 
   /** Looks at all nodes at once to tell a new deployment from nodes that lost their memory. */
@@ -181,7 +193,8 @@ export class Membership implements Registrar {
     if (this.#closed || this.#settings.quarantine !== 'auto') return;
     if (!this.#members.some(isUndecided)) return;
     // A node that is being connected to tells soon; then there is another survey.
-    if (this.#members.some(({ node, look }) => look === undefined && node.isExpected)) return;
+    if (this.#members.some(({ node, look }) => node.isExpected && (look === undefined || node.isRefused)))
+      return;
     const looks = await Promise.allSettled(this.#members.map(({ node }) => node.look()));
     if (this.#closed) return;
     await this.#judge(looks.map((look) => (look.status === 'fulfilled' ? look.value : undefined)));
@@ -193,7 +206,7 @@ export class Membership implements Registrar {
     this.#members.forEach((member, index) => {
       const look = looks[index];
       if (look === undefined) silent.push(member.node.address);
-      else if (!isFresh(look) || !this.#isMarked(member)) this.#decide(member, look);
+      else if (!isFresh(look) || !this.#isMarked(member) || look.runId === '') this.#decide(member, look);
       else fresh.push({ member, look });
     });
     for (const { member, look } of fresh) noteClaim(member, look);
@@ -217,7 +230,7 @@ export class Membership implements Registrar {
       const twins = fresh.map(({ member: { node }, look }) => ({ node, look }));
       const obstacle = this.#obstacleOf(one.member, one.look) ?? twinObstacle(one.look, twins);
       if (obstacle === undefined) fresh.push(one);
-      else this.#refuse(one.member, obstacle);
+      else this.#refuse(one.member, obstacle, one.look);
     }
     const { clock, random } = this.#settings;
     if (fresh.some(({ member }) => isBeingStarted(member, clock.uptime()))) {
@@ -261,10 +274,12 @@ export class Membership implements Registrar {
   }
 
   /** Makes a node active if it is still as it was seen, and that is not long ago. Returns what it is now. */
-  async #activate(member: Member, seen: NodeLook): Promise<NodeLook> {
-    this.#learnTtl(seen);
-    const after = await this.#writeMarker(member, seen, this.#marker('active', seen));
+  async #activate(member: Member, seen: NodeLook, maxTtl?: number): Promise<NodeLook> {
+    noteTtl(member, seen);
+    const marker = this.#marker('active', seen);
+    const after = await this.#writeMarker(member, seen, { ...marker, maxTtl: maxTtl ?? marker.maxTtl });
     if (!after.written) return after;
+    noteTtl(member, after);
     member.timer?.cancel();
     member.look = after;
     this.#admit(member);
@@ -273,9 +288,32 @@ export class Membership implements Registrar {
 
   /** Writes the marker from which a node's quarantine counts. */
   #join(member: Member, seen: NodeLook): void {
-    const marker = this.#marker('joining', seen);
     member.node.quarantine('it has no valid marker: it is new here, restarted or was emptied');
+    if (this.#longestTtl > this.#settings.maxTtl) void this.#joinUnlessTakenBack(member);
+    else this.#writeJoining(member, seen);
+  }
+
+  #writeJoining(member: Member, seen: NodeLook): void {
+    const marker = this.#marker('joining', seen);
     this.#replaceMarker(member, seen, marker, (after) => this.#watch(member, after, marker.nonce, true));
+  }
+
+  /** initialize() of another program may have taken back the long ttl that would have the node wait. */
+  async #joinUnlessTakenBack(member: Member): Promise<void> {
+    const others = this.#members.filter((other) => other !== member);
+    const areAllRead = await this.#readTtls(others);
+    try {
+      const look = await member.node.look();
+      // A lock of such a ttl needs a majority that knows of it: all others would not have forgotten it.
+      if (others.length > 0 && areAllRead) member.longestTtl = 0;
+      noteTtl(member, look);
+      if (this.#closed) return;
+      const isStillUnmarked = currentMarker(look) === undefined || currentMarker(look)?.state === 'starting';
+      if (isStillUnmarked) this.#writeJoining(member, look);
+      else this.#decide(member, look);
+    } catch {
+      this.#lookAgain(member, TRY_AGAIN_MS);
+    }
   }
 
   /** Waits, by our own clock, until what the node may have forgotten has expired; then makes it active. */
@@ -298,14 +336,13 @@ export class Membership implements Registrar {
     // While they are read, the node may forget again, and we may begin to watch another marker.
     const waitedFor = member.joining;
     const waitedForTtl = this.#longestTtl;
-    const others = await Promise.allSettled(this.#members.map(({ node }) => node.look()));
-    for (const look of others) if (look.status === 'fulfilled') this.#learnTtl(look.value);
+    await this.#readTtls();
     try {
       const look = await member.node.look();
-      this.#learnTtl(look);
+      noteTtl(member, look);
       const nonce = joiningNonce(look);
       const isUnchanged = nonce !== undefined && nonce === waitedFor?.nonce;
-      const isOver = isUnchanged && this.#longestTtl === waitedForTtl;
+      const isOver = isUnchanged && this.#longestTtl <= waitedForTtl;
       if (!isOver || this.#closed) this.#decide(member, look);
       else this.#replaceMarker(member, look, this.#marker('active', look), () => this.#admit(member));
     } catch {
@@ -313,8 +350,12 @@ export class Membership implements Registrar {
     }
   }
 
-  #learnTtl({ marker }: NodeLook): void {
-    this.#longestTtl = Math.max(this.#longestTtl, parseMarker(marker)?.maxTtl ?? 0);
+  /** Reads what the markers tell of ttls by now. Returns whether all of them could be read. */
+  async #readTtls(members: readonly Member[] = this.#members): Promise<boolean> {
+    const looks = await Promise.allSettled(
+      members.map(async (member) => noteTtl(member, await member.node.look())),
+    );
+    return looks.every(({ status }) => status === 'fulfilled');
   }
 
   /** Replaces the marker that was seen; if it is another one by now, decides anew. */
@@ -333,9 +374,20 @@ export class Membership implements Registrar {
     );
   }
 
-  #writeMarker(member: Member, seen: NodeLook, marker: Marker): Promise<NodeLook> {
+  async #writeMarker(member: Member, seen: NodeLook, marker: Marker): Promise<NodeLook> {
     const deadlineUs = seen.timeUs + WRITE_WINDOW_MS * 1_000;
-    return member.node.look({ seen, marker, deadlineUs });
+    const after = await member.node.look({ seen, marker, deadlineUs });
+    if (after.written) this.#warnOfRaise(parseMarker(seen.marker)?.maxTtl, marker.maxTtl);
+    return after;
+  }
+
+  #warnOfRaise(beforeTtl: number | undefined, afterTtl: number): void {
+    const { maxTtl, driftFactor } = this.#settings;
+    if (beforeTtl === undefined || beforeTtl >= maxTtl || afterTtl !== maxTtl) return;
+    this.#warnings.raised(beforeTtl, {
+      fromMs: Math.ceil(quarantineMs(beforeTtl, driftFactor)),
+      toMs: Math.ceil(quarantineMs(maxTtl, driftFactor)),
+    });
   }
 
   /** Looks later and decides anew. A node that is down by then is looked at when it is back. */

@@ -23,6 +23,8 @@ export class NodeWarnings {
   /** The last reading of each node's clock. */
   readonly #readings = new Map<string, TimeReading>();
   #isToldApart = false;
+  #isToldNameless = false;
+  #isToldRaised = false;
 
   constructor(settings: NodeWarningSettings) {
     this.#settings = settings;
@@ -39,8 +41,34 @@ export class NodeWarnings {
           'maxmemory-policy to noeviction',
       });
     }
+    if (look.runId === '') this.#tellNameless(address);
     this.#readings.set(address, look);
     this.#compareClocks(look);
+  }
+
+  #tellNameless(address: string): void {
+    if (this.#isToldNameless) return;
+    this.#isToldNameless = true;
+    this.#settings.warn({
+      code: 'QUORLOCK_NO_RUN_ID',
+      message:
+        `${address} does not tell its run_id (INFO server). Quarantine can't work there, and it would not be noticed if two ` +
+        "addresses led to it. Use a server that does; else say quarantine: 'off', and give every server once",
+    });
+  }
+
+  /** This program has the markers tell of a longer ttl than they did, in milliseconds, with quarantines of such lengths. */
+  raised(beforeTtl: number, { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }): void {
+    if (this.#isToldRaised) return;
+    this.#isToldRaised = true;
+    const { maxTtl, warn } = this.#settings;
+    warn({
+      code: 'QUORLOCK_MAX_TTL',
+      message:
+        `maxTtl is ${maxTtl} ms here, and ${beforeTtl} ms in all programs of these nodes until now. A node that loses its ` +
+        `memory does not vote for ${toMs} ms from now on, instead of ${fromMs} ms. Give all programs the same maxTtl; to go ` +
+        'back to a shorter one, give it to all, and call initialize() when no lock is held',
+    });
   }
 
   /**

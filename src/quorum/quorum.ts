@@ -238,7 +238,12 @@ export class Quorum {
 
   /** Declares a new deployment, see {@link Membership.initialize}. First connections get `timeoutMs`. */
   async initialize(timeoutMs: number): ReturnType<Membership['initialize']> {
-    await this.#until(() => this.#nodes.every((node) => node.isSettled), timeoutMs);
+    const areSettled = () => this.#nodes.every((node) => node.isSettled);
+    await this.#until(areSettled, timeoutMs);
+    const failures = await this.#membership.initialize();
+    if (failures.length === 0 || areSettled()) return failures;
+    // A node that was refused is connected to anew at any moment, this one included.
+    await this.#until(areSettled, timeoutMs);
     return this.#membership.initialize();
   }
 

@@ -115,6 +115,16 @@ export function gateKeysFor(resource: string, settings: KeySettings): LockKeys {
   return { keys: [gate], fences: settings.fencing ? [fenceKeyOf(gate)] : [], queues: [queueKeyOf(gate)] };
 }
 
+/** What no lock is called by. */
+const PROBE = 'quorlock tries out what locks need';
+
+/** Keys as a lock has them, to try out at a node what locks need. */
+export function probeKeysFor({ keyPrefix, fencing }: KeySettings): readonly string[] {
+  const key = keyPrefix + PROBE;
+  const keys = [key, queueKeyOf(key), sharersKeyOf(key)];
+  return fencing ? [...keys, fenceKeyOf(key)] : keys;
+}
+
 /**
  * Checks that every Redis Cluster among the nodes keeps all these keys in one slot.
  *

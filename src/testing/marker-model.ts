@@ -9,7 +9,10 @@ export interface MarkerServer extends BatchServer {
   readonly maxmemoryPolicy: string;
 }
 
-/** The marker script, `wire/lua/marker.lua`, in TypeScript. The conformance suite holds the two equal. */
+/**
+ * The marker script, `wire/lua/marker.lua`, in TypeScript. The conformance suite holds the two equal. A simulated server
+ * lacks nothing.
+ */
 export function runMarker(
   server: MarkerServer,
   [key = '']: readonly string[],
@@ -24,5 +27,8 @@ export function runMarker(
     store.set(key, marker);
     written = 1;
   }
-  return [timeUs, runId, server.role, marker, written, String(server.maxmemory), server.maxmemoryPolicy];
+  return [
+    ...[timeUs, runId, server.role, marker, written],
+    ...[String(server.maxmemory), server.maxmemoryPolicy, 'standalone', []],
+  ];
 }

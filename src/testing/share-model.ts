@@ -124,9 +124,10 @@ export class Shares {
     if (foreign !== undefined) return foreign;
     if (owner !== undefined && owner !== SHARED) return this.#call.refusal(this.#key);
     let isFreed = false;
-    failureOf(() => {
+    const failure = failureOf(() => {
       isFreed = owner === SHARED && store.removeMember(this.#sharers, this.#request.value) === 1;
     });
+    if (failure !== undefined) return [FAILED, failure];
     const last = isFreed ? store.lastMember(this.#sharers) : undefined;
     if (last !== undefined) store.expireAt(this.#key, last.score);
     const isGone = owner === undefined || (isFreed && store.typeOf(this.#key) === 'none');

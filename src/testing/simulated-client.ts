@@ -93,6 +93,12 @@ export class SimulatedClient implements Client {
     return 0;
   }
 
+  reconnect(): boolean {
+    if (this.#state !== 'ready') return false;
+    this.#lose('a new connection is made', true);
+    return true;
+  }
+
   close(): void {
     this.#reconnect?.cancel();
     const unanswered = this.#endConnection({ requestsArrive: true });

@@ -54,6 +54,13 @@ export interface Client {
   readonly isCluster: boolean;
   /** The hash slot of a key in a Redis Cluster; the keys of one call must share it. 0 for a single server. */
   slotOf(key: string): number;
+  /**
+   * Drops the connection and makes a new one, which may lead to another server: the address of a master may be that of
+   * its successor by now. Does not wait.
+   *
+   * @returns whether it does so: not while a connection is being made anyway, nor if that is the business of another owner
+   */
+  reconnect(): boolean;
   /** Drops the connection, if this port made it; leaves a client that was handed in alone. Does not wait. */
   close(): void;
 }

@@ -48,6 +48,8 @@ function retryStrategy(attempt: number): number {
  * sent twice, and a connection that was lost, or died without a word, is made anew for ever, soon.
  */
 const SAFE_OPTIONS = {
+  // The driver's own check needs INFO. A node is looked at on each connection anyway, and waits for one that is loading.
+  enableReadyCheck: false,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
@@ -66,7 +68,7 @@ export const SAFE_OPTION_NAMES: readonly string[] = Object.keys(SAFE_OPTIONS);
 export function connectByUrl(url: URL): Client {
   // A URL's own spelling of itself: of `REDISS://` the driver makes a connection without TLS.
   const redis = new Redis(url.href, SAFE_OPTIONS);
-  const adapter = new IoredisAdapter(redis, () => redis.disconnect());
+  const adapter = new IoredisAdapter(redis, (again) => redis.disconnect(again));
   // Without a listener the driver prints connection errors; here a vote carries them. A client that was handed
   // in stays as its owner made it.
   redis.on('error', (error) => adapter.noteError(error));
@@ -138,7 +140,7 @@ class IoredisAdapter implements Client {
   readonly isCluster: boolean;
   readonly unsafeSettings: readonly string[];
   readonly #client: IoredisClient;
-  readonly #disconnect: (() => void) | undefined;
+  readonly #disconnect: ((again: boolean) => void) | undefined;
   readonly #keyPrefix: string;
   readonly #evalsha: SendEvalsha;
   readonly #listeners = new Set<() => void>();
@@ -148,8 +150,8 @@ class IoredisAdapter implements Client {
   /** Why the client is not in the database that it should be in. */
   #selectError: string | undefined;
 
-  /** @param disconnect how to end the connection; undefined for a client that belongs to the caller */
-  constructor(client: IoredisClient, disconnect: (() => void) | undefined) {
+  /** @param disconnect how to end the connection, and whether to make another one; undefined for a client that belongs to the caller */
+  constructor(client: IoredisClient, disconnect: ((again: boolean) => void) | undefined) {
     this.#client = client;
     this.#disconnect = disconnect;
     this.address = addressOf(client);
@@ -168,7 +170,7 @@ class IoredisAdapter implements Client {
       ['connect', () => this.#reason.connected()],
       ['ready', () => this.#reason.ready()],
       ['close', () => this.#lost()],
-      ['ready', () => this.#select(options.db ?? 0, tell)],
+      ['ready', () => this.#ready(options.db ?? 0, tell)],
       ...STATUS_EVENTS.map((event): [string, () => void] => [event, tell]),
     ];
     for (const [event, listener] of this.#following) client.on(event, listener);
@@ -230,9 +232,20 @@ class IoredisAdapter implements Client {
     return this.isCluster ? slotOf(this.#keyPrefix + key) : 0;
   }
 
+  reconnect(): boolean {
+    if (this.#disconnect === undefined || this.#client.status !== 'ready') return false;
+    this.#disconnect(true);
+    return true;
+  }
+
   close(): void {
     for (const [event, listener] of this.#following) this.#client.off(event, listener);
-    this.#disconnect?.();
+    this.#disconnect?.(false);
+  }
+
+  #ready(db: number, changed: () => void): void {
+    this.#lastError = undefined;
+    this.#select(db, changed);
   }
 
   #tell(): void {

@@ -68,6 +68,7 @@ class Wire {
       answered: () => undefined,
       done: (_, reply) => reply,
       undone: () => undefined,
+      refused: () => undefined,
       timedOut: () => undefined,
       isWanted: () => true,
     });

@@ -8,7 +8,7 @@ export class RespError extends Error {
   override readonly name = 'RespError';
 }
 
-interface Parsed {
+export interface Parsed {
   readonly reply: RespReply;
   readonly next: number;
 }
@@ -54,8 +54,8 @@ function encode(args: readonly (string | number)[]): string {
   return `*${args.length}\r\n${words.join('')}`;
 }
 
-/** `undefined` while the reply is still incomplete. */
-function parse(bytes: Buffer, start: number): Parsed | undefined {
+/** `undefined` while the reply is still incomplete. A request has the form of a reply. */
+export function parse(bytes: Buffer, start: number): Parsed | undefined {
   const lineEnd = bytes.indexOf('\r\n', start);
   if (lineEnd === -1) return undefined;
   const line = bytes.toString('utf8', start + 1, lineEnd);

@@ -42,6 +42,10 @@ class HandClient implements Client {
 
   subscribe(): undefined {}
 
+  reconnect(): boolean {
+    return false;
+  }
+
   close(): void {}
 
   call(index: number): Call {
@@ -96,6 +100,7 @@ class Setup {
         return reply;
       },
       undone: (operation) => this.undone.push(lockValueOf(operation)),
+      refused: () => undefined,
       timedOut: () => {
         this.timeouts += 1;
       },

@@ -18,6 +18,7 @@ function quorumIn(world: World): Quorum {
     random: world.random.fork(),
     quarantine: 'off',
     usesMarker: false,
+    probeKeys: [],
     nodeCount: world.clients.length,
     driftFactor: 0.01,
     maxTtl: 30_000,

@@ -60,6 +60,7 @@ export class World {
             lookTimeout: 1_000,
             fenceRetention: 3_600_000,
             usesMarker: false,
+            probeKeys: [],
             ...settings,
           },
           { looked: (node) => node.admit(), clockDiverged: () => undefined },

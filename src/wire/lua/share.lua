@@ -134,7 +134,10 @@ local function release_share(first, _, value)
   local owner, foreign = owner_of(key)
   if foreign then return foreign end
   if owner ~= nil and owner ~= SHARED then return refusal(key) end
-  local freed = owner == SHARED and redis.pcall('ZREM', readers, value) == 1
+  local removed = owner == SHARED and redis.pcall('ZREM', readers, value)
+  local failure = error_of(removed)
+  if failure then return { FAILED, failure } end
+  local freed = removed == 1
   local last = freed and redis.call('ZRANGE', readers, -1, -1, 'WITHSCORES')
   -- It lives on with those who are left.
   if last and last[2] then redis.call('PEXPIREAT', key, digits(tonumber(last[2]))) end

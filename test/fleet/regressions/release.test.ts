@@ -182,3 +182,34 @@ describe('16. a node that timed out is cleaned up', () => {
     }
   });
 });
+
+describe('a release that a node refused', () => {
+  it('is done when the node takes it, though the process asks for nothing else', async () => {
+    await using redlock = new Redlock(fleet.urls, BRISK);
+    await eventually('all nodes are connected', async () => {
+      const { votes } = await (await redlock.acquire('first use')).release();
+      return votes.every(({ outcome }) => outcome === 'granted');
+    });
+    const locks = [
+      await redlock.acquire('refused', { ttl: LONG_TTL_MS }),
+      await redlock.readWrite('refused share').acquireRead({ ttl: LONG_TTL_MS }),
+    ];
+    const requireReplicas = (count: number) =>
+      Promise.all(fleet.nodes.map((node) => node.command('CONFIG', 'SET', 'min-replicas-to-write', count)));
+    await requireReplicas(1);
+    try {
+      for (const lock of locks) {
+        const { freed, votes } = await lock.release();
+        expect(freed).toBe(false);
+        expect(votes).toMatchObject(Array(3).fill({ outcome: 'failed', reason: 'error' }));
+      }
+      // More often than the four times that once were all.
+      const before = await scriptCalls(nodeAt(fleet, 0));
+      await eventually('it is asked again', async () => (await scriptCalls(nodeAt(fleet, 0))) > before + 4);
+    } finally {
+      await requireReplicas(0);
+    }
+    await expectNoKeys(fleet, 'lock:refused');
+    await expectNoKeys(fleet, 'lock:refused share');
+  });
+});

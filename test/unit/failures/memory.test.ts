@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { parseMarker } from '../../../src/node/marker.ts';
 import type { RedlockOptions } from '../../../src/redlock/options.ts';
 import { World } from '../world.ts';
 import { delay, QUARANTINE_MS, RECONNECT_MS, Scene, snapshotOf, statesOf } from './scene.ts';
@@ -255,4 +256,79 @@ describe('programs with a maxTtl of their own', () => {
       });
     },
   );
+});
+
+describe('a program that once had a long maxTtl', () => {
+  const YEAR_MS = 31_536_000_000;
+
+  /** Three nodes of which the markers tell of a year, a program that has seen them so, and one that has not. */
+  async function afterAYear() {
+    const scene = await Scene.open(3);
+    const { world } = scene;
+    const long = world.redlock({ quarantine: 'auto', maxTtl: YEAR_MS }, world.machine());
+    await world.clock.runUntil((await world.clock.runUntil(long.acquire('r'))).release());
+    await world.clock.runUntil(long.close());
+    expect(ttlsOf(scene)).toEqual([YEAR_MS, YEAR_MS, YEAR_MS]);
+    const witness = scene.newcomer();
+    await world.clock.runUntil((await world.clock.runUntil(witness.acquire('r'))).release());
+    return { scene, world, witness };
+  }
+
+  const ttlsOf = ({ world }: Scene) =>
+    world.servers.map(({ store }) => parseMarker(store.get('quorlock:node') ?? '')?.maxTtl);
+
+  it('is forgotten by initialize(): the markers tell of the maxTtl of whoever called it', async () => {
+    const { scene, world } = await afterAYear();
+    await world.clock.runUntil(scene.newcomer().initialize());
+    expect(ttlsOf(scene)).toEqual([30_000, 30_000, 30_000]);
+  });
+
+  it.each([
+    ['empty', false],
+    ['with its memory', true],
+  ])('is forgotten by programs that have seen it, for a node that restarts %s', async (_, keepMemory) => {
+    const { scene, world, witness } = await afterAYear();
+    await world.clock.runUntil(scene.newcomer().initialize());
+    world.server(0).restart({ keepMemory });
+    await world.clock.advance(QUARANTINE_MS);
+    expect(statesOf(world)).toEqual(['active', 'active', 'active']);
+    expect(ttlsOf(scene)).toEqual([30_000, 30_000, 30_000]);
+    expect(await scene.attempt(witness)).not.toBeNull();
+  });
+
+  it('is not forgotten otherwise: a node that restarts waits for it', async () => {
+    const { scene, world } = await afterAYear();
+    world.server(0).restart({ keepMemory: false });
+    await world.clock.advance(QUARANTINE_MS);
+    expect(statesOf(world)).toEqual(['joining', 'active', 'active']);
+    expect(ttlsOf(scene)).toEqual([YEAR_MS, YEAR_MS, YEAR_MS]);
+  });
+
+  it('is not forgotten by who sees it taken back on a part of the nodes only', async () => {
+    const { scene, world } = await afterAYear();
+    const administrator = world.machine();
+    administrator.clients[1]?.cut('requests');
+    const redlock = scene.newcomer(administrator);
+    await expect(world.clock.runUntil(redlock.initialize())).rejects.toThrow('node-2:6379');
+    expect(ttlsOf(scene)).toEqual([30_000, YEAR_MS, 30_000]);
+    administrator.clients[1]?.mend();
+    await world.clock.advance(RECONNECT_MS);
+    world.server(0).restart({ keepMemory: false });
+    await world.clock.advance(QUARANTINE_MS);
+    expect(statesOf(world)).toEqual(['joining', 'active', 'active']);
+  });
+
+  it('is told how much longer quarantines get, once, and so is who raises it again', async () => {
+    const scene = await Scene.open(3);
+    const { world } = scene;
+    scene.warnings.length = 0;
+    const long = world.redlock(
+      { quarantine: 'auto', maxTtl: 3_600_000, onWarning: (warning) => scene.warnings.push(warning) },
+      world.machine(),
+    );
+    await world.clock.runUntil((await world.clock.runUntil(long.acquire('r'))).release());
+    expect(scene.warnings.map(({ code }) => code)).toEqual(['QUORLOCK_MAX_TTL']);
+    expect(scene.warnings[0]?.message).toContain('maxTtl is 3600000 ms here, and 30000 ms in all programs');
+    expect(scene.warnings[0]?.message).toContain('for 3638100 ms from now on, instead of 32400 ms');
+  });
 });

@@ -1,0 +1,147 @@
+/** A command that a server did not do when it was tried out, and what it said. */
+export interface Lack {
+  readonly command: string;
+  readonly error: string;
+}
+
+/** The oldest Redis that has all that locks need. */
+const OLDEST_REDIS = [6, 2] as const;
+
+/** What keys and channels the library uses beside those of locks, as an ACL rule has them. */
+const OWN_KEYS = '~quorlock:*';
+const OWN_CHANNELS = '&quorlock:wake:*';
+
+/** What a server says of its state, not of what it is able to do: in another moment the same command may work. */
+const PASSING =
+  /(^|-|: )(READONLY|NOREPLICAS|MISCONF|OOM|MASTERDOWN|LOADING|BUSY|CLUSTERDOWN|TRYAGAIN|WRONGTYPE)\b/;
+
+const LOADING = /^-?LOADING\b/;
+const REPLICA = /(^|-|: )(READONLY|MASTERDOWN)\b/;
+const CLUSTER = /(^|-|: )(MOVED|ASK|CLUSTERDOWN|CROSSSLOT|TRYAGAIN)\b/;
+const PASSWORD = /^-?(NOAUTH|WRONGPASS)\b/;
+const UNKNOWN = /unknown (?:redis )?command(?: called| [`']?([\w|]+))?/i;
+const FORBIDDEN_COMMAND = /NOPERM.*run the '([\w|]+)' command|can't run this command/i;
+const FORBIDDEN_KEY = /permissions to access (?:a|one of the) key|can't access at least one of the keys/i;
+const FORBIDDEN_CHANNEL =
+  /permissions to access (?:a|one of the) channel|can't (?:publish to|access at least one of) the channel/i;
+const FORBIDDEN = /NOPERM|ACL failure/;
+
+/** Whether a server said it, rather than the driver: its errors begin with a code in capitals. */
+export function isServerError(message: string): boolean {
+  return /^-?[A-Z][A-Z0-9]{2,} /.test(message);
+}
+
+/** Whether the server takes no commands yet, because it reads its data. */
+export function isLoading(message: string): boolean {
+  return LOADING.test(message);
+}
+
+/**
+ * Whether an error says that this connection leads to a server that can't be a node: a replica, one that begins anew, one
+ * of a Redis Cluster, or one that does not know this client. A new connection to the same address may lead to another one.
+ */
+export function isWrongServer(message: string): boolean {
+  return LOADING.test(message) || REPLICA.test(message) || CLUSTER.test(message) || PASSWORD.test(message);
+}
+
+/** What a server said, and what mends it, if that is known. */
+export function explain(message: string): string {
+  const mend = mendOf(message);
+  return mend === undefined ? message : `${mend} [${firstLine(message)}]`;
+}
+
+function mendOf(message: string): string | undefined {
+  if (LOADING.test(message)) return 'it is still loading its data, and is asked again until it has';
+  if (REPLICA.test(message)) return 'it is a replica by now. Give the address of a master';
+  if (CLUSTER.test(message)) return CLUSTER_SERVER;
+  if (PASSWORD.test(message)) return 'it wants another user or password than it is given';
+  const [, unknown] = UNKNOWN.exec(message) ?? [];
+  if (unknown !== undefined) return notThere([unknown.toUpperCase()]);
+  const [, forbidden] = FORBIDDEN_COMMAND.exec(message) ?? [];
+  if (forbidden !== undefined) return mayNot(`run ${forbidden.toUpperCase()}`, [`+${forbidden}`]);
+  if (FORBIDDEN_KEY.test(message)) return mayNot('touch the keys of locks', ['~<keyPrefix>*', OWN_KEYS]);
+  if (FORBIDDEN_CHANNEL.test(message)) return mayNot('use the channels of waiters', [OWN_CHANNELS]);
+  return undefined;
+}
+
+/** Why a server that Redis calls `cluster` can't be a node by its own address. */
+export const CLUSTER_SERVER =
+  'it is a server of a Redis Cluster (cluster-enabled yes), which has some of the keys only. Give the address of a single ' +
+  'master, or hand in a Cluster of ioredis';
+
+/**
+ * What a server lacks of all that locks need, and what mends it; undefined if it lacks nothing.
+ *
+ * @param version what Redis the server says it is; empty if it does not say
+ */
+export function describeLacks(lacks: readonly Lack[], version: string): string | undefined {
+  const lasting = lacks.filter(({ error }) => !PASSING.test(error));
+  if (lasting.length === 0) return undefined;
+  const parts: string[] = [];
+  if (isTooOld(version)) {
+    const failed = unique(lasting.map(({ command, error }) => `${command}: ${firstLine(error)}`));
+    return `it is Redis ${version}. Use ${OLDEST_REDIS.join('.')} or newer, or Valkey [${failed.join('; ')}]`;
+  }
+  const unknown = lasting.filter(({ error }) => UNKNOWN.test(error));
+  if (unknown.length > 0) parts.push(notThere(unique(unknown.map(({ command }) => command))));
+  const forbidden = lasting.filter(({ error }) => isForbidden(error));
+  if (forbidden.length > 0) parts.push(describeForbidden(forbidden));
+  const others = lasting.filter(({ error }) => !UNKNOWN.test(error) && !isForbidden(error));
+  if (others.length > 0) {
+    const failed = unique(others.map(({ command, error }) => `${command} (${firstLine(error)})`));
+    parts.push(
+      `it fails to do ${failed.join(', ')}: use Redis ${OLDEST_REDIS.join('.')} or newer, or Valkey`,
+    );
+  }
+  return parts.join('. ');
+}
+
+function describeForbidden(forbidden: readonly Lack[]): string {
+  const commands = unique(forbidden.map(({ command }) => command));
+  const rules = unique(
+    forbidden.flatMap(({ command, error }) => {
+      if (FORBIDDEN_KEY.test(error)) return ['~<keyPrefix>*', OWN_KEYS];
+      if (FORBIDDEN_CHANNEL.test(error)) return [OWN_CHANNELS];
+      const usesChannel = command === 'PUBLISH' || command === 'SUBSCRIBE';
+      return usesChannel ? [`+${command.toLowerCase()}`, OWN_CHANNELS] : [`+${command.toLowerCase()}`];
+    }),
+  );
+  return mayNot(`run ${commands.join(', ')}`, rules);
+}
+
+function isForbidden(error: string): boolean {
+  return (
+    FORBIDDEN.test(error) ||
+    FORBIDDEN_COMMAND.test(error) ||
+    FORBIDDEN_KEY.test(error) ||
+    FORBIDDEN_CHANNEL.test(error)
+  );
+}
+
+function notThere(commands: readonly string[]): string {
+  return (
+    `it does not know ${commands.join(', ')}: take back its rename-command, or use Redis ${OLDEST_REDIS.join('.')} or ` +
+    'newer, or Valkey'
+  );
+}
+
+function mayNot(what: string, rules: readonly string[]): string {
+  return `its user may not ${what}: ACL SETUSER <user> ${rules.join(' ')}`;
+}
+
+function isTooOld(version: string): boolean {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(version) ?? [];
+  if (major === undefined) return false;
+  const [oldestMajor, oldestMinor] = OLDEST_REDIS;
+  return Number(major) < oldestMajor || (Number(major) === oldestMajor && Number(minor) < oldestMinor);
+}
+
+function unique(items: readonly string[]): readonly string[] {
+  return [...new Set(items)];
+}
+
+/** Servers repeat the arguments of what they do not know. */
+function firstLine(message: string): string {
+  const [line = ''] = message.split(/[\r\n]|, with args beginning with/);
+  return line;
+}

@@ -1,0 +1,216 @@
+import { describe, expect, it } from 'vitest';
+import { type NoQuorumError, Redlock, type RedlockOptions, type RedlockWarning } from '../../../src/index.ts';
+import { markerScript } from '../../../src/wire/scripts.ts';
+import { nodeAt, PATIENT } from '../../support/deployment.ts';
+import { FakeServer } from '../fake-server.ts';
+import { Fleet } from '../fleet.ts';
+import { eventually } from '../processes.ts';
+import { RespError, type RespReply } from '../resp.ts';
+
+/** The reason and the message of the one node's failed vote. */
+async function refusalOf(redlock: Redlock): Promise<string> {
+  const error = await redlock.acquire('wanted', { waitTime: 0 }).then(
+    (lock) => lock.release(),
+    (reason: NoQuorumError) => reason,
+  );
+  const [vote] = error.votes;
+  return vote?.outcome === 'failed' ? `${vote.reason}: ${vote.message}` : `${vote?.outcome}`;
+}
+
+async function refusalAt(url: string, options: RedlockOptions = {}): Promise<string> {
+  await using redlock = new Redlock([url], { ...PATIENT, ...options });
+  return await refusalOf(redlock);
+}
+
+/** The URL of a user with this password on a node. */
+function asUser(url: string, user = 'app', password = 'secret'): string {
+  return url.replace('redis://', `redis://${user}:${password}@`);
+}
+
+describe('a server on which a command was renamed', () => {
+  it.each([
+    'TIME',
+    'EVAL',
+    'EVALSHA',
+    'SET',
+    'GET',
+    'DEL',
+    'PTTL',
+    'PEXPIRE',
+    'PUBLISH',
+    'SUBSCRIBE',
+    'ZADD',
+    'ZPOPMIN',
+    'EXISTS',
+  ])('%s is not a node, and its vote says which command', async (command) => {
+    await using fleet = await Fleet.start(1, { directives: ['--rename-command', command, ''] });
+    const refusal = await refusalAt(nodeAt(fleet, 0).url);
+    expect(refusal).toContain(`error: it does not know ${command}: take back its rename-command`);
+  });
+});
+
+describe('a user who may not run all that locks need', () => {
+  it.each([
+    ['-info', 'run INFO: ACL SETUSER <user> +info'],
+    ['-time', 'run TIME: ACL SETUSER <user> +time'],
+    ['-evalsha', 'run EVALSHA: ACL SETUSER <user> +evalsha'],
+    ['-eval', 'run EVAL: ACL SETUSER <user> +eval'],
+    ['-set', 'run SET: ACL SETUSER <user> +set'],
+    ['-pexpire', 'run PEXPIRE: ACL SETUSER <user> +pexpire'],
+    ['-mget', 'run MGET: ACL SETUSER <user> +mget'],
+    ['-zadd -zscore', 'run ZADD, ZSCORE: ACL SETUSER <user> +zadd +zscore'],
+    ['-publish', 'run PUBLISH: ACL SETUSER <user> +publish'],
+    ['-subscribe', 'run SUBSCRIBE: ACL SETUSER <user> +subscribe'],
+    ['resetchannels', 'ACL SETUSER <user> &quorlock:wake:*'],
+    ['resetkeys ~quorlock:*', 'touch the keys of locks: ACL SETUSER <user> ~<keyPrefix>* ~quorlock:*'],
+    ['resetkeys ~lock:*', 'touch the keys of locks: ACL SETUSER <user> ~<keyPrefix>* ~quorlock:*'],
+  ])('(%s) is told the rule that allows it, and can lock once it is given', async (rules, mend) => {
+    await using fleet = await Fleet.start(1);
+    const node = nodeAt(fleet, 0);
+    const allowed = ['~*', '&*', '+@all'];
+    await node.command('ACL', 'SETUSER', 'app', 'on', '>secret', ...allowed, ...rules.split(' '));
+    await using redlock = new Redlock([asUser(node.url)], PATIENT);
+
+    const refusal = await refusalOf(redlock);
+    expect(refusal).toMatch(/^error: its user may not /);
+    expect(refusal).toContain(mend);
+
+    await node.command('ACL', 'SETUSER', 'app', ...allowed);
+    await eventually('it votes', async () => (await redlock.inspect('wanted')).state === 'free');
+  });
+
+  it('needs no other keys and channels than those that are named', async () => {
+    await using fleet = await Fleet.start(1);
+    const node = nodeAt(fleet, 0);
+    const keys = ['~lock:*', '~quorlock:*', '&quorlock:wake:*'];
+    await node.command('ACL', 'SETUSER', 'app', 'on', '>secret', ...keys, '+@all');
+    await using redlock = new Redlock([asUser(node.url)], PATIENT);
+    const held = await redlock.acquire('wanted');
+    const next = redlock.acquire('wanted');
+    await held.release();
+    await (await next).release();
+  });
+
+  it('is told so by an operation that comes too late to be tried out', async () => {
+    await using fleet = await Fleet.start(1);
+    const node = nodeAt(fleet, 0);
+    await node.command('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '&*', '+@all');
+    await using redlock = new Redlock([asUser(node.url)], PATIENT);
+    await (await redlock.acquire('wanted')).release();
+    await node.command('ACL', 'SETUSER', 'app', 'resetkeys', '~lock:*');
+    expect(await refusalOf(redlock)).toContain('error: its user may not touch the keys of locks');
+  });
+});
+
+describe('a server that wants a password', () => {
+  it.each([
+    ['none', (url: string) => url, 'NOAUTH'],
+    ['a wrong one', (url: string) => asUser(url, '', 'wrong'), 'WRONGPASS'],
+  ])('and gets %s has answered: it is not disconnected', async (_, urlOf, code) => {
+    await using fleet = await Fleet.start(1);
+    const node = nodeAt(fleet, 0);
+    await node.command('CONFIG', 'SET', 'requirepass', 'right');
+    const refusal = await refusalAt(urlOf(node.url), { connectTimeout: 1_000 });
+    expect(refusal).toMatch(/^error: /);
+    expect(refusal).toContain(code);
+  });
+});
+
+describe('a server of a Redis Cluster, by its URL', () => {
+  it('is not taken for a master of its own', async () => {
+    await using fleet = await Fleet.start(1, { cluster: true });
+    const refusal = await refusalAt(nodeAt(fleet, 0).url);
+    expect(refusal).toContain('error: it is a server of a Redis Cluster');
+    expect(refusal).toContain('hand in a Cluster of ioredis');
+  });
+
+  it('nor is one that has no slots yet', async () => {
+    await using fleet = await Fleet.start(1, { directives: ['--cluster-enabled', 'yes'] });
+    expect(await refusalAt(nodeAt(fleet, 0).url)).toContain('error: it is a server of a Redis Cluster');
+  });
+});
+
+const nowUs = () => Date.now() * 1_000;
+
+/** What the marker script answers on a server like this one. */
+function lookOf({ runId = 'abc', marker = '', lacks = [] as RespReply[] }): RespReply {
+  return [nowUs(), runId, 'master', marker, 0, '0', 'noeviction', 'standalone', lacks];
+}
+
+/** Whether a script is the one that looks at a server. */
+const isLook = (sha1: string | undefined) => sha1 === markerScript.sha1;
+
+describe('Redis before 6.2', () => {
+  it('is told the version that is needed', async () => {
+    const lacks = ['5.0.6', 'SET', 'ERR syntax error'];
+    await using server = await FakeServer.start(() => lookOf({ lacks }));
+    const refusal = await refusalAt(server.url);
+    expect(refusal).toBe('error: it is Redis 5.0.6. Use 6.2 or newer, or Valkey [SET: ERR syntax error]');
+  });
+});
+
+describe('a server that loads its data', () => {
+  const LOADING = new RespError('LOADING Redis is loading the dataset in memory');
+
+  it('is waited for by the first call', async () => {
+    let asked = 0;
+    await using server = await FakeServer.start((_, [sha1]) => {
+      asked += 1;
+      if (asked <= 3) throw LOADING;
+      return isLook(sha1) ? lookOf({}) : [nowUs(), 1];
+    });
+    await using redlock = new Redlock([server.url], { ...PATIENT, quarantine: 'off' });
+    await (await redlock.acquire('wanted')).release();
+  });
+
+  it('votes once it has, however long that takes', async () => {
+    let isLoading = true;
+    await using server = await FakeServer.start((_, [sha1]) => {
+      if (isLoading) throw LOADING;
+      return isLook(sha1) ? lookOf({}) : [nowUs(), 1];
+    });
+    const options = { ...PATIENT, connectTimeout: 300, quarantine: 'off' } as const;
+    await using redlock = new Redlock([server.url], options);
+    expect(await refusalOf(redlock)).toContain('error: it is still loading its data');
+    isLoading = false;
+    await eventually('it votes', async () => (await refusalOf(redlock)) === 'granted');
+  });
+});
+
+describe('a server that does not tell its run_id', () => {
+  const nameless = () =>
+    FakeServer.start((_, [sha1]) => (isLook(sha1) ? lookOf({ runId: '' }) : [nowUs(), 1]));
+
+  it('can not be quarantined, and so does not vote', async () => {
+    await using server = await nameless();
+    const warnings: RedlockWarning[] = [];
+    const onWarning = (warning: RedlockWarning) => void warnings.push(warning);
+    await using redlock = new Redlock([server.url], { ...PATIENT, onWarning });
+    const refusal = await refusalOf(redlock);
+    expect(refusal).toContain('error: it does not tell its run_id');
+    expect(refusal).toContain("quarantine: 'off'");
+    await expect(redlock.initialize()).rejects.toThrow('it does not tell its run_id');
+    expect(warnings.map(({ code }) => code)).toEqual(['QUORLOCK_NO_RUN_ID']);
+  });
+
+  it('votes without quarantine, several of them too; that is said once', async () => {
+    await using first = await nameless();
+    await using second = await nameless();
+    await using third = await nameless();
+    const warnings: RedlockWarning[] = [];
+    const onWarning = (warning: RedlockWarning) => void warnings.push(warning);
+    const urls = [first.url, second.url, third.url];
+    await using redlock = new Redlock(urls, { ...PATIENT, quarantine: 'off', onWarning });
+    for (let times = 0; times < 3; times += 1) await (await redlock.acquire('wanted')).release();
+    expect(warnings.map(({ code }) => code)).toEqual(['QUORLOCK_NO_RUN_ID']);
+  });
+
+  it('because INFO is forbidden votes without quarantine as well', async () => {
+    await using fleet = await Fleet.start(1);
+    const node = nodeAt(fleet, 0);
+    await node.command('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '&*', '+@all', '-info');
+    const options = { ...PATIENT, quarantine: 'off' } as const;
+    await using redlock = new Redlock([asUser(node.url)], options);
+    await (await redlock.acquire('wanted')).release();
+  });
+});

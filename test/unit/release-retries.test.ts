@@ -1,0 +1,264 @@
+import { describe, expect, it } from 'vitest';
+import type { Lock } from '../../src/lock/lock.ts';
+import type { NodeSettings } from '../../src/node/node-settings.ts';
+import { ReleaseRetries } from '../../src/node/release-retries.ts';
+import type { Redlock } from '../../src/redlock.ts';
+import type { SimulatedServer } from '../../src/testing/simulated-node.ts';
+import type { Operation, Release } from '../../src/wire/operation.ts';
+import { World } from './world.ts';
+
+const release = (value: string): Release => ({
+  kind: 'release',
+  keys: ['lock:r'],
+  fences: [],
+  queues: ['queue'],
+  value,
+});
+
+const taking = (value: string): Operation => ({ ...release(value), kind: 'confirm', token: 1 });
+
+/** Settings of a node, and what is posted to it. */
+function account(room: () => number = () => Number.POSITIVE_INFINITY) {
+  const { clock } = new World(1);
+  const posted: string[] = [];
+  const settings: NodeSettings = {
+    clock,
+    nodeCount: 1,
+    driftFactor: 0,
+    maxTtl: 30_000,
+    nodeTimeout: 50,
+    lookTimeout: 1_000,
+    fenceRetention: 3_600_000,
+    usesMarker: false,
+    probeKeys: [],
+  };
+  const post = async (operation: { readonly kind: string }) => {
+    posted.push((operation as Release).value);
+  };
+  return { clock, posted, retries: new ReleaseRetries(settings, post, room) };
+}
+
+describe('the account of owed releases', () => {
+  it('does not ask for what is on its way already', () => {
+    const { posted, retries } = account();
+    retries.sent(release('v'));
+    retries.askAgain();
+    retries.failed(release('v'), 'lost');
+    retries.askAgain();
+    retries.askAgain();
+    expect(posted).toEqual(['v']);
+    retries.failed(release('v'), 'lost');
+    retries.sent(release('v'));
+    retries.askAgain();
+    expect(posted).toEqual(['v']);
+  });
+
+  it.each([0, 1, 2])('is settled by an answer, after %i failures too', (failures) => {
+    const { clock, posted, retries } = account();
+    retries.sent(release('v'));
+    for (let times = 0; times < failures; times += 1) retries.failed(release('v'), 'refused');
+    retries.confirmed(release('v'));
+    expect(retries.owes(taking('v'))).toBe(false);
+    expect(clock.pendingTimers).toBe(0);
+    retries.askAgain();
+    expect(posted).toEqual([]);
+  });
+
+  it('asks a node that refuses ever more seldom, by itself, until the keys have expired', async () => {
+    const { clock, posted, retries } = account();
+    const start = clock.uptime();
+    const times: number[] = [];
+    retries.failed(release('v'), 'refused');
+    for (let seen = 0; clock.pendingTimers > 0; seen = posted.length) {
+      await clock.advance(10);
+      if (posted.length === seen) continue;
+      times.push(clock.uptime() - start);
+      retries.failed(release('v'), 'refused');
+    }
+    const pauses = times.map((time, index) => time - (times[index - 1] ?? time));
+    expect(pauses.slice(1, 6)).toEqual([100, 200, 400, 800, 1_600]);
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(2_010);
+    expect(retries.owes(taking('v'))).toBe(false);
+    // One of which the key expires meanwhile is dropped without being asked for.
+    expect(times.at(-1)).toBeLessThan(30_050);
+    expect(times.at(-1)).toBeGreaterThan(27_000);
+  });
+
+  it('is not held up by an older debt that is due later', async () => {
+    const { clock, posted, retries } = account();
+    for (let times = 0; times < 6; times += 1) {
+      retries.failed(release('old'), 'refused');
+      await clock.advance(2_000);
+    }
+    retries.failed(release('old'), 'refused');
+    posted.length = 0;
+    retries.failed(release('new'), 'refused');
+    await clock.advance(60);
+    expect(posted).toEqual(['new']);
+  });
+
+  it('asks for nothing while the node can not be asked', async () => {
+    let room = 0;
+    const { clock, posted, retries } = account(() => room);
+    retries.failed(release('v'), 'refused');
+    await clock.advance(5_000);
+    expect(posted).toEqual([]);
+    expect(clock.pendingTimers).toBe(0);
+    room = 1;
+    retries.failed(release('w'), 'lost');
+    retries.askAgain();
+    expect(posted).toEqual(['v']);
+  });
+
+  it('keeps no more than ten thousand, and drops the oldest for new ones', () => {
+    const { retries } = account();
+    for (let index = 0; index <= 10_000; index += 1) retries.failed(release(`v${index}`), 'lost');
+    expect(retries.owes(taking('v0'))).toBe(false);
+    expect(retries.owes(taking('v999'))).toBe(false);
+    expect(retries.owes(taking('v1000'))).toBe(true);
+    expect(retries.owes(taking('v10000'))).toBe(true);
+  });
+
+  it('is empty after close()', () => {
+    const { clock, posted, retries } = account();
+    retries.failed(release('v'), 'refused');
+    retries.close();
+    expect(clock.pendingTimers).toBe(0);
+    retries.askAgain();
+    expect(posted).toEqual([]);
+  });
+});
+
+describe('a release that a node did not answer', () => {
+  const absences: Record<
+    string,
+    { away(server: SimulatedServer): void; back(server: SimulatedServer): void }
+  > = {
+    'crashed and kept its memory': {
+      away: (server) => server.crash(),
+      back: (server) => server.restart({ keepMemory: true }),
+    },
+    hung: { away: (server) => server.pause(), back: (server) => server.resume() },
+  };
+
+  it.each(Object.keys(absences))('because it %s is done when the node is back', async (name) => {
+    const world = new World(3);
+    const redlock = world.redlock();
+    const lock = await world.clock.runUntil(redlock.acquire('r', { ttl: 30_000 }));
+    await world.clock.advance(10);
+    absences[name]?.away(world.server(0));
+    await world.clock.advance(10);
+    const report = await world.clock.runUntil(lock.release());
+    expect(report.freed).toBe(true);
+    await world.clock.advance(3_000);
+    expect(world.server(0).store.get('lock:r')).toBe(lock.value);
+    absences[name]?.back(world.server(0));
+    // Long before the key would have expired.
+    await world.clock.advance(200);
+    expect(world.valuesOf('lock:r')).toEqual([undefined, undefined, undefined]);
+    expect(world.clock.pendingTimers).toBe(0);
+  });
+
+  it('because the reply was lost is sent again, and harmless twice', async () => {
+    const world = new World(3);
+    const redlock = world.redlock();
+    const lock = await world.clock.runUntil(redlock.acquire('r', { ttl: 30_000 }));
+    await world.clock.advance(10);
+    world.client(0).cut('replies');
+    await world.clock.runUntil(lock.release());
+    expect(world.server(0).store.get('lock:r')).toBeUndefined();
+    world.server(0).store.set('lock:r', 'the next holder', '30000');
+    world.client(0).disconnect({ requestsArrive: true });
+    world.client(0).mend();
+    await world.clock.advance(500);
+    expect(world.server(0).store.get('lock:r')).toBe('the next holder');
+  });
+
+  it('is asked for ever more seldom where the node refuses it, however often that comes and goes', async () => {
+    const world = new World(3);
+    const redlock = world.redlock();
+    const lock = await world.clock.runUntil(redlock.acquire('r', { ttl: 30_000 }));
+    await world.clock.advance(10);
+    const { store } = world.server(0);
+    store.writeError = 'MISCONF Redis is configured to save RDB snapshots, but is unable to persist to disk';
+    await world.clock.runUntil(lock.release());
+    const before = world.server(0).commands;
+    for (let round = 0; round < 20; round += 1) {
+      world.client(0).disconnect({ requestsArrive: true });
+      await world.clock.advance(100);
+    }
+    // A look for each connection, and tries after 50, 100, 200, … ms.
+    expect(world.server(0).commands - before).toBeLessThanOrEqual(20 + 6);
+  });
+
+  it.each([
+    'NOREPLICAS Not enough good replicas to write.',
+    'MISCONF Redis is configured to save RDB snapshots, but is unable to persist to disk',
+    "NOPERM User app has no permissions to run the 'del' command",
+  ])(
+    'because it refused to write (%s) is done soon after that is over, in a quiet process too',
+    async (error) => {
+      const world = new World(3);
+      const redlock = world.redlock();
+      const lock = await world.clock.runUntil(redlock.acquire('r', { ttl: 30_000 }));
+      await world.clock.advance(10);
+      for (const { store } of world.servers) store.writeError = error;
+      await world.clock.runUntil(lock.release());
+      await world.clock.advance(10_000);
+      expect(world.valuesOf('lock:r')).toEqual([lock.value, lock.value, lock.value]);
+      for (const { store } of world.servers) store.writeError = undefined;
+      await world.clock.advance(2_100);
+      expect(world.valuesOf('lock:r')).toEqual([undefined, undefined, undefined]);
+      expect(world.clock.pendingTimers).toBe(0);
+    },
+  );
+
+  it.each<[string, (redlock: Redlock) => Promise<Lock>]>([
+    ['a share', (redlock) => redlock.readWrite('r').acquireRead()],
+    ['a permit', (redlock) => redlock.semaphore('r', 2).acquire()],
+    ['several keys', (redlock) => redlock.acquire(['r', 's'])],
+  ])('of %s because it refused to write is done as well', async (_, acquire) => {
+    const world = new World(3);
+    const redlock = world.redlock({ ttl: 30_000 });
+    const lock = await world.clock.runUntil(acquire(redlock));
+    await world.clock.advance(10);
+    for (const { store } of world.servers) store.writeError = 'NOREPLICAS Not enough good replicas to write.';
+    expect(await world.clock.runUntil(lock.release())).toMatchObject({ freed: false });
+    await world.clock.advance(3_000);
+    for (const { store } of world.servers) store.writeError = undefined;
+    await world.clock.advance(2_100);
+    const newcomer = world.redlock({}, world.machine());
+    const all = world.clock.runUntil(newcomer.inspect('r'));
+    expect(await all).toMatchObject({ state: 'free' });
+    expect(world.clock.pendingTimers).toBe(0);
+  });
+
+  it('is not asked for any more once the keys have expired', async () => {
+    const world = new World(3);
+    const redlock = world.redlock({ maxTtl: 2_000, ttl: 2_000 });
+    const lock = await world.clock.runUntil(redlock.acquire('r'));
+    await world.clock.advance(10);
+    world.server(0).crash();
+    await world.clock.advance(10);
+    await world.clock.runUntil(lock.release());
+    await world.clock.advance(2_100);
+    world.server(0).restart({ keepMemory: true });
+    const before = world.server(0).commands;
+    await world.clock.advance(500);
+    // The look: by hash, and by source since the new process did not know it.
+    expect(world.server(0).commands - before).toBe(2);
+  });
+
+  it('keeps a late acquisition of the same attempt from being sent again by its source', async () => {
+    const world = new World(3);
+    const redlock = world.redlock();
+    await world.clock.runUntil(redlock.inspect('other'));
+    world.client(0).rules.latency = { least: 15, most: 15 };
+    world.server(0).flushScripts();
+    world.holdElsewhere('lock:r', 10_000, world.servers.slice(1));
+    // Lost at once by the two fast nodes, before the slow one could say that it does not know the script.
+    await expect(world.clock.runUntil(redlock.tryAcquire('r'))).resolves.toBeNull();
+    await world.clock.advance(500);
+    expect(world.server(0).store.get('lock:r')).toBeUndefined();
+  });
+});
