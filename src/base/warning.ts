@@ -10,6 +10,8 @@ export interface RedlockWarning {
     | 'QUORLOCK_CLOCK'
     /** The nodes' clocks are further apart than maxTtl, which fencing tokens may need once memory is lost. */
     | 'QUORLOCK_CLOCKS_APART'
+    /** A node may not publish or subscribe: those who wait do not hear it, and ask now and then. */
+    | 'QUORLOCK_SLOW_WAITING'
     /** A node does not tell its run_id, by which one that lost its memory, or is given twice, is found. */
     | 'QUORLOCK_NO_RUN_ID'
     /** This program's maxTtl is longer than that of the others, and quarantines get longer for all of them. */

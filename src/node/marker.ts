@@ -55,7 +55,12 @@ export interface NodeLook extends TimeReading {
   /** Whether the server may throw keys away when its memory is full. */
   readonly evicts: boolean;
   readonly evictionPolicy: string;
+  /** Why those who wait can't hear of what is released there, and what mends it. Undefined: they can. */
+  readonly deafness?: string | undefined;
 }
+
+/** Without these, locks work, and those who wait ask now and then. */
+const WAITING_COMMANDS: readonly string[] = ['PUBLISH', 'SUBSCRIBE'];
 
 /** The marker of the process that is running; undefined if there is none. */
 export function currentMarker(look: Pick<NodeLook, 'marker' | 'runId'>): Marker | undefined {
@@ -129,7 +134,9 @@ async function ask(client: Client, { clock, needsInfo, probeKeys, write }: LookT
   if (!Array.isArray(answer)) throw new Error(`an answer that is none of the script's: ${describe(answer)}`);
   const [time, runId, role, marker, written, maxMemory, evictionPolicy, mode, lacks] =
     answer as readonly unknown[];
-  checkFit(mode, lacks, { isCluster: client.isCluster, needsInfo });
+  if (mode === 'cluster' && !client.isCluster) throw new UnfitServerError(CLUSTER_SERVER);
+  const { needed, wanted } = readLacks(lacks, needsInfo);
+  if (needed !== undefined) throw new UnfitServerError(needed);
   return {
     timeUs: Number(time),
     sentAtMs,
@@ -140,21 +147,23 @@ async function ask(client: Client, { clock, needsInfo, probeKeys, write }: LookT
     written: Number(written) === 1,
     evicts: Number(maxMemory) > 0 && evictionPolicy !== 'noeviction',
     evictionPolicy: String(evictionPolicy),
+    deafness: wanted,
   };
 }
 
-function checkFit(
-  mode: unknown,
-  lacks: unknown,
-  { isCluster, needsInfo }: { readonly isCluster: boolean; readonly needsInfo: boolean },
-): void {
-  if (mode === 'cluster' && !isCluster) throw new UnfitServerError(CLUSTER_SERVER);
-  const [version = '', ...pairs] = Array.isArray(lacks) ? (lacks as readonly unknown[]).map(String) : [];
-  const found: Lack[] = [];
+/** What the server lacks of what locks need, and of what waiting needs. */
+function readLacks(
+  answer: unknown,
+  needsInfo: boolean,
+): { readonly needed: string | undefined; readonly wanted: string | undefined } {
+  const [version = '', ...pairs] = Array.isArray(answer) ? (answer as readonly unknown[]).map(String) : [];
+  const needed: Lack[] = [];
+  const wanted: Lack[] = [];
   for (let at = 0; at + 1 < pairs.length; at += 2) {
     const [command = '', error = ''] = pairs.slice(at, at + 2);
-    if (command !== 'INFO' || needsInfo) found.push({ command, error });
+    const isNeeded = !WAITING_COMMANDS.includes(command) && (command !== 'INFO' || needsInfo);
+    if (isNeeded) needed.push({ command, error });
+    else if (command !== 'INFO') wanted.push({ command, error });
   }
-  const lacking = describeLacks(found, version);
-  if (lacking !== undefined) throw new UnfitServerError(lacking);
+  return { needed: describeLacks(needed, version), wanted: describeLacks(wanted, version) };
 }

@@ -23,6 +23,7 @@ export class NodeWarnings {
   /** The last reading of each node's clock. */
   readonly #readings = new Map<string, TimeReading>();
   #isToldApart = false;
+  readonly #deaf = new Set<string>();
   #isToldNameless = false;
   #isToldRaised = false;
 
@@ -41,9 +42,19 @@ export class NodeWarnings {
           'maxmemory-policy to noeviction',
       });
     }
+    if (look.deafness !== undefined) this.#tellDeaf(address, look.deafness);
     if (look.runId === '') this.#tellNameless(address);
     this.#readings.set(address, look);
     this.#compareClocks(look);
+  }
+
+  #tellDeaf(address: string, why: string): void {
+    if (this.#deaf.has(address)) return;
+    this.#deaf.add(address);
+    this.#settings.warn({
+      code: 'QUORLOCK_SLOW_WAITING',
+      message: `those who wait do not hear ${address}, and ask it now and then instead: ${why}`,
+    });
   }
 
   #tellNameless(address: string): void {

@@ -170,7 +170,7 @@ class IoredisAdapter implements Client {
       ['connect', () => this.#reason.connected()],
       ['ready', () => this.#reason.ready()],
       ['close', () => this.#lost()],
-      ['ready', () => this.#ready(options.db ?? 0, tell)],
+      ['ready', () => this.#select(options.db ?? 0, tell)],
       ...STATUS_EVENTS.map((event): [string, () => void] => [event, tell]),
     ];
     for (const [event, listener] of this.#following) client.on(event, listener);
@@ -241,11 +241,6 @@ class IoredisAdapter implements Client {
   close(): void {
     for (const [event, listener] of this.#following) this.#client.off(event, listener);
     this.#disconnect?.(false);
-  }
-
-  #ready(db: number, changed: () => void): void {
-    this.#lastError = undefined;
-    this.#select(db, changed);
   }
 
   #tell(): void {

@@ -30,6 +30,7 @@ const FAILURES = [
   'Doubled command',
   'Offline queue',
   'Hung promise',
+  'Refused release',
   'Shortening extension',
   'Extension racing expiry and release',
   'Split vote',
@@ -38,6 +39,8 @@ const FAILURES = [
   'Even number of nodes',
   'Same server twice',
   'Wrong address, password or protocol',
+  'Address of another server',
+  'Server that lacks something',
   'Different lists, databases or prefixes',
   'Changing the node list',
 ];

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type NoQuorumError, Redlock, type RedlockOptions, type RedlockWarning } from '../../../src/index.ts';
 import { markerScript } from '../../../src/wire/scripts.ts';
@@ -28,25 +29,14 @@ function asUser(url: string, user = 'app', password = 'secret'): string {
 }
 
 describe('a server on which a command was renamed', () => {
-  it.each([
-    'TIME',
-    'EVAL',
-    'EVALSHA',
-    'SET',
-    'GET',
-    'DEL',
-    'PTTL',
-    'PEXPIRE',
-    'PUBLISH',
-    'SUBSCRIBE',
-    'ZADD',
-    'ZPOPMIN',
-    'EXISTS',
-  ])('%s is not a node, and its vote says which command', async (command) => {
-    await using fleet = await Fleet.start(1, { directives: ['--rename-command', command, ''] });
-    const refusal = await refusalAt(nodeAt(fleet, 0).url);
-    expect(refusal).toContain(`error: it does not know ${command}: take back its rename-command`);
-  });
+  it.each(['TIME', 'EVAL', 'EVALSHA', 'SET', 'GET', 'DEL', 'PTTL', 'PEXPIRE', 'ZADD', 'ZPOPMIN', 'EXISTS'])(
+    '%s is not a node, and its vote says which command',
+    async (command) => {
+      await using fleet = await Fleet.start(1, { directives: ['--rename-command', command, ''] });
+      const refusal = await refusalAt(nodeAt(fleet, 0).url);
+      expect(refusal).toContain(`error: it does not know ${command}: take back its rename-command`);
+    },
+  );
 });
 
 describe('a user who may not run all that locks need', () => {
@@ -59,9 +49,6 @@ describe('a user who may not run all that locks need', () => {
     ['-pexpire', 'run PEXPIRE: ACL SETUSER <user> +pexpire'],
     ['-mget', 'run MGET: ACL SETUSER <user> +mget'],
     ['-zadd -zscore', 'run ZADD, ZSCORE: ACL SETUSER <user> +zadd +zscore'],
-    ['-publish', 'run PUBLISH: ACL SETUSER <user> +publish'],
-    ['-subscribe', 'run SUBSCRIBE: ACL SETUSER <user> +subscribe'],
-    ['resetchannels', 'ACL SETUSER <user> &quorlock:wake:*'],
     ['resetkeys ~quorlock:*', 'touch the keys of locks: ACL SETUSER <user> ~<keyPrefix>* ~quorlock:*'],
     ['resetkeys ~lock:*', 'touch the keys of locks: ACL SETUSER <user> ~<keyPrefix>* ~quorlock:*'],
   ])('(%s) is told the rule that allows it, and can lock once it is given', async (rules, mend) => {
@@ -79,16 +66,39 @@ describe('a user who may not run all that locks need', () => {
     await eventually('it votes', async () => (await redlock.inspect('wanted')).state === 'free');
   });
 
-  it('needs no other keys and channels than those that are named', async () => {
+  it('needs no other rules than those of the README', async () => {
+    const [, rules = ''] = /^(~lock:\* .*)$/m.exec(readFileSync('README.md', 'utf8')) ?? [];
+    expect(rules).toContain('+evalsha');
     await using fleet = await Fleet.start(1);
     const node = nodeAt(fleet, 0);
-    const keys = ['~lock:*', '~quorlock:*', '&quorlock:wake:*'];
-    await node.command('ACL', 'SETUSER', 'app', 'on', '>secret', ...keys, '+@all');
-    await using redlock = new Redlock([asUser(node.url)], PATIENT);
+    await node.command('ACL', 'SETUSER', 'app', 'on', '>secret', ...rules.split(' '));
+    const warnings: RedlockWarning[] = [];
+    const onWarning = (warning: RedlockWarning) => void warnings.push(warning);
+    await using redlock = new Redlock([asUser(node.url)], { ...PATIENT, onWarning });
     const held = await redlock.acquire('wanted');
     const next = redlock.acquire('wanted');
     await held.release();
     await (await next).release();
+    expect(warnings).toEqual([]);
+  });
+
+  it.each([
+    ['-publish', 'run PUBLISH: ACL SETUSER <user> +publish &quorlock:wake:*'],
+    ['-subscribe', 'run SUBSCRIBE: ACL SETUSER <user> +subscribe &quorlock:wake:*'],
+    ['resetchannels', 'ACL SETUSER <user> &quorlock:wake:* +subscribe'],
+  ])('(%s) has locks all the same, waits for them slowly, and is told the rule', async (rules, mend) => {
+    await using fleet = await Fleet.start(1);
+    const node = nodeAt(fleet, 0);
+    const all = ['on', '>secret', '~*', '&*', '+@all'];
+    await node.command('ACL', 'SETUSER', 'app', ...all, ...rules.split(' '));
+    const warnings: RedlockWarning[] = [];
+    const onWarning = (warning: RedlockWarning) => void warnings.push(warning);
+    await using redlock = new Redlock([asUser(node.url)], { ...PATIENT, onWarning });
+    const held = await redlock.acquire('wanted', { ttl: 3_000 });
+    await held.release();
+    await (await redlock.acquire('wanted')).release();
+    expect(warnings.map(({ code }) => code)).toEqual(['QUORLOCK_SLOW_WAITING']);
+    expect(warnings[0]?.message).toContain(mend);
   });
 
   it('is told so by an operation that comes too late to be tried out', async () => {
