@@ -217,6 +217,8 @@ describe('programs with a maxTtl of their own', () => {
         const short = world.redlock(SHORT);
         const long = world.redlock(LONG, world.machine());
         if (quarantine === 'strict') await world.clock.runUntil(short.initialize());
+        // The nodes know of the short maxTtl only, until the other program has looked at them again.
+        await world.clock.advance(1_000);
         const lock = await world.clock.runUntil(long.acquire('r', { ttl: 60_000 }));
         return { world, short, long, lock };
       }
