@@ -131,6 +131,11 @@ export class RuleNode {
     return Number(await this.#run(['PTTL', key]));
   }
 
+  /** Of a sorted set, each followed by its score. */
+  async members(key: string): Promise<unknown> {
+    return await this.#run(['ZRANGE', key, '0', '-1', 'WITHSCORES']);
+  }
+
   async set(key: string, value: string | number, ttl = 3_600_000): Promise<void> {
     await this.#run(['SET', key, String(value), 'PX', String(ttl)]);
   }

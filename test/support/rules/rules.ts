@@ -184,7 +184,8 @@ const marking: readonly Rule[] = [
       for (const [which, marker] of Object.entries(markersOf(node.runId))) {
         if (marker !== undefined) await node.set(MARKER_KEY, marker);
         expect(await node.askOne(operation, MARKED), which).toEqual([QUARANTINED]);
-        for (const key of [...keys.keys, ...keys.fences]) expect(await node.get(key), which).toBeNull();
+        const touched = [...keys.keys, ...keys.fences, ...(keys.size === undefined ? [] : [keys.size.key])];
+        for (const key of touched) expect(await node.get(key), which).toBeNull();
       }
     }),
   ),
@@ -403,6 +404,16 @@ const sharing: readonly Rule[] = [
     expect(await node.askOne(acquire(SHARED, 'r1', later, 30_000))).toEqual([GRANTED, later]);
     expect(await node.left('lock:a')).toBe(30_000);
   }),
+  rule('readers whose shares have expired are forgotten when another one comes', async (node) => {
+    const { timeUs } = node;
+    await node.askOne(acquire(SHARED, 'r1', timeUs, 1_000));
+    await node.askOne(acquire(SHARED, 'r2', timeUs, 20_000));
+    await node.pass(1_001);
+    await node.askOne(acquire(SHARED, 'r3', timeUs, 30_000));
+    const expires = node.timeMs - 1_001;
+    const expected = ['r2', String(expires + 20_000), 'r3', String(expires + 31_001)];
+    expect(await node.members(SHARED.sharers ?? '')).toEqual(expected);
+  }),
   rule('a share that is extended takes no heed of counters that other readers have raised', async (node) => {
     const { timeUs } = node;
     await node.askOne(acquire(SHARED, 'r1', timeUs));
@@ -483,6 +494,24 @@ const permitting: readonly Rule[] = [
   ),
 ];
 
+const entering: readonly Rule[] = [
+  rule('ENTER is too late after its deadline: who asked may have left', async (node) => {
+    const enter = { kind: 'enter', ...ONE, waiter: { member: 'p.1', since: 1 } } as const;
+    expect(await node.askOne(enter, { deadlineUs: -1 })).toEqual([LATE]);
+    expect(await node.members(ONE.queues[0] ?? '')).toEqual([]);
+    expect(await node.askOne(enter)).toEqual([GRANTED, 1]);
+    expect(await node.members(ONE.queues[0] ?? '')).toEqual(['p.1', '1']);
+  }),
+  rule(
+    'no waiter has a place of the future: another with a right clock would never be first',
+    async (node) => {
+      const waiter = { member: 'p.1', since: node.timeUs + HOUR_US };
+      await node.askOne({ kind: 'enter', ...ONE, waiter });
+      expect(await node.members(ONE.queues[0] ?? '')).toEqual(['p.1', String(node.timeUs)]);
+    },
+  ),
+];
+
 const waiting: readonly Rule[] = ALONE.filter(([way]) => /^CONTEND/.test(way)).flatMap(
   ([way, keys, take]) => [
     rule(
@@ -517,5 +546,6 @@ export const RULES: readonly Rule[] = [
   ...releasing,
   ...sharing,
   ...permitting,
+  ...entering,
   ...waiting,
 ];
