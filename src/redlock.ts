@@ -1,6 +1,7 @@
 import { type Clock, SystemClock } from './base/clock.ts';
 import { ClosedError, InitializeError } from './base/errors.ts';
 import { type Random, SystemRandom } from './base/random.ts';
+import { SoundClock } from './base/sound-clock.ts';
 import { Attempts } from './lock/attempts.ts';
 import type { LeaseDeps } from './lock/lease.ts';
 import { type Lock, leaseOf } from './lock/lock.ts';
@@ -10,7 +11,7 @@ import { Acquirer, type LockSpec } from './redlock/acquirer.ts';
 import { Background } from './redlock/background.ts';
 import { Gathering } from './redlock/gathering.ts';
 import { type Inspection, inspectionOf } from './redlock/inspection.ts';
-import { checkNodes, type NodeSource, openNodes } from './redlock/nodes.ts';
+import { checkNodes, madeWith, type NodeSource, openNodes } from './redlock/nodes.ts';
 import {
   ACQUIRE_NAMES,
   type AcquireOptions,
@@ -80,17 +81,18 @@ export class Redlock {
     const settings = resolveOptions(options);
     checkNodes(nodes);
     this.#settings = settings;
-    this.#clock = options.clock ?? new SystemClock();
     this.#random = options.random ?? new SystemRandom();
+    const values = new LockValues(this.#random);
+    this.#process = values.process;
+    const clock = options.clock ?? new SystemClock();
+    // Whatever may fail comes before the first connection, as far as it can.
     this.#clients = openNodes(nodes);
     const warn = outsideOurs(options.onWarning ?? emitWarning);
     const usesMarker = settings.quarantine !== 'off';
     warnOfNodes(this.#clients, nodes, usesMarker, warn);
-    const values = new LockValues(this.#random);
-    this.#process = values.process;
-    this.#quorum = new Quorum(this.#clients, {
+    const quorumSettings = {
       ...settings,
-      clock: this.#clock,
+      clock: new SoundClock(clock, warn),
       random: this.#random,
       nodeCount: this.#clients.length,
       nodeTimeout: nodeTimeoutFor(settings, settings.ttl),
@@ -98,7 +100,9 @@ export class Redlock {
       usesMarker,
       probeKeys: probeKeysFor(settings),
       warn,
-    });
+    };
+    this.#quorum = madeWith(this.#clients, () => new Quorum(this.#clients, quorumSettings));
+    this.#clock = this.#quorum.clock;
     this.#releaseTimeout = nodeTimeoutFor(settings, settings.ttl);
     this.#waitQueues = new WaitQueues({
       quorum: this.#quorum,

@@ -130,6 +130,8 @@ describe('the rules of the house find', () => {
     'Math.random()',
     'process.hrtime.bigint()',
     'AbortSignal.timeout(5)',
+    'queueMicrotask(f)',
+    'process.nextTick(f)',
     'crypto.randomUUID()',
     `\`at \${Date.now()} ms\``,
   ])('%s above the base', (expression) => {

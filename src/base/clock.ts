@@ -1,4 +1,5 @@
-import { uptime as osUptime } from 'node:os';
+import type { Leaps } from './leaps.ts';
+import { platform } from './platform.ts';
 
 /** A pending callback that can be taken back. Cancelling twice, or after it ran, does nothing. */
 export interface Timer {
@@ -29,29 +30,64 @@ export interface Clock {
   after(delayMs: number, callback: () => void, options?: { readonly keepAlive?: boolean }): Timer;
 }
 
-/** One moment, as every clock of this machine saw it. */
+/** The clocks of this machine, and what nodes elsewhere have said against them, if any do. */
+interface WitnessedClock extends Clock {
+  /** How far the nodes' clocks have leapt ahead until now. */
+  readonly leaps?: Leaps;
+  /** Calls `listener` soon after they did. Returns how to stop that. */
+  onLeap?(listener: () => void): () => void;
+}
+
+/** One moment, as every clock of this machine saw it, and the nodes. */
 export interface Instant {
   readonly monotonic: number;
   readonly wall: number;
   readonly uptime: number;
+  readonly leaps?: Leaps | undefined;
 }
 
-export function instant(clock: Clock): Instant {
-  return { monotonic: clock.monotonic(), wall: clock.wall(), uptime: clock.uptime() };
+export function instant(clock: WitnessedClock): Instant {
+  return {
+    monotonic: clock.monotonic(),
+    wall: clock.wall(),
+    uptime: clock.uptime(),
+    leaps: clock.leaps,
+  };
 }
 
 /**
- * Milliseconds since `start`: the largest of what the three clocks say, never negative. On Linux the
- * monotonic clock stands still while the host sleeps and the wall clock may be set back meanwhile; taking the
- * largest means that a clock that stops or jumps can only shorten what is left of a lock.
+ * Milliseconds since `start`: the largest of what the three clocks say, and a majority of the nodes, never negative. On
+ * Linux the monotonic clock stands still while the host sleeps and the wall clock may be set back meanwhile; a host that
+ * was stopped from outside may have none that counted. Taking the largest means that a clock that stops or jumps can only
+ * shorten what is left of a lock.
  */
-export function elapsedMs(clock: Clock, start: Instant): number {
+export function elapsedMs(clock: WitnessedClock, start: Instant): number {
+  const { leaps } = clock;
+  const leaptMs = leaps === undefined || start.leaps === undefined ? 0 : leaps.sinceMs(start.leaps);
   return Math.max(
     0,
     clock.monotonic() - start.monotonic,
     clock.wall() - start.wall,
-    clock.uptime() - start.uptime,
+    clock.uptime() - start.uptime + leaptMs,
   );
+}
+
+/**
+ * Runs `callback` once: `delayMs` from now, or as soon as nodes have said that more time has passed than this machine's
+ * clocks know of. Keeps no process running.
+ */
+export function afterElapsed(clock: WitnessedClock, delayMs: number, callback: () => void): Timer {
+  const cancel = () => {
+    timer.cancel();
+    stopListening?.();
+  };
+  const happen = () => {
+    cancel();
+    callback();
+  };
+  const timer = clock.after(delayMs, happen, { keepAlive: false });
+  const stopListening = clock.onLeap?.(happen);
+  return { cancel };
 }
 
 /** The longest delay that Node's timers take; a longer one would fire at once. */
@@ -66,45 +102,66 @@ const UPTIME_ROUNDING_MS = 25;
 /** How far wall and monotonic clock may part between two readings before a suspend is suspected. */
 const WALL_STEP_MS = 5;
 
-/** How far the host's uptime is ahead of the monotonic clock, at the least and at the most. */
-function readUptimeAhead(): { readonly least: number; readonly most: number } {
-  const before = performance.now();
-  const uptime = osUptime() * 1_000;
-  // This process may be stopped between any two readings.
-  return { least: uptime - performance.now(), most: uptime - before };
+/** How far the host's uptime is ahead of the monotonic clock, at the least and at the most; undefined: it does not tell. */
+function readUptimeAhead(): { readonly least: number; readonly most: number } | undefined {
+  try {
+    const before = platform.monotonicMs();
+    const uptime = platform.uptimeSeconds() * 1_000;
+    // This process may be stopped between any two readings.
+    const ahead = { least: uptime - platform.monotonicMs(), most: uptime - before };
+    return Number.isFinite(uptime) ? ahead : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The clocks and timers of this process. */
 export class SystemClock implements Clock {
   /** How much longer the host has been up than the monotonic clock ran: the time it was suspended. */
   #suspendedMs = 0;
-  readonly #uptimeAheadMs = readUptimeAhead().most;
-  #uptimeReadAt = performance.now();
-  #wallAheadMs = Date.now() - performance.now();
+  #isUptimeKnown: boolean;
+  /** How far the uptime was ahead when it was first known. */
+  #uptimeAheadMs: number | undefined;
+  #uptimeReadAt = platform.monotonicMs();
+  #wallAheadMs = platform.wallMs() - platform.monotonicMs();
+
+  constructor() {
+    this.#uptimeAheadMs = readUptimeAhead()?.most;
+    this.#isUptimeKnown = this.#uptimeAheadMs !== undefined;
+  }
 
   monotonic(): number {
-    return performance.now();
+    return platform.monotonicMs();
   }
 
   wall(): number {
-    return Date.now();
+    return platform.wallMs();
   }
 
+  /** NaN while the host does not tell. */
   uptime(): number {
-    const now = performance.now();
-    const wallAheadMs = Date.now() - now;
+    const now = platform.monotonicMs();
+    const wallAheadMs = platform.wallMs() - now;
     const wallMoved = Math.abs(wallAheadMs - this.#wallAheadMs) > WALL_STEP_MS;
     if (wallMoved || now - this.#uptimeReadAt > UPTIME_REFRESH_MS) {
-      const gapMs = readUptimeAhead().least - this.#uptimeAheadMs;
-      if (gapMs - this.#suspendedMs > UPTIME_ROUNDING_MS) this.#suspendedMs = gapMs;
+      this.#readUptime();
       this.#uptimeReadAt = now;
       this.#wallAheadMs = wallAheadMs;
     }
-    return now + this.#suspendedMs;
+    return this.#isUptimeKnown ? now + this.#suspendedMs : Number.NaN;
   }
 
   after(delayMs: number, callback: () => void, options: { readonly keepAlive?: boolean } = {}): Timer {
     return new SystemTimer(delayMs, callback, options.keepAlive ?? true);
+  }
+
+  #readUptime(): void {
+    const ahead = readUptimeAhead();
+    this.#isUptimeKnown = ahead !== undefined;
+    if (ahead === undefined) return;
+    this.#uptimeAheadMs ??= ahead.most;
+    const gapMs = ahead.least - this.#uptimeAheadMs;
+    if (gapMs - this.#suspendedMs > UPTIME_ROUNDING_MS) this.#suspendedMs = gapMs;
   }
 }
 
@@ -123,15 +180,15 @@ class SystemTimer implements Timer {
   }
 
   cancel(): void {
-    clearTimeout(this.#timeout);
-    clearImmediate(this.#immediate);
+    platform.clearTimeout(this.#timeout);
+    platform.clearImmediate(this.#immediate);
   }
 
   /** A delay beyond the range of Node's timers is slept in stretches. */
   #sleep(): void {
     const stretchMs = Math.min(this.#remainingMs, LONGEST_TIMEOUT_MS);
     this.#remainingMs -= stretchMs;
-    this.#timeout = setTimeout(() => this.#wake(), Math.ceil(stretchMs));
+    this.#timeout = platform.setTimeout(() => this.#wake(), Math.ceil(stretchMs));
     if (!this.#keepAlive) this.#timeout.unref();
   }
 
@@ -142,6 +199,6 @@ class SystemTimer implements Timer {
     }
     // Timers run before the poll phase, immediates after it. One that is unref'd would let that phase wait for whatever
     // comes next.
-    this.#immediate = setImmediate(this.#callback);
+    this.#immediate = platform.setImmediate(this.#callback);
   }
 }

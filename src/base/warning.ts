@@ -8,6 +8,8 @@ export interface RedlockWarning {
     | 'QUORLOCK_EVICTION'
     /** A node's clock stepped, or runs at a rate beyond driftFactor. */
     | 'QUORLOCK_CLOCK'
+    /** The clocks of this process disagree with each other, or one can't be read. */
+    | 'QUORLOCK_OWN_CLOCK'
     /** The nodes' clocks are further apart than maxTtl, which fencing tokens may need once memory is lost. */
     | 'QUORLOCK_CLOCKS_APART'
     /** A node may not publish or subscribe: those who wait do not hear it, and ask now and then. */

@@ -1,4 +1,4 @@
-import { type Clock, elapsedMs, type Instant, instant, type Timer } from '../base/clock.ts';
+import { afterElapsed, type Clock, elapsedMs, type Instant, instant, type Timer } from '../base/clock.ts';
 import { LockLostError, QuorlockError } from '../base/errors.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { type Lock, leaseOf, loseLock } from './lock.ts';
@@ -128,6 +128,6 @@ export class Keeper {
 
   #after(delayMs: number, step: () => void): void {
     this.#timer?.cancel();
-    this.#timer = this.#clock.after(delayMs, step, { keepAlive: false });
+    this.#timer = afterElapsed(this.#clock, delayMs, step);
   }
 }

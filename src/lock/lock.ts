@@ -1,4 +1,4 @@
-import type { Timer } from '../base/clock.ts';
+import { afterElapsed, type Timer } from '../base/clock.ts';
 import { LockReleasedError, type QuorlockError, withCallersStack } from '../base/errors.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import type { LockKeys } from '../wire/operation.ts';
@@ -167,13 +167,9 @@ export class Lock {
 
   /** Wakes up when the validity should have ended, and looks. An extension in between only makes it look again. */
   #watch(): void {
-    this.#expiry = this.#lease.deps.clock.after(
-      Math.max(0, this.#lease.remainingMs()),
-      () => {
-        if (this.#look() === undefined) this.#watch();
-      },
-      { keepAlive: false },
-    );
+    this.#expiry = afterElapsed(this.#lease.deps.clock, Math.max(0, this.#lease.remainingMs()), () => {
+      if (this.#look() === undefined) this.#watch();
+    });
   }
 
   static {

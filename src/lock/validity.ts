@@ -1,4 +1,5 @@
 import { type Clock, elapsedMs, type Instant } from '../base/clock.ts';
+import type { Leaps } from '../base/leaps.ts';
 
 /** What Redis's own expiry may be off by, in milliseconds, whatever the ttl. */
 const EXPIRY_PRECISION_MS = 2;
@@ -24,16 +25,18 @@ export class Validity implements Instant {
   readonly monotonic: number;
   readonly wall: number;
   readonly uptime: number;
+  readonly leaps: Leaps | undefined;
   readonly #ttl: number;
 
-  constructor({ monotonic, wall, uptime }: Instant, ttl: number) {
+  constructor({ monotonic, wall, uptime, leaps }: Instant, ttl: number) {
     this.monotonic = monotonic;
     this.wall = wall;
     this.uptime = uptime;
+    this.leaps = leaps;
     this.#ttl = ttl;
   }
 
-  /** Milliseconds left, by whichever clock says the least; not positive once it has ended. */
+  /** Milliseconds left, by whichever clock says the least, the nodes' included; not positive once it has ended. */
   remainingMs({ clock, driftFactor }: { readonly clock: Clock; readonly driftFactor: number }): number {
     return validityMs(this.#ttl, elapsedMs(clock, this), driftFactor);
   }

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
+import { platform } from '../base/platform.ts';
 import type { Reply } from '../base/vote.ts';
 import { inSendingOrder } from '../wire/batch.ts';
 import type { Client } from '../wire/client.ts';
@@ -109,7 +110,7 @@ export class Mailbox {
     ) {
       this.#answers.undone(operation, 'lost');
       const reply = failed('overloaded', `${this.#unanswered} operations wait for an answer`);
-      queueMicrotask(() => listener(reply, 0, place));
+      platform.queueMicrotask(() => listener(reply, 0, place));
       return;
     }
     const deadline = this.#deadlineFor(timeoutMs);

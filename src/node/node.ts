@@ -1,5 +1,6 @@
 import type { Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
+import { platform } from '../base/platform.ts';
 import type { FailureReason, NodeVote, Reply } from '../base/vote.ts';
 import type { Client } from '../wire/client.ts';
 import { failed, isVote, type Leave, type Operation, type Release } from '../wire/operation.ts';
@@ -87,7 +88,7 @@ export class Node {
     this.address = client.address;
     this.pending = { outcome: 'pending', node: client.address, latencyMs: undefined };
     this.isCluster = client.isCluster;
-    this.time = new NodeTime(settings.driftFactor, settings.maxTtl);
+    this.time = new NodeTime(settings.driftFactor);
     this.ear = new Ear(client);
     this.#client = client;
     this.#settings = settings;
@@ -180,7 +181,7 @@ export class Node {
     if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'refused') {
       if (operation.kind === 'release') this.#releases.failed(operation, 'lost');
       const reply = this.#refusal();
-      queueMicrotask(() => listener(reply, 0, place));
+      platform.queueMicrotask(() => listener(reply, 0, place));
       return;
     }
     void this.#releases.sendLater();
@@ -247,9 +248,9 @@ export class Node {
     this.#doubt = { atMs: now + pauseMs, pauseMs };
   }
 
-  /** Leaves the node out for this long because of its clock. */
+  /** Leaves the node out for this long because of its clock, by a clock of ours that does not jump. */
   distrustClock(forMs: number): void {
-    this.#clockWrongUntilMs = this.#settings.clock.uptime() + forMs;
+    this.#clockWrongUntilMs = this.#settings.clock.monotonic() + forMs;
   }
 
   /** Ends it: what waits for an answer fails, timers stop, a connection that the library made is dropped. */
@@ -439,7 +440,8 @@ export class Node {
       this.#tellListeners();
     }
     if (this.isCluster || reading === undefined) return;
-    const divergence = this.time.note(reading);
+    const { clock } = this.#settings;
+    const divergence = this.time.note(reading, clock.uptime() - clock.monotonic());
     if (divergence !== undefined) this.#registrar.clockDiverged(this, divergence);
   }
 
@@ -462,8 +464,12 @@ export class Node {
     }
     if (reply.outcome !== 'granted' && reply.outcome !== 'missing') return reply;
     const wrongUntilMs = this.#clockWrongUntilMs;
-    if (wrongUntilMs === undefined || wrongUntilMs <= this.#settings.clock.uptime()) return reply;
-    return failed('clock', 'its clock went wrong, so that keys may have expired too early; see the warning');
+    if (wrongUntilMs === undefined || wrongUntilMs <= this.#settings.clock.monotonic()) return reply;
+    return failed(
+      'clock',
+      `its clock went ahead by more than driftFactor (${this.#settings.driftFactor}) allows, so that keys may have expired ` +
+        'too early; see the warning QUORLOCK_CLOCK',
+    );
   }
 
   /** The marker does not let the node vote. If that is news, it must be looked at again. */

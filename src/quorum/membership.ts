@@ -83,10 +83,18 @@ export class Membership implements Registrar {
     this.#survey.request();
   }
 
-  clockDiverged(node: Node, { byMs }: Divergence): void {
-    // Keys of others, with longer ttls than ours, may have expired too early as well.
-    node.distrustClock(this.#longestTtl * (1 + this.#settings.driftFactor));
-    this.#warnings.clockDiverged(node.address, byMs, this.#longestTtl);
+  /** A clock that went ahead may have ended keys early. One that went back keeps them for longer, and endangers no lock. */
+  clockDiverged(node: Node, divergence: Divergence): void {
+    const { driftFactor, leapt } = this.#settings;
+    if (divergence.byMs > 0) {
+      // Keys of others, with longer ttls than ours, may have expired too early as well.
+      node.distrustClock(this.#longestTtl * (1 + driftFactor));
+      leapt(
+        this.#members.findIndex((member) => member.node === node),
+        divergence.mostAheadMs,
+      );
+    }
+    this.#warnings.clockDiverged(node.address, divergence, this.#longestTtl);
   }
 
   /**
@@ -148,7 +156,7 @@ export class Membership implements Registrar {
       this.#refuse(member, obstacle, look);
     } else if (!this.#isMarked(member)) this.#admit(member);
     else if (marker !== undefined && nonce !== undefined)
-      this.#withOurTtl(member, look, marker, (after) => this.#watch(member, after, nonce, false));
+      this.#withOurTtl(member, look, marker, () => this.#watch(member, nonce, false));
     else if (marker?.state === 'active') this.#withOurTtl(member, look, marker, () => this.#admit(member));
     else if (isFresh(look) && this.#settings.quarantine === 'auto') this.#survey.request();
     else this.#join(member, look);
@@ -159,9 +167,9 @@ export class Membership implements Registrar {
    * later on; a joining one, because it may have forgotten them already, and whoever watches it must wait for them. The
    * nonce stays: it is the same memory.
    */
-  #withOurTtl(member: Member, look: NodeLook, marker: Marker, then: (look: NodeLook) => void): void {
+  #withOurTtl(member: Member, look: NodeLook, marker: Marker, then: () => void): void {
     const { maxTtl } = this.#settings;
-    if (marker.maxTtl >= maxTtl) then(look);
+    if (marker.maxTtl >= maxTtl) then();
     else this.#replaceMarker(member, look, { ...marker, maxTtl }, then);
   }
 
@@ -295,7 +303,7 @@ export class Membership implements Registrar {
 
   #writeJoining(member: Member, seen: NodeLook): void {
     const marker = this.#marker('joining', seen);
-    this.#replaceMarker(member, seen, marker, (after) => this.#watch(member, after, marker.nonce, true));
+    this.#replaceMarker(member, seen, marker, () => this.#watch(member, marker.nonce, true));
   }
 
   /** initialize() of another program may have taken back the long ttl that would have the node wait. */
@@ -317,15 +325,17 @@ export class Membership implements Registrar {
   }
 
   /** Waits, by our own clock, until what the node may have forgotten has expired; then makes it active. */
-  #watch(member: Member, look: NodeLook, nonce: string, isOurs: boolean): void {
+  #watch(member: Member, nonce: string, isOurs: boolean): void {
     const { clock, random, driftFactor } = this.#settings;
     const known = member.joining?.nonce === nonce ? member.joining : undefined;
-    const joining = known ?? { nonce, sinceMs: look.receivedAtMs, isOurs };
+    // A clock that jumps ahead, as the host's uptime may, would end it too early.
+    const nowMs = clock.monotonic();
+    const joining = known ?? { nonce, sinceMs: nowMs, isOurs };
     member.joining = joining;
     const untilMs = joining.sinceMs + quarantineMs(this.#longestTtl, driftFactor);
-    const leftMs = untilMs - clock.uptime();
+    const leftMs = untilMs - nowMs;
     if (leftMs <= 0) return void this.#endQuarantine(member);
-    member.node.quarantine(() => reasonToWait(untilMs - clock.uptime(), clock.wall()));
+    member.node.quarantine(() => reasonToWait(untilMs - clock.monotonic(), clock.wall()));
     const courtesyMs = joining.isOurs ? 0 : random.fraction() * LONGEST_COURTESY_MS;
     // A node that forgets once more meanwhile has to begin again, the sooner the better.
     this.#lookAgain(member, Math.min(leftMs + courtesyMs, WATCH_MS));
@@ -359,7 +369,7 @@ export class Membership implements Registrar {
   }
 
   /** Replaces the marker that was seen; if it is another one by now, decides anew. */
-  #replaceMarker(member: Member, seen: NodeLook, marker: Marker, done: (after: NodeLook) => void): void {
+  #replaceMarker(member: Member, seen: NodeLook, marker: Marker, done: () => void): void {
     this.#writeMarker(member, seen, marker).then(
       (after) => {
         if (this.#closed) return;
@@ -368,7 +378,7 @@ export class Membership implements Registrar {
           return;
         }
         member.look = after;
-        done(after);
+        done();
       },
       (error: unknown) => this.#couldNotWrite(member, error),
     );

@@ -2,23 +2,30 @@ import type { Clock } from '../base/clock.ts';
 import { shorten } from '../base/describe.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { NodeLook } from '../node/marker.ts';
-import type { TimeReading } from '../node/node-time.ts';
+import type { Divergence, TimeReading } from '../node/node-time.ts';
 
 /** Two readings of clocks are compared only if they were taken within this time: later a clock may have been set. */
 const SAME_TIME_MS = 1_000;
 
+/** What lasts is told of again after maxTtl, and no sooner than this. */
+const SHORTEST_REPEAT_MS = 5_000;
+
+/** The largest driftFactor there is. */
+const LARGEST_DRIFT_FACTOR = 0.5;
+
 export interface NodeWarningSettings {
   readonly clock: Clock;
+  readonly driftFactor: number;
   /** Milliseconds. */
   readonly maxTtl: number;
   warn(warning: RedlockWarning): void;
 }
 
-/** Tells of what weakens single nodes or their clocks: each once, or once an episode. */
+/** Tells of what weakens single nodes or their clocks: each once, or now and then while it lasts. */
 export class NodeWarnings {
   readonly #settings: NodeWarningSettings;
   readonly #evicting = new Set<string>();
-  /** For each node until when its wrong clock has been told of, by our own clock. */
+  /** For each node until when its wrong clock has been told of, by a clock of ours that does not jump. */
   readonly #clockToldUntilMs = new Map<string, number>();
   /** The last reading of each node's clock. */
   readonly #readings = new Map<string, TimeReading>();
@@ -83,21 +90,49 @@ export class NodeWarnings {
   }
 
   /**
-   * A node's clock went wrong by so many milliseconds: positive ahead, negative behind. Its votes do not count for
-   * `forMs`.
+   * A node's clock went wrong. While it goes on doing so, that is told of again now and then.
+   *
+   * @param forMs for how long its votes do not count if it went ahead
    */
-  clockDiverged(address: string, byMs: number, forMs: number): void {
-    const { clock, warn } = this.#settings;
-    const isTold = clock.uptime() < (this.#clockToldUntilMs.get(address) ?? 0);
-    this.#clockToldUntilMs.set(address, clock.uptime() + forMs);
-    if (isTold) return;
-    const how = `${Math.abs(Math.round(byMs))} ms ${byMs > 0 ? 'ahead of' : 'behind'}`;
+  clockDiverged(address: string, divergence: Divergence, forMs: number): void {
+    const { clock, maxTtl, warn } = this.#settings;
+    const nowMs = clock.monotonic();
+    if (nowMs < (this.#clockToldUntilMs.get(address) ?? Number.NEGATIVE_INFINITY)) return;
+    this.#clockToldUntilMs.set(address, nowMs + Math.max(maxTtl, SHORTEST_REPEAT_MS));
+    const { byMs } = divergence;
     warn({
       code: 'QUORLOCK_CLOCK',
       message:
-        `the clock of ${shorten(address)} is ${how} what it should be since it was last read. Its votes do not count for ` +
-        `${Math.round(forMs)} ms. Have its clock slewed, not stepped, or raise driftFactor`,
+        `the clock of ${shorten(address)} ${this.#whatHappened(divergence)}. ` +
+        (byMs > 0
+          ? `Keys there may have ended early: its votes do not count for ${Math.round(forMs)} ms, and if the clocks of a majority say so, ` +
+            'held locks end that much sooner. '
+          : 'Keys there stay for longer; no held lock is in danger, and it goes on voting. ') +
+        this.#whatToDo(divergence),
     });
+  }
+
+  #whatHappened({ byMs, withinMs }: Divergence): string {
+    const { driftFactor } = this.#settings;
+    const ms = Math.abs(Math.round(byMs));
+    return isDrift({ byMs, withinMs })
+      ? `is too ${byMs > 0 ? 'fast: it gained' : 'slow: it lost'} ${ms} ms in ${Math.round(withinMs)} ms (${percent(byMs / withinMs)}), which is more than ` +
+          `driftFactor (${driftFactor}) allows`
+      : `is ${ms} ms ${byMs > 0 ? 'ahead of' : 'behind'} what it should be since it was last read`;
+  }
+
+  #whatToDo({ byMs, withinMs }: Divergence): string {
+    const enough = Math.ceil((Math.abs(byMs) / withinMs) * 120) / 100;
+    if (!isDrift({ byMs, withinMs })) {
+      const stopped =
+        byMs > 0 ? '. If all nodes are said to be ahead, this host was stopped for as long' : '';
+      return `Have its clock slewed, not stepped${stopped}`;
+    }
+    const raise =
+      enough > LARGEST_DRIFT_FACTOR
+        ? ''
+        : `, or raise driftFactor to ${enough} in all programs while it lasts`;
+    return `It is being slewed fast, or broken. Have it slewed more slowly${raise}`;
   }
 
   /** Tokens outlive a node's memory because they follow the nodes' time; for that it must be about the same. */
@@ -113,6 +148,15 @@ export class NodeWarnings {
         'memory, a later fencing token may be lower than an earlier one. Set the clocks of all nodes',
     });
   }
+}
+
+/** Whether a clock runs at a wrong rate; if not, it was set. */
+function isDrift({ byMs, withinMs }: Pick<Divergence, 'byMs' | 'withinMs'>): boolean {
+  return Math.abs(byMs) < withinMs / 2;
+}
+
+function percent(ratio: number): string {
+  return `${(Math.abs(ratio) * 100).toFixed(1)} %`;
 }
 
 /** How far two nodes' clocks are apart at the least, in milliseconds; 0 for readings of different times. */

@@ -20,6 +20,8 @@ export interface MembershipSettings {
   readonly maxTtl: number;
   readonly driftFactor: number;
   warn(warning: RedlockWarning): void;
+  /** The clock of a node, by its place in the list, is so many milliseconds ahead of what it should be, at the most. */
+  leapt(node: number, ms: number): void;
 }
 
 /** Added to every quarantine, for what the nodes and this process do in between. */

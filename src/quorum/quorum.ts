@@ -1,4 +1,4 @@
-import { type Clock, type Instant, instant } from '../base/clock.ts';
+import { type Instant, instant } from '../base/clock.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { Node } from '../node/node.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
@@ -12,6 +12,7 @@ import { Membership } from './membership.ts';
 import { isInQueue, isTaken, type OneLook } from './one-look.ts';
 import { Pace } from './pace.ts';
 import type { MembershipSettings } from './quarantine.ts';
+import { QuorumClock } from './quorum-clock.ts';
 import { majorityOf } from './tally.ts';
 import { TokenClock } from './token-clock.ts';
 
@@ -31,19 +32,23 @@ export interface Grant {
  */
 export class Quorum {
   readonly size: number;
+  /** Time as far as locks depend on it: by this machine's clocks and by the nodes'. */
+  readonly clock: QuorumClock;
   readonly #nodes: readonly Node[];
-  readonly #clock: Clock;
   readonly #membership: Membership;
   readonly #tokenClock: TokenClock;
   readonly #pace: Pace;
   #isEnding = false;
 
-  constructor(clients: readonly Client[], settings: NodeSettings & MembershipSettings) {
+  constructor(clients: readonly Client[], settings: NodeSettings & Omit<MembershipSettings, 'leapt'>) {
     this.size = clients.length;
-    this.#clock = settings.clock;
+    this.clock = new QuorumClock(settings.clock, this.size);
     this.#pace = new Pace(settings.clock);
-    this.#membership = new Membership(settings);
-    this.#nodes = clients.map((client) => new Node(client, settings, this.#membership));
+    this.#membership = new Membership({
+      ...settings,
+      leapt: (node, ms) => this.clock.leapt(node, ms),
+    });
+    this.#nodes = nodesOf(clients, (client) => new Node(client, settings, this.#membership));
     this.#membership.enroll(this.#nodes);
     this.#tokenClock = new TokenClock(this.#nodes.map(({ time }) => time));
   }
@@ -76,7 +81,7 @@ export class Quorum {
     timeoutMs: number,
     contention: Contention | undefined,
   ): Promise<Grant> {
-    const startedAt = instant(this.#clock);
+    const startedAt = instant(this.clock);
     const proposal = this.#tokenClock.next(startedAt.uptime);
     const ballot = await holdBallot(
       this.#nodes,
@@ -112,7 +117,7 @@ export class Quorum {
     const votes = this.#nodes.map(
       ({ address }): NodeVote => ({ node: address, latencyMs: undefined, ...failed('overloaded', message) }),
     );
-    return { granted: false, votes, startedAt: instant(this.#clock), token: 0 };
+    return { granted: false, votes, startedAt: instant(this.clock), token: 0 };
   }
 
   /** From now on no lock is asked for. */
@@ -124,7 +129,7 @@ export class Quorum {
   extend(target: LockKeys, value: string, ttl: number, token: number, timeoutMs: number): Promise<Grant> {
     const extension = { kind: 'extend', ...target, value, ttl, token } as const;
     const extend = async () => {
-      const startedAt = instant(this.#clock);
+      const startedAt = instant(this.clock);
       const { decision, votes } = await holdBallot(this.#nodes, extension, timeoutMs, 'outcome');
       return { granted: decision === 'won', votes, startedAt, token };
     };
@@ -323,10 +328,22 @@ export class Quorum {
       const look = () => {
         if (condition()) finish(true);
       };
-      const timer = this.#clock.after(timeoutMs, () => finish(false));
+      const timer = this.clock.after(timeoutMs, () => finish(false));
       const stops = this.#nodes.map((node) => node.onStateChange(look));
       look();
     });
+  }
+}
+
+/** A node of every client, or of none: those that were made are ended. */
+function nodesOf(clients: readonly Client[], make: (client: Client) => Node): readonly Node[] {
+  const nodes: Node[] = [];
+  try {
+    for (const client of clients) nodes.push(make(client));
+    return nodes;
+  } catch (error) {
+    for (const node of nodes) node.close();
+    throw error;
   }
 }
 

@@ -1,3 +1,5 @@
+import { CLAMP_MS } from '../node/node-settings.ts';
+
 /** The time of one node as {@link TokenClock} needs it. */
 export interface TimeEstimate {
   /** The best guess of how far the node's time is ahead of the monotonic clock, in microseconds; undefined: no idea. */
@@ -5,7 +7,7 @@ export interface TimeEstimate {
 }
 
 /**
- * Proposes fencing tokens: microseconds of the nodes' own time, each above the last. It is a hybrid logical clock
+ * Proposes fencing tokens: microseconds of the nodes' own time, each above the last as far as nodes take that. It is a hybrid logical clock
  * (Kulkarni et al., "Logical Physical Clocks", 2014) over the median of what the nodes say the time is. The wall
  * clock of this machine plays no part.
  */
@@ -18,9 +20,16 @@ export class TokenClock {
     this.#nodes = nodes;
   }
 
-  /** The next proposal. Before any node has told its time, the nodes' own lower bound decides. */
+  /**
+   * The next proposal. Before any node has told its time, the nodes' own lower bound decides. Nodes take none that is
+   * further ahead than their clamp allows, each by a clock of its own, and so would disagree: where their clocks were set
+   * back, proposals follow.
+   */
   next(nowMs: number): number {
-    this.#last = Math.max(this.#last + 1, this.timeUs(nowMs));
+    const timeUs = this.timeUs(nowMs);
+    const nextUs = this.#last + 1;
+    const isTooFar = timeUs > 0 && nextUs > timeUs + CLAMP_MS * 1_000;
+    this.#last = isTooFar ? timeUs : Math.max(nextUs, timeUs);
     return this.#last;
   }
 

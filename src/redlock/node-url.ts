@@ -1,3 +1,4 @@
+import { URL } from 'node:url';
 import { shorten } from '../base/describe.ts';
 import { SAFE_OPTION_NAMES } from '../wire/ioredis.ts';
 

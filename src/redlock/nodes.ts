@@ -1,3 +1,4 @@
+import { URL } from 'node:url';
 import { describe, describeKind, shorten } from '../base/describe.ts';
 import type { Client } from '../wire/client.ts';
 import {
@@ -40,7 +41,7 @@ export function openNodes(sources: readonly NodeSource[]): readonly Client[] {
   return sources.map((source, index) => {
     if (isClient(source)) return source;
     try {
-      const client = isUrl(source) ? connectByUrl(new URL(source)) : adoptIoredis(source);
+      const client = isUrl(source) ? connectByUrl(new URL(String(source))) : adoptIoredis(source);
       opened.push(client);
       return client;
     } catch {
@@ -49,6 +50,16 @@ export function openNodes(sources: readonly NodeSource[]): readonly Client[] {
       throw new TypeError(`nodes[${index}] could not be opened: its driver refused it`);
     }
   });
+}
+
+/** What is made with clients. If that fails, the connections that were begun end. */
+export function madeWith<Made>(clients: readonly Client[], make: () => Made): Made {
+  try {
+    return make();
+  } catch (error) {
+    for (const client of clients) client.close();
+    throw error;
+  }
 }
 
 function checkSource(source: unknown, index: number): void {
@@ -67,8 +78,10 @@ function checkSource(source: unknown, index: number): void {
   }
 }
 
+/** A URL may be of another realm than ours: Jest and jsdom have a URL of their own. */
 function isUrl(source: unknown): source is string | URL {
-  return typeof source === 'string' || source instanceof URL;
+  if (typeof source === 'string') return true;
+  return typeof source === 'object' && source !== null && 'href' in source && 'searchParams' in source;
 }
 
 function isClient(source: unknown): source is Client {
@@ -94,7 +107,7 @@ function checkDistinct(sources: readonly NodeSource[]): void {
 
 function identitiesOf(source: NodeSource): readonly unknown[] {
   if (isUrl(source)) {
-    const { hostname, port } = new URL(source);
+    const { hostname, port } = new URL(String(source));
     return [`${hostname.toLowerCase()}:${port || 6379}`];
   }
   return [source, isClient(source) ? source.address : addressOf(source)];

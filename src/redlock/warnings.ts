@@ -1,4 +1,5 @@
 import { list, shorten } from '../base/describe.ts';
+import { platform } from '../base/platform.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Client } from '../wire/client.ts';
 import type { NodeSource } from './nodes.ts';
@@ -47,7 +48,7 @@ export function outsideOurs(listener: (warning: RedlockWarning) => void): (warni
     try {
       listener(warning);
     } catch (error) {
-      queueMicrotask(() => {
+      platform.queueMicrotask(() => {
         throw error;
       });
     }

@@ -1,3 +1,4 @@
+import { platform } from '../base/platform.ts';
 /** Something that is going to happen, and can be taken back until then. */
 export interface Event {
   cancel(): void;
@@ -127,13 +128,13 @@ export class Timeline {
     return new Promise((resolve, reject) => {
       let turns: NodeJS.Immediate[] = [];
       const finish = (settle: () => void) => {
-        for (const turn of turns) clearImmediate(turn);
+        for (const turn of turns) platform.clearImmediate(turn);
         this.#isRunning = false;
         settle();
       };
       const ask = () => {
         turns = Array.from({ length: LOOP_TURNS }, (_, index) =>
-          laterTurn(index === LOOP_TURNS - 1 ? lastStep : step),
+          platform.setImmediate(index === LOOP_TURNS - 1 ? lastStep : step),
         );
       };
       const step = () => {
@@ -184,8 +185,6 @@ export class Timeline {
     this.#cancelled = 0;
   };
 }
-
-const laterTurn = setImmediate;
 
 function isBefore(a: Entry, b: Entry): boolean {
   if (a.atMs !== b.atMs) return a.atMs < b.atMs;

@@ -96,6 +96,11 @@ export class VirtualClock implements Clock {
     this.#wall.step(ms);
   }
 
+  /** Has the uptime of the host jump ahead, though it was not suspended: what tells it is wrong. */
+  stepUptime(ms: number): void {
+    this.#uptime.step(ms);
+  }
+
   /** How fast the wall clock runs; 0 stands still. */
   get wallRate(): number {
     return this.#wall.rate;

@@ -1,5 +1,5 @@
 import type { Subscription, SubscriptionEvents } from './client.ts';
-import { endSilenceWithConnection } from './ioredis-silence.ts';
+import { endSilenceWithConnection, reconnectInRealTime } from './ioredis-silence.ts';
 
 /** What a subscription needs of an ioredis client, version 5 or 6. */
 export interface Subscribable {
@@ -89,6 +89,7 @@ export class IoredisSubscription implements Subscription {
     // Without a listener the driver prints connection errors; it tries again by itself.
     own.on('error', ignore);
     endSilenceWithConnection(own);
+    reconnectInRealTime(own);
     own.on('ready', this.#ready);
     own.connect().catch(ignore);
   }

@@ -4,7 +4,7 @@ import { slotOf } from '../base/hash-slot.ts';
 import type { Client, ConnectionState, Subscription, SubscriptionEvents } from './client.ts';
 import { evalshaSenderOf, type SendEvalsha } from './ioredis-command.ts';
 import { IoredisReason } from './ioredis-reason.ts';
-import { endSilenceWithConnection, SOCKET_TIMEOUT_MS } from './ioredis-silence.ts';
+import { endSilenceWithConnection, reconnectInRealTime, SOCKET_TIMEOUT_MS } from './ioredis-silence.ts';
 import { IoredisSubscription, type Subscribable } from './ioredis-subscription.ts';
 
 /** What an ioredis client, version 5 or 6, `Redis` or `Cluster`, has in common as far as it is used here. */
@@ -73,6 +73,7 @@ export function connectByUrl(url: URL): Client {
   // in stays as its owner made it.
   redis.on('error', (error) => adapter.noteError(error));
   endSilenceWithConnection(redis);
+  reconnectInRealTime(redis);
   return adapter;
 }
 

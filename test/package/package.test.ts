@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { access, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -8,6 +9,9 @@ import { type BuildOptions, build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { redisGuard } from '../../src/fencing/index.ts';
 import * as scripts from '../../src/wire/scripts.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import { startDeployment } from '../support/deployment.ts';
+import { README_URLS, shownOn } from '../support/snippets.ts';
 
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '../..');
@@ -159,6 +163,146 @@ describe('the package as it is published', () => {
     expect(paths.filter((path) => /^(test|scripts)\/|\.test\.|\.tsbuildinfo|\.lua$/.test(path))).toEqual([]);
     const { dependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
     expect(dependencies ?? {}).toEqual({});
+  });
+});
+
+describe('docs/testing.md', () => {
+  const VM_MODULES = '--experimental-vm-modules';
+  let fleet: Fleet;
+  let shown: readonly string[];
+  beforeAll(async () => {
+    fleet = await startDeployment(3);
+    shown = shownOn(await readFile(join(root, 'docs/testing.md'), 'utf8'));
+    for (const name of ['vitest', 'jest-environment-jsdom', '@jest']) {
+      await symlink(join(root, 'node_modules', name), join(project, 'node_modules', name));
+    }
+    await writeFile(join(project, 'jest.config.json'), '{ "transform": {} }');
+  });
+  afterAll(() => fleet.stop());
+
+  const program = (name: string) => join(root, 'node_modules', name);
+
+  /** Runs a test file; rejects with what was printed if it fails. */
+  async function runIn(runner: 'vitest' | 'jest', code: string, environment = 'node'): Promise<void> {
+    const file = `${runner}-${randomUUID()}.test.js`;
+    const here = README_URLS.reduce(
+      (text, url, index) => text.replaceAll(url, fleet.urls[index] ?? url),
+      code,
+    );
+    await writeFile(join(project, file), here);
+    const args =
+      runner === 'vitest'
+        ? [program('vitest/vitest.mjs'), 'run', '--root', project, file]
+        : [
+            VM_MODULES,
+            program('jest/bin/jest.js'),
+            '--rootDir',
+            project,
+            '--env',
+            environment,
+            '--detectOpenHandles',
+            file,
+          ];
+    await run(process.execPath, args, { cwd: project });
+  }
+
+  it('shows a test for Vitest that passes', async () => {
+    const [code = ''] = shown.filter((each) => each.includes("from 'vitest'"));
+    expect(code).not.toBe('');
+    await runIn('vitest', code);
+  });
+
+  it('shows a test for Jest that passes', async () => {
+    const [code = ''] = shown.filter((each) => each.includes("from '@jest/globals'"));
+    expect(code).not.toBe('');
+    await runIn('jest', code);
+  });
+
+  const USE = `
+    const nodes = ${JSON.stringify(README_URLS.slice(0, 3))};
+    const use = async (redlock) => {
+      const lock = await redlock.acquire('orders', { ttl: 30_000, waitTime: 0 });
+      lock.assertHeld();
+      await lock.release();
+    };`;
+
+  it('is right that Jest fakes nextTick: a Redlock that is connected goes on, another can not connect', async () => {
+    await runIn(
+      'jest',
+      `import { afterEach, expect, jest, test } from '@jest/globals';
+      import { Redlock } from 'quorlock';
+      ${USE}
+      afterEach(() => jest.useRealTimers());
+      test('connected', async () => {
+        const redlock = new Redlock(nodes);
+        await use(redlock);
+        jest.useFakeTimers();
+        await use(redlock);
+        jest.advanceTimersByTime(3_600_000);
+        await use(redlock);
+        jest.useRealTimers();
+        await use(redlock);
+        await redlock.close();
+      });
+      test('not connected', async () => {
+        jest.useFakeTimers();
+        const redlock = new Redlock(nodes, { connectTimeout: 300 });
+        await expect(use(redlock)).rejects.toThrow('no connection within 300 ms');
+        jest.useRealTimers();
+        await redlock.close();
+      });`,
+    );
+  });
+
+  it('is right about fake timers before the import: fake time that passes ends locks, and is told of', async () => {
+    await runIn(
+      'jest',
+      `import { expect, jest, test } from '@jest/globals';
+      ${USE}
+      test('after them', async () => {
+        jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask'] });
+        const { Redlock } = await import('quorlock');
+        const warnings = [];
+        const redlock = new Redlock(nodes, { onWarning: ({ code }) => warnings.push(code) });
+        const lock = await redlock.acquire('before', { ttl: 30_000 });
+        jest.advanceTimersByTime(3_600_000);
+        expect(lock.remainingValidity()).toBe(0);
+        expect(warnings).toEqual(['QUORLOCK_OWN_CLOCK']);
+        await use(redlock);
+        jest.useRealTimers();
+        await redlock.close();
+      });`,
+    );
+  });
+
+  it('is right about jsdom: locks are had and lost there, and nothing is left open', async () => {
+    await runIn(
+      'jest',
+      `import { expect, test } from '@jest/globals';
+      import { Redlock } from 'quorlock';
+      import { Simulation } from 'quorlock/testing';
+      ${USE}
+      test('locks', async () => {
+        expect([typeof setImmediate, typeof setTimeout(() => undefined, 1)]).toEqual(['undefined', 'number']);
+        const redlock = new Redlock(nodes.map((node) => new URL(node)));
+        await use(redlock);
+        const lock = await redlock.acquire('short', { ttl: 1_000 });
+        await new Promise((resolve) => lock.signal.addEventListener('abort', resolve));
+        expect(() => lock.assertHeld()).toThrow('validity');
+        await redlock.using('kept', { ttl: 1_000 }, async (kept) => kept.signal.throwIfAborted());
+        const permits = await redlock.semaphore('permits', 3).acquireMany(2);
+        await permits.release();
+        await redlock.close();
+      });
+      test('constructor', () => {
+        expect(() => new Redlock([...nodes.slice(0, 2), 'nonsense'])).toThrow('nodes[2]');
+      });
+      test('simulation', async () => {
+        const simulation = new Simulation();
+        await simulation.until(simulation.machine().redlock().acquire('orders'));
+      });`,
+      'jsdom',
+    );
   });
 });
 

@@ -84,6 +84,9 @@ const TIME_AND_CHANCE = [
   /\bMath\.random\b/,
   /\bprocess\.(?:hrtime|uptime)\b/,
   /\bAbortSignal\.timeout\b/,
+  // Fake timers replace them, too.
+  /(?<!platform\.)\bqueueMicrotask\b/,
+  /\bprocess\.nextTick\b/,
   /\bcrypto\.\w/,
   /\brandom(?:Bytes|UUID|Int|Fill)/,
 ];

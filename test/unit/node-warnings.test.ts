@@ -5,12 +5,15 @@ import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 
 const MAX_TTL_MS = 30_000;
 
+const step = (byMs: number) => ({ byMs, mostAheadMs: byMs, withinMs: 1_000 });
+
 function scene() {
   const clock = new VirtualClock();
   const codes: string[] = [];
   const messages: string[] = [];
   const warnings = new NodeWarnings({
     clock,
+    driftFactor: 0.01,
     maxTtl: MAX_TTL_MS,
     warn: ({ code, message }) => {
       codes.push(code);
@@ -73,25 +76,47 @@ describe('clocks of nodes', () => {
     expect(codes).toEqual([]);
   });
 
-  it('that run wrong are told of once an episode, however often that shows', async () => {
+  it('that run wrong are told of now and then as long as they do, however often that shows', async () => {
     const { clock, codes, warnings } = scene();
-    for (let i = 0; i < 1_000; i += 1) warnings.clockDiverged('a', 5, MAX_TTL_MS);
+    for (let i = 0; i < 1_000; i += 1) warnings.clockDiverged('a', step(5_000), MAX_TTL_MS);
     expect(codes).toEqual(['QUORLOCK_CLOCK']);
-    warnings.clockDiverged('b', -5, MAX_TTL_MS);
+    warnings.clockDiverged('b', step(-5_000), MAX_TTL_MS);
     expect(codes).toHaveLength(2);
-    await clock.advance(MAX_TTL_MS);
-    warnings.clockDiverged('a', 5, MAX_TTL_MS);
-    expect(codes).toHaveLength(3);
+    for (let second = 0; second < 90; second += 1) {
+      await clock.advance(1_000);
+      warnings.clockDiverged('a', step(5_000), MAX_TTL_MS);
+    }
+    expect(codes).toHaveLength(5);
   });
 
   it.each([
-    [4_999.6, '5000 ms ahead of'],
-    [-4_999.6, '5000 ms behind'],
-  ])('by %f ms are told of with that, and what to do', (byMs, how) => {
+    [4_999.6, '5000 ms ahead of', 'do not count for 30000 ms'],
+    [-4_999.6, '5000 ms behind', 'it goes on voting'],
+  ])('by %f ms are told of with that, what it means, and what to do', (byMs, how, effect) => {
     const { messages, warnings } = scene();
-    warnings.clockDiverged('a', byMs, MAX_TTL_MS);
+    warnings.clockDiverged('a', step(byMs), MAX_TTL_MS);
     expect(messages[0]).toContain(`the clock of a is ${how} what it should be`);
-    expect(messages[0]).toContain('do not count for 30000 ms. Have its clock slewed');
+    expect(messages[0]).toContain(effect);
+    expect(messages[0]).toContain('Have its clock slewed, not stepped');
+  });
+
+  it.each([
+    [
+      50,
+      'gained 50 ms in 1000 ms (5.0 %), which is more than driftFactor (0.01) allows',
+      'driftFactor to 0.06',
+    ],
+    [
+      -80,
+      'lost 80 ms in 1000 ms (8.0 %), which is more than driftFactor (0.01) allows',
+      'driftFactor to 0.1 ',
+    ],
+    [450, 'gained 450 ms in 1000 ms (45.0 %)', 'Have it slewed more slowly$'],
+  ])('that are slewed, by %f ms a second, are told of with the rate and driftFactor', (byMs, how, raise) => {
+    const { messages, warnings } = scene();
+    warnings.clockDiverged('a', { byMs, mostAheadMs: byMs, withinMs: 1_000 }, MAX_TTL_MS);
+    expect(messages[0]).toContain(how);
+    expect(messages[0]).toMatch(new RegExp(raise));
   });
 });
 

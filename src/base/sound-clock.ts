@@ -1,0 +1,134 @@
+import type { Clock, Timer } from './clock.ts';
+import { messageOf } from './describe.ts';
+import type { RedlockWarning } from './warning.ts';
+
+/** The clocks are compared with each other this often, as long as none jumps: every lock that is looked at reads them. */
+const COMPARE_EVERY_MS = 50;
+
+/** By how much they may part from one comparison to the next without a word, whatever the time in between, … */
+const STEP_MS = 100;
+
+/** … and by which share of it: clocks are slewed, and more slowly than that. */
+const SLEW = 0.01;
+
+/** If reading the clocks takes longer the process was stopped in between, and there is nothing to compare. */
+const LONGEST_READING_MS = 5;
+
+/** What lasts is told of again, but no sooner than this. */
+const REPEAT_MS = 60_000;
+
+const NAMES = { monotonic: 'monotonic clock', wall: 'wall clock', uptime: 'uptime of the host' } as const;
+
+type Which = keyof typeof NAMES;
+
+/**
+ * The clocks of this process, one of which may be wrong. One that can't be read is taken to run on as the monotonic clock
+ * does, so that it never hides what the others say. If they disagree, that is told of as what it is: a matter of this
+ * process, and of no node.
+ */
+export class SoundClock implements Clock {
+  readonly #clock: Clock;
+  readonly #warn: (warning: RedlockWarning) => void;
+  #monotonic = 0;
+  /** How far wall clock and uptime were ahead of the monotonic clock when last read. */
+  readonly #ahead = { wall: 0, uptime: 0 };
+  #compared: { readonly monotonic: number; readonly wall: number; readonly uptime: number } | undefined;
+  readonly #toldUntilMs = new Map<string, number>();
+
+  constructor(clock: Clock, warn: (warning: RedlockWarning) => void) {
+    this.#clock = clock;
+    this.#warn = warn;
+  }
+
+  monotonic(): number {
+    const now = this.#read('monotonic');
+    if (now !== undefined) this.#monotonic = now;
+    return this.#monotonic;
+  }
+
+  wall(): number {
+    const monotonic = this.monotonic();
+    const wall = this.#orAsBefore('wall', monotonic);
+    if (this.#isDue(monotonic, 'wall', wall)) {
+      this.#compare({ monotonic, wall, uptime: this.#orAsBefore('uptime', monotonic) });
+    }
+    return wall;
+  }
+
+  uptime(): number {
+    const monotonic = this.monotonic();
+    const uptime = this.#orAsBefore('uptime', monotonic);
+    if (this.#isDue(monotonic, 'uptime', uptime)) {
+      this.#compare({ monotonic, wall: this.#orAsBefore('wall', monotonic), uptime });
+    }
+    return uptime;
+  }
+
+  after(delayMs: number, callback: () => void, options?: { readonly keepAlive?: boolean }): Timer {
+    return this.#clock.after(delayMs, callback, options);
+  }
+
+  /** Whether the clocks are to be compared: now and then, and as soon as one that was just read has jumped. */
+  #isDue(monotonic: number, which: 'wall' | 'uptime', now: number): boolean {
+    if (this.#compared === undefined) return true;
+    const passedMs = monotonic - this.#compared.monotonic;
+    return passedMs >= COMPARE_EVERY_MS || Math.abs(now - this.#compared[which] - passedMs) > STEP_MS;
+  }
+
+  #orAsBefore(which: 'wall' | 'uptime', monotonic: number): number {
+    const now = this.#read(which);
+    if (now === undefined) return monotonic + this.#ahead[which];
+    this.#ahead[which] = now - monotonic;
+    return now;
+  }
+
+  /** Undefined for a clock that can't be read; then that is told of. */
+  #read(which: Which): number | undefined {
+    let why: string;
+    try {
+      const now = this.#clock[which]();
+      if (Number.isFinite(now)) return now;
+      why = `it says ${now}`;
+    } catch (error) {
+      why = messageOf(error);
+    }
+    this.#tell(
+      `unreadable ${which}`,
+      `the ${NAMES[which]} of this process can't be read (${why}). It goes by its other clocks: a time in which only this one ` +
+        'would have counted is not taken off its locks. No node is to blame. Mend what replaces or forbids that clock',
+    );
+    return undefined;
+  }
+
+  #compare(now: { readonly monotonic: number; readonly wall: number; readonly uptime: number }): void {
+    if (this.monotonic() - now.monotonic > LONGEST_READING_MS) return;
+    const before = this.#compared;
+    this.#compared = now;
+    if (before === undefined) return;
+    const passedMs = now.monotonic - before.monotonic;
+    const uptimeMs = now.uptime - before.uptime - passedMs;
+    const wallMs = now.wall - before.wall - passedMs;
+    const isFar = (ms: number) => Math.abs(ms) > STEP_MS + SLEW * passedMs;
+    // A host that was suspended: on Linux its monotonic clock did not count, the two others did.
+    if (!isFar(uptimeMs - wallMs)) return;
+    if (isFar(uptimeMs)) this.#tellOfJump('uptime', uptimeMs, passedMs);
+    if (isFar(wallMs)) this.#tellOfJump('wall', wallMs, passedMs);
+  }
+
+  #tellOfJump(which: 'wall' | 'uptime', byMs: number, passedMs: number): void {
+    const how = byMs > 0 ? 'ahead of' : 'behind';
+    const effect = byMs > 0 ? 'Locks that are held end that much sooner' : 'No lock lives longer for it';
+    this.#tell(
+      `jump of ${which}`,
+      `the ${NAMES[which]} went ${Math.round(Math.abs(byMs))} ms ${how} the other clocks of this process within ` +
+        `${Math.round(passedMs)} ms. ${effect}. No node is to blame. Have the clock of this host slewed, not stepped`,
+    );
+  }
+
+  #tell(what: string, message: string): void {
+    const nowMs = this.#monotonic;
+    if (nowMs < (this.#toldUntilMs.get(what) ?? Number.NEGATIVE_INFINITY)) return;
+    this.#toldUntilMs.set(what, nowMs + REPEAT_MS);
+    this.#warn({ code: 'QUORLOCK_OWN_CLOCK', message });
+  }
+}
