@@ -1,7 +1,7 @@
 import type { Argument } from './key-store.ts';
 
 /** Arguments of a batch before those of its operations, of an operation, and of a long one; see `wire/lua/batch.lua`. */
-const HEADER_LENGTH = 7;
+export const HEADER_LENGTH = 7;
 const OPERATION_LENGTH = 5;
 const LONG_LENGTH = 8;
 const RUN_LENGTH = 4;

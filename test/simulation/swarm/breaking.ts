@@ -1,11 +1,11 @@
 import type { Clock } from '../../../src/base/clock.ts';
+import { HEADER_LENGTH } from '../../../src/testing/batch-request.ts';
 import type { Machine } from '../../../src/testing/machine.ts';
 import type { SimulatedClient } from '../../../src/testing/simulated-client.ts';
 import { batchScript } from '../../../src/wire/scripts.ts';
 import type { Broken } from './mix.ts';
 
-/** Where the operations of a batch begin among its arguments, how many arguments each has, and where its number is. */
-const HEADER_LENGTH = 6;
+/** How many arguments each operation of a batch has, and where its number is. */
 const OPERATION_LENGTH = 5;
 const NUMBER_AT = 4;
 
