@@ -70,11 +70,12 @@ export class Redlock {
   #closed: Promise<void> | undefined;
 
   /**
-   * Connects to the nodes whose URLs are given, and uses the clients that are given.
+   * Connects to the nodes whose URLs are given, and to where the clients that are given connect.
    *
-   * @param nodes one source a node: a `redis://` or `rediss://` URL, or an ioredis client (`Redis` or `Cluster`).
+   * @param nodes one source a node: a `redis://` or `rediss://` URL, or an ioredis client (`Redis` or `Cluster`),
+   *   of which the Redlock makes one of its own.
    *   Every node is a master of its own; an odd number is best. All programs that share locks need the same list.
-   * @throws {TypeError} a node that is none, the same node twice, an option of a wrong type or name
+   * @throws {TypeError} a node that is none or can't be duplicated, the same node twice, an option of a wrong type or name
    * @throws {RangeError} no node, or an option out of its bounds
    */
   constructor(nodes: readonly NodeSource[], options: RedlockOptions = {}) {
@@ -89,7 +90,7 @@ export class Redlock {
     this.#clients = openNodes(nodes);
     const warn = outsideOurs(options.onWarning ?? emitWarning);
     const usesMarker = settings.quarantine !== 'off';
-    warnOfNodes(this.#clients, nodes, usesMarker, warn);
+    warnOfNodes(this.#clients, usesMarker, warn);
     const quorumSettings = {
       ...settings,
       clock: new SoundClock(clock, warn),
@@ -277,7 +278,7 @@ export class Redlock {
    * Ends everything. New calls, and those that wait, reject with a {@link ClosedError}. The signals of the routines of
    * `using` that run abort with one, and their locks are kept until each has settled, for `closeTimeout` at the most; then
    * they are left to expire. Locks of `acquire` are released at once. In the end timers stop, and the connections that this
-   * Redlock made are closed; clients that were handed in stay open.
+   * Redlock made are closed; clients that were handed in are not touched.
    *
    * Resolves when all of that is done, after `closeTimeout` at the latest (or about two node timeouts, if that is longer),
    * never rejects, and may be called again. A routine of `using` that awaits it waits for itself, until `closeTimeout` is

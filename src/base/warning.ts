@@ -1,8 +1,6 @@
 /** Something that works but weakens what a lock promises. */
 export interface RedlockWarning {
-  readonly code: /** A client that was handed in has driver options under which commands may run late or twice. */
-    | 'QUORLOCK_UNSAFE_CLIENT'
-    /** The number of nodes is even. */
+  readonly code: /** The number of nodes is even. */
     | 'QUORLOCK_EVEN_NODES'
     /** A node may throw locks away when its memory is full. */
     | 'QUORLOCK_EVICTION'

@@ -1,19 +1,14 @@
 import { URL } from 'node:url';
 import { describe, describeKind, shorten } from '../base/describe.ts';
 import type { Client } from '../wire/client.ts';
-import {
-  addressOf,
-  adoptIoredis,
-  connectByUrl,
-  type IoredisClient,
-  isIoredisClient,
-  unreadableSettingOf,
-} from '../wire/ioredis.ts';
+import { addressOf, connectAs, connectByUrl } from '../wire/ioredis.ts';
+import { DuplicateError, type IoredisClient, isIoredisClient } from '../wire/ioredis-duplicate.ts';
 import { checkNodeUrl } from './node-url.ts';
 
 /**
  * One node of the quorum: the URL of a Redis master, `redis://` or `rediss://`, or an ioredis client, `Redis` or
- * `Cluster`, that stays its owner's, or a {@link Client} of another driver.
+ * `Cluster`, or a {@link Client} of another driver. An ioredis client only says how to connect: it is duplicated, and
+ * nothing is sent on it.
  */
 export type NodeSource = string | URL | IoredisClient | Client;
 
@@ -41,11 +36,16 @@ export function openNodes(sources: readonly NodeSource[]): readonly Client[] {
   return sources.map((source, index) => {
     if (isClient(source)) return source;
     try {
-      const client = isUrl(source) ? connectByUrl(new URL(String(source))) : adoptIoredis(source);
+      const client = isUrl(source) ? connectByUrl(new URL(String(source))) : connectAs(source);
       opened.push(client);
       return client;
-    } catch {
+    } catch (error) {
       for (const client of opened) client.close();
+      if (error instanceof DuplicateError) {
+        throw new TypeError(
+          `nodes[${index}] could not be duplicated, and the library needs a connection of its own: ${error.message}`,
+        );
+      }
       // The driver's error would tell the URL, and with it the password.
       throw new TypeError(`nodes[${index}] could not be opened: its driver refused it`);
     }
@@ -71,10 +71,6 @@ function checkSource(source: unknown, index: number): void {
   if (isClient(source)) return;
   if (!isIoredisClient(source)) {
     throw new TypeError(`${name} must be a URL or an ioredis client: got ${describe(source)}`);
-  }
-  const unreadable = unreadableSettingOf(source);
-  if (unreadable !== undefined) {
-    throw new TypeError(`${name} must not have ${unreadable}: an answer of the node would not be understood`);
   }
 }
 

@@ -2,27 +2,13 @@ import { list, shorten } from '../base/describe.ts';
 import { platform } from '../base/platform.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Client } from '../wire/client.ts';
-import type { NodeSource } from './nodes.ts';
 
-/** Clients that were handed in and warned of; one program may make several Redlocks of the same clients. */
-const warnedOf = new WeakSet<object>();
-
-/** Tells of nodes that work but weaken what a lock promises, once a client. */
+/** Tells of nodes that work but weaken what a lock promises. */
 export function warnOfNodes(
   clients: readonly Client[],
-  sources: readonly NodeSource[],
   usesMarker: boolean,
   warn: (warning: RedlockWarning) => void,
 ): void {
-  clients.forEach((client, index) => {
-    const source = sources[index];
-    if (client.unsafeSettings.length === 0 || typeof source !== 'object' || warnedOf.has(source)) return;
-    warnedOf.add(source);
-    warn({
-      code: 'QUORLOCK_UNSAFE_CLIENT',
-      message: `the client of ${shorten(client.address)} has settings that are unsafe for locks. ${client.unsafeSettings.join('. ')}`,
-    });
-  });
   const clusters = clients.filter(({ isCluster }) => isCluster);
   if (usesMarker && clusters.length > 0) {
     warn({

@@ -30,7 +30,6 @@ export interface ClientTrace {
 export class SimulatedClient implements Client {
   readonly address: string;
   readonly isCluster: boolean = false;
-  readonly unsafeSettings: readonly string[] = [];
   readonly rules: NetworkRules;
   readonly #trace: ClientTrace | undefined;
   readonly #server: SimulatedServer;

@@ -37,8 +37,6 @@ export interface Client {
   readonly state: ConnectionState;
   /** Why the state is not `ready`, as far as it is known. Never holds a password. */
   readonly stateReason: string;
-  /** Settings of the driver under which commands may run late or twice; each says what to set instead. */
-  readonly unsafeSettings: readonly string[];
   /** Calls `listener` after every change of `state`, and on every new connection. Returns how to stop. */
   onStateChange(listener: () => void): () => void;
   /** EVALSHA. Rejects with the server's error, or when the connection is lost. May never settle. */
@@ -58,9 +56,9 @@ export interface Client {
    * Drops the connection and makes a new one, which may lead to another server: the address of a master may be that of
    * its successor by now. Does not wait.
    *
-   * @returns whether it does so: not while a connection is being made anyway, nor if that is the business of another owner
+   * @returns whether it does so: not while a connection is being made anyway
    */
   reconnect(): boolean;
-  /** Drops the connection, if this port made it; leaves a client that was handed in alone. Does not wait. */
+  /** Drops the connection. Does not wait. */
   close(): void;
 }

@@ -1,7 +1,7 @@
 import { messageOf, onOneLine } from '../base/describe.ts';
 
 /** What the options of an ioredis client tell of its connection; those of a Cluster's nodes are in `redisOptions`. */
-interface ConnectionOptions {
+export interface ConnectionOptions {
   readonly tls?: unknown;
   readonly password?: unknown;
   readonly sentinelPassword?: unknown;

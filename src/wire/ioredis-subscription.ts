@@ -33,7 +33,6 @@ export class IoredisSubscription implements Subscription {
   readonly #client: Subscribable;
   readonly #channel: string;
   readonly #events: SubscriptionEvents;
-  readonly #options: object;
   #own: Subscribable | undefined;
   #isClosed = false;
   readonly #ready = () => this.#subscribe();
@@ -42,12 +41,11 @@ export class IoredisSubscription implements Subscription {
     if (channel === this.#channel) this.#events.heard(message ?? '');
   };
 
-  /** @param options of a connection of its own, beside those of the client */
-  constructor(client: Subscribable, channel: string, events: SubscriptionEvents, options: object = {}) {
+  /** @param client one of the library's own; a connection of its own takes over its options */
+  constructor(client: Subscribable, channel: string, events: SubscriptionEvents) {
     this.#client = client;
     this.#channel = channel;
     this.#events = events;
-    this.#options = options;
     client.on('ready', this.#ready);
     if (client.status === 'ready') this.#subscribe();
   }
@@ -83,7 +81,7 @@ export class IoredisSubscription implements Subscription {
   }
 
   #connect(): void {
-    const own = this.#client.duplicate({ ...LISTENER_OPTIONS, ...this.#options });
+    const own = this.#client.duplicate(LISTENER_OPTIONS);
     this.#own = own;
     this.#client.off('ready', this.#ready);
     // Without a listener the driver prints connection errors; it tries again by itself.

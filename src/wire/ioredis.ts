@@ -3,63 +3,12 @@ import { messageOf } from '../base/describe.ts';
 import { slotOf } from '../base/hash-slot.ts';
 import type { Client, ConnectionState, Subscription, SubscriptionEvents } from './client.ts';
 import { evalshaSenderOf, type SendEvalsha } from './ioredis-command.ts';
-import { IoredisReason } from './ioredis-reason.ts';
-import { endSilenceWithConnection, reconnectInRealTime, SOCKET_TIMEOUT_MS } from './ioredis-silence.ts';
+import { duplicateOf, type IoredisClient, type OwnClient } from './ioredis-duplicate.ts';
+import { SAFE_OPTIONS } from './ioredis-options.ts';
+import { fallBackToOldProtocol } from './ioredis-protocol.ts';
+import { type ConnectionOptions, IoredisReason } from './ioredis-reason.ts';
+import { endSilenceWithConnection, reconnectInRealTime } from './ioredis-silence.ts';
 import { IoredisSubscription, type Subscribable } from './ioredis-subscription.ts';
-
-/** What an ioredis client, version 5 or 6, `Redis` or `Cluster`, has in common as far as it is used here. */
-export interface IoredisClient {
-  readonly status: string;
-  readonly isCluster: boolean;
-  readonly options: object;
-  evalsha(sha1: string, numberOfKeys: number, ...args: (string | number)[]): Promise<unknown>;
-  eval(source: string, numberOfKeys: number, ...args: (string | number)[]): Promise<unknown>;
-  on(event: string, listener: (error: Error) => void): unknown;
-  off(event: string, listener: (error: Error) => void): unknown;
-  connect(): Promise<void>;
-}
-
-/** Whether something handed in by a caller is an ioredis client. */
-export function isIoredisClient(candidate: unknown): candidate is IoredisClient {
-  if (typeof candidate !== 'object' || candidate === null) return false;
-  const {
-    status,
-    evalsha,
-    eval: evalScript,
-    on,
-  } = candidate as Partial<Record<keyof IoredisClient, unknown>>;
-  return (
-    typeof status === 'string' &&
-    typeof evalsha === 'function' &&
-    typeof evalScript === 'function' &&
-    typeof on === 'function'
-  );
-}
-
-/** Longest pause between two attempts to connect again. */
-const LONGEST_RECONNECT_MS = 500;
-
-function retryStrategy(attempt: number): number {
-  return Math.min(25 * 2 ** Math.min(attempt, 10), LONGEST_RECONNECT_MS);
-}
-
-/**
- * The driver options a lock needs: a command is sent now or fails now. Nothing is queued for later, nothing is
- * sent twice, and a connection that was lost, or died without a word, is made anew for ever, soon.
- */
-const SAFE_OPTIONS = {
-  // The driver's own check needs INFO. A node is looked at on each connection anyway, and waits for one that is loading.
-  enableReadyCheck: false,
-  enableOfflineQueue: false,
-  autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: 0,
-  autoResubscribe: false,
-  retryStrategy,
-  connectTimeout: 2_000,
-  disconnectTimeout: 100,
-  socketTimeout: SOCKET_TIMEOUT_MS,
-  connectionName: 'quorlock',
-};
 
 /** What a URL must not set in its query: the driver would prefer it. */
 export const SAFE_OPTION_NAMES: readonly string[] = Object.keys(SAFE_OPTIONS);
@@ -67,44 +16,39 @@ export const SAFE_OPTION_NAMES: readonly string[] = Object.keys(SAFE_OPTIONS);
 /** Connects to one node with safe driver options. */
 export function connectByUrl(url: URL): Client {
   // A URL's own spelling of itself: of `REDISS://` the driver makes a connection without TLS.
-  const redis = new Redis(url.href, SAFE_OPTIONS);
-  const adapter = new IoredisAdapter(redis, (again) => redis.disconnect(again));
-  // Without a listener the driver prints connection errors; here a vote carries them. A client that was handed
-  // in stays as its owner made it.
-  redis.on('error', (error) => adapter.noteError(error));
-  endSilenceWithConnection(redis);
-  reconnectInRealTime(redis);
-  return adapter;
+  return clientOver(new Redis(url.href, SAFE_OPTIONS));
 }
 
-/** Wraps a client that the caller made and will close. */
-export function adoptIoredis(client: IoredisClient): Client {
-  return new IoredisAdapter(client, undefined);
+/**
+ * Connects to where the program's client does.
+ *
+ * @throws {DuplicateError} it can't be duplicated
+ */
+export function connectAs(client: IoredisClient): Client {
+  const { protocol } = client.options as KnownOptions;
+  return clientOver(duplicateOf(client), protocol === 2);
 }
 
-interface KnownOptions {
+/** @param speaksOldProtocol whether what it connects to is known to know RESP2, and may not know how to refuse RESP3 */
+export function clientOver(own: OwnClient, speaksOldProtocol = false): Client {
+  if (!own.isCluster) fallBackToOldProtocol(own, speaksOldProtocol);
+  endSilenceWithConnection(own);
+  reconnectInRealTime(own);
+  return new IoredisAdapter(own);
+}
+
+interface KnownOptions extends ConnectionOptions {
   readonly host?: string;
   readonly port?: number;
   readonly path?: string;
   readonly sentinels?: readonly KnownOptions[] | null;
   readonly name?: string;
-  readonly keyPrefix?: string;
   readonly db?: number;
-  readonly enableOfflineQueue?: boolean;
-  readonly autoResendUnfulfilledCommands?: boolean;
-  readonly stringNumbers?: boolean;
-  readonly redisOptions?: KnownOptions;
-}
-
-/** A setting of a client under which the answers of the script are others, as the client's owner wrote it. */
-export function unreadableSettingOf(client: IoredisClient): string | undefined {
-  const { stringNumbers, redisOptions } = client.options as KnownOptions;
-  if (stringNumbers) return 'stringNumbers: true';
-  return redisOptions?.stringNumbers ? 'redisOptions.stringNumbers: true' : undefined;
+  readonly protocol?: number;
 }
 
 /** Where a client connects to: `host:port`, a socket's path, or the name of what finds it. */
-export function addressOf(client: IoredisClient): string {
+export function addressOf(client: Pick<IoredisClient, 'options' | 'isCluster'>): string {
   const { path, host, port, sentinels, name } = client.options as KnownOptions;
   if (client.isCluster) return `cluster ${firstStartupNode(client)}`;
   if (sentinels) return `sentinel ${name} of ${hostAndPort(sentinels[0]?.host, sentinels[0]?.port)}`;
@@ -115,7 +59,7 @@ function hostAndPort(host = 'localhost', port = 6379): string {
   return `${host.toLowerCase()}:${port}`;
 }
 
-function firstStartupNode(client: IoredisClient): string {
+function firstStartupNode(client: object): string {
   const { startupNodes } = client as { startupNodes?: readonly unknown[] };
   const [node] = startupNodes ?? [];
   if (typeof node === 'object' && node !== null) {
@@ -139,10 +83,7 @@ const STATUS_EVENTS = ['connecting', 'connect', 'ready', 'close', 'reconnecting'
 class IoredisAdapter implements Client {
   readonly address: string;
   readonly isCluster: boolean;
-  readonly unsafeSettings: readonly string[];
-  readonly #client: IoredisClient;
-  readonly #disconnect: ((again: boolean) => void) | undefined;
-  readonly #keyPrefix: string;
+  readonly #client: OwnClient;
   readonly #evalsha: SendEvalsha;
   readonly #listeners = new Set<() => void>();
   readonly #following: readonly (readonly [event: string, listener: (error: Error) => void])[];
@@ -151,22 +92,16 @@ class IoredisAdapter implements Client {
   /** Why the client is not in the database that it should be in. */
   #selectError: string | undefined;
 
-  /** @param disconnect how to end the connection, and whether to make another one; undefined for a client that belongs to the caller */
-  constructor(client: IoredisClient, disconnect: ((again: boolean) => void) | undefined) {
+  constructor(client: OwnClient) {
     this.#client = client;
-    this.#disconnect = disconnect;
     this.address = addressOf(client);
     this.isCluster = client.isCluster;
     const options = client.options as KnownOptions;
     this.#reason = new IoredisReason(options);
-    this.#keyPrefix = options.keyPrefix ?? '';
     this.#evalsha =
       evalshaSenderOf(client) ?? ((sha1, keys, args) => client.evalsha(sha1, keys.length, ...keys, ...args));
-    this.unsafeSettings = disconnect === undefined ? unsafeSettingsOf(options) : [];
     const tell = () => this.#tell();
     this.#following = [
-      // That of a client of our own goes on after the end, see connectByUrl.
-      ...(disconnect === undefined ? [['error', (error: Error) => this.noteError(error)] as const] : []),
       ['connecting', () => this.#reason.connecting()],
       ['connect', () => this.#reason.connected()],
       ['ready', () => this.#reason.ready()],
@@ -175,6 +110,8 @@ class IoredisAdapter implements Client {
       ...STATUS_EVENTS.map((event): [string, () => void] => [event, tell]),
     ];
     for (const [event, listener] of this.#following) client.on(event, listener);
+    // Without a listener the driver prints connection errors, also after the end; here a vote carries them.
+    client.on('error', (error) => this.#noteError(error));
     if (client.status !== 'ready') return;
     this.#reason.ready();
     this.#select(options.db ?? 0, tell);
@@ -186,12 +123,6 @@ class IoredisAdapter implements Client {
         return this.#selectError === undefined ? 'ready' : 'down';
       case 'end':
         return 'ended';
-      case 'wait':
-        // A lazy client connects when it is first needed, and this is when.
-        this.#client.connect().catch(() => {
-          // Its state tells.
-        });
-        return 'connecting';
       default:
         return this.#everFailed ? 'down' : 'connecting';
     }
@@ -202,50 +133,54 @@ class IoredisAdapter implements Client {
     return this.#reason.text(this.#client.status);
   }
 
-  noteError(error: Error): void {
-    this.#reason.failed(error);
-    // What is told of a connection that is lost already is now more exact.
-    if (this.state !== 'ready') this.#tell();
-  }
-
   onStateChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#evalsha(sha1, keys, args);
+    return this.#refusal() ?? this.#evalsha(sha1, keys, args);
   }
 
   eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#client.eval(source, keys.length, ...keys, ...args);
+    return this.#refusal() ?? this.#client.eval(source, keys.length, ...keys, ...args);
   }
 
   subscribe(channel: string, events: SubscriptionEvents): Subscription | undefined {
     // PUBLISH does not tell how many in all of a Cluster have heard it.
     if (this.isCluster) return undefined;
-    return new IoredisSubscription(this.#client as IoredisClient & Subscribable, channel, events, {
-      retryStrategy,
-    });
+    return new IoredisSubscription(this.#client as OwnClient & Subscribable, channel, events);
   }
 
   slotOf(key: string): number {
-    return this.isCluster ? slotOf(this.#keyPrefix + key) : 0;
+    return this.isCluster ? slotOf(key) : 0;
   }
 
   reconnect(): boolean {
-    if (this.#disconnect === undefined || this.#client.status !== 'ready') return false;
-    this.#disconnect(true);
+    if (this.#client.status !== 'ready') return false;
+    this.#client.disconnect(true);
     return true;
   }
 
   close(): void {
     for (const [event, listener] of this.#following) this.#client.off(event, listener);
-    this.#disconnect?.(false);
+    this.#client.disconnect();
+  }
+
+  #noteError(error: Error): void {
+    this.#reason.failed(error);
+    // What is told of a connection that is lost already is now more exact.
+    if (this.state !== 'ready') this.#tell();
   }
 
   #tell(): void {
     for (const listener of this.#listeners) listener();
+  }
+
+  /** A Cluster that is not there would have what it is sent wait until it is. */
+  #refusal(): Promise<never> | undefined {
+    if (!this.isCluster || this.#client.status === 'ready') return undefined;
+    return Promise.reject(new Error(this.stateReason));
   }
 
   #lost(): void {
@@ -267,16 +202,4 @@ class IoredisAdapter implements Client {
       changed();
     });
   }
-}
-
-function unsafeSettingsOf(options: KnownOptions): readonly string[] {
-  const settings = { ...options, ...options.redisOptions };
-  const unsafe: string[] = [];
-  if ((options.enableOfflineQueue ?? settings.enableOfflineQueue) !== false) {
-    unsafe.push('enableOfflineQueue: set it to false, or commands queued during an outage run late');
-  }
-  if (settings.autoResendUnfulfilledCommands !== false) {
-    unsafe.push('autoResendUnfulfilledCommands: set it to false, or commands run twice after a reconnect');
-  }
-  return unsafe;
 }

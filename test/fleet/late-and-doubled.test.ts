@@ -11,7 +11,7 @@ import { fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing.ts';
 import { findOverlaps, type Interval } from '../../src/testing/checkers/overlaps.ts';
 import { findTokenFaults, type Grant } from '../../src/testing/checkers/tokens.ts';
 import { Dice } from '../../src/testing/dice.ts';
-import { adoptIoredis } from '../../src/wire/ioredis.ts';
+import { clientOver } from '../../src/wire/ioredis.ts';
 import type { Operation } from '../../src/wire/operation.ts';
 import { nodeAt, startDeployment } from '../support/deployment.ts';
 import { expectNoKeys, keysOn, LONG_TTL_MS } from '../support/lock-keys.ts';
@@ -64,7 +64,7 @@ class Wire {
       isHeard: () => true,
       deadlineUs: () => deadlineUs,
     };
-    this.#mailbox = new Mailbox(adoptIoredis(client), new SystemClock(), header, {
+    this.#mailbox = new Mailbox(clientOver(client), new SystemClock(), header, {
       answered: () => undefined,
       done: (_, reply) => reply,
       undone: () => undefined,

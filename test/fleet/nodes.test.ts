@@ -1,6 +1,6 @@
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { LockReleasedError, NoQuorumError, Redlock, type RedlockWarning } from '../../src/index.ts';
+import { LockReleasedError, NoQuorumError, Redlock } from '../../src/index.ts';
 import { BRISK, nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
 import {
   expectNoKeys,
@@ -435,25 +435,6 @@ describe('three nodes', () => {
 
       expect(await Promise.all(clients.map((each) => each.ping()))).toEqual(['PONG', 'PONG', 'PONG']);
       await expectNoKeys(fleet, 'lock:handed in');
-    });
-
-    it('that are unsafe work and are warned of once; safe ones are not', async () => {
-      const unsafe = [client(fleet.nodes[0]?.port, {}), client(fleet.nodes[1]?.port, {})];
-      const clients = [...unsafe, client(fleet.nodes[2]?.port)];
-      const warnings: RedlockWarning[] = [];
-      const options = { ...PATIENT, onWarning: (warning: RedlockWarning) => warnings.push(warning) };
-
-      await using redlock = new Redlock(clients, options);
-      await (await redlock.acquire('unsafe')).release();
-      await using again = new Redlock(clients, options);
-      await (await again.acquire('unsafe')).release();
-
-      expect(warnings.map(({ code }) => code)).toEqual(['QUORLOCK_UNSAFE_CLIENT', 'QUORLOCK_UNSAFE_CLIENT']);
-      for (const [index, { message }] of warnings.entries()) {
-        expect(message).toContain(`127.0.0.1:${fleet.nodes[index]?.port}`);
-        expect(message).toContain('enableOfflineQueue');
-        expect(message).toContain('autoResendUnfulfilledCommands');
-      }
     });
 
     it('that connect only when they are first used do so', async () => {

@@ -32,6 +32,7 @@ const FAILURES = [
   'Late ACQUIRE',
   'Doubled command',
   'Offline queue',
+  'A client that the program goes on using',
   'Hung promise',
   'Refused release',
   'Shortening extension',

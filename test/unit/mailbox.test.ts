@@ -22,7 +22,6 @@ interface Call {
 class HandClient implements Client {
   readonly address = 'by hand';
   isCluster = false;
-  readonly unsafeSettings: readonly string[] = [];
   readonly stateReason = 'as the test says';
   state: ConnectionState = 'ready';
   readonly calls: Call[] = [];

@@ -13,14 +13,24 @@ class LooksLikeIoredis extends EventEmitter {
   readonly options: object = { host: 'one', port: 1 };
   readonly evalsha = () => Promise.resolve();
   readonly eval = () => Promise.resolve();
-  readonly connect = () => Promise.resolve();
+  readonly disconnect = () => {
+    this.isOpen = false;
+  };
+  readonly duplicate: (options: object) => unknown = (options) => {
+    const duplicate = new LooksLikeIoredis();
+    Object.assign(duplicate.options, this.options, options);
+    this.duplicates.push(duplicate);
+    return duplicate;
+  };
+  readonly duplicates: LooksLikeIoredis[] = [];
+  isOpen = true;
 }
 
-class FailsToOpen extends LooksLikeIoredis {
+class CanNotBeDuplicated extends LooksLikeIoredis {
   override readonly options = { host: 'two', port: 2 };
-  override on(): this {
-    throw new Error('redis://:secret@two');
-  }
+  override readonly duplicate = () => {
+    throw new Error('no way to redis://user:secret@two');
+  };
 }
 
 /** What is thrown for these nodes, which must not repeat what may be a password. */
@@ -216,25 +226,23 @@ describe('nodes', () => {
     }
   });
 
-  it('with a client that turns numbers into strings are refused', () => {
-    const redis = new Redis({ lazyConnect: true, stringNumbers: true });
-    expect(refusalOf('redis://one', redis).message).toBe(
-      'nodes[1] must not have stringNumbers: true: an answer of the node would not be understood',
-    );
-    const cluster = new Cluster([], { lazyConnect: true, redisOptions: { stringNumbers: true } });
-    expect(refusalOf(cluster).message).toBe(
-      'nodes[0] must not have redisOptions.stringNumbers: true: an answer of the node would not be understood',
-    );
-    checkNodes([new Redis({ lazyConnect: true, stringNumbers: false })]);
-    checkNodes([new Cluster([], { lazyConnect: true, redisOptions: { stringNumbers: false } })]);
+  it('with a client that turns numbers into strings are taken: its duplicate does not', () => {
+    checkNodes([new Redis({ lazyConnect: true, stringNumbers: true })]);
+    checkNodes([new Cluster([], { lazyConnect: true, redisOptions: { stringNumbers: true } })]);
   });
 
-  it('of which one can not be opened leave none open, and the error has no URL in it', () => {
+  it('of which one can not be duplicated leave none open, and the error has no password in it', () => {
     const first = new LooksLikeIoredis();
-    const error = thrownBy(() => openNodes([first, new FailsToOpen()]));
-    expect(error).toEqual(new TypeError('nodes[1] could not be opened: its driver refused it'));
+    const error = thrownBy(() => openNodes([first, new CanNotBeDuplicated()]));
+    expect(error).toEqual(
+      new TypeError(
+        'nodes[1] could not be duplicated, and the library needs a connection of its own: ' +
+          'its duplicate() threw no way to redis://two',
+      ),
+    );
     expect(error).not.toHaveProperty('cause');
     expect(first.eventNames()).toEqual([]);
+    expect(first.duplicates.map(({ isOpen }) => isOpen)).toEqual([false]);
   });
 
   it.each<[string | number, string]>([

@@ -1,0 +1,122 @@
+import { SOCKET_TIMEOUT_MS } from './ioredis-silence.ts';
+
+/** Longest pause between two attempts to connect again. */
+const LONGEST_RECONNECT_MS = 500;
+
+function retryStrategy(attempt: number): number {
+  return Math.min(25 * 2 ** Math.min(attempt, 10), LONGEST_RECONNECT_MS);
+}
+
+/** What the driver does with one connection. Nothing is sent twice, and no command waits for another connection. */
+const SAFE_CONNECTION = {
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  connectTimeout: 2_000,
+  disconnectTimeout: 100,
+  socketTimeout: SOCKET_TIMEOUT_MS,
+  connectionName: 'quorlock',
+} as const;
+
+/**
+ * The driver options a lock needs: a command is sent now or fails now. Nothing is queued for later, nothing is
+ * sent twice, and a connection that was lost, or died without a word, is made anew for ever, soon.
+ */
+export const SAFE_OPTIONS = {
+  ...SAFE_CONNECTION,
+  // The driver's own check needs INFO. A node is looked at on each connection anyway, and waits for one that is loading.
+  enableReadyCheck: false,
+  enableOfflineQueue: false,
+  autoResubscribe: false,
+  retryStrategy,
+} as const;
+
+/** What a program may have its own client do with commands and answers, and a lock must not have done with its own. */
+const PLAIN_COMMANDS = {
+  keyPrefix: '',
+  enableAutoPipelining: false,
+  showFriendlyErrorStack: false,
+  scripts: null,
+} as const;
+
+/** As {@link PLAIN_COMMANDS}, for one connection. */
+const PLAIN_CONNECTION = {
+  ...PLAIN_COMMANDS,
+  stringNumbers: false,
+  replyMapping: 'legacy',
+  monitor: false,
+  commandTimeout: null,
+  reconnectOnError: null,
+} as const;
+
+/** By the name of the option. */
+export type DriverOptions = Readonly<Record<string, unknown>>;
+
+/**
+ * The options of a connection of the library's own that leads where a program's `Redis` leads. Those that say how to
+ * connect stay the program's: address, TLS, user, password, sentinels.
+ *
+ * @param db the database that the program's client was made for, whichever it has selected since
+ */
+export function ownRedisOptions(db: number): DriverOptions {
+  return {
+    ...SAFE_OPTIONS,
+    ...PLAIN_CONNECTION,
+    db,
+    lazyConnect: false,
+    readOnly: false,
+    // With RESP3 a connection can listen as well. The driver asks for RESP2 where a server does not have it.
+    protocol: 3,
+    // Without one the driver gives up when no sentinel answers.
+    sentinelRetryStrategy: retryStrategy,
+    himportFieldsets: NONE,
+  };
+}
+
+/** As {@link ownRedisOptions}, for a `Cluster`. */
+export function ownClusterOptions(): DriverOptions {
+  return {
+    ...PLAIN_COMMANDS,
+    // For a server of the Cluster that is being connected to. Without a Cluster, nothing is sent at all.
+    enableOfflineQueue: true,
+    lazyConnect: false,
+    clusterRetryStrategy: retryStrategy,
+    scaleReads: 'master',
+    // A command of which a connection does not tell what became of it is not sent again.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    retryDelayOnMoved: 0,
+    retryDelayOnTryAgain: SHORTEST_DELAY_MS,
+    shardedSubscribers: false,
+    himportFieldsets: NONE,
+    redisOptions: { ...SAFE_CONNECTION, ...PLAIN_CONNECTION },
+  };
+}
+
+const NONE: readonly never[] = [];
+
+/** A cluster that is being rearranged is asked again after so long. The driver knows no way to leave it at that. */
+const SHORTEST_DELAY_MS = 10;
+
+/** An option of those asked for that a client does not have. Undefined: it has all of them. */
+export function missingOption(wanted: DriverOptions, options: DriverOptions): string | undefined {
+  for (const [name, value] of Object.entries(wanted)) {
+    const actual = options[name];
+    if (
+      actual === value ||
+      (isRecord(value) && isRecord(actual) && missingOption(value, actual) === undefined)
+    )
+      continue;
+    // A copy of what is empty, or unset.
+    if (isEmpty(value) && isEmpty(actual)) continue;
+    return name;
+  }
+  return undefined;
+}
+
+function isRecord(value: unknown): value is DriverOptions {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || (Array.isArray(value) && value.length === 0);
+}
