@@ -1,5 +1,6 @@
 import { encodeAll } from '../wire/batch.ts';
 import type { Client } from '../wire/client.ts';
+import { checkNumbers } from '../wire/numbers.ts';
 import { isTimed, type Operation, TOKENS_A_LEASE } from '../wire/operation.ts';
 import { batchScript } from '../wire/scripts.ts';
 
@@ -33,6 +34,7 @@ export interface BatchCall {
 /**
  * Calls the batch script.
  *
+ * @throws {RangeError} a number of the header is none; nothing is sent
  * @param sentAtMs now
  * @param withinMs for how long from now on the operations may be granted
  */
@@ -54,6 +56,7 @@ export function callBatch(
     graceMs,
     TOKENS_A_LEASE,
   ];
+  checkNumbers(args);
   encodeAll(carriers, header.isHeard(), { keys, args });
   const answer =
     command === 'evalsha'

@@ -2,9 +2,10 @@ import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import { platform } from '../base/platform.ts';
 import type { Reply } from '../base/vote.ts';
+import { checkAnswer, decode } from '../wire/answer.ts';
 import { inSendingOrder } from '../wire/batch.ts';
 import type { Client } from '../wire/client.ts';
-import { decode, failed, isTaking, type Operation } from '../wire/operation.ts';
+import { badNumberIn, failed, isTaking, type Operation } from '../wire/operation.ts';
 import { isUnknownScript } from '../wire/run.ts';
 import { explain } from '../wire/server-errors.ts';
 import { type BatchHeader, callBatch } from './batch-call.ts';
@@ -103,14 +104,18 @@ export class Mailbox {
 
   /** Has the node do an operation. `listener` hears its reply, once, after this call has returned. */
   post(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0): void {
+    const bad = badNumberIn(operation);
+    if (bad !== undefined) {
+      this.#refuse(operation, failed('error', `not sent, for its ${bad}`), listener, place);
+      return;
+    }
     const characters = charactersOf(operation);
     if (
       this.#unanswered >= MOST_UNANSWERED ||
       this.#unansweredCharacters + characters > MOST_UNANSWERED_CHARACTERS
     ) {
-      this.#answers.undone(operation, 'lost');
       const reply = failed('overloaded', `${this.#unanswered} operations wait for an answer`);
-      platform.queueMicrotask(() => listener(reply, 0, place));
+      this.#refuse(operation, reply, listener, place);
       return;
     }
     const deadline = this.#deadlineFor(timeoutMs);
@@ -130,6 +135,11 @@ export class Mailbox {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     void SOON.then(this.#endTick);
+  }
+
+  #refuse(operation: Operation, reply: Reply, listener: ReplyListener, place: number): void {
+    this.#answers.undone(operation, 'lost');
+    platform.queueMicrotask(() => listener(reply, 0, place));
   }
 
   /** Sends what is held, and everything that is posted from now on, as soon as it may. */
@@ -285,8 +295,7 @@ export class Mailbox {
       sentAtMs,
       withinMs,
     });
-    const given = await answer;
-    const elements: readonly unknown[] = Array.isArray(given) ? given : [];
+    const elements = checkAnswer(await answer, entries, isTimed);
     this.#answered(call);
     const receivedAtMs = this.#clock.uptime();
     this.#answers.answered(isTimed ? { timeUs: Number(elements[0]), sentAtMs, receivedAtMs } : undefined);

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
-import { describe } from '../base/describe.ts';
 import type { Client } from '../wire/client.ts';
+import { readLook } from '../wire/look.ts';
+import { checkNumbers, isCount } from '../wire/numbers.ts';
 import { runScript } from '../wire/run.ts';
 import { markerScript } from '../wire/scripts.ts';
 import { CLUSTER_SERVER, describeLacks, type Lack } from '../wire/server-errors.ts';
@@ -31,6 +32,7 @@ export interface Marker {
 
 /** The marker as the node keeps it; `lua/prelude.lua` reads it too. */
 function formatMarker({ state, runId, nonce, nodeCount, maxTtl }: Marker): string {
+  checkNumbers([nodeCount, maxTtl]);
   return `${state} ${runId} ${nonce} ${nodeCount} ${maxTtl}`;
 }
 
@@ -39,7 +41,9 @@ export function parseMarker(text: string): Marker | undefined {
   const [, state, runId = '', nonce = '', nodeCount, maxTtl] =
     /^(active|joining|starting) ([0-9a-f]+) (\S+) (\d+) (\d+)$/.exec(text) ?? [];
   if (state !== 'active' && state !== 'joining' && state !== 'starting') return undefined;
-  return { state, runId, nonce, nodeCount: Number(nodeCount), maxTtl: Number(maxTtl) };
+  const numbers = { nodeCount: Number(nodeCount), maxTtl: Number(maxTtl) };
+  if (!isCount(numbers.nodeCount, 1) || !isCount(numbers.maxTtl, 1)) return undefined;
+  return { state, runId, nonce, ...numbers };
 }
 
 /** What a server says of itself. */
@@ -130,33 +134,31 @@ async function ask(client: Client, { clock, needsInfo, probeKeys, write }: LookT
     write === undefined
       ? ['', '', '', 0]
       : [formatMarker(write.marker), write.seen.runId, write.seen.marker, write.deadlineUs];
-  const answer = await runScript(client, markerScript, [MARKER_KEY, ...probeKeys], args);
-  if (!Array.isArray(answer)) throw new Error(`an answer that is none of the script's: ${describe(answer)}`);
-  const [time, runId, role, marker, written, maxMemory, evictionPolicy, mode, lacks] =
-    answer as readonly unknown[];
+  checkNumbers(args);
+  const answer = readLook(await runScript(client, markerScript, [MARKER_KEY, ...probeKeys], args));
+  const { timeUs, runId, role, marker, written, maxMemory, evictionPolicy, mode, lacks } = answer;
   if (mode === 'cluster' && !client.isCluster) throw new UnfitServerError(CLUSTER_SERVER);
   const { needed, wanted } = readLacks(lacks, needsInfo);
   if (needed !== undefined) throw new UnfitServerError(needed);
   return {
-    timeUs: Number(time),
+    timeUs,
     sentAtMs,
     receivedAtMs: clock.uptime(),
-    runId: String(runId),
-    role: String(role),
-    marker: String(marker),
-    written: Number(written) === 1,
-    evicts: Number(maxMemory) > 0 && evictionPolicy !== 'noeviction',
-    evictionPolicy: String(evictionPolicy),
+    runId,
+    role,
+    marker,
+    written,
+    evicts: maxMemory > 0 && evictionPolicy !== 'noeviction',
+    evictionPolicy,
     deafness: wanted,
   };
 }
 
 /** What the server lacks of what locks need, and of what waiting needs. */
 function readLacks(
-  answer: unknown,
+  [version = '', ...pairs]: readonly string[],
   needsInfo: boolean,
 ): { readonly needed: string | undefined; readonly wanted: string | undefined } {
-  const [version = '', ...pairs] = Array.isArray(answer) ? (answer as readonly unknown[]).map(String) : [];
   const needed: Lack[] = [];
   const wanted: Lack[] = [];
   for (let at = 0; at + 1 < pairs.length; at += 2) {

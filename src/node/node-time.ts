@@ -49,6 +49,8 @@ export class NodeTime {
    *   wrong: a node that agrees with either of the two is not to blame
    */
   note(reading: TimeReading, jumpedMs = 0): Divergence | undefined {
+    // The server's TIME is checked already; a clock of this process that fails must not spoil all readings to come.
+    if (!Number.isFinite(reading.sentAtMs) || !Number.isFinite(reading.receivedAtMs)) return undefined;
     const known: Known = { ...reading, jumpedMs };
     const divergence = this.#divergenceOf(known);
     this.#last = reading;

@@ -1,4 +1,5 @@
 import { CLAMP_MS } from '../node/node-settings.ts';
+import { isTimeUs } from '../wire/numbers.ts';
 
 /** The time of one node as {@link TokenClock} needs it. */
 export interface TimeEstimate {
@@ -38,13 +39,15 @@ export class TokenClock {
     const ahead = this.#ahead;
     ahead.length = 0;
     for (const { aheadUs } of this.#nodes) {
-      if (aheadUs === undefined) continue;
+      if (aheadUs === undefined || !Number.isFinite(aheadUs)) continue;
       let at = ahead.length;
       // A sorted list of a few numbers; to make a new one each time would cost more than the rest.
       for (; at > 0 && (ahead[at - 1] ?? 0) > aheadUs; at -= 1) ahead[at] = ahead[at - 1] ?? 0;
       ahead[at] = aheadUs;
     }
     const median = ahead[Math.floor(ahead.length / 2)];
-    return median === undefined ? 0 : Math.floor(median + nowMs * 1_000);
+    const timeUs = median === undefined ? 0 : Math.floor(median + nowMs * 1_000);
+    // What is no time would spoil the proposals to come.
+    return isTimeUs(timeUs) ? timeUs : 0;
   }
 }

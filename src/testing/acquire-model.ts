@@ -1,5 +1,6 @@
 import type { Request } from './batch-request.ts';
 import type { Call } from './call-model.ts';
+import type { Argument } from './key-store.ts';
 import { failureOf } from './lua-values.ts';
 import type { Queues } from './queue-model.ts';
 import { type BatchReply, FAILED, FOREIGN, GRANTED, HELD, LATE, QUARANTINED } from './reply-codes.ts';
@@ -115,11 +116,15 @@ export class Acquisition {
   }
 
   /** Raises the fence counters: one number above every one of them, and the same in each. */
-  #count(number: number): BatchReply {
+  #count(number: Argument): BatchReply {
     const { fences } = this.#request;
     let token = 0;
     if (this.#taken.length === 0) {
-      for (const fence of fences) token = Math.max(token, this.#call.counter(fence) ?? 0);
+      const counters = fences.map((fence) => this.#call.counter(fence));
+      token = Math.max(...counters.map((counter) => counter ?? 0));
+      if (token > 0 && counters.includes(undefined)) {
+        for (const fence of fences) this.#call.setCounter(fence, token);
+      }
       if (token > 0) return [GRANTED, token];
     }
     const floor = this.#call.clamp(number);

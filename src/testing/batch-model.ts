@@ -92,45 +92,49 @@ class Batch {
     }
   }
 
-  #confirm({ keys, fences, value, number = 0 }: Request): BatchReply {
+  #confirm({ keys, fences, value, number = '' }: Request): BatchReply {
     if (!this.#call.voting()) return [QUARANTINED];
+    const { token = 0, none } = this.#call.tokenOf(number);
+    if (none !== undefined) return none;
     for (const [index, key] of keys.entries()) {
       const { owner, foreign } = this.#call.ownerOf(key);
       if (foreign !== undefined) return foreign;
       if (owner === undefined) return [MISSING];
       if (owner !== value) return this.#call.refusal(key);
       const counter = this.#call.counter(fences[index] ?? '');
-      if (counter !== undefined && counter > number) return [SUPERSEDED, counter];
+      if (counter !== undefined && counter > token) return [SUPERSEDED, counter];
     }
-    for (const fence of fences) this.#call.setCounter(fence, number);
-    return [GRANTED, number];
+    for (const fence of fences) this.#call.setCounter(fence, token);
+    return [GRANTED, token];
   }
 
   #extend({ keys, fences, value, ttl, number }: Request): BatchReply {
     if (this.#call.isLate) return [LATE];
     if (!this.#call.voting()) return [QUARANTINED];
     const { store } = this.#call;
+    const { token, none } = this.#call.termsOf(ttl, number);
+    if (none !== undefined) return none;
     const missing = new Set<string>();
     for (const [index, key] of keys.entries()) {
       const { owner, foreign } = this.#call.ownerOf(key);
       if (foreign !== undefined) return foreign;
       if (owner === undefined) {
-        if (number === undefined) return [MISSING];
+        if (token === undefined) return [MISSING];
         missing.add(key);
       } else if (owner !== value) {
         return this.#call.refusal(key);
       }
-      if (number !== undefined) {
+      if (token !== undefined) {
         const counter = this.#call.counter(fences[index] ?? '');
-        if (counter !== undefined && counter > number) return [SUPERSEDED, counter];
+        if (counter !== undefined && counter > token) return [SUPERSEDED, counter];
       }
     }
     for (const [index, key] of keys.entries()) {
       if (missing.has(key)) store.set(key, value, ttl);
       else if (store.ttlOf(key) < Number(ttl)) store.expire(key, ttl);
-      if (number !== undefined) this.#call.setCounter(fences[index] ?? '', number);
+      if (token !== undefined) this.#call.setCounter(fences[index] ?? '', token);
     }
-    return [GRANTED, number ?? 0];
+    return [GRANTED, token ?? 0];
   }
 
   #release({ keys, queues, value }: Request): BatchReply {

@@ -39,7 +39,7 @@ export interface Request {
   /** For ENTER, the score. */
   readonly ttl: Argument;
   /** Undefined if it is plain. */
-  readonly number: number | undefined;
+  readonly number: Argument | undefined;
   /** Of long operations: who waits if it is refused, since when, and the lock value it takes over; each empty if there is none. */
   readonly member: string;
   readonly score: Argument;
@@ -90,7 +90,7 @@ function singleFrom(keys: readonly string[], key: number, args: readonly Argumen
     queues: queues === 0 ? NONE : keys.slice(key + count + fences, key + count + fences + queues),
     value: String(args[at + 2] ?? ''),
     ttl: args[at + 3] ?? '',
-    number: number === '' ? undefined : Number(number),
+    number: number === '' ? undefined : number,
     member: isLong ? String(args[at + 5] ?? '') : '',
     score: isLong ? (args[at + 6] ?? '') : '',
     previous: last,
@@ -121,7 +121,7 @@ function runFrom(keys: readonly string[], key: number, args: readonly Argument[]
       queues: keys.slice(queue, queue + 1),
       value: String(args[value] ?? ''),
       ttl,
-      number: isFenced ? Number(args[value + 1]) : undefined,
+      number: isFenced ? (args[value + 1] ?? '') : undefined,
       member: '',
       score: '',
       previous: '',

@@ -1,6 +1,6 @@
 import type { Argument, KeyStore } from './key-store.ts';
-import { digits, toNumber } from './lua-values.ts';
-import { type BatchReply, FOREIGN, HELD } from './reply-codes.ts';
+import { countOf, digits, isWrongType } from './lua-values.ts';
+import { type BatchReply, FAILED, FOREIGN, HELD } from './reply-codes.ts';
 
 /** What the batch script can see of its server. */
 export interface BatchServer {
@@ -68,21 +68,44 @@ export class Call {
     return remaining === -1 ? [FOREIGN, 'string without expiry'] : [HELD, remaining];
   }
 
-  /** A proposed token, within reach of this node's TIME. */
-  clamp(proposal: number): number {
-    return Math.min(Math.max(proposal, this.timeUs - this.#clampUs), this.timeUs + this.#clampUs);
+  /** A proposed token, within reach of this node's TIME. One that is no number is as if it were too low. */
+  clamp(number: Argument): number {
+    const proposal = Number(number);
+    const lowest = this.timeUs - this.#clampUs;
+    return proposal >= lowest ? Math.floor(Math.min(proposal, this.timeUs + this.#clampUs)) : lowest;
   }
 
-  /** Raises a counter by at least a block of tokens, and at least to `floor`. */
+  /** Raises a counter by at least a block of tokens, and at least to `floor`. What is no counter is one that is lost. */
   raise(fence: string, floor: number): number {
-    const before = toNumber(this.store.exchange(fence, digits(floor), this.#kept(fence)));
+    const before = this.#replaceCounter(fence, floor);
     if (before === undefined || before + this.#block <= floor) return floor;
     this.setCounter(fence, before + this.#block);
     return before + this.#block;
   }
 
+  /** Undefined if it is lost, be it that something is there which is no counter. */
   counter(fence: string): number | undefined {
-    return toNumber(this.store.get(fence));
+    return this.store.typeOf(fence) === 'string' ? countOf(this.store.get(fence)) : undefined;
+  }
+
+  /** What is said to be a token, or the reply that refuses to go on, because it is none. */
+  tokenOf(number: Argument): { readonly token?: number; readonly none?: BatchReply } {
+    const token = countOf(number);
+    return token === undefined ? { none: [FAILED, `not a token: ${number}`] } : { token };
+  }
+
+  /** The token of an extension, undefined if it is plain; or the reply that refuses to go on, because something is none. */
+  termsOf(
+    ttl: Argument,
+    number: Argument | undefined,
+  ): { readonly token?: number; readonly none?: BatchReply | undefined } {
+    const none = this.badTtl(ttl);
+    return none !== undefined || number === undefined ? { none } : this.tokenOf(number);
+  }
+
+  /** The reply that refuses to go on because a ttl is none; undefined if it is one. */
+  badTtl(ttl: Argument): BatchReply | undefined {
+    return countOf(ttl) === undefined ? [FAILED, `not a ttl: ${ttl}`] : undefined;
   }
 
   setCounter(fence: string, counter: number): void {
@@ -92,6 +115,16 @@ export class Call {
   /** For how long a counter is kept from now on: never shorter than it was going to be. */
   #kept(fence: string): number {
     return Math.max(this.#retentionMs, this.store.ttlOf(fence));
+  }
+
+  #replaceCounter(fence: string, counter: number): number | undefined {
+    try {
+      return countOf(this.store.exchange(fence, digits(counter), this.#kept(fence)));
+    } catch (error) {
+      if (!isWrongType(error)) throw error;
+      this.setCounter(fence, counter);
+      return undefined;
+    }
   }
 
   #hasActiveMarker(): boolean {

@@ -3,16 +3,31 @@ import { RedisError } from './key-store.ts';
 /** What a script answers, as it looks to a client: integers, strings, and lists of them. */
 export type ScriptReply = number | string | readonly ScriptReply[];
 
-/** Lua's tonumber() of what GET answered. */
-export function toNumber(text: string | undefined): number | undefined {
-  if (text === undefined || text.trim() === '') return undefined;
-  const number = Number(text);
-  return Number.isNaN(number) ? undefined : number;
+/** The scripts' COUNTER_LIMIT. */
+const COUNTER_LIMIT = 9_007_199_254_740_000;
+
+/** The scripts' count_of(): a positive integer below the limit of counters. */
+export function countOf(text: string | number | undefined): number | undefined {
+  const digits = String(text ?? '');
+  if (!/^\d+$/.test(digits)) return undefined;
+  const count = Number(digits);
+  return count >= 1 && count < COUNTER_LIMIT ? count : undefined;
+}
+
+/** When a waiter asked, in microseconds of the server's time; what is no time is as if it asked now. */
+export function askedAt(score: string | number, nowUs: number): number {
+  const asked = score === '' ? Number.NaN : Number(score);
+  return asked >= 0 ? asked : nowUs;
 }
 
 /** The scripts' digits(): all of a number's digits. */
 export function digits(number: number): string {
   return number.toFixed(0);
+}
+
+/** Whether a command failed because the key has another type than it works on. */
+export function isWrongType(error: unknown): boolean {
+  return error instanceof RedisError && error.message.startsWith('WRONGTYPE');
 }
 
 /** redis.pcall() where only the error's message matters: undefined if there was none. */

@@ -1,6 +1,6 @@
 import type { Request } from './batch-request.ts';
 import type { Call } from './call-model.ts';
-import { failureOf } from './lua-values.ts';
+import { countOf, failureOf } from './lua-values.ts';
 import { type BatchReply, FAILED, FOREIGN, LATE, QUARANTINED } from './reply-codes.ts';
 
 /** PERMIT and EXTEND-PERMIT, as `wire/lua/permit.lua` has them; `run` is what they do with the slots. */
@@ -11,6 +11,7 @@ export function takePermits(
 ): BatchReply {
   if (call.isLate) return [LATE];
   if (!call.voting()) return [QUARANTINED];
+  if (countOf(permits) === undefined) return [FAILED, `not a number of permits: ${permits}`];
   const known = call.store.get(size);
   if (known !== undefined && known !== permits) return [FOREIGN, `a semaphore of ${known}`];
   const kept = Math.max(2 * call.maxTtl, call.store.ttlOf(size));

@@ -1,6 +1,6 @@
 import type { Call } from './call-model.ts';
 import type { Argument } from './key-store.ts';
-import { attempt, digits } from './lua-values.ts';
+import { askedAt, attempt, digits } from './lua-values.ts';
 import { type BatchReply, HELD } from './reply-codes.ts';
 
 /** The constants of `wire/lua/queue.lua`. */
@@ -34,7 +34,8 @@ export class Queues {
   /** How many are before it; undefined if it could not enter. */
   enter(queue: string, member: string, score: Argument): number | undefined {
     const { store, timeUs, maxTtl } = this.#call;
-    const since = digits(Math.min(Number(score), timeUs));
+    const asked = askedAt(score, timeUs);
+    const since = digits(asked <= timeUs && Number.isInteger(asked) ? asked : timeUs);
     if (attempt(() => store.addMember(queue, since, member)) === undefined) return undefined;
     if (store.ttlOf(queue) < 2 * maxTtl) store.expire(queue, 2 * maxTtl);
     return store.rankOf(queue, member);
@@ -54,11 +55,11 @@ export class Queues {
 
   /** Whether somebody else is first, and before this waiter; newcomers that do not wait are behind everybody. */
   isBehind(queue: string, member: string, score: Argument): boolean {
-    const { store } = this.#call;
+    const { store, timeUs } = this.#call;
     if (store.typeOf(queue) !== 'zset') return false;
     const [first] = store.firstMembers(queue, 1);
     if (first === undefined || first.member === member) return false;
-    return member === '' || first.score < Number(score);
+    return member === '' || first.score < askedAt(score, timeUs);
   }
 
   /** Calls those who wait first as long as they would share the lock with those who have it. */

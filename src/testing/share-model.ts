@@ -1,5 +1,6 @@
 import type { Request } from './batch-request.ts';
 import type { Call } from './call-model.ts';
+import type { Argument } from './key-store.ts';
 import { digits, failureOf } from './lua-values.ts';
 import type { Queues } from './queue-model.ts';
 import {
@@ -15,6 +16,9 @@ import {
 
 /** The value of a key that is shared. */
 export const SHARED = '&';
+
+/** What is granted without a token. */
+const PLAIN: BatchReply = [GRANTED, 0];
 
 /** SHARE, CONFIRM-SHARE, EXTEND-SHARE and RELEASE-SHARE, as `wire/lua/share.lua` has them. */
 export class Shares {
@@ -52,9 +56,11 @@ export class Shares {
   }
 
   #share(): BatchReply {
-    const { value, number, member, score, previous } = this.#request;
+    const { value, ttl, number, member, score, previous } = this.#request;
     if (this.#call.isLate) return [LATE];
     if (!this.#call.voting()) return [QUARANTINED];
+    const none = this.#call.badTtl(ttl);
+    if (none !== undefined) return none;
     const { owner, foreign } = this.#call.ownerOf(this.#key);
     if (foreign !== undefined) return foreign;
     const isHandedOver = owner !== undefined && previous !== '' && owner === previous;
@@ -62,30 +68,43 @@ export class Shares {
     const isFree = owner === undefined || isHandedOver || isKept;
     const isBehind = () => this.#queues.isBehind(this.#queue, member, score);
     if (owner === SHARED) {
-      if (this.#shareOf(value) !== undefined) {
-        return [GRANTED, number === undefined ? 0 : (this.#call.counter(this.#fence) ?? 0)];
-      }
+      if (this.#shareOf(value) !== undefined) return this.#answerAgain();
       if (isBehind()) return this.#refuse(this.#call.refusal(this.#key));
     } else if (!isFree) {
       return this.#refuse(this.#call.refusal(this.#key));
     } else if (owner === undefined && isBehind() && this.#queues.handToFirst(this.#key, this.#queue)) {
       return this.#refuse([HELD, Number(this.#call.grace)]);
     }
-    let counter = 0;
-    const uncounted = failureOf(() => {
-      if (number !== undefined) counter = this.#call.raise(this.#fence, this.#call.clamp(number));
-    });
-    if (uncounted !== undefined) return [FAILED, uncounted];
+    const raised = number === undefined ? PLAIN : this.#raise(number);
+    if (raised[0] === FAILED) return raised;
     const failure = this.#take(isFree);
     if (failure !== undefined) return [FAILED, failure];
     if (member !== '') failureOf(() => this.#call.store.removeMember(this.#queue, member));
     this.#queues.callSharers(this.#queue);
-    return [GRANTED, counter];
+    return raised;
+  }
+
+  /** The value has a share already. */
+  #answerAgain(): BatchReply {
+    const { number } = this.#request;
+    if (number === undefined) return PLAIN;
+    const counter = this.#call.counter(this.#fence);
+    return counter === undefined ? this.#raise(number) : [GRANTED, counter];
+  }
+
+  #raise(number: Argument): BatchReply {
+    let counter = 0;
+    const failure = failureOf(() => {
+      counter = this.#call.raise(this.#fence, this.#call.clamp(number));
+    });
+    return failure === undefined ? [GRANTED, counter] : [FAILED, failure];
   }
 
   #confirm(): BatchReply {
-    const { value, number: token = 0 } = this.#request;
+    const { value, number = '' } = this.#request;
     if (!this.#call.voting()) return [QUARANTINED];
+    const { token = 0, none } = this.#call.tokenOf(number);
+    if (none !== undefined) return none;
     const { owner, foreign } = this.#call.ownerOf(this.#key);
     if (foreign !== undefined) return foreign;
     if (owner === undefined) return [MISSING];
@@ -97,9 +116,11 @@ export class Shares {
   }
 
   #extend(): BatchReply {
-    const { value, ttl, number: token } = this.#request;
+    const { value, ttl, number } = this.#request;
     if (this.#call.isLate) return [LATE];
     if (!this.#call.voting()) return [QUARANTINED];
+    const { token, none } = this.#call.termsOf(ttl, number);
+    if (none !== undefined) return none;
     const { owner, foreign } = this.#call.ownerOf(this.#key);
     if (foreign !== undefined) return foreign;
     if (owner !== undefined && owner !== SHARED) return this.#call.refusal(this.#key);

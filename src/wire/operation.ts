@@ -1,5 +1,5 @@
-import { shorten } from '../base/describe.ts';
 import type { FailureReason, Reply } from '../base/vote.ts';
+import { isCount } from './numbers.ts';
 
 /** The keys of one lock on a node. */
 export interface LockKeys {
@@ -182,61 +182,20 @@ function ifFenced(operation: LockKeys, number: number): number | '' {
   return operation.fences.length > 0 ? number : '';
 }
 
-/** The table that turns the script's answers into replies; `lua/helpers.lua` names the codes. */
-const decoders: Readonly<Record<number, (fields: readonly unknown[]) => Reply>> = {
-  1: ([, counter, called]) =>
-    called === undefined
-      ? { outcome: 'granted', counter: Number(counter) }
-      : { outcome: 'granted', counter: Number(counter), called: true },
-  2: ([, remaining, value, counter]) =>
-    typeof value !== 'string'
-      ? {
-          outcome: 'held',
-          remainingTtl: Number(remaining),
-          rank: value === undefined ? undefined : Number(value),
-        }
-      : {
-          outcome: 'held',
-          remainingTtl: Number(remaining),
-          value: String(value),
-          counter: Number(counter),
-        },
-  3: ([, counter, called]) => {
-    if (counter === undefined) return { outcome: 'missing' };
-    if (called === undefined) return { outcome: 'missing', counter: Number(counter) };
-    return { outcome: 'missing', called: true };
-  },
-  4: ([, type]) => ({ outcome: 'foreign', type: String(type) }),
-  5: ([, counter]) => ({ outcome: 'superseded', counter: Number(counter) }),
-  6: () => failed('late', 'the operation arrived after its deadline'),
-  7: () => failed('quarantined', 'the node may not vote: its marker is missing, not active, or another one'),
-  8: ([, message]) => failed('error', String(message)),
-  9: ([, ...pairs]) => ({ outcome: 'granted', counter: pairs.length / 2, waiters: waitersIn(pairs) }),
-};
-
-function waitersIn(pairs: readonly unknown[]): readonly Waiter[] {
-  const waiters: Waiter[] = [];
-  for (let at = 0; at + 1 < pairs.length; at += 2) {
-    waiters.push({ member: String(pairs[at]), since: Number(pairs[at + 1]) });
-  }
-  return waiters;
-}
-
-/** What most releases are answered. */
-const DONE: Reply = { outcome: 'granted', counter: 1 };
-
 /**
- * Turns one element of the script's answer into a reply. A number alone is the counter of what was granted. Anything
- * unexpected is a failed vote, not a throw.
+ * The number of an operation that must not be sent, as a message names it: it is no whole one, or out of range. Undefined:
+ * all of them may.
  */
-export function decode(answer: unknown): Reply {
-  if (answer === 1) return DONE;
-  if (typeof answer === 'number') return { outcome: 'granted', counter: answer };
-  const decoder = Array.isArray(answer) ? decoders[Number(answer[0])] : undefined;
-  return decoder === undefined
-    ? failed(
-        'error',
-        `an answer that is none of the script's: ${shorten(JSON.stringify(answer) ?? 'undefined')}`,
-      )
-    : decoder(answer as readonly unknown[]);
+export function badNumberIn(operation: Operation): string | undefined {
+  const { kind, size } = operation;
+  if (size !== undefined && !isCount(size.permits, 1)) return `permits ${size.permits}`;
+  if (kind === 'acquire' || kind === 'extend') {
+    if (!isCount(operation.ttl, 1)) return `ttl ${operation.ttl}`;
+  }
+  if (kind === 'acquire' && !isCount(operation.proposal)) return `proposed token ${operation.proposal}`;
+  if (kind === 'confirm' || (kind === 'extend' && operation.fences.length > 0)) {
+    if (!isCount(operation.token, 1)) return `token ${operation.token}`;
+  }
+  const waiter = kind === 'acquire' || kind === 'enter' ? operation.waiter : undefined;
+  return waiter === undefined || isCount(waiter.since) ? undefined : `time of asking ${waiter.since}`;
 }

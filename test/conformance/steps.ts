@@ -125,19 +125,43 @@ const values = fc.constantFrom('v0', 'v1', 'v2', 'ü "\\\r\n');
 /** What others, or a call of another waiter, may have left in a lock key. */
 const foundValues = fc.oneof(values, fc.constantFrom('', '~', '~p1.1', '~p2.1', '~p1.+1', '~p1x', '&', '&'));
 const lockKeys = fc.constantFrom(...LOCK_KEYS);
+/** What no client sends as a number. */
+const BAD_NUMBERS = [
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  -1,
+  0.5,
+  1e15 + 0.5,
+  2 ** 53,
+  1e300,
+];
 /** One that is no ttl is refused by SET; keys are then left as they were. */
 const ttls = fc.oneof(
   { weight: 12, arbitrary: fc.constantFrom(1, 2, 100, 1_000, 30_000, 2 ** 31, 31_536_000_000) },
-  { weight: 1, arbitrary: fc.constantFrom(0, -1, 0.5) },
+  { weight: 1, arbitrary: fc.constantFrom(0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 1e300) },
 );
 const clamps = fc.constantFrom(1_000_000, 1_000_000, 1, 0);
+/** What is no counter, be it that it looks like one, and what is a very high one. */
+const BAD_COUNTERS = [
+  ...['', ' ', '0', '00', '-1', '-0', '0.5', '1.5', 'not a number', ' 7 ', '+7', '0x10', '1e15', '1e400'],
+  ...['nan', '-nan', 'NaN', 'inf', '-inf', 'Infinity', '9'.repeat(400), '1893456000000000.5', '\0'],
+  ...[
+    '9007199254739998',
+    '9007199254739999',
+    '9007199254740000',
+    '9007199254740991',
+    '9007199254740992',
+    '18014398509481984',
+  ],
+];
 /** Around now, and around where the clamp sets in. */
 const aroundNow = fc.constantFrom(-1_000_001, -1_000_000, -999_999, -1, 0, 1, 999_999, 1_000_000, 1_000_001);
 const deadlines = fc.constantFrom(50_000, 50_000, 50_000, 0, 1, -1, -1_000_000);
 const moments: fc.Arbitrary<Moment> = fc.oneof(
   fc.record({ from: fc.constant('time'), offset: aroundNow }),
   fc.record({ from: fc.constant('counter'), offset: fc.constantFrom(0, 0, -1, 1) }),
-  fc.record({ from: fc.constant('zero'), offset: fc.constantFrom(0, 1, 7) }),
+  fc.record({ from: fc.constant('zero'), offset: fc.constantFrom(0, 1, 7, ...BAD_NUMBERS) }),
 );
 
 const operations: fc.Arbitrary<OperationStep> = fc.record({
@@ -158,10 +182,10 @@ const operations: fc.Arbitrary<OperationStep> = fc.record({
   member: fc.oneof({ weight: 6, arbitrary: members }, { weight: 1, arbitrary: fc.constant('') }),
   since: fc.record({
     from: fc.constantFrom('time', 'time', 'zero'),
-    offset: fc.constantFrom(-1_000_000, -1_000, -1, 0, 0, 1, 1_000),
+    offset: fc.constantFrom(-1_000_000, -1_000, -1, 0, 0, 1, 1_000, ...BAD_NUMBERS),
   }),
   previous: fc.oneof({ weight: 2, arbitrary: fc.constant('') }, { weight: 1, arbitrary: values }),
-  permits: fc.constantFrom(3, 3, 3, 5),
+  permits: fc.constantFrom(3, 3, 3, 3, 3, 5, 0, Number.NaN),
 });
 
 const markerTexts: fc.Arbitrary<MarkerText> = fc.record({
@@ -211,7 +235,7 @@ const surroundings: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
     do: fc.constant('set counter'),
     key: lockKeys,
-    counter: fc.oneof(moments, fc.constantFrom('not a number', '', '9007199254740000', ' 7 ', '0x10')),
+    counter: fc.oneof(moments, fc.constantFrom(...BAD_COUNTERS)),
   }),
   fc.record({
     do: fc.constant('set foreign'),

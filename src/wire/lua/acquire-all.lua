@@ -68,10 +68,16 @@ local function acquire_all(first, n, value, ttl, number, member, score)
   if number == '' then return granted(0) end
   local token = 0
   if #taken == 0 then
+    local is_whole = true
     for i = first + n, first + 2 * n - 1 do
-      token = math.max(token, tonumber(redis.call('GET', KEYS[i]) or nil) or 0)
+      local counter = counter_of(KEYS[i])
+      is_whole = is_whole and counter ~= nil
+      token = math.max(token, counter or 0)
     end
-    if token > 0 then return granted(token) end
+    if token > 0 then
+      if not is_whole then set_counters(first, n, token) end
+      return granted(token)
+    end
   end
   -- One number above every counter involved, and the same in each of them.
   for i = first + n, first + 2 * n - 1 do

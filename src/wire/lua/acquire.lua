@@ -61,8 +61,8 @@ local function acquire(first, distance, value, ttl, number, member, score)
   if number == '' then return granted(0) end
   local fence = KEYS[first + distance]
   if not is_taken then
-    local token = tonumber(redis.call('GET', fence) or nil)
-    if token and token > 0 then return granted(token) end
+    local token = counter_of(fence)
+    if token then return granted(token) end
   end
   local counter
   counter, failure = raise_counter(fence, number)

@@ -13,13 +13,14 @@
 
 local function confirm(first, n, value, _, number)
   if not votes then return { QUARANTINED } end
-  local token = tonumber(number)
+  local token, none = token_of(number)
+  if none then return none end
   for i = first, first + n - 1 do
     local owner, foreign = owner_of(KEYS[i])
     if foreign then return foreign end
     if owner == nil then return { MISSING } end
     if owner ~= value then return refusal(KEYS[i]) end
-    local counter = tonumber(redis.call('GET', KEYS[i + n]) or nil)
+    local counter = counter_of(KEYS[i + n])
     if counter and counter > token then return { SUPERSEDED, counter } end
   end
   set_counters(first, n, token)

@@ -15,7 +15,10 @@
 local function extend(first, n, value, ttl, number)
   if late then return { LATE } end
   if not votes then return { QUARANTINED } end
-  local token = tonumber(number)
+  local none = bad_ttl(ttl)
+  local token
+  if number ~= '' and not none then token, none = token_of(number) end
+  if none then return none end
   local missing = {}
   for i = first, first + n - 1 do
     local owner, foreign = owner_of(KEYS[i])
@@ -27,7 +30,7 @@ local function extend(first, n, value, ttl, number)
       return refusal(KEYS[i])
     end
     if token then
-      local counter = tonumber(redis.call('GET', KEYS[i + n]) or nil)
+      local counter = counter_of(KEYS[i + n])
       if counter and counter > token then return { SUPERSEDED, counter } end
     end
   end

@@ -16,7 +16,7 @@ local function inspect(first, _, _, _, number)
   if foreign then return foreign end
   local counter = 0
   if number ~= '' then
-    counter = tonumber(redis.call('GET', KEYS[first + 1]) or nil) or 0
+    counter = counter_of(KEYS[first + 1]) or 0
   end
   if owner == nil then
     if not votes then return { QUARANTINED } end

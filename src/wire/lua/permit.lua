@@ -18,6 +18,7 @@
 local function permit(run, first, n, value, ttl, number, member, score, permits)
   if late then return { LATE } end
   if not votes then return { QUARANTINED } end
+  if not count_of(permits) then return { FAILED, 'not a number of permits: ' .. permits } end
   local size = KEYS[first + (number == '' and 2 or 3)]
   local known = redis.pcall('GET', size)
   local failure = error_of(known)

@@ -54,5 +54,8 @@ local CALLED = '~'
 -- The channel of a process, without its name.
 local WAKE = 'quorlock:wake:'
 
+-- Fence counters are below this: doubles are exact up to 2^53 - 1, and drivers that add up digits need some room below it.
+local COUNTER_LIMIT = 9007199254740000
+
 -- A call pops so many waiters that nobody hears of any more at the most; the next call goes on.
 local MOST_DEAF = 64

@@ -45,7 +45,9 @@ local function queue_functions()
   local function is_behind(queue, member, score)
     local first = redis.pcall('ZRANGE', queue, 0, 0, 'WITHSCORES')
     if not first[1] or first[1] == member then return false end
-    return member == '' or tonumber(first[2]) < tonumber(score)
+    local asked = tonumber(score)
+    if not (asked and asked >= 0) then asked = now end
+    return member == '' or tonumber(first[2]) < asked
   end
 
   -- Calls those who wait first as long as they would share the lock with those who have it.

@@ -52,6 +52,8 @@ end
 local function share(first, _, value, ttl, number, member, score, previous)
   if late then return { LATE } end
   if not votes then return { QUARANTINED } end
+  local none = bad_ttl(ttl)
+  if none then return none end
   local key = KEYS[first]
   local fence = KEYS[first + 1]
   local queue = KEYS[first + (number == '' and 1 or 2)]
@@ -65,7 +67,11 @@ local function share(first, _, value, ttl, number, member, score, previous)
   if owner == SHARED then
     local known, failure = share_of(readers, value)
     if failure then return { FAILED, failure } end
-    if known then return { GRANTED, number == '' and 0 or tonumber(redis.call('GET', fence) or nil) or 0 } end
+    if known then
+      local counter = number == '' and 0 or counter_of(fence)
+      if not counter then counter, failure = raise_counter(fence, number) end
+      return failure and { FAILED, failure } or { GRANTED, counter }
+    end
     if is_behind(queue, member, score) then return refused(refusal(key)) end
   elseif not is_free then
     return refused(refusal(key))
@@ -88,6 +94,8 @@ end
 
 local function confirm_share(first, _, value, _, number)
   if not votes then return { QUARANTINED } end
+  local token, none = token_of(number)
+  if none then return none end
   local owner, foreign = owner_of(KEYS[first])
   if foreign then return foreign end
   if owner == nil then return { MISSING } end
@@ -96,8 +104,7 @@ local function confirm_share(first, _, value, _, number)
   if failure then return { FAILED, failure } end
   if not known then return { MISSING } end
   -- Others who share it may have raised the counter. Nobody had it alone since, or this value had no share here.
-  local token = tonumber(number)
-  local counter = tonumber(redis.call('GET', KEYS[first + 1]) or nil)
+  local counter = counter_of(KEYS[first + 1])
   if not counter or counter < token then set_counters(first, 1, token) end
   return { GRANTED, token }
 end
@@ -105,7 +112,10 @@ end
 local function extend_share(first, _, value, ttl, number)
   if late then return { LATE } end
   if not votes then return { QUARANTINED } end
-  local token = tonumber(number)
+  local none = bad_ttl(ttl)
+  local token
+  if number ~= '' and not none then token, none = token_of(number) end
+  if none then return none end
   local key = KEYS[first]
   local readers = KEYS[first + (token and 3 or 2)]
   local owner, foreign = owner_of(key)
@@ -116,7 +126,7 @@ local function extend_share(first, _, value, ttl, number)
   if failure then return { FAILED, failure } end
   if not known and not token then return { MISSING } end
   if token then
-    local counter = tonumber(redis.call('GET', KEYS[first + 1]) or nil)
+    local counter = counter_of(KEYS[first + 1])
     if not known and counter and counter > token then return { SUPERSEDED, counter } end
     local fence = KEYS[first + 1]
     failure = error_of(redis.pcall('SET', fence, digits(math.max(counter or 0, token)), 'PX', kept(fence)))

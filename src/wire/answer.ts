@@ -1,0 +1,138 @@
+import type { Reply } from '../base/vote.ts';
+import { isCount, isTimeUs, MalformedAnswerError } from './numbers.ts';
+import { failed, type Operation, type Waiter } from './operation.ts';
+
+/*
+ * What a server answers is only made use of when all of it is in its script's form: something else may answer in its
+ * place (a proxy, a transaction, a driver's transformer), and a number that is none would spoil tokens and clocks for good.
+ */
+
+/**
+ * Checks the whole answer to a call of the batch script, see `lua/batch.lua`.
+ *
+ * @param carriers what was asked, in the order in which it was sent
+ * @param isTimed whether the server was to tell its TIME
+ * @returns its elements: the TIME, or 0, and then one for each operation
+ * @throws {MalformedAnswerError} it is not in the script's form
+ */
+export function checkAnswer(
+  answer: unknown,
+  carriers: readonly { readonly operation: Operation }[],
+  isTimed: boolean,
+): readonly unknown[] {
+  if (!Array.isArray(answer) || answer.length !== carriers.length + 1) throw new MalformedAnswerError(answer);
+  const elements: readonly unknown[] = answer;
+  if (isTimed ? !isTimeUs(elements[0]) : elements[0] !== 0) throw new MalformedAnswerError(answer);
+  let place = 0;
+  for (const { operation } of carriers) {
+    place += 1;
+    if (!isReplyTo(operation, elements[place])) throw new MalformedAnswerError(elements[place]);
+  }
+  return elements;
+}
+
+/** Whether an element is one of those that the operation is answered with; `lua/prelude.lua` names the codes. */
+function isReplyTo(operation: Operation, element: unknown): boolean {
+  const { kind } = operation;
+  if (typeof element === 'number')
+    return (kind === 'acquire' || kind === 'release') && isGranted(operation, element);
+  if (!Array.isArray(element)) return false;
+  const [code, first, second, third]: readonly unknown[] = element;
+  const { length } = element;
+  switch (code) {
+    case 1:
+      return (
+        kind !== 'inspect' &&
+        kind !== 'waiting' &&
+        isGranted(operation, first) &&
+        (length === 2 || (length === 3 && kind === 'release' && second === 1))
+      );
+    case 2:
+      if (!isCount(first)) return false;
+      if (kind === 'inspect') return length === 4 && typeof second === 'string' && isCount(third);
+      return length === 2 || (length === 3 && isCount(second));
+    case 3:
+      if (kind === 'inspect') return length === 2 && isCount(first);
+      return length === 1 || (length === 3 && kind === 'release' && first === 0 && second === 1);
+    case 4:
+    case 8:
+      return length === 2 && typeof first === 'string';
+    case 5:
+      return length === 2 && isCount(first, 1);
+    case 6:
+    case 7:
+      return length === 1;
+    case 9:
+      return (
+        kind === 'waiting' &&
+        length % 2 === 1 &&
+        element.every((field, at) => at === 0 || typeof field === 'string')
+      );
+    default:
+      return false;
+  }
+}
+
+/** Whether a number is what may be granted: a token where there is one. */
+function isGranted(operation: Operation, counter: unknown): boolean {
+  const { kind, fences } = operation;
+  const hasToken = kind === 'confirm' || ((kind === 'acquire' || kind === 'extend') && fences.length > 0);
+  return isCount(counter, hasToken || kind === 'release' ? 1 : 0);
+}
+
+/** The table that turns the script's answers into replies; `lua/prelude.lua` names the codes. */
+const decoders: Readonly<Record<number, (fields: readonly unknown[]) => Reply>> = {
+  1: ([, counter, called]) =>
+    called === undefined
+      ? { outcome: 'granted', counter: Number(counter) }
+      : { outcome: 'granted', counter: Number(counter), called: true },
+  2: ([, remaining, value, counter]) =>
+    typeof value !== 'string'
+      ? {
+          outcome: 'held',
+          remainingTtl: Number(remaining),
+          rank: value === undefined ? undefined : Number(value),
+        }
+      : {
+          outcome: 'held',
+          remainingTtl: Number(remaining),
+          value: String(value),
+          counter: Number(counter),
+        },
+  3: ([, counter, called]) => {
+    if (counter === undefined) return { outcome: 'missing' };
+    if (called === undefined) return { outcome: 'missing', counter: Number(counter) };
+    return { outcome: 'missing', called: true };
+  },
+  4: ([, type]) => ({ outcome: 'foreign', type: String(type) }),
+  5: ([, counter]) => ({ outcome: 'superseded', counter: Number(counter) }),
+  6: () => failed('late', 'the operation arrived after its deadline'),
+  7: () => failed('quarantined', 'the node may not vote: its marker is missing, not active, or another one'),
+  8: ([, message]) => failed('error', String(message)),
+  9: ([, ...pairs]) => ({ outcome: 'granted', counter: pairs.length / 2, waiters: waitersIn(pairs) }),
+};
+
+/** A member with a score that is no time was entered by something else. */
+function waitersIn(pairs: readonly unknown[]): readonly Waiter[] {
+  const waiters: Waiter[] = [];
+  for (let at = 0; at + 1 < pairs.length; at += 2) {
+    const since = Number(pairs[at + 1]);
+    if (isCount(since)) waiters.push({ member: String(pairs[at]), since });
+  }
+  return waiters;
+}
+
+/** What most releases are answered. */
+const DONE: Reply = { outcome: 'granted', counter: 1 };
+
+/**
+ * Turns one element of the script's answer, which has been checked, into a reply. A number alone is the counter of what
+ * was granted.
+ */
+export function decode(answer: unknown): Reply {
+  if (answer === 1) return DONE;
+  if (typeof answer === 'number') return { outcome: 'granted', counter: answer };
+  const decoder = Array.isArray(answer) ? decoders[Number(answer[0])] : undefined;
+  if (decoder === undefined) throw new MalformedAnswerError(answer);
+  return decoder(answer as readonly unknown[]);
+}
