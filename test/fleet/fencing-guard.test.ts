@@ -222,8 +222,28 @@ describe('redisGuard', () => {
 
   it('refuses to go on when something else is in the fence key', async () => {
     const key = freshKey();
-    await redis.set(fenceKey(key), 'not a token');
+    const none = [
+      'not a token',
+      '',
+      'nan',
+      '-nan',
+      'inf',
+      '-inf',
+      '1e400',
+      '-5',
+      '1.5',
+      '0x10',
+      '9007199254740993',
+    ];
+    for (const text of none) {
+      await redis.set(fenceKey(key), text);
+      await expect(redisGuard(redis).write(key, 1, 'value')).rejects.toThrow('does not hold a token');
+      expect(await redis.get(fenceKey(key))).toBe(text);
+    }
+    await redis.del(fenceKey(key));
+    await redis.rpush(fenceKey(key), 'list');
     await expect(redisGuard(redis).write(key, 1, 'value')).rejects.toThrow('does not hold a token');
+    expect(await redis.exists(key)).toBe(0);
     expect(await redis.exists(key)).toBe(0);
   });
 

@@ -8,6 +8,17 @@ import type { Client, Subscription, SubscriptionEvents } from '../../src/wire/cl
 import type { Operation } from '../../src/wire/operation.ts';
 import { World } from './world.ts';
 
+const HEADER = {
+  markerKey: undefined,
+  nodeCount: 1,
+  maxTtl: 1,
+  clampUs: 1,
+  fenceRetentionMs: 1,
+  graceMs: 1,
+  isHeard: () => true,
+  deadlineUs: () => TIME,
+};
+
 const TIME = 1_893_456_000_000_000;
 const TOKEN = TIME + 5;
 
@@ -155,17 +166,7 @@ describe('an answer that is not in the script’s form', () => {
       const heard: string[] = [];
       const clock = new VirtualClock();
       const client = { state: 'ready', isCluster: false, evalsha: async () => answer } as unknown as Client;
-      const header = {
-        markerKey: undefined,
-        nodeCount: 1,
-        maxTtl: 1,
-        clampUs: 1,
-        fenceRetentionMs: 1,
-        graceMs: 1,
-        isHeard: () => false,
-        deadlineUs: () => TIME,
-      };
-      const mailbox = new Mailbox(client, clock, header, {
+      const mailbox = new Mailbox(client, clock, HEADER, {
         answered: () => heard.push('answered'),
         done: (_, reply) => {
           heard.push('done');
@@ -246,6 +247,77 @@ describe('an answer that is not in the script’s form', () => {
     const lock = await world.clock.runUntil(redlock.acquire('wanted'));
     await world.clock.runUntil(lock.release());
     await world.clock.runUntil(redlock.close());
+  });
+});
+
+const NO_NUMBERS = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -1, 0.5, 2 ** 53];
+
+describe('a number that is none', () => {
+  /** What is sent, and what is replied, if this is asked along with a release. */
+  async function ask(operation: Operation, header = HEADER) {
+    const sent: unknown[] = [];
+    const replies: string[] = [];
+    const clock = new VirtualClock();
+    const evalsha = async (...[, , args]: Parameters<Client['evalsha']>) => {
+      sent.push(...args);
+      return [TIME, ...args.filter((arg) => arg === 'other').map(() => 1)];
+    };
+    const client = { state: 'ready', isCluster: false, evalsha } as unknown as Client;
+    const mailbox = new Mailbox(client, clock, header, {
+      answered: () => undefined,
+      done: (_, reply) => reply,
+      undone: () => undefined,
+      timedOut: () => undefined,
+      isWanted: () => true,
+    });
+    mailbox.send();
+    const other: Operation = {
+      ...PLAIN,
+      kind: 'acquire',
+      keys: ['other'],
+      value: 'other',
+      ttl: 1,
+      proposal: 2,
+    };
+    for (const each of [operation, other]) {
+      mailbox.post(each, 50, (reply) => {
+        const { outcome } = reply;
+        replies.push(outcome === 'failed' ? reply.message : outcome);
+      });
+    }
+    await clock.advance(0);
+    return { sent, replies: replies.sort() };
+  }
+
+  it.each(
+    NO_NUMBERS.flatMap((none): readonly (readonly [string, Operation])[] => [
+      [`ttl ${none}`, { ...acquire, ttl: none }],
+      [`ttl ${none}`, { ...extend, ttl: none }],
+      [`proposed token ${none}`, { ...acquire, proposal: none }],
+      [`token ${none}`, { ...confirm, token: none }],
+      [`token ${none}`, { ...extend, token: none }],
+      [`time of asking ${none}`, { ...acquire, waiter: { ...WAITER, since: none } }],
+      [`time of asking ${none}`, { ...LOCK, kind: 'enter', waiter: { ...WAITER, since: none } }],
+      [`permits ${none}`, { ...acquire, size: { key: 'z', permits: none } }],
+    ]),
+  )('is not sent, and takes nothing else with it: %s', async (what, operation) => {
+    const { sent, replies } = await ask(operation);
+    expect(replies).toEqual(['granted', `not sent, for its ${what}`]);
+    expect(sent).toContain('other');
+    for (const none of NO_NUMBERS) expect(sent).not.toContain(none);
+  });
+
+  it.each(NO_NUMBERS)('in what a call begins with is not sent: %d', async (none) => {
+    for (const header of [
+      { ...HEADER, deadlineUs: () => none },
+      { ...HEADER, maxTtl: none },
+      { ...HEADER, graceMs: none },
+    ]) {
+      const { sent, replies } = await ask(plainAcquire, header);
+      expect(sent).toEqual([]);
+      for (const reply of replies)
+        expect(reply).toBe(`nothing is sent with ${none} in it: it must be a whole number`);
+    }
   });
 });
 

@@ -33,6 +33,8 @@ const FAILURES = [
   'Doubled command',
   'Offline queue',
   'A client that the program goes on using',
+  "An answer that is none of the script's",
+  'A fence counter that is overwritten',
   'Hung promise',
   'Refused release',
   'Shortening extension',

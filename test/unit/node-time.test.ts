@@ -72,3 +72,18 @@ describe("a node's clock that leaps ahead", () => {
     ).toBeUndefined();
   });
 });
+
+describe('a reading between moments that are none', () => {
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])('%d tells nothing, and later ones count', (badMs) => {
+    const time = new NodeTime(0.01);
+    time.note({ timeUs: 1_000_000, sentAtMs: 1_000, receivedAtMs: 1_000 });
+    for (const reading of [
+      { timeUs: 9_000_000, sentAtMs: badMs, receivedAtMs: 1_001 },
+      { timeUs: 9_000_000, sentAtMs: 1_001, receivedAtMs: badMs },
+    ]) {
+      expect(time.note(reading)).toBeUndefined();
+      expect(time.aheadUs).toBe(0);
+    }
+    expect(time.note({ timeUs: 1_010_000, sentAtMs: 1_010, receivedAtMs: 1_010 })).toBeUndefined();
+  });
+});

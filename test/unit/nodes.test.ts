@@ -42,12 +42,12 @@ function refusalOf(...nodes: readonly unknown[]): TypeError {
 }
 
 /** The first bytes that the node with this URL is sent. */
-async function firstBytes(urlFor: (port: number) => string): Promise<Buffer> {
+async function firstBytes(nodeFor: (port: number) => NodeSource): Promise<Buffer> {
   const server = createServer().listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());
   await once(server, 'listening');
   const connected = once(server, 'connection');
-  const clients = openNodes([urlFor((server.address() as AddressInfo).port)]);
+  const clients = openNodes([nodeFor((server.address() as AddressInfo).port)]);
   const [socket] = (await connected) as [Socket];
   const [bytes] = (await once(socket, 'data')) as [Buffer];
   for (const client of clients) client.close();
@@ -83,6 +83,27 @@ describe('a URL that is right', () => {
 
   it('may have a blank before it, as in a list that was split at its commas', async () => {
     expect(String(await firstBytes((port) => ` redis://127.0.0.1:${port}`))).toMatch(/^\*/);
+  });
+});
+
+describe('a client that is handed in', () => {
+  it('leads to its node by TLS if its owner’s connection does', async () => {
+    const HANDSHAKE = 0x16;
+    const options = { host: '127.0.0.1', tls: {}, lazyConnect: true };
+    expect((await firstBytes((port) => new Redis({ ...options, port })))[0]).toBe(HANDSHAKE);
+  });
+
+  it('leads to its node by way of its sentinels', async () => {
+    const options = {
+      name: 'main',
+      role: 'master' as const,
+      lazyConnect: true,
+      sentinelRetryStrategy: () => null,
+    };
+    const asked = await firstBytes(
+      (port) => new Redis({ ...options, sentinels: [{ host: '127.0.0.1', port }] }),
+    );
+    expect(String(asked)).toMatch(/sentinel|HELLO/i);
   });
 });
 

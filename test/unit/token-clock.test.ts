@@ -41,3 +41,24 @@ describe('a proposed token', () => {
     expect([clock.next(5), clock.next(6)]).toEqual([1, 2]);
   });
 });
+
+describe('a time that is none', () => {
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -5e15, 9e15, 1e300])(
+    'of a node, %d, spoils no proposal, then or later',
+    (aheadUs) => {
+      const node = { aheadUs };
+      const clock = new TokenClock([node]);
+      expect([clock.next(0), clock.next(0)]).toEqual([1, 2]);
+      node.aheadUs = 5_000;
+      expect(clock.next(0)).toBe(5_000);
+    },
+  );
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    'of this process, %d, spoils no proposal, then or later',
+    (nowMs) => {
+      const clock = new TokenClock(nodes(5_000));
+      expect([clock.next(0), clock.next(nowMs), clock.next(1)]).toEqual([5_000, 5_001, 6_000]);
+    },
+  );
+});

@@ -14,20 +14,27 @@
 --   {'ok'}              register, write: done
 --   {'ok', value}       read: the value, nil when there is none
 --   {'ok', count}       delete: 1 when there was a value, else 0
--- An error: the fence key does not hold a token, or read met something other than a string.
+-- An error: the fence key does not hold a token, no token was given, or read met something other than a string.
 
 -- A client may put a prefix before all keys, so that only the server sees the whole name.
 if string.find(KEYS[1], 'quorlock:guard:', 1, true) then
   return { 'own' }
 end
 
-local operation, token, retention = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+-- A whole number that a double holds exactly. tonumber() takes "nan", "inf" and "0x10" too, and no token is lower than a NaN.
+local function token_of(text)
+  local token = type(text) == 'string' and string.find(text, '^[1-9]%d*$') and tonumber(text)
+  return token and token <= 9007199254740991 and token or nil
+end
 
-local seen = redis.call('GET', KEYS[2])
+local operation, token, retention = ARGV[1], token_of(ARGV[2]), tonumber(ARGV[3])
+if not token then return redis.error_reply('ERR not a token: ' .. ARGV[2]) end
+
+local seen = redis.pcall('GET', KEYS[2])
 if seen then
-  -- tonumber() takes "nan", "inf" and "0x10" too, and no token is lower than a NaN.
-  local highest = string.find(seen, '^[1-9]%d*$') and tonumber(seen)
-  if not highest or highest > 9007199254740991 then
+  local highest = token_of(seen)
+  -- Taken for forgotten, it would let a stale holder write.
+  if not highest then
     return redis.error_reply('ERR the fence key ' .. KEYS[2] .. ' does not hold a token')
   end
   if token < highest then

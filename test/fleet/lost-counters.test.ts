@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Lock, Redlock } from '../../src/index.ts';
+import { fenceKeyOf } from '../../src/quorum/fencing.ts';
+import { PATIENT, startDeployment } from '../support/deployment.ts';
+import { LONG_TTL_MS } from '../support/lock-keys.ts';
+import type { Fleet } from './fleet.ts';
+import { eventually } from './processes.ts';
+
+let fleet: Fleet;
+let redlock: Redlock;
+beforeAll(async () => {
+  fleet = await startDeployment(3);
+  redlock = new Redlock(fleet.urls, PATIENT);
+});
+afterAll(async () => {
+  await redlock.close();
+  await fleet.stop();
+});
+
+const NO_COUNTERS = [
+  ...[
+    '',
+    '0',
+    '-1',
+    '-9007199254740991',
+    '0.5',
+    '1e15',
+    '1e400',
+    'abc',
+    'nan',
+    '-nan',
+    'inf',
+    '-inf',
+    'Infinity',
+  ],
+  ...['0x10', ' 7', '9007199254740991', '9007199254740993', '18446744073709551616', '9'.repeat(400)],
+];
+
+const TYPES: readonly (readonly [type: string, command: readonly string[]])[] = [
+  ['list', ['RPUSH']],
+  ['set', ['SADD']],
+  ['hash', ['HSET']],
+  ['zset', ['ZADD']],
+];
+
+const PLANTED = [
+  ...NO_COUNTERS.map((text) => [text, (fence: string) => [['SET', fence, text]]] as const),
+  ...TYPES.map(
+    ([type, [name = '']]) =>
+      [
+        `a ${type}`,
+        (fence: string) => [
+          ['DEL', fence],
+          type === 'hash' || type === 'zset' ? [name, fence, '1', '1'] : [name, fence, '1'],
+        ],
+      ] as const,
+  ),
+];
+
+let resources = 0;
+
+function fresh(): string {
+  resources += 1;
+  return `resource ${resources}`;
+}
+
+type Plant = (fence: string) => readonly (readonly string[])[];
+
+async function plant(resource: string, commands: Plant): Promise<void> {
+  for (const node of fleet.nodes) {
+    for (const command of commands(fenceKeyOf(`lock:${resource}`))) await node.command(...command);
+  }
+}
+
+const countersOf = (resource: string) =>
+  Promise.all(fleet.nodes.map((node) => node.command('GET', fenceKeyOf(`lock:${resource}`))));
+
+async function expectHealed(lock: Lock): Promise<void> {
+  expect(lock.token).toBeGreaterThan(1e15);
+  expect(Number.isSafeInteger(lock.token)).toBe(true);
+  // A node that was late for the majority does it after that.
+  await eventually('every counter is the token', async () => {
+    const counters = await Promise.all(lock.resources.map(countersOf));
+    return counters
+      .flat()
+      .every(
+        (counter) =>
+          Number(counter) >= (lock.token ?? Number.POSITIVE_INFINITY) && /^\d+$/.test(String(counter)),
+      );
+  });
+}
+
+describe.each(PLANTED)('a fence counter that is %j', (_, commands) => {
+  it('is a lost one: the next lock heals it', async () => {
+    const resource = fresh();
+    await plant(resource, commands);
+    await using lock = await redlock.acquire(resource, { ttl: LONG_TTL_MS });
+    await expectHealed(lock);
+    const { token } = lock;
+    await lock.release();
+    await using next = await redlock.acquire(resource, { ttl: LONG_TTL_MS });
+    expect(next.token).toBeGreaterThan(token ?? Number.POSITIVE_INFINITY);
+  });
+
+  it('is a lost one: the next extension heals it', async () => {
+    const resource = fresh();
+    await using lock = await redlock.acquire(resource, { ttl: LONG_TTL_MS });
+    await plant(resource, commands);
+    await lock.extend();
+    await expectHealed(lock);
+  });
+
+  it('is a lost one: a waiter that is called heals it', async () => {
+    const resource = fresh();
+    await using other = new Redlock(fleet.urls, PATIENT);
+    const lock = await other.acquire(resource, { ttl: LONG_TTL_MS });
+    const waiting = redlock.acquire(resource, { waitTime: Number.POSITIVE_INFINITY, ttl: LONG_TTL_MS });
+    await eventually('it waits', async () => (await other.waiting(resource)).processes.length === 1);
+    await plant(resource, commands);
+    await lock.release();
+    await using next = await waiting;
+    await expectHealed(next);
+  });
+
+  it('is a lost one: a lock of several resources heals it, and its extension', async () => {
+    const several = [fresh(), fresh()];
+    await plant(several[1] ?? '', commands);
+    await using lock = await redlock.acquire(several, { ttl: LONG_TTL_MS });
+    await expectHealed(lock);
+    await plant(several[0] ?? '', commands);
+    await lock.extend();
+    await expectHealed(lock);
+  });
+
+  it('is a lost one: readers and writers heal it', async () => {
+    const resource = fresh();
+    const lock = redlock.readWrite(resource);
+    const read = () => lock.acquireRead({ ttl: LONG_TTL_MS });
+    await plant(resource, commands);
+    await using first = await read();
+    await expectHealed(first);
+    await plant(resource, commands);
+    await first.extend();
+    await expectHealed(first);
+    await plant(resource, commands);
+    await using second = await read();
+    await expectHealed(second);
+    await first.release();
+    await second.release();
+    await plant(resource, commands);
+    await using third = await lock.acquireWrite({ ttl: LONG_TTL_MS });
+    await expectHealed(third);
+  });
+
+  it('is unknown to inspect()', async () => {
+    const resource = fresh();
+    await plant(resource, commands);
+    expect(await redlock.inspect(resource)).toMatchObject({ state: 'free' });
+  });
+});
