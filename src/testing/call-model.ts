@@ -1,4 +1,4 @@
-import type { Argument, KeyStore } from './key-store.ts';
+import { type Argument, type KeyStore, RedisError } from './key-store.ts';
 import { countOf, digits, isWrongType } from './lua-values.ts';
 import { type BatchReply, FAILED, FOREIGN, HELD } from './reply-codes.ts';
 
@@ -14,6 +14,14 @@ export interface BatchServer {
 
 /** State, run_id, nonce, number of nodes, largest ttl. */
 const ACTIVE_MARKER = /^active ([0-9a-fA-F]+) \S+ (\d+) (\d+)$/;
+
+/** The bounds that `wire/lua/prelude.lua` has. */
+const MOST_CLAMP_US = 1e12;
+const LARGEST_BLOCK = 100;
+
+function isWithin(number: number, least: number, most: number): boolean {
+  return Number.isInteger(number) && number >= least && number <= most;
+}
 
 /** What every operation of one call shares, as `wire/lua/prelude.lua` has it. */
 export class Call {
@@ -48,6 +56,9 @@ export class Call {
     this.#clampUs = Number(clamp);
     this.#retentionMs = Number(retention);
     this.#block = Number(block);
+    if (!isWithin(this.#clampUs, 0, MOST_CLAMP_US) || !isWithin(this.#block, 1, LARGEST_BLOCK)) {
+      throw new RedisError(`ERR not a beta and a block: ${clamp} ${block}`);
+    }
   }
 
   /** Whether the node's marker lets it vote. */

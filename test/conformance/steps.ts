@@ -141,7 +141,21 @@ const ttls = fc.oneof(
   { weight: 12, arbitrary: fc.constantFrom(1, 2, 100, 1_000, 30_000, 2 ** 31, 31_536_000_000) },
   { weight: 1, arbitrary: fc.constantFrom(0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 1e300) },
 );
-const clamps = fc.constantFrom(1_000_000, 1_000_000, 1, 0);
+const BAD_BLOCKS = [0, -8, 0.5, 101, Number.NaN];
+const clamps = fc.constantFrom(
+  ...Array<number>(8).fill(1_000_000),
+  1,
+  1,
+  1,
+  1,
+  0,
+  0,
+  0,
+  0,
+  -1,
+  1e13,
+  Number.NaN,
+);
 /** What is no counter, be it that it looks like one, and what is a very high one. */
 const BAD_COUNTERS = [
   ...['', ' ', '0', '00', '-1', '-0', '0.5', '1.5', 'not a number', ' 7 ', '+7', '0x10', '1e15', '1e400'],
@@ -215,7 +229,7 @@ const calls: fc.Arbitrary<Step> = fc.record({
   clampUs: clamps,
   retention: fc.constantFrom(3_600_000, 3_600_000, 3_600_000, 1_000, 0),
   grace: fc.constantFrom(100, 100, 100, 1, 1_000, 0),
-  block: fc.constantFrom(8, 8, 1, 2, 3),
+  block: fc.constantFrom(8, 8, 8, 8, 1, 1, 2, 2, 3, 3, 100, ...BAD_BLOCKS),
   operations: listsOf(operations, 4),
 });
 

@@ -31,6 +31,10 @@ local beta = tonumber(ARGV[4])
 local retention = tonumber(ARGV[5])
 local grace = ARGV[6]
 local block = tonumber(ARGV[7])
+-- Counters are made of these two. A block has to fit between the limit of counters and what a double holds exactly.
+if not (beta >= 0 and beta <= 1e12 and block >= 1 and block <= 100 and (beta + block) % 1 == 0) then
+  return redis.error_reply('ERR not a beta and a block: ' .. ARGV[4] .. ' ' .. ARGV[7])
+end
 local late = ARGV[1] ~= '' and now > tonumber(ARGV[1])
 
 -- Does the marker let this node vote? It must be active, of the process that is running now, of a quorum of the
