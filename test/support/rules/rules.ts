@@ -125,9 +125,15 @@ const acquiring: readonly Rule[] = WAYS.flatMap(([way, keys, take]) => [
     expect(await node.get(key)).toBe('for ever');
   }),
   rule(`${way} leaves no key behind where a counter can't be raised`, async (node) => {
-    await node.setList(keys.fences.at(-1) ?? '');
-    expect((await node.askOne(take(keys, 'v', node.timeUs)))[0]).toBe(FAILED);
+    const reply = await node.askOne(take(keys, 'v', node.timeUs), { retention: 0 });
+    expect(reply[0]).toBe(FAILED);
     for (const key of keys.keys) expect(await node.left(key)).toBe(-2);
+  }),
+  rule(`${way} takes what is no counter for one that is lost`, async (node) => {
+    const { timeUs } = node;
+    await node.setList(keys.fences.at(-1) ?? '');
+    expect(await node.askOne(take(keys, 'v', timeUs + 17))).toEqual([GRANTED, timeUs + 17]);
+    for (const fence of keys.fences) expect(await node.get(fence)).toBe(String(timeUs + 17));
   }),
   rule(`${way} never shortens the life of a counter`, async (node) => {
     for (const fence of keys.fences) await node.set(fence, 7, 3_600_000);
