@@ -267,6 +267,7 @@ describe('a number that is none', () => {
       answered: () => undefined,
       done: (_, reply) => reply,
       undone: () => undefined,
+      refused: () => undefined,
       timedOut: () => undefined,
       isWanted: () => true,
     });
