@@ -22,7 +22,7 @@ export type { FailureReason, NodeVote } from './base/vote.ts';
 export type { RedlockWarning } from './base/warning.ts';
 export type { Lock } from './lock/lock.ts';
 export type { ReleaseReport } from './lock/release-report.ts';
-export type { Quarantine } from './quorum/quarantine.ts';
+export type { Quarantine } from './membership/quarantine.ts';
 export type { Inspection, NodeInspection } from './redlock/inspection.ts';
 export type { NodeSource } from './redlock/nodes.ts';
 export type {

@@ -9,7 +9,7 @@ import { LockValues } from './lock/lock-values.ts';
 import { Quorum } from './quorum/quorum.ts';
 import { Acquirer, type LockSpec } from './redlock/acquirer.ts';
 import { Background } from './redlock/background.ts';
-import { Gathering } from './redlock/gathering.ts';
+import { BatchAcquire } from './redlock/batch-acquire.ts';
 import { type Inspection, inspectionOf } from './redlock/inspection.ts';
 import { checkNodes, madeWith, type NodeSource, openNodes } from './redlock/nodes.ts';
 import {
@@ -31,8 +31,8 @@ import { ReadWriteLock } from './redlock/read-write.ts';
 import {
   checkResource,
   checkSlots,
-  gateKeysFor,
   keysFor,
+  mutexKeysFor,
   normalizeResources,
   probeKeysFor,
   type Resources,
@@ -42,7 +42,7 @@ import {
 import { Semaphore } from './redlock/semaphore.ts';
 import { Slots } from './redlock/slots.ts';
 import { callOf, type Routine, Usings } from './redlock/usings.ts';
-import { emitWarning, outsideOurs, warnOfNodes } from './redlock/warnings.ts';
+import { emitWarning, isolateErrors, warnOfNodes } from './redlock/warnings.ts';
 import { WaitQueues } from './waiting/wait-queues.ts';
 import type { Client } from './wire/client.ts';
 import type { LockKeys } from './wire/operation.ts';
@@ -88,7 +88,7 @@ export class Redlock {
     const clock = options.clock ?? new SystemClock();
     // Whatever may fail comes before the first connection, as far as it can.
     this.#clients = openNodes(nodes);
-    const warn = outsideOurs(options.onWarning ?? emitWarning);
+    const warn = isolateErrors(options.onWarning ?? emitWarning);
     const usesMarker = settings.quarantine !== 'off';
     warnOfNodes(this.#clients, usesMarker, warn);
     const quorumSettings = {
@@ -97,7 +97,7 @@ export class Redlock {
       random: this.#random,
       nodeCount: this.#clients.length,
       nodeTimeout: nodeTimeoutFor(settings, settings.ttl),
-      lookTimeout: settings.connectTimeout,
+      handshakeTimeout: settings.connectTimeout,
       usesMarker,
       probeKeys: probeKeysFor(settings),
       warn,
@@ -218,15 +218,18 @@ export class Redlock {
       quorum: this.#quorum,
       random: this.#random,
       attempts: this.#attempts,
-      lookTimeout: this.#releaseTimeout,
+      handshakeTimeout: this.#releaseTimeout,
       keysOf: (some) => slotKeysFor(resource, permits, some, this.#settings),
     });
     // Where this process has the gate, it gathers permits for another caller: that ends by itself.
     const isOwn = () => true;
-    const gate = { ...this.#specOf([resource], gateKeysFor(resource, this.#settings)), isOwn };
+    const mutex = { ...this.#specOf([resource], mutexKeysFor(resource, this.#settings)), isOwn };
     const acquirer = this.#acquirer;
-    const gathering = new Gathering({ settings: this.#settings, clock: this.#clock, acquirer, gate }, slots);
-    return new Semaphore(resource, permits, { acquirer, usings: this.#usings, slots, gathering });
+    const batchAcquire = new BatchAcquire(
+      { settings: this.#settings, clock: this.#clock, acquirer, mutex },
+      slots,
+    );
+    return new Semaphore(resource, permits, { acquirer, usings: this.#usings, slots, batchAcquire });
   }
 
   /**
@@ -361,7 +364,7 @@ export class Redlock {
     return {
       resources,
       target,
-      attempt: (ttl, contention) => this.#attempts.make({ resources, target, ttl }, contention),
+      attempt: (ttl, contend) => this.#attempts.make({ resources, target, ttl }, contend),
     };
   }
 }

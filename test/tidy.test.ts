@@ -87,8 +87,11 @@ describe('the rules of the house find', () => {
     ],
     [
       'a library that imports what tests it',
-      { 'redlock.ts': "import './testing/dial.ts';", 'testing/dial.ts': "import '../redlock.ts';" },
-      ['redlock.ts imports testing/dial.ts'],
+      {
+        'redlock.ts': "import './testing/clock-face.ts';",
+        'testing/clock-face.ts': "import '../redlock.ts';",
+      },
+      ['redlock.ts imports testing/clock-face.ts'],
     ],
     ['a folder that is no floor', { 'utils/misc.ts': '' }, ['utils/misc.ts stands on no floor']],
   ])('%s', (_, files, violations) => expect(upwardImports(of(files))).toEqual(violations));
@@ -143,7 +146,7 @@ describe('the rules of the house find', () => {
   it('the one exemption, and only that', () => {
     expect(hiddenInputs(of({ 'testing/timeline.ts': 'const later = setImmediate;' }))).toEqual([]);
     expect(hiddenInputs(of({ 'testing/timeline.ts': 'setTimeout(f);' }))).toHaveLength(1);
-    expect(hiddenInputs(of({ 'testing/dial.ts': 'setImmediate(f);' }))).toHaveLength(1);
+    expect(hiddenInputs(of({ 'testing/clock-face.ts': 'setImmediate(f);' }))).toHaveLength(1);
   });
 
   it('timers that are imported', () => {

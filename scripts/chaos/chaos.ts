@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { runChaos, type Sight } from '../../test/fleet/chaos/run.ts';
+import { runChaos, type SlotStatus } from '../../test/fleet/chaos/run.ts';
 import { durationOf, type RunOptions, replayOf } from '../../test/fleet/chaos/terms.ts';
 import type { Verdict } from '../../test/fleet/chaos/verdict/verdict.ts';
 import { describeFailure, describeVerdict } from '../../test/fleet/chaos/verdict/words.ts';
@@ -57,7 +57,7 @@ async function watched(
   interrupt: AbortSignal,
   output: NodeJS.WriteStream,
 ): Promise<Verdict> {
-  let see: (() => Sight) | undefined;
+  let see: (() => SlotStatus) | undefined;
   const display = new Display(output, () => {
     const sight = see?.();
     return {
@@ -76,7 +76,7 @@ async function watched(
 
 const SIGNS = { voting: '●', quarantined: '◐', silent: '○' } as const;
 
-function describeSight({ grants, incidents, states }: Sight): string {
+function describeSight({ grants, incidents, states }: SlotStatus): string {
   const nodes = states.map((state) => (state === undefined ? ' ' : SIGNS[state])).join('');
   return `${nodes} ${grants} locks, ${incidents.length} faults; ${incidents.at(-1)?.what ?? ''}`;
 }

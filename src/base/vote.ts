@@ -29,7 +29,7 @@ export type Reply =
   | {
       readonly outcome: 'granted';
       readonly counter: number;
-      readonly called?: boolean;
+      readonly notified?: boolean;
       readonly waiters?: readonly { readonly member: string; readonly since: number }[];
     }
   /** Somebody else owns a key, for `remainingTtl` more milliseconds. `rank`: so many wait there before whoever asked. */
@@ -41,7 +41,7 @@ export type Reply =
       readonly counter?: number;
     }
   /** The key is not there. */
-  | { readonly outcome: 'missing'; readonly counter?: number; readonly called?: boolean }
+  | { readonly outcome: 'missing'; readonly counter?: number; readonly notified?: boolean }
   /** The key exists and is no lock: of another type, or without an expiry. */
   | { readonly outcome: 'foreign'; readonly type: string }
   /** A later attempt got a higher fencing token. */

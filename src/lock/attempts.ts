@@ -1,6 +1,6 @@
 import type { NodeVote } from '../base/vote.ts';
-import type { Contention } from '../quorum/contention.ts';
-import { type Defeat, defeatOf } from '../quorum/tally.ts';
+import type { ContendOptions } from '../quorum/contend-options.ts';
+import { type LossReason, lossReasonOf } from '../quorum/tally.ts';
 import { TOKENS_A_LEASE } from '../wire/operation.ts';
 import { Lease, type LeaseDeps, type LeaseTerms } from './lease.ts';
 import type { LockValues } from './lock-values.ts';
@@ -15,7 +15,7 @@ export type Attempt =
     }
   | {
       /** `expired`: granted, but nothing was left of the validity. */
-      readonly outcome: Defeat | 'expired';
+      readonly outcome: LossReason | 'expired';
       readonly votes: readonly NodeVote[];
     };
 
@@ -41,13 +41,13 @@ export class Attempts {
    * Tries once. Whatever keeps it from a valid lease, its value is released on every node, also on those that answered
    * nothing; that is not waited for. A lease that comes while the Redlock closes is released, too.
    */
-  async make(terms: Omit<LeaseTerms, 'value'>, contention?: Contention): Promise<Attempt> {
+  async make(terms: Omit<LeaseTerms, 'value'>, contend?: ContendOptions): Promise<Attempt> {
     const { deps, connectTimeout, closing } = this.#settings;
-    let result = await this.#makeOne(terms, contention);
+    let result = await this.#makeOne(terms, contend);
     if (result.outcome === 'no-quorum' && !deps.quorum.isConnected) {
       // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment.
       await deps.quorum.connected(connectTimeout);
-      result = await this.#makeOne(terms, contention);
+      result = await this.#makeOne(terms, contend);
     }
     if (result.outcome === 'acquired' && closing.aborted) void result.lease.releaseOnNodes();
     return result;
@@ -55,11 +55,11 @@ export class Attempts {
 
   #makeOne(
     { resources, target, ttl, ended }: Omit<LeaseTerms, 'value'>,
-    contention: Contention | undefined,
+    contend: ContendOptions | undefined,
   ): Promise<Attempt> {
     const { deps, values } = this.#settings;
     const terms = { resources, target, ttl, value: values.next(), ended };
-    const trying = attempt(deps, terms, contention);
+    const trying = attempt(deps, terms, contend);
     deps.background(trying);
     return trying;
   }
@@ -68,11 +68,11 @@ export class Attempts {
 async function attempt(
   deps: LeaseDeps,
   terms: LeaseTerms,
-  contention: Contention | undefined,
+  contend: ContendOptions | undefined,
 ): Promise<Attempt> {
   const { quorum, nodeTimeoutFor, releaseTimeout } = deps;
   const { target, value, ttl } = terms;
-  const grant = await quorum.acquire(target, value, ttl, nodeTimeoutFor(ttl), contention);
+  const grant = await quorum.acquire(target, value, ttl, nodeTimeoutFor(ttl), contend);
   const { votes } = grant;
   if (grant.granted) {
     const validity = new Validity(grant.startedAt, ttl);
@@ -81,9 +81,9 @@ async function attempt(
       return { outcome: 'acquired', lease, votes };
     }
   }
-  const waiter = contention?.waiter;
-  deps.background(quorum.abandon(target, value, { votes, waiter }, releaseTimeout));
-  return { outcome: grant.granted ? 'expired' : defeatOf(votes), votes };
+  const waiter = contend?.waiter;
+  deps.background(quorum.rollBack(target, value, { votes, waiter }, releaseTimeout));
+  return { outcome: grant.granted ? 'expired' : lossReasonOf(votes), votes };
 }
 
 /**

@@ -2,9 +2,9 @@ import { afterElapsed, type Timer } from '../base/clock.ts';
 import { LockReleasedError, type QuorlockError, withCallersStack } from '../base/errors.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import type { LockKeys } from '../wire/operation.ts';
+import { lazySignal } from './lazy-signal.ts';
 import type { Lease } from './lease.ts';
 import type { ReleaseReport } from './release-report.ts';
-import { truthfulSignal } from './truthful-signal.ts';
 
 /** The lease that a lock is a handle on; the handle may be over, and the lease another caller's. */
 export let leaseOf: (lock: Lock) => Lease;
@@ -84,7 +84,7 @@ export class Lock {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      truthfulSignal(this.#controller, () => this.#look());
+      lazySignal(this.#controller, () => this.#look());
       this.#look();
       if (this.#why === undefined) this.#watch();
       else this.#controller.abort(this.#why());

@@ -1,11 +1,11 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Client } from '../wire/client.ts';
-import { readLook } from '../wire/look.ts';
+import { readHandshake } from '../wire/handshake.ts';
 import { checkNumbers, isCount } from '../wire/numbers.ts';
 import { runScript } from '../wire/run.ts';
 import { markerScript } from '../wire/scripts.ts';
 import { CLUSTER_SERVER, describeLacks, type Lack } from '../wire/server-errors.ts';
-import type { TimeReading } from './node-time.ts';
+import type { TimeReading } from './node-clock.ts';
 
 /** The key under which a node keeps its marker. */
 export const MARKER_KEY = 'quorlock:node';
@@ -47,7 +47,7 @@ export function parseMarker(text: string): Marker | undefined {
 }
 
 /** What a server says of itself. */
-export interface NodeLook extends TimeReading {
+export interface Handshake extends TimeReading {
   /** Names the running server process; another one after every restart. Empty: the server does not tell. */
   readonly runId: string;
   /** Empty: the server does not tell. */
@@ -67,24 +67,24 @@ export interface NodeLook extends TimeReading {
 const WAITING_COMMANDS: readonly string[] = ['PUBLISH', 'SUBSCRIBE'];
 
 /** The marker of the process that is running; undefined if there is none. */
-export function currentMarker(look: Pick<NodeLook, 'marker' | 'runId'>): Marker | undefined {
-  const marker = parseMarker(look.marker);
-  return marker?.runId === look.runId ? marker : undefined;
+export function currentMarker(handshake: Pick<Handshake, 'marker' | 'runId'>): Marker | undefined {
+  const marker = parseMarker(handshake.marker);
+  return marker?.runId === handshake.runId ? marker : undefined;
 }
 
 /** Whether a node remembers nothing of a deployment: it has no marker, or one that only claims it for a start. */
-export function isFresh(look: Pick<NodeLook, 'marker' | 'runId'>): boolean {
-  return look.marker === '' || currentMarker(look)?.state === 'starting';
+export function isFresh(handshake: Pick<Handshake, 'marker' | 'runId'>): boolean {
+  return handshake.marker === '' || currentMarker(handshake)?.state === 'starting';
 }
 
 /** Whether a node has been looked at, or changed, since: who asks several nodes waits for the slowest. */
-export function isOlder(look: NodeLook, known: NodeLook | undefined): boolean {
-  return known !== undefined && look.receivedAtMs < known.receivedAtMs;
+export function isOlder(handshake: Handshake, known: Handshake | undefined): boolean {
+  return known !== undefined && handshake.receivedAtMs < known.receivedAtMs;
 }
 
 /** A marker to write, on condition that the server and its marker are still those that were seen. */
 export interface MarkerWrite {
-  readonly seen: Pick<NodeLook, 'runId' | 'marker'>;
+  readonly seen: Pick<Handshake, 'runId' | 'marker'>;
   readonly marker: Marker;
   /** The server's TIME in microseconds after which nothing is written. */
   readonly deadlineUs: number;
@@ -96,7 +96,7 @@ export class UnfitServerError extends Error {
 }
 
 /** How a server is looked at. */
-export interface LookTerms {
+export interface HandshakeTerms {
   readonly clock: Clock;
   readonly timeoutMs: number;
   /** Whether the server has to tell of itself, by INFO. */
@@ -112,7 +112,7 @@ export interface LookTerms {
  * @throws {UnfitServerError} it can't be a node
  * @throws what the server or the driver said; or it has not answered after `timeoutMs`
  */
-export async function lookAt(client: Client, terms: LookTerms): Promise<NodeLook> {
+export async function handshakeWith(client: Client, terms: HandshakeTerms): Promise<Handshake> {
   const { clock, timeoutMs } = terms;
   let timer: Timer | undefined;
   const tooLate = new Promise<never>((_, reject) => {
@@ -128,14 +128,17 @@ export async function lookAt(client: Client, terms: LookTerms): Promise<NodeLook
   }
 }
 
-async function ask(client: Client, { clock, needsInfo, probeKeys, write }: LookTerms): Promise<NodeLook> {
+async function ask(
+  client: Client,
+  { clock, needsInfo, probeKeys, write }: HandshakeTerms,
+): Promise<Handshake> {
   const sentAtMs = clock.uptime();
   const args =
     write === undefined
       ? ['', '', '', 0]
       : [formatMarker(write.marker), write.seen.runId, write.seen.marker, write.deadlineUs];
   checkNumbers(args);
-  const answer = readLook(await runScript(client, markerScript, [MARKER_KEY, ...probeKeys], args));
+  const answer = readHandshake(await runScript(client, markerScript, [MARKER_KEY, ...probeKeys], args));
   const { timeUs, runId, role, marker, written, maxMemory, evictionPolicy, mode, lacks } = answer;
   if (mode === 'cluster' && !client.isCluster) throw new UnfitServerError(CLUSTER_SERVER);
   const { needed, wanted } = readLacks(lacks, needsInfo);

@@ -11,7 +11,7 @@ export interface NodeSettings {
   readonly maxTtl: number;
   readonly nodeTimeout: number;
   /** How long a server has to say what it is. */
-  readonly lookTimeout: number;
+  readonly handshakeTimeout: number;
   readonly fenceRetention: number;
   /** Whether the node's marker must let it vote. */
   readonly usesMarker: boolean;
@@ -20,7 +20,7 @@ export interface NodeSettings {
 }
 
 /** Pause before a server that would not be looked at is asked again. */
-export const LOOK_AGAIN_MS = 250;
+export const HANDSHAKE_AGAIN_MS = 250;
 
 /** A server that can't be a node is connected to anew at once, then after so long, then after twice as long, … */
 export const SHORTEST_RENEWAL_MS = 100;

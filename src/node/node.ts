@@ -5,26 +5,26 @@ import type { FailureReason, NodeVote, Reply } from '../base/vote.ts';
 import type { Client } from '../wire/client.ts';
 import { failed, isVote, type Leave, type Operation, type Release } from '../wire/operation.ts';
 import { explain, isLoading, isServerError, isWrongServer } from '../wire/server-errors.ts';
-import { Ear } from './ear.ts';
-import type { ReplyListener } from './entry.ts';
-import { type AnswerListener, Mailbox } from './mailbox.ts';
-import { lookAt, MARKER_KEY, type MarkerWrite, type NodeLook, UnfitServerError } from './marker.ts';
+import { type AnswerListener, Batcher } from './batcher.ts';
+import { type Handshake, handshakeWith, MARKER_KEY, type MarkerWrite, UnfitServerError } from './marker.ts';
+import { type Divergence, NodeClock, type TimeReading } from './node-clock.ts';
 import {
   CLAMP_MS,
+  HANDSHAKE_AGAIN_MS,
   LONGEST_DOUBT_MS,
   LONGEST_RENEWAL_MS,
-  LOOK_AGAIN_MS,
   type NodeSettings,
   SHORTEST_DOUBT_MS,
   SHORTEST_RENEWAL_MS,
 } from './node-settings.ts';
-import { type Divergence, NodeTime, type TimeReading } from './node-time.ts';
+import { NodeSubscription } from './node-subscription.ts';
+import type { ReplyListener } from './pending-operation.ts';
 import { ReleaseRetries } from './release-retries.ts';
 
 /** Decides whether a node may vote, and hears what bears on it. */
-export interface Registrar {
+export interface MembershipListener {
   /** The node was looked at, on a new connection or because its marker would not let it vote. */
-  looked(node: Node, look: NodeLook): void;
+  greeted(node: Node, handshake: Handshake): void;
   /** The node's clock went wrong. */
   clockDiverged(node: Node, divergence: Divergence): void;
 }
@@ -54,13 +54,13 @@ export class Node {
   /** Whether it is a Redis Cluster, whose servers have no marker in common. */
   readonly isCluster: boolean;
   /** Hears the node call those who wait. */
-  readonly ear: Ear;
+  readonly subscription: NodeSubscription;
   /** The node's wall clock, as far as it is known. */
-  readonly time: NodeTime;
+  readonly time: NodeClock;
   readonly #client: Client;
   readonly #settings: NodeSettings;
-  readonly #registrar: Registrar;
-  readonly #mailbox: Mailbox;
+  readonly #registrar: MembershipListener;
+  readonly #batcher: Batcher;
   readonly #releases: ReleaseRetries;
   readonly #stopListening: () => void;
   readonly #stateListeners = new Set<() => void>();
@@ -71,7 +71,7 @@ export class Node {
   #silent = false;
   #hasFailed = false;
   #connection = 0;
-  #lookAgain: Timer | undefined;
+  #handshakeAgain: Timer | undefined;
   /** Of a refused node. */
   #refusedFor: FailureReason = 'refused';
   /** A new connection is being made instead of one that led to a server which can't be a node; `lost`: that one is gone. */
@@ -84,12 +84,12 @@ export class Node {
   #doubt: { readonly atMs: number; readonly pauseMs: number } | undefined;
   #clockWrongUntilMs: number | undefined;
 
-  constructor(client: Client, settings: NodeSettings, registrar: Registrar) {
+  constructor(client: Client, settings: NodeSettings, registrar: MembershipListener) {
     this.address = client.address;
     this.pending = { outcome: 'pending', node: client.address, latencyMs: undefined };
     this.isCluster = client.isCluster;
-    this.time = new NodeTime(settings.driftFactor);
-    this.ear = new Ear(client);
+    this.time = new NodeClock(settings.driftFactor);
+    this.subscription = new NodeSubscription(client);
     this.#client = client;
     this.#settings = settings;
     this.#registrar = registrar;
@@ -115,16 +115,16 @@ export class Node {
       clampUs: CLAMP_MS * 1_000,
       fenceRetentionMs: settings.fenceRetention,
       graceMs: settings.nodeTimeout,
-      isHeard: () => this.ear.isOpen,
+      isHeard: () => this.subscription.isOpen,
       deadlineUs: (nowMs: number, withinMs: number) => this.#deadlineUs(nowMs, withinMs),
     };
-    this.#mailbox = new Mailbox(client, settings.clock, header, answers);
-    const post = (operation: Release | Leave) =>
+    this.#batcher = new Batcher(client, settings.clock, header, answers);
+    const enqueue = (operation: Release | Leave) =>
       new Promise<void>((resolve) => {
-        this.#mailbox.post(operation, settings.nodeTimeout, () => resolve());
+        this.#batcher.enqueue(operation, settings.nodeTimeout, () => resolve());
       });
-    const room = () => (this.isCounted ? this.#mailbox.room : 0);
-    this.#releases = new ReleaseRetries(settings, post, room);
+    const room = () => (this.isCounted ? this.#batcher.room : 0);
+    this.#releases = new ReleaseRetries(settings, enqueue, room);
     this.#stopListening = client.onStateChange(() => this.#followClient());
     this.#followClient();
     if (this.#state === 'connecting') this.#expectConnection();
@@ -185,7 +185,7 @@ export class Node {
       return;
     }
     void this.#releases.sendLater();
-    this.#mailbox.post(operation, timeoutMs, listener, place);
+    this.#batcher.enqueue(operation, timeoutMs, listener, place);
   }
 
   /** Has the node do something some time soon. Nobody hears the reply. */
@@ -199,13 +199,13 @@ export class Node {
   }
 
   /** Looks at the server, and writes its marker if asked to. Rejects if the server does not answer in time. */
-  async look(write?: MarkerWrite): Promise<NodeLook> {
+  async handshake(write?: MarkerWrite): Promise<Handshake> {
     if (this.#client.state !== 'ready') throw new Error(this.#client.stateReason);
-    const { clock, lookTimeout, usesMarker, probeKeys } = this.#settings;
+    const { clock, handshakeTimeout, usesMarker, probeKeys } = this.#settings;
     const connection = this.#connection;
-    const look = await lookAt(this.#client, {
+    const handshake = await handshakeWith(this.#client, {
       clock,
-      timeoutMs: lookTimeout,
+      timeoutMs: handshakeTimeout,
       needsInfo: usesMarker,
       probeKeys: this.isCluster ? [] : probeKeys,
       write,
@@ -214,13 +214,13 @@ export class Node {
       throw new Error('the connection it was asked on has been lost');
     }
     // Another process may be on another machine; the same one has the same clock on every connection.
-    if (look.runId !== this.#runId) {
+    if (handshake.runId !== this.#runId) {
       this.time.reset();
       this.#doubt = undefined;
     }
-    this.#runId = look.runId;
-    this.#note(look);
-    return look;
+    this.#runId = handshake.runId;
+    this.#note(handshake);
+    return handshake;
   }
 
   /** The registrar's word: the node votes, as far as its marker lets it. */
@@ -286,12 +286,12 @@ export class Node {
 
   /** A server may accept a connection and never say a word; then it is down until it does. */
   #expectConnection(): void {
-    const { clock, lookTimeout } = this.#settings;
+    const { clock, handshakeTimeout } = this.#settings;
     const tooLate = () => {
       if (this.#state === 'connecting')
-        this.#enter('down', `not ready within ${lookTimeout} ms: ${this.#client.stateReason}`);
+        this.#enter('down', `not ready within ${handshakeTimeout} ms: ${this.#client.stateReason}`);
     };
-    this.#lookAgain = clock.after(lookTimeout, tooLate, { keepAlive: false });
+    this.#handshakeAgain = clock.after(handshakeTimeout, tooLate, { keepAlive: false });
   }
 
   #greet(): void {
@@ -303,9 +303,10 @@ export class Node {
 
   /** Looks, and has the registrar decide. */
   #introduce(connection: number): void {
-    this.look().then(
-      (look) => {
-        if (connection === this.#connection && this.#state !== 'ended') this.#registrar.looked(this, look);
+    this.handshake().then(
+      (handshake) => {
+        if (connection === this.#connection && this.#state !== 'ended')
+          this.#registrar.greeted(this, handshake);
       },
       (error: unknown) => {
         if (connection !== this.#connection || this.#state === 'ended') return;
@@ -316,15 +317,17 @@ export class Node {
 
   /** A server that does not answer is down. One that answers with an error is asked again, on new connections too. */
   #couldNotLook(error: unknown): void {
-    const { clock, lookTimeout } = this.#settings;
+    const { clock, handshakeTimeout } = this.#settings;
     const message = messageOf(error);
     const isUnfit = error instanceof UnfitServerError;
     if (!isUnfit && !isServerError(message)) {
       this.#enter('down', message);
-      this.#lookAgain = clock.after(LOOK_AGAIN_MS, () => this.#followClient(), { keepAlive: false });
+      this.#handshakeAgain = clock.after(HANDSHAKE_AGAIN_MS, () => this.#followClient(), {
+        keepAlive: false,
+      });
       return;
     }
-    const mayBeReadySoon = isLoading(message) && clock.uptime() - this.#greetedAtMs < lookTimeout;
+    const mayBeReadySoon = isLoading(message) && clock.uptime() - this.#greetedAtMs < handshakeTimeout;
     // What is asked for meanwhile, on a first connection, waits for the data to be loaded.
     if (!mayBeReadySoon || this.#hasFailed || this.#state !== 'greeting') {
       this.#refusedFor = 'error';
@@ -339,7 +342,7 @@ export class Node {
     const again = () => {
       if (connection === this.#connection) this.#introduce(connection);
     };
-    this.#lookAgain = this.#settings.clock.after(LOOK_AGAIN_MS, again, { keepAlive: false });
+    this.#handshakeAgain = this.#settings.clock.after(HANDSHAKE_AGAIN_MS, again, { keepAlive: false });
   }
 
   /** What the server says to an operation. If it can't be a node any more, another one may be at its address. */
@@ -362,11 +365,11 @@ export class Node {
   }
 
   #renew(): void {
-    const { clock, lookTimeout } = this.#settings;
+    const { clock, handshakeTimeout } = this.#settings;
     this.#renewals += 1;
     this.#renewal = 'begun';
     const tooLate = () => this.#enter('down', this.#client.stateReason);
-    this.#renewalTimer = clock.after(lookTimeout, tooLate, { keepAlive: false });
+    this.#renewalTimer = clock.after(handshakeTimeout, tooLate, { keepAlive: false });
     // Its owner makes new connections, if any; it is looked at again on this one.
     if (!this.#client.reconnect()) this.#endRenewal();
   }
@@ -384,26 +387,26 @@ export class Node {
   }
 
   #enter(state: Exclude<NodeState, 'connecting'>, why: Why): void {
-    this.#lookAgain?.cancel();
+    this.#handshakeAgain?.cancel();
     if (state === 'refused') this.#renewLater();
     else this.#endRenewal();
     this.#state = state;
     this.#why = why;
     switch (state) {
       case 'greeting':
-        this.#mailbox.hold();
+        this.#batcher.hold();
         break;
       case 'voting':
       case 'quarantined':
         this.#silent = false;
         this.#hasFailed = false;
-        this.#mailbox.send();
+        this.#batcher.send();
         break;
       case 'refused':
       case 'down':
       case 'ended':
         this.#hasFailed = true;
-        this.#mailbox.fail(this.#refusal());
+        this.#batcher.fail(this.#refusal());
         break;
     }
     this.#tellListeners();

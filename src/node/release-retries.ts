@@ -47,7 +47,7 @@ interface Debt {
  */
 export class ReleaseRetries {
   readonly #settings: NodeSettings;
-  readonly #post: (operation: Release | Leave) => Promise<void>;
+  readonly #enqueue: (operation: Release | Leave) => Promise<void>;
   readonly #room: () => number;
   readonly #debts = new Map<string, Debt>();
   /** How many debts are not being asked for. */
@@ -65,11 +65,11 @@ export class ReleaseRetries {
    */
   constructor(
     settings: NodeSettings,
-    post: (operation: Release | Leave) => Promise<void>,
+    enqueue: (operation: Release | Leave) => Promise<void>,
     room: () => number,
   ) {
     this.#settings = settings;
-    this.#post = post;
+    this.#enqueue = enqueue;
     this.#room = room;
   }
 
@@ -125,7 +125,7 @@ export class ReleaseRetries {
     this.#laterTimer = undefined;
     const posted = this.#later.splice(0).map((operation) => {
       if (operation.kind === 'release') this.sent(operation);
-      return this.#post(operation);
+      return this.#enqueue(operation);
     });
     return Promise.all(posted);
   }
@@ -137,7 +137,7 @@ export class ReleaseRetries {
     const room = this.#room();
     // Whatever makes room calls this again.
     if (room === 0) return;
-    if (now >= this.#dueAtMs) for (const release of this.#takeDue(now, room)) void this.#post(release);
+    if (now >= this.#dueAtMs) for (const release of this.#takeDue(now, room)) void this.#enqueue(release);
     if (this.#idle > 0) this.#retryAt(Math.max(this.#dueAtMs, now + SHORTEST_PAUSE_MS));
   }
 

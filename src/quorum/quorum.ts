@@ -1,18 +1,18 @@
 import { type Instant, instant } from '../base/clock.ts';
 import type { NodeVote } from '../base/vote.ts';
+import { Membership } from '../membership/membership.ts';
+import type { MembershipSettings } from '../membership/quarantine.ts';
 import { Node } from '../node/node.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 import type { Client, Subscription } from '../wire/client.ts';
 import type { LockKeys, Operation, Waiter } from '../wire/operation.ts';
 import { failed } from '../wire/operation.ts';
-import { type BallotResult, holdBallot } from './ballot.ts';
-import { type Contention, patienceOf } from './contention.ts';
-import { chooseToken } from './fencing.ts';
-import { Membership } from './membership.ts';
-import { isInQueue, isTaken, type OneLook } from './one-look.ts';
-import { Pace } from './pace.ts';
-import type { MembershipSettings } from './quarantine.ts';
+import { type ContendOptions, patienceOf } from './contend-options.ts';
+import { chooseToken } from './fencing-token.ts';
+import { Limiter } from './limiter.ts';
 import { QuorumClock } from './quorum-clock.ts';
+import { askAll, type RoundResult } from './round.ts';
+import { isInQueue, isTaken, type SpotCheck } from './spot-check.ts';
 import { majorityOf } from './tally.ts';
 import { TokenClock } from './token-clock.ts';
 
@@ -37,19 +37,19 @@ export class Quorum {
   readonly #nodes: readonly Node[];
   readonly #membership: Membership;
   readonly #tokenClock: TokenClock;
-  readonly #pace: Pace;
+  readonly #limiter: Limiter;
   #isEnding = false;
 
   constructor(clients: readonly Client[], settings: NodeSettings & Omit<MembershipSettings, 'leapt'>) {
     this.size = clients.length;
     this.clock = new QuorumClock(settings.clock, this.size);
-    this.#pace = new Pace(settings.clock);
+    this.#limiter = new Limiter(settings.clock);
     this.#membership = new Membership({
       ...settings,
       leapt: (node, ms) => this.clock.leapt(node, ms),
     });
     this.#nodes = nodesOf(clients, (client) => new Node(client, settings, this.#membership));
-    this.#membership.enroll(this.#nodes);
+    this.#membership.register(this.#nodes);
     this.#tokenClock = new TokenClock(this.#nodes.map(({ time }) => time));
   }
 
@@ -63,15 +63,15 @@ export class Quorum {
     value: string,
     ttl: number,
     timeoutMs: number,
-    contention?: Contention,
+    contend?: ContendOptions,
   ): Promise<Grant> {
     // What takes over from a lock is part of its release.
-    const urgency = contention?.previous === undefined ? 'take' : 'give back';
+    const priority = contend?.previous === undefined ? 'take' : 'release';
     const ask = () =>
-      this.#isEnding || contention?.isWanted?.() === false
+      this.#isEnding || contend?.isWanted?.() === false
         ? this.#notAsked()
-        : this.#acquire(target, value, ttl, timeoutMs, contention);
-    return this.#pace.run(urgency, timeoutMs, ask, target.keys.length);
+        : this.#acquire(target, value, ttl, timeoutMs, contend);
+    return this.#limiter.run(priority, timeoutMs, ask, target.keys.length);
   }
 
   async #acquire(
@@ -79,11 +79,11 @@ export class Quorum {
     value: string,
     ttl: number,
     timeoutMs: number,
-    contention: Contention | undefined,
+    contend: ContendOptions | undefined,
   ): Promise<Grant> {
     const startedAt = instant(this.clock);
     const proposal = this.#tokenClock.next(startedAt.uptime);
-    const ballot = await holdBallot(
+    const round = await askAll(
       this.#nodes,
       {
         kind: 'acquire',
@@ -95,18 +95,18 @@ export class Quorum {
         value,
         ttl,
         proposal,
-        waiter: contention?.waiter,
-        previous: contention?.previous,
+        waiter: contend?.waiter,
+        previous: contend?.previous,
       },
       timeoutMs,
-      patienceOf(contention),
+      patienceOf(contend),
     );
-    const { votes } = ballot;
-    const granted = ballot.decision === 'won';
+    const { votes } = round;
+    const granted = round.decision === 'won';
     if (!granted || target.fences.length === 0) return { granted, votes, startedAt, token: 0 };
     const { token, confirmed } = chooseToken(votes);
     if (confirmed >= majorityOf(this.size)) return { granted, votes, startedAt, token };
-    const confirmation = await this.#confirm(target, value, token, timeoutMs, ballot);
+    const confirmation = await this.#confirm(target, value, token, timeoutMs, round);
     const isConfirmed = confirmation.decision === 'won';
     return { granted: isConfirmed, votes: confirmation.votes, startedAt, token };
   }
@@ -130,20 +130,20 @@ export class Quorum {
     const extension = { kind: 'extend', ...target, value, ttl, token } as const;
     const extend = async () => {
       const startedAt = instant(this.clock);
-      const { decision, votes } = await holdBallot(this.#nodes, extension, timeoutMs, 'outcome');
+      const { decision, votes } = await askAll(this.#nodes, extension, timeoutMs, 'outcome');
       return { granted: decision === 'won', votes, startedAt, token };
     };
-    return this.#pace.run('keep', timeoutMs, extend, target.keys.length);
+    return this.#limiter.run('keep', timeoutMs, extend, target.keys.length);
   }
 
   /**
    * Releases a value's keys on every node, which hands them on to the first waiter; nodes that do not confirm it are
    * asked again in the background.
    */
-  release(target: LockKeys, value: string, timeoutMs: number): Promise<BallotResult> {
+  release(target: LockKeys, value: string, timeoutMs: number): Promise<RoundResult> {
     const release = { kind: 'release', ...target, value } as const;
-    const ask = () => holdBallot(this.#nodes, release, timeoutMs, 'everybody');
-    return this.#pace.run('give back', timeoutMs, ask, target.keys.length);
+    const ask = () => askAll(this.#nodes, release, timeoutMs, 'everybody');
+    return this.#limiter.run('release', timeoutMs, ask, target.keys.length);
   }
 
   /**
@@ -151,7 +151,7 @@ export class Quorum {
    * granted, so that all nodes go on to call the same one. Nodes that refused have nothing to give back, but for a
    * command that was sent twice; they are asked along with the next call. Nodes that were never asked have nothing.
    */
-  async abandon(
+  async rollBack(
     target: LockKeys,
     value: string,
     { votes, waiter }: { readonly votes: readonly NodeVote[]; readonly waiter: Waiter | undefined },
@@ -166,11 +166,11 @@ export class Quorum {
     if (others.size === this.size) return;
     const giveBack = () => {
       if (waiter !== undefined) {
-        void holdBallot(this.#nodes, { kind: 'enter', ...target, waiter }, timeoutMs, 'everybody', others);
+        void askAll(this.#nodes, { kind: 'enter', ...target, waiter }, timeoutMs, 'everybody', others);
       }
-      return holdBallot(this.#nodes, release, timeoutMs, 'everybody', others);
+      return askAll(this.#nodes, release, timeoutMs, 'everybody', others);
     };
-    await this.#pace.run('give back', timeoutMs, giveBack, target.keys.length);
+    await this.#limiter.run('release', timeoutMs, giveBack, target.keys.length);
   }
 
   /** Waits no more: on these nodes, by their places in the list. What was kept for the waiter goes on to the next. */
@@ -184,8 +184,8 @@ export class Quorum {
     for (const index of nodes) others.delete(index);
     if (nodes.size === 0) return;
     const operation = { kind: 'leave', ...target, member } as const;
-    await this.#pace.run('give back', timeoutMs, () =>
-      holdBallot(this.#nodes, operation, timeoutMs, 'everybody', others),
+    await this.#limiter.run('release', timeoutMs, () =>
+      askAll(this.#nodes, operation, timeoutMs, 'everybody', others),
     );
   }
 
@@ -196,23 +196,23 @@ export class Quorum {
 
   /** Who waits, as every node knows it. Changes nothing. */
   async waiting(target: LockKeys, timeoutMs: number): Promise<readonly NodeVote[]> {
-    return await this.#look({ kind: 'waiting', ...target }, timeoutMs);
+    return await this.#askAll({ kind: 'waiting', ...target }, timeoutMs);
   }
 
   /** As {@link isTaken}. */
-  isTaken(look: OneLook): Promise<boolean> {
-    return this.#pace.run('take', look.timeoutMs, () => isTaken(this.#nodes, look));
+  isTaken(look: SpotCheck): Promise<boolean> {
+    return this.#limiter.run('take', look.timeoutMs, () => isTaken(this.#nodes, look));
   }
 
   /** As {@link isInQueue}. */
-  isInQueue(look: OneLook, member: string): Promise<boolean> {
-    return this.#pace.run('take', look.timeoutMs, () => isInQueue(this.#nodes, look, member));
+  isInQueue(look: SpotCheck, member: string): Promise<boolean> {
+    return this.#limiter.run('take', look.timeoutMs, () => isInQueue(this.#nodes, look, member));
   }
 
   /** Hears the nodes call on a channel. `heard` gets the index of the node and what it said. */
   listen(channel: string, heard: (node: number, message: string) => void, changed: () => void): Subscription {
-    const subscriptions = this.#nodes.map(({ ear }, index) =>
-      ear.listen(channel, {
+    const subscriptions = this.#nodes.map(({ subscription }, index) =>
+      subscription.listen(channel, {
         subscribed: changed,
         heard: (message) => heard(index, message),
         lost: changed,
@@ -227,8 +227,11 @@ export class Quorum {
 
   /** How many nodes would be heard if they called, and how many vote and are not heard, yet. */
   get hearing(): { readonly heard: number; readonly unheard: number } {
-    const heard = this.#nodes.filter(({ ear }) => ear.isOpen).length;
-    return { heard, unheard: this.#nodes.filter(({ ear, isVoting }) => isVoting && !ear.isOpen).length };
+    const heard = this.#nodes.filter(({ subscription }) => subscription.isOpen).length;
+    return {
+      heard,
+      unheard: this.#nodes.filter(({ subscription, isVoting }) => isVoting && !subscription.isOpen).length,
+    };
   }
 
   /** The nodes' time at a moment of the monotonic clock, in microseconds. */
@@ -238,7 +241,7 @@ export class Quorum {
 
   /** What every node says of a lock. Changes nothing. */
   async inspect(target: LockKeys, timeoutMs: number): Promise<readonly NodeVote[]> {
-    return await this.#look({ kind: 'inspect', ...target }, timeoutMs);
+    return await this.#askAll({ kind: 'inspect', ...target }, timeoutMs);
   }
 
   /** Declares a new deployment, see {@link Membership.initialize}. First connections get `timeoutMs`. */
@@ -287,9 +290,9 @@ export class Quorum {
     for (const node of this.#nodes) node.close();
   }
 
-  async #look(operation: Operation, timeoutMs: number): Promise<readonly NodeVote[]> {
-    const look = () => holdBallot(this.#nodes, operation, timeoutMs, 'everybody');
-    return (await this.#pace.run('take', timeoutMs, look)).votes;
+  async #askAll(operation: Operation, timeoutMs: number): Promise<readonly NodeVote[]> {
+    const look = () => askAll(this.#nodes, operation, timeoutMs, 'everybody');
+    return (await this.#limiter.run('take', timeoutMs, look)).votes;
   }
 
   /** Has the nodes that answered another counter take `token` as theirs, as far as the value still owns them. */
@@ -298,13 +301,13 @@ export class Quorum {
     value: string,
     token: number,
     timeoutMs: number,
-    ballot: BallotResult,
-  ): Promise<BallotResult> {
+    round: RoundResult,
+  ): Promise<RoundResult> {
     const confirmed = new Set<number>();
-    ballot.votes.forEach((vote, index) => {
+    round.votes.forEach((vote, index) => {
       if (vote.outcome === 'granted' && vote.counter === token) confirmed.add(index);
     });
-    const result = await holdBallot(
+    const result = await askAll(
       this.#nodes,
       { kind: 'confirm', ...target, value, token },
       timeoutMs,
@@ -312,7 +315,7 @@ export class Quorum {
       confirmed,
     );
     const votes = result.votes.map((vote, index) =>
-      confirmed.has(index) ? (ballot.votes[index] ?? vote) : vote,
+      confirmed.has(index) ? (round.votes[index] ?? vote) : vote,
     );
     return { decision: result.decision, votes };
   }

@@ -22,8 +22,8 @@ export function tally(nodeCount: number, granted: number, refused: number): Deci
   return 'undecided';
 }
 
-/** Why a ballot was lost, judged by what kept it from a majority. */
-export type Defeat =
+/** Why a round was lost, judged by what kept it from a majority. */
+export type LossReason =
   /** Others hold it, or won it meanwhile. With different contenders it can be free again at once. */
   | 'held'
   /** So many nodes gave no vote that nobody could have won. */
@@ -31,7 +31,7 @@ export type Defeat =
   /** As no-quorum, and on some nodes the reason is that the key is not a lock. */
   | 'not-a-lock';
 
-export function defeatOf(votes: readonly NodeVote[]): Defeat {
+export function lossReasonOf(votes: readonly NodeVote[]): LossReason {
   const foreign = votes.filter(({ outcome }) => outcome === 'foreign').length;
   const silent = votes.filter(({ outcome }) => outcome === 'failed').length + foreign;
   if (votes.length - silent >= majorityOf(votes.length)) return 'held';

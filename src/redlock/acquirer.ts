@@ -5,7 +5,7 @@ import { ClosedError, type OwnHold, withCallersStack } from '../base/errors.ts';
 import type { Attempt } from '../lock/attempts.ts';
 import type { Lease } from '../lock/lease.ts';
 import { type Lock, leaseOf, targetOf } from '../lock/lock.ts';
-import type { Contention } from '../quorum/contention.ts';
+import type { ContendOptions } from '../quorum/contend-options.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import { type AcquireRequest, failureOf } from '../waiting/acquire-request.ts';
 import type { WaitQueues } from '../waiting/wait-queues.ts';
@@ -28,7 +28,7 @@ export interface LockSpec {
   /** Whether a lease that this process has belongs to the very call, and so is nothing that it waits for. */
   isOwn?(lease: Lease): boolean;
   /** Tries once. */
-  attempt(ttl: number, contention?: Contention): Promise<Attempt>;
+  attempt(ttl: number, contend?: ContendOptions): Promise<Attempt>;
 }
 
 /** What is needed to acquire. */
@@ -92,7 +92,7 @@ export class Acquirer {
    * A lock that a caller has gives way to another one on the same key, in one step: no other client comes between. It is
    * released whatever comes of it, and not handed over in this process.
    */
-  async exchange(lock: Lock, spec: LockSpec, options: TryAcquireOptions): Promise<Lock> {
+  async downgrade(lock: Lock, spec: LockSpec, options: TryAcquireOptions): Promise<Lock> {
     const request = this.#request(spec, options, 0, undefined);
     lock.assertHeld();
     const lease = leaseOf(lock);
@@ -147,7 +147,7 @@ export class Acquirer {
       signal,
       permits: target.size?.permits,
       ownHold: () => this.#ownHold(spec),
-      attempt: (contention) => spec.attempt(ttl, contention),
+      attempt: (contend) => spec.attempt(ttl, contend),
       nodesAnswer: (withinMs) => this.#quorum.answers(withinMs),
     };
   }

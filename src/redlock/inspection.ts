@@ -1,5 +1,5 @@
 import type { FailureReason, NodeVote } from '../base/vote.ts';
-import { isKept, isShared } from '../quorum/fencing.ts';
+import { isReserved, isShared } from '../quorum/fencing-token.ts';
 import { majorityOf } from '../quorum/tally.ts';
 
 /** What one node knows of a lock. Durations in milliseconds. */
@@ -79,7 +79,7 @@ function inspectNode(vote: NodeVote): NodeInspection {
   const { node } = vote;
   switch (vote.outcome) {
     case 'held':
-      if (vote.value !== undefined && isKept(vote.value)) {
+      if (vote.value !== undefined && isReserved(vote.value)) {
         return { node, state: 'kept', for: vote.value.slice(1), remainingTtl: vote.remainingTtl };
       }
       if (vote.value !== undefined && isShared(vote.value)) {

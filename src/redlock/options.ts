@@ -5,8 +5,8 @@ import type { Random } from '../base/random.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Lock } from '../lock/lock.ts';
 import { driftMs } from '../lock/validity.ts';
+import type { Quarantine } from '../membership/quarantine.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';
-import type { Quarantine } from '../quorum/quarantine.ts';
 import type { Permits } from './permits.ts';
 
 /** Settings of a Redlock. All durations are in milliseconds. */

@@ -1,6 +1,6 @@
+import { lazySignal } from '../lock/lazy-signal.ts';
 import type { Lock } from '../lock/lock.ts';
 import type { ReleaseReport } from '../lock/release-report.ts';
-import { truthfulSignal } from '../lock/truthful-signal.ts';
 
 /** Several permits of a semaphore, had together. They are held as long as every one of them is. */
 export class Permits {
@@ -22,7 +22,7 @@ export class Permits {
         const lost = this.all.find(({ signal }) => signal.aborted);
         if (lost !== undefined) controller.abort(lost.signal.reason);
       };
-      truthfulSignal(controller, look);
+      lazySignal(controller, look);
       for (const { signal } of this.all) signal.addEventListener('abort', look, { once: true });
       look();
     }

@@ -98,7 +98,7 @@ export class ReadWriteLock {
       const found = isOurs ? 'a read lock' : strangerOf(lock, target);
       throw new TypeError(`lock must be a write lock of ${describe(this.resource)}: got ${found}`);
     }
-    return await this.#acquirer.exchange(lock, this.#reading, options);
+    return await this.#acquirer.downgrade(lock, this.#reading, options);
   }
 }
 

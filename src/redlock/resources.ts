@@ -1,13 +1,13 @@
 import { describe, quote, quoteAll, shorten } from '../base/describe.ts';
 import {
   fenceKeyOf,
-  gateKeyOf,
+  mutexKeyOf,
   OWN_PREFIX,
   queueKeyOf,
   semaphoreKeyOf,
   sharersKeyOf,
   slotKeyOf,
-} from '../quorum/fencing.ts';
+} from '../quorum/fencing-token.ts';
 import type { Client } from '../wire/client.ts';
 import type { LockKeys } from '../wire/operation.ts';
 
@@ -109,10 +109,10 @@ export function slotKeysFor(
 }
 
 /** The keys of the lock that whoever gathers several permits has meanwhile. */
-export function gateKeysFor(resource: string, settings: KeySettings): LockKeys {
+export function mutexKeysFor(resource: string, settings: KeySettings): LockKeys {
   const [name = ''] = keysFor([resource], settings).keys;
-  const gate = gateKeyOf(name);
-  return { keys: [gate], fences: settings.fencing ? [fenceKeyOf(gate)] : [], queues: [queueKeyOf(gate)] };
+  const mutex = mutexKeyOf(name);
+  return { keys: [mutex], fences: settings.fencing ? [fenceKeyOf(mutex)] : [], queues: [queueKeyOf(mutex)] };
 }
 
 /** What no lock is called by. */

@@ -1,13 +1,13 @@
 import type { Clock } from '../base/clock.ts';
 import { ClosedError } from '../base/errors.ts';
-import { Keeper, type KeeperTerms } from '../lock/keeper.ts';
+import { AutoExtend, type AutoExtendTerms } from '../lock/auto-extend.ts';
 import { askToStop, type Lock } from '../lock/lock.ts';
 
 /** A routine that runs, and what it runs under. */
 interface Running {
   readonly locks: readonly Lock[];
   /** They keep its locks alive. None: the locks are somebody else's. */
-  readonly keepers: readonly Keeper[];
+  readonly autoExtends: readonly AutoExtend[];
 }
 
 /**
@@ -28,16 +28,16 @@ export class Routines {
   /** Runs one under locks of its own, which are kept alive meanwhile and given back after it. */
   async run<Result>(
     locks: readonly Lock[],
-    terms: KeeperTerms,
+    terms: AutoExtendTerms,
     routine: () => Result | PromiseLike<Result>,
   ): Promise<Result> {
-    const keepers = locks.map((lock) => new Keeper(lock, this.#clock, terms));
-    const running = { locks, keepers };
+    const autoExtends = locks.map((lock) => new AutoExtend(lock, this.#clock, terms));
+    const running = { locks, autoExtends };
     this.#running.add(running);
     try {
       return await routine();
     } finally {
-      for (const keeper of keepers) keeper.stop();
+      for (const autoExtend of autoExtends) autoExtend.stop();
       await Promise.all(locks.map((lock) => lock.release()));
       this.#ended(running);
     }
@@ -48,7 +48,7 @@ export class Routines {
     locks: readonly Lock[],
     routine: () => Result | PromiseLike<Result>,
   ): Promise<Result> {
-    const running = { locks, keepers: [] };
+    const running = { locks, autoExtends: [] };
     this.#running.add(running);
     try {
       return await routine();
@@ -86,7 +86,7 @@ export class Routines {
 
   /** Keeps no lock alive any more: what is held still ends with its validity. */
   abandon(): void {
-    for (const { keepers } of this.#running) for (const keeper of keepers) keeper.stop();
+    for (const { autoExtends } of this.#running) for (const autoExtend of autoExtends) autoExtend.stop();
   }
 
   #isUsed(lock: Lock): boolean {

@@ -1,6 +1,6 @@
 import type { Lock } from '../lock/lock.ts';
 import type { Acquirer } from './acquirer.ts';
-import type { Gathering } from './gathering.ts';
+import type { BatchAcquire } from './batch-acquire.ts';
 import {
   ACQUIRE_NAMES,
   type AcquireOptions,
@@ -19,7 +19,7 @@ export interface SemaphoreSettings {
   readonly acquirer: Acquirer;
   readonly usings: Usings;
   readonly slots: Slots;
-  readonly gathering: Gathering;
+  readonly batchAcquire: BatchAcquire;
 }
 
 /**
@@ -35,16 +35,20 @@ export class Semaphore {
   readonly #acquirer: Acquirer;
   readonly #usings: Usings;
   readonly #slots: Slots;
-  readonly #gathering: Gathering;
+  readonly #batchAcquire: BatchAcquire;
 
   /** Made by `Redlock.semaphore`. */
-  constructor(resource: string, permits: number, { acquirer, usings, slots, gathering }: SemaphoreSettings) {
+  constructor(
+    resource: string,
+    permits: number,
+    { acquirer, usings, slots, batchAcquire }: SemaphoreSettings,
+  ) {
     this.resource = resource;
     this.permits = permits;
     this.#acquirer = acquirer;
     this.#usings = usings;
     this.#slots = slots;
-    this.#gathering = gathering;
+    this.#batchAcquire = batchAcquire;
   }
 
   /**
@@ -75,7 +79,7 @@ export class Semaphore {
   async acquireMany(count: number, options: AcquireOptions = {}): Promise<Permits> {
     checkCount(count, this.permits);
     checkNames('acquireMany option', options, ACQUIRE_NAMES);
-    return await this.#gathering.acquire(count, options);
+    return await this.#batchAcquire.acquire(count, options);
   }
 
   /** As `Redlock.using`, with a permit: one that is shown with `within`, or one more. */
@@ -103,7 +107,7 @@ export class Semaphore {
     checkCount(count, this.permits);
     const call = callOf('usingMany', options, routine);
     return await this.#usings.useMany(this.#slots.spec(), count, call, (acquiring) =>
-      this.#gathering.acquire(count, acquiring),
+      this.#batchAcquire.acquire(count, acquiring),
     );
   }
 }

@@ -1,8 +1,8 @@
 import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
 import type { Attempt, Attempts } from '../lock/attempts.ts';
-import type { Contention } from '../quorum/contention.ts';
-import { isKept, keptFor } from '../quorum/fencing.ts';
+import type { ContendOptions } from '../quorum/contend-options.ts';
+import { isReserved, reservedFor } from '../quorum/fencing-token.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/tally.ts';
 import { freeInMs } from '../waiting/backoff.ts';
@@ -18,13 +18,13 @@ export interface SlotsSettings {
   readonly random: Random;
   readonly attempts: Attempts;
   /** How long a node has to answer when it is looked at, in milliseconds. */
-  readonly lookTimeout: number;
+  readonly handshakeTimeout: number;
   /** The keys of some of the slots. */
   keysOf(slots: readonly number[]): LockKeys;
 }
 
 /** A slot as the nodes know it. */
-interface Sight {
+interface SlotStatus {
   readonly slot: number;
   /** At how many nodes somebody could have it. */
   readonly openAt: number;
@@ -57,32 +57,32 @@ export class Slots {
     return {
       resources: [this.#resource],
       target: this.#settings.keysOf(this.#all),
-      attempt: (ttl, contention) => {
+      attempt: (ttl, contend) => {
         const isFirst = !hasTried;
         hasTried = true;
-        return this.#attempt(isFirst, ttl, contention);
+        return this.#attempt(isFirst, ttl, contend);
       },
     };
   }
 
-  async #attempt(isFirst: boolean, ttl: number, contention: Contention | undefined): Promise<Attempt> {
-    const member = contention?.waiter?.member;
+  async #attempt(isFirst: boolean, ttl: number, contend: ContendOptions | undefined): Promise<Attempt> {
+    const member = contend?.waiter?.member;
     let slot = this.#unused();
     if (!isFirst) slot = mostOpen(await this.#look(member))?.slot ?? slot;
     for (let looks = 0; ; looks += 1) {
-      const result = await this.#try(slot, ttl, contention);
+      const result = await this.#try(slot, ttl, contend);
       if (result.outcome !== 'held' || looks === MOST_LOOKS) return result;
-      const sights = await this.#look(member);
-      const next = mostOpen(sights);
+      const statuses = await this.#look(member);
+      const next = mostOpen(statuses);
       if (next === undefined || next.openAt < majorityOf(this.#settings.quorum.size)) {
-        const [soonest] = [...sights].sort((a, b) => a.freeInMs - b.freeInMs);
+        const [soonest] = [...statuses].sort((a, b) => a.freeInMs - b.freeInMs);
         return { outcome: 'held', votes: soonest?.votes ?? result.votes };
       }
       slot = next.slot;
     }
   }
 
-  async #try(slot: number, ttl: number, contention: Contention | undefined): Promise<Attempt> {
+  async #try(slot: number, ttl: number, contend: ContendOptions | undefined): Promise<Attempt> {
     const { attempts, keysOf } = this.#settings;
     this.#users.set(slot, (this.#users.get(slot) ?? 0) + 1);
     const terms = {
@@ -91,7 +91,7 @@ export class Slots {
       ttl,
       ended: () => this.#leave(slot),
     };
-    const result = await attempts.make(terms, contention);
+    const result = await attempts.make(terms, contend);
     if (result.outcome !== 'acquired') this.#leave(slot);
     return result;
   }
@@ -103,13 +103,13 @@ export class Slots {
   }
 
   /** How the nodes see every slot, for the waiter of this name; in random order, but unused ones first. Changes nothing. */
-  async #look(member: string | undefined): Promise<readonly Sight[]> {
-    const { quorum, keysOf, lookTimeout } = this.#settings;
-    const sights = this.#inRandomOrder().map(async (slot) => {
+  async #look(member: string | undefined): Promise<readonly SlotStatus[]> {
+    const { quorum, keysOf, handshakeTimeout } = this.#settings;
+    const statuses = this.#inRandomOrder().map(async (slot) => {
       const { keys } = keysOf([slot]);
-      return sightOf(slot, await quorum.inspect({ keys, fences: [], queues: [] }, lookTimeout), member);
+      return statusOf(slot, await quorum.inspect({ keys, fences: [], queues: [] }, handshakeTimeout), member);
     });
-    return Promise.all(sights);
+    return Promise.all(statuses);
   }
 
   /** A slot that this process does not use, if there is one. */
@@ -127,19 +127,19 @@ export class Slots {
 }
 
 /** The first of those that most nodes would give away. */
-function mostOpen(sights: readonly Sight[]): Sight | undefined {
-  const most = Math.max(...sights.map(({ openAt }) => openAt));
-  return sights.find(({ openAt }) => openAt === most);
+function mostOpen(statuses: readonly SlotStatus[]): SlotStatus | undefined {
+  const most = Math.max(...statuses.map(({ openAt }) => openAt));
+  return statuses.find(({ openAt }) => openAt === most);
 }
 
-function sightOf(slot: number, votes: readonly NodeVote[], member: string | undefined): Sight {
+function statusOf(slot: number, votes: readonly NodeVote[], member: string | undefined): SlotStatus {
   let openAt = 0;
   const held: NodeVote[] = [];
   for (const vote of votes) {
     const value = vote.outcome === 'held' ? (vote.value ?? '') : '';
-    if (vote.outcome === 'missing' || (member !== undefined && value === keptFor(member))) openAt += 1;
+    if (vote.outcome === 'missing' || (member !== undefined && value === reservedFor(member))) openAt += 1;
     // Who has been called comes soon, or is passed by a call to the next one.
-    else if (!isKept(value)) held.push(vote);
+    else if (!isReserved(value)) held.push(vote);
   }
   const others = votes.map((vote) => (held.includes(vote) ? vote : { ...vote, outcome: 'pending' as const }));
   return { slot, openAt, votes, freeInMs: freeInMs(others) };

@@ -29,7 +29,9 @@ export function warnOfNodes(
 }
 
 /** A listener that throws does so on its own: it must not break whoever had something to tell. */
-export function outsideOurs(listener: (warning: RedlockWarning) => void): (warning: RedlockWarning) => void {
+export function isolateErrors(
+  listener: (warning: RedlockWarning) => void,
+): (warning: RedlockWarning) => void {
   return (warning) => {
     try {
       listener(warning);

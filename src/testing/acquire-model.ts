@@ -46,7 +46,7 @@ export class Acquisition {
       if (foreign !== undefined) return foreign;
       if (owner === value) return undefined;
       if (owner === undefined) return unset === undefined ? undefined : [FAILED, unset];
-      if (!this.#isKept(owner)) return this.#held(this.#call.refusal(key), queues);
+      if (!this.#isReserved(owner)) return this.#held(this.#call.refusal(key), queues);
       const failure = failureOf(() => store.set(key, value, ttl));
       if (failure !== undefined) return [FAILED, failure];
     }
@@ -65,9 +65,9 @@ export class Acquisition {
       const queue = queues[index] ?? '';
       const { owner, foreign } = this.#call.ownerOf(key);
       if (foreign !== undefined) return foreign;
-      const isKept = owner !== undefined && this.#isKept(owner);
-      if (isKept) kept.push(index);
-      const isFree = owner === undefined ? !this.#handOver(key, queue) : isKept;
+      const isReserved = owner !== undefined && this.#isReserved(owner);
+      if (isReserved) kept.push(index);
+      const isFree = owner === undefined ? !this.#handOver(key, queue) : isReserved;
       if (isFree) {
         free.push(key);
       } else if (owner !== value) {
@@ -100,9 +100,9 @@ export class Acquisition {
     if (!this.#queues.handToFirst(key, queue)) this.#call.store.delete(key);
   }
 
-  #isKept(owner: string): boolean {
+  #isReserved(owner: string): boolean {
     const { member } = this.#request;
-    return member !== '' && owner === this.#queues.keptFor(member);
+    return member !== '' && owner === this.#queues.reservedFor(member);
   }
 
   /** Who waits enters the queues of the keys that somebody else has. */

@@ -182,8 +182,8 @@ class Batch {
       const queue = queues[index] ?? '';
       failureOf(() => store.removeMember(queue, member));
       const { owner } = this.#call.ownerOf(key);
-      if (owner === SHARED) this.#queues.callSharers(queue);
-      else if (owner === this.#queues.keptFor(member) && !this.#queues.handToFirst(key, queue))
+      if (owner === SHARED) this.#queues.notifySharers(queue);
+      else if (owner === this.#queues.reservedFor(member) && !this.#queues.handToFirst(key, queue))
         store.delete(key);
     }
     return [GRANTED, keys.length];

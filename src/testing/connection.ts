@@ -1,6 +1,6 @@
 import type { Random } from '../base/random.ts';
-import { Lane } from './lane.ts';
 import { drawLatency, type Latency } from './latency.ts';
+import { LinkDirection } from './link-direction.ts';
 import type { ScriptReply } from './lua-values.ts';
 import type { ServerConnection, SimulatedServer } from './simulated-node.ts';
 import type { SubscribingConnection } from './subscriptions.ts';
@@ -63,8 +63,8 @@ export class Connection implements ServerConnection, SubscribingConnection {
   readonly #random: Random;
   readonly #rules: Readonly<NetworkRules>;
   readonly #user: ConnectionUser;
-  readonly #requests: Lane;
-  readonly #replies: Lane;
+  readonly #requests: LinkDirection;
+  readonly #replies: LinkDirection;
   readonly #unanswered: Command[] = [];
 
   constructor(
@@ -80,8 +80,10 @@ export class Connection implements ServerConnection, SubscribingConnection {
     this.#random = random;
     this.#rules = rules;
     this.#user = user;
-    this.#requests = new Lane(timeline, (delayMs, happen) => timeline.in(delayMs, Turn.outside, happen));
-    this.#replies = new Lane(timeline, (delayMs, happen) => clock.arrive(delayMs, happen));
+    this.#requests = new LinkDirection(timeline, (delayMs, happen) =>
+      timeline.in(delayMs, Turn.outside, happen),
+    );
+    this.#replies = new LinkDirection(timeline, (delayMs, happen) => clock.arrive(delayMs, happen));
   }
 
   open(): void {
@@ -180,12 +182,12 @@ export class Connection implements ServerConnection, SubscribingConnection {
   }
 
   /** What a connection can't do without: it arrives, and in order. */
-  #carry(lane: Lane, arrive: () => void): void {
+  #carry(lane: LinkDirection, arrive: () => void): void {
     lane.send(drawLatency(this.#rules.latency, this.#random), arrive);
   }
 
   /** A command, its answer, or what was published. Nothing is drawn for a rule that is off, so that it changes no run. */
-  #send(lane: Lane, arrive: () => void): void {
+  #send(lane: LinkDirection, arrive: () => void): void {
     const { latency, loss, overtaking } = this.#rules;
     if (loss > 0 && this.#random.fraction() < loss) return;
     const overtakes = overtaking > 0 && this.#random.fraction() < overtaking;

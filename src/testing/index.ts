@@ -1,8 +1,8 @@
-export { type Crowd, findCrowds, type Occupancy } from './checkers/crowds.ts';
+export { findOverAdmissions, type Occupancy, type OverAdmission } from './checkers/over-admission.ts';
 export { findOverlaps, type Interval, type Overlap, type SharedInterval } from './checkers/overlaps.ts';
 export { findTokenFaults, type Grant, type TokenFault } from './checkers/tokens.ts';
+export { ClockFace } from './clock-face.ts';
 export type { NetworkRules } from './connection.ts';
-export { Dial } from './dial.ts';
 export type { ForeignType, KeyStore } from './key-store.ts';
 export type { Latency } from './latency.ts';
 export { Machine, type MachineOptions } from './machine.ts';

@@ -4,7 +4,7 @@ import { askedAt, attempt, digits } from './lua-values.ts';
 import { type BatchReply, HELD } from './reply-codes.ts';
 
 /** The constants of `wire/lua/queue.lua`. */
-const CALLED = '~';
+const RESERVED = '~';
 const MOST_DEAF = 64;
 
 /** The queues of those who wait for lock keys, as `wire/lua/queue.lua` has them. */
@@ -16,8 +16,8 @@ export class Queues {
   }
 
   /** The value of a key that is kept for a waiter. */
-  keptFor(member: string): string {
-    return CALLED + member;
+  reservedFor(member: string): string {
+    return RESERVED + member;
   }
 
   /** Hands a key that nobody owns to whoever waits first. False: nobody was called, and the key is as before. */
@@ -63,7 +63,7 @@ export class Queues {
   }
 
   /** Calls those who wait first as long as they would share the lock with those who have it. */
-  callSharers(queue: string): void {
+  notifySharers(queue: string): void {
     const { store, server } = this.#call;
     if (store.typeOf(queue) === 'none') return;
     for (let called = 0; called < MOST_DEAF; called += 1) {
@@ -93,7 +93,7 @@ export class Queues {
     const { store, grace } = this.#call;
     return (
       attempt(() => {
-        store.set(key, this.keptFor(member), grace);
+        store.set(key, this.reservedFor(member), grace);
         return true;
       }) === true
     );

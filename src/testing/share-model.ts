@@ -64,8 +64,8 @@ export class Shares {
     const { owner, foreign } = this.#call.ownerOf(this.#key);
     if (foreign !== undefined) return foreign;
     const isHandedOver = owner !== undefined && previous !== '' && owner === previous;
-    const isKept = owner !== undefined && member !== '' && owner === this.#queues.keptFor(member);
-    const isFree = owner === undefined || isHandedOver || isKept;
+    const isReserved = owner !== undefined && member !== '' && owner === this.#queues.reservedFor(member);
+    const isFree = owner === undefined || isHandedOver || isReserved;
     const isBehind = () => this.#queues.isBehind(this.#queue, member, score);
     if (owner === SHARED) {
       if (this.#shareOf(value) !== undefined) return this.#answerAgain();
@@ -80,7 +80,7 @@ export class Shares {
     const failure = this.#take(isFree);
     if (failure !== undefined) return [FAILED, failure];
     if (member !== '') failureOf(() => this.#call.store.removeMember(this.#queue, member));
-    this.#queues.callSharers(this.#queue);
+    this.#queues.notifySharers(this.#queue);
     return raised;
   }
 

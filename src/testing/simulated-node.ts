@@ -3,7 +3,7 @@ import type { Random } from '../base/random.ts';
 import { batchScript, markerScript } from '../wire/scripts.ts';
 import { runBatch } from './batch-model.ts';
 import { Channels, type Receiver } from './channels.ts';
-import { Dial } from './dial.ts';
+import { ClockFace } from './clock-face.ts';
 import { type Argument, KeyStore, RedisError } from './key-store.ts';
 import type { ScriptReply } from './lua-values.ts';
 import { type MarkerServer, runMarker } from './marker-model.ts';
@@ -55,7 +55,7 @@ export class Snapshot {
  */
 export class SimulatedServer implements MarkerServer {
   readonly address: string;
-  readonly wall: Dial;
+  readonly wall: ClockFace;
   readonly store: KeyStore;
   maxmemory = 0;
   maxmemoryPolicy = 'noeviction';
@@ -72,7 +72,7 @@ export class SimulatedServer implements MarkerServer {
 
   constructor(timeline: Timeline, random: Random, options: SimulatedServerOptions) {
     this.address = options.address;
-    this.wall = new Dial(timeline, options.wallMs ?? Date.UTC(2030, 0, 1));
+    this.wall = new ClockFace(timeline, options.wallMs ?? Date.UTC(2030, 0, 1));
     this.store = new KeyStore(() => Math.floor(this.timeUs / 1_000));
     this.#random = random;
     this.#trace = options.trace;

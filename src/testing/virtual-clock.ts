@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts';
-import { Dial } from './dial.ts';
+import { ClockFace } from './clock-face.ts';
 import { type Event, Timeline, Turn } from './timeline.ts';
 
 /** Where the clocks of a machine begin. Far apart, so that a time of one taken for a time of another shows. */
@@ -28,9 +28,9 @@ export class VirtualClock implements Clock {
   readonly timeline: Timeline;
   /** How fast its clocks run; 1 is true. */
   readonly rate: number;
-  readonly #monotonic: Dial;
-  readonly #uptime: Dial;
-  readonly #wall: Dial;
+  readonly #monotonic: ClockFace;
+  readonly #uptime: ClockFace;
+  readonly #wall: ClockFace;
   #pendingTimers = 0;
   #missed: { readonly turn: Turn; readonly happen: () => void }[] | undefined;
 
@@ -38,9 +38,9 @@ export class VirtualClock implements Clock {
   constructor(timeline: Timeline = new Timeline(), { rate = 1, wallOffsetMs = 0 }: ClockErrors = {}) {
     this.timeline = timeline;
     this.rate = rate;
-    this.#monotonic = new Dial(timeline, FIRST_MONOTONIC_MS, rate);
-    this.#uptime = new Dial(timeline, FIRST_UPTIME_MS, rate);
-    this.#wall = new Dial(timeline, FIRST_WALL_MS + wallOffsetMs, rate);
+    this.#monotonic = new ClockFace(timeline, FIRST_MONOTONIC_MS, rate);
+    this.#uptime = new ClockFace(timeline, FIRST_UPTIME_MS, rate);
+    this.#wall = new ClockFace(timeline, FIRST_WALL_MS + wallOffsetMs, rate);
   }
 
   monotonic(): number {

@@ -10,7 +10,7 @@ import {
 } from '../base/errors.ts';
 import type { FailureReason, NodeVote } from '../base/vote.ts';
 import type { Attempt } from '../lock/attempts.ts';
-import type { Contention } from '../quorum/contention.ts';
+import type { ContendOptions } from '../quorum/contend-options.ts';
 import { tally } from '../quorum/tally.ts';
 
 /** An attempt that got no lock. */
@@ -29,7 +29,7 @@ export interface AcquireRequest {
   /** What this very process has of it at this moment; undefined: nothing. */
   ownHold(): OwnHold | undefined;
   /** Tries once, with a lock value of its own. */
-  attempt(contention?: Contention): Promise<Attempt>;
+  attempt(contend?: ContendOptions): Promise<Attempt>;
   /** Whether, within this many milliseconds, a majority of nodes votes and owes no answer. */
   nodesAnswer(withinMs: number): Promise<boolean>;
 }

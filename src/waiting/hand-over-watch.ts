@@ -65,6 +65,6 @@ export class HandOverWatch {
 }
 
 /** Whether a release handed the lock on at a node. */
-export function hasNotified(vote: { readonly called?: boolean } | object): boolean {
-  return 'called' in vote && vote.called === true;
+export function hasNotified(vote: { readonly notified?: boolean } | object): boolean {
+  return 'notified' in vote && vote.notified === true;
 }

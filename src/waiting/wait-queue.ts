@@ -213,10 +213,10 @@ export class WaitQueue implements WaiterEvents, Notified {
     this.#state = 'acquiring';
     this.#notified.clear();
     this.#hasMissed = false;
-    const contention = { waiter: this.#queued(waiter), isWanted: () => this.#waiters.length > 0 };
-    waiter.request.attempt(contention).then(
+    const contend = { waiter: this.#queued(waiter), isWanted: () => this.#waiters.length > 0 };
+    waiter.request.attempt(contend).then(
       (attempt) => {
-        this.#ticket?.asked(attempt, contention.waiter);
+        this.#ticket?.asked(attempt, contend.waiter);
         if (attempt.outcome === 'acquired') this.#granted(waiter, attempt);
         else void this.#refused(waiter, attempt);
       },

@@ -82,10 +82,10 @@ function isGranted(operation: Operation, counter: unknown): boolean {
 
 /** The table that turns the script's answers into replies; `lua/prelude.lua` names the codes. */
 const decoders: Readonly<Record<number, (fields: readonly unknown[]) => Reply>> = {
-  1: ([, counter, called]) =>
-    called === undefined
+  1: ([, counter, notified]) =>
+    notified === undefined
       ? { outcome: 'granted', counter: Number(counter) }
-      : { outcome: 'granted', counter: Number(counter), called: true },
+      : { outcome: 'granted', counter: Number(counter), notified: true },
   2: ([, remaining, value, counter]) =>
     typeof value !== 'string'
       ? {
@@ -99,10 +99,10 @@ const decoders: Readonly<Record<number, (fields: readonly unknown[]) => Reply>> 
           value: String(value),
           counter: Number(counter),
         },
-  3: ([, counter, called]) => {
+  3: ([, counter, notified]) => {
     if (counter === undefined) return { outcome: 'missing' };
-    if (called === undefined) return { outcome: 'missing', counter: Number(counter) };
-    return { outcome: 'missing', called: true };
+    if (notified === undefined) return { outcome: 'missing', counter: Number(counter) };
+    return { outcome: 'missing', notified: true };
   },
   4: ([, type]) => ({ outcome: 'foreign', type: String(type) }),
   5: ([, counter]) => ({ outcome: 'superseded', counter: Number(counter) }),

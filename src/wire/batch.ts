@@ -1,7 +1,7 @@
 import { type Acquire, encode, keysOf, type Operation, type Release } from './operation.ts';
 
 /** Whatever has to do with one operation. */
-interface Carrier {
+interface PendingOperation {
   readonly operation: Operation;
 }
 
@@ -15,7 +15,7 @@ export interface EncodedOperations {
  * The order in which operations are sent that were asked for in this one: releases go first, together, but for those of
  * a key that something before them is about. What is done with a key so stays in its order.
  */
-export function inSendingOrder<Item extends Carrier>(items: readonly Item[]): readonly Item[] {
+export function inSendingOrder<Item extends PendingOperation>(items: readonly Item[]): readonly Item[] {
   if (items.length === 1) return items;
   const releases: Item[] = [];
   const others: Item[] = [];
@@ -39,11 +39,11 @@ export function inSendingOrder<Item extends Carrier>(items: readonly Item[]): re
  * @param isHeard whether a waiter would hear this node's calls; if not, it must not be called
  */
 export function encodeAll(
-  carriers: readonly Carrier[],
+  pending: readonly PendingOperation[],
   isHeard: boolean,
   { keys, args }: EncodedOperations,
 ): void {
-  const operations = carriers.map(({ operation }) => operation);
+  const operations = pending.map(({ operation }) => operation);
   let at = 0;
   while (at < operations.length) {
     const operation = operations[at];

@@ -18,7 +18,7 @@ const RULES: Exploration = {
 /** Blocks of several tokens, and of several sizes. */
 const BLOCKS: Exploration = { ...RULES, blocks: [2, 3], proposals: [3, 6], extends: false };
 
-describe('fencing.ts and tally.ts over the model of the scripts, with keys that expire at any moment', () => {
+describe('fencing-token.ts and tally.ts over the model of the scripts, with keys that expire at any moment', () => {
   it('give tokens that are unique and in order, and extensions that come before any higher one', () => {
     const { states, counterexample } = new Explorer(RULES).run();
     expect(counterexample).toBeUndefined();

@@ -1,4 +1,4 @@
-import { fenceKeyOf, queueKeyOf, sharersKeyOf } from '../../src/quorum/fencing.ts';
+import { fenceKeyOf, queueKeyOf, sharersKeyOf } from '../../src/quorum/fencing-token.ts';
 import { encodeAll, inSendingOrder } from '../../src/wire/batch.ts';
 import { isTimed, type LockKeys, type Operation } from '../../src/wire/operation.ts';
 import { batchScript, markerScript, type Script } from '../../src/wire/scripts.ts';

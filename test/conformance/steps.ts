@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { fenceKeyOf, queueKeyOf, sharersKeyOf } from '../../src/quorum/fencing.ts';
+import { fenceKeyOf, queueKeyOf, sharersKeyOf } from '../../src/quorum/fencing-token.ts';
 import type { ForeignType } from '../../src/testing/key-store.ts';
 import { FOREIGN_TYPES } from './subject.ts';
 
@@ -303,12 +303,12 @@ const takeOvers: fc.Arbitrary<readonly Step[]> = fc
   .record({
     at: fc.nat(LOCK_KEYS.length - 1),
     member: members,
-    isKept: fc.boolean(),
+    isReserved: fc.boolean(),
     deaf: fc.constantFrom(0, 1),
     call: calls,
     operation: operations,
   })
-  .map(({ at, member, isKept, deaf, call, operation }) => {
+  .map(({ at, member, isReserved, deaf, call, operation }) => {
     const key = LOCK_KEYS[at] ?? '';
     const contend = {
       ...operation,
@@ -320,7 +320,7 @@ const takeOvers: fc.Arbitrary<readonly Step[]> = fc
     };
     return [
       { do: 'fill queue', key: QUEUE_KEYS[at] ?? '', deaf, score: 1, last: member },
-      { do: 'set lock', key, value: isKept ? `~${member}` : 'v0', ttl: 1_000 },
+      { do: 'set lock', key, value: isReserved ? `~${member}` : 'v0', ttl: 1_000 },
       { ...call, nodeCount: '', operations: [contend] },
     ];
   });

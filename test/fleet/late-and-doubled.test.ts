@@ -4,13 +4,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { SystemClock } from '../../src/base/clock.ts';
 import type { Reply } from '../../src/base/vote.ts';
 import { NoQuorumError, QuorlockError, Redlock } from '../../src/index.ts';
-import { Mailbox } from '../../src/node/mailbox.ts';
+import { Batcher } from '../../src/node/batcher.ts';
 import { MARKER_KEY } from '../../src/node/marker.ts';
 import { CLAMP_MS } from '../../src/node/node-settings.ts';
-import { fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing.ts';
+import { fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing-token.ts';
 import { findOverlaps, type Interval } from '../../src/testing/checkers/overlaps.ts';
 import { findTokenFaults, type Grant } from '../../src/testing/checkers/tokens.ts';
-import { Dice } from '../../src/testing/dice.ts';
+import { Rng } from '../../src/testing/rng.ts';
 import { clientOver } from '../../src/wire/ioredis.ts';
 import type { Operation } from '../../src/wire/operation.ts';
 import { nodeAt, startDeployment } from '../support/deployment.ts';
@@ -49,7 +49,7 @@ afterEach(async () => {
 
 /** The way to the first node, as a Redlock goes it, with a deadline to choose. */
 class Wire {
-  readonly #mailbox: Mailbox;
+  readonly #mailbox: Batcher;
 
   constructor(deadlineUs: number) {
     const [client] = clients;
@@ -64,7 +64,7 @@ class Wire {
       isHeard: () => true,
       deadlineUs: () => deadlineUs,
     };
-    this.#mailbox = new Mailbox(clientOver(client), new SystemClock(), header, {
+    this.#mailbox = new Batcher(clientOver(client), new SystemClock(), header, {
       answered: () => undefined,
       done: (_, reply) => reply,
       undone: () => undefined,
@@ -76,7 +76,7 @@ class Wire {
   }
 
   ask(operation: Operation): Promise<Reply> {
-    return new Promise((resolve) => this.#mailbox.post(operation, 20_000, resolve));
+    return new Promise((resolve) => this.#mailbox.enqueue(operation, 20_000, resolve));
   }
 }
 
@@ -276,7 +276,7 @@ describe('connections that are cut and reset all the time, under drivers that se
   it('never let two holders overlap or a token come twice, and no key outlives its ttl', async () => {
     const seed = chooseSeed();
     console.log(`late and doubled: QUORLOCK_SEED=${seed}`);
-    const dice = Dice.ofSeed(seed);
+    const dice = Rng.ofSeed(seed);
     const stop = new AbortController();
     const intervals: Interval[] = [];
     const grants: Grant[] = [];

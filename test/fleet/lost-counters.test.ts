@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Lock, Redlock } from '../../src/index.ts';
-import { fenceKeyOf } from '../../src/quorum/fencing.ts';
+import { fenceKeyOf } from '../../src/quorum/fencing-token.ts';
 import { PATIENT, startDeployment } from '../support/deployment.ts';
 import { LONG_TTL_MS } from '../support/lock-keys.ts';
 import type { Fleet } from './fleet.ts';

@@ -1,5 +1,11 @@
 import type { NodeVote, Reply } from '../../src/base/vote.ts';
-import { chooseToken, fenceKeyOf, isKept, keptFor, queueKeyOf } from '../../src/quorum/fencing.ts';
+import {
+  chooseToken,
+  fenceKeyOf,
+  isReserved,
+  queueKeyOf,
+  reservedFor,
+} from '../../src/quorum/fencing-token.ts';
 import { majorityOf, tally } from '../../src/quorum/tally.ts';
 import { runBatch } from '../../src/testing/batch-model.ts';
 import { KeyStore } from '../../src/testing/key-store.ts';
@@ -103,7 +109,7 @@ const MOST_DELIVERIES = 2;
 /**
  * Tries every order of events there is: requests that arrive late, twice or never, answers that are lost or late,
  * keys that expire at any moment or are reserved for an attempt. Nodes do what the script model does, which the conformance suite holds equal to the
- * Lua; attempts do what `tally.ts` and `fencing.ts` say. All tokens of a lease count as given when it is won: after every win the blocks must not overlap and must be in order,
+ * Lua; attempts do what `tally.ts` and `fencing-token.ts` say. All tokens of a lease count as given when it is won: after every win the blocks must not overlap and must be in order,
  * and an extension that a majority agreed to must not come after a higher token.
  */
 export class Explorer {
@@ -417,7 +423,7 @@ export class Explorer {
     const ignoresOwner =
       this.#exploration.weakening === 'confirm without owner check' && operation.kind === 'confirm';
     if (ignoresOwner && operation.kind === 'confirm') return operation.value;
-    return owner > 0 ? `v${owner}` : keptFor(memberOf(-owner - 1));
+    return owner > 0 ? `v${owner}` : reservedFor(memberOf(-owner - 1));
   }
 }
 
@@ -429,7 +435,7 @@ function memberOf(index: number): string {
 function ownerOf(value: string | undefined): number {
   if (value === undefined) return 0;
   const number = Number(/\d+$/.exec(value)?.[0]);
-  return isKept(value) ? -number : number;
+  return isReserved(value) ? -number : number;
 }
 
 /** What tells operations of one kind apart. */

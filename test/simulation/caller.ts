@@ -1,5 +1,5 @@
 import { type Lock, QuorlockError } from '../../src/index.ts';
-import type { Dice } from '../../src/testing/dice.ts';
+import type { Rng } from '../../src/testing/rng.ts';
 import type { Machine } from './machine.ts';
 import type { Terms } from './terms.ts';
 
@@ -27,7 +27,7 @@ export class Caller {
   readonly #name: string;
   readonly #machine: Machine;
   readonly #terms: Terms;
-  readonly #dice: Dice;
+  readonly #dice: Rng;
   readonly #sections: Section[];
   readonly #failed: (code: string) => void;
 
@@ -35,7 +35,7 @@ export class Caller {
     name: string,
     machine: Machine,
     terms: Terms,
-    dice: Dice,
+    dice: Rng,
     log: { readonly sections: Section[]; failed(code: string): void },
   ) {
     this.#name = name;

@@ -1,5 +1,5 @@
 import { MARKER_KEY, type Marker, parseMarker } from '../../src/node/marker.ts';
-import type { Dice } from '../../src/testing/dice.ts';
+import type { Rng } from '../../src/testing/rng.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { SimulatedServer } from '../../src/testing/simulated-node.ts';
 import type { Timeline } from '../../src/testing/timeline.ts';
@@ -49,7 +49,7 @@ export class Deployment {
   readonly #log: (what: string) => void;
   losses = 0;
 
-  constructor(timeline: Timeline, terms: Terms, dice: Dice, isMarked: boolean, log: (what: string) => void) {
+  constructor(timeline: Timeline, terms: Terms, dice: Rng, isMarked: boolean, log: (what: string) => void) {
     this.#isMarked = isMarked;
     this.#log = log;
     this.servers = Array.from({ length: terms.nodes }, (_, index) => {

@@ -1,4 +1,4 @@
-import type { Dice } from '../../src/testing/dice.ts';
+import type { Rng } from '../../src/testing/rng.ts';
 import { type Timeline, Turn } from '../../src/testing/timeline.ts';
 import type { Deployment, Loss } from './deployment.ts';
 import type { Machine, MarkerMessage, Pest } from './machine.ts';
@@ -45,8 +45,8 @@ interface Fate {
 export class Faults implements Pest {
   readonly #stage: Stage;
   readonly #terms: Terms;
-  readonly #dice: Dice;
-  readonly #markerDice: Dice;
+  readonly #dice: Rng;
+  readonly #markerDice: Rng;
   /** Some faults are frequent in one run and rare in another: those that need each other must meet. */
   readonly #habits: {
     /** How many of the messages that make a node vote are late, from 0 to 1; of others about markers. */
@@ -64,7 +64,7 @@ export class Faults implements Pest {
   #isPestering = false;
   #isOver = false;
 
-  constructor(stage: Stage, terms: Terms, dice: Dice) {
+  constructor(stage: Stage, terms: Terms, dice: Rng) {
     this.#stage = stage;
     this.#terms = terms;
     this.#markerDice = dice.fork();
@@ -161,7 +161,7 @@ export class Faults implements Pest {
     return { ...fate, endMs: nowMs + lastsMs, isPause, strikes, isTotal };
   }
 
-  async #loseMemories(dice: Dice): Promise<void> {
+  async #loseMemories(dice: Rng): Promise<void> {
     const { deployment } = this.#stage;
     const roundMs = quarantineMs(this.#terms);
     await this.#sleep(FIRST_LOCKS_MS + dice.between(0, this.#terms.maxTtl));
@@ -176,7 +176,7 @@ export class Faults implements Pest {
   }
 
   /** Any number of nodes, one after the other, fast or slowly. */
-  async #loseSome(dice: Dice): Promise<void> {
+  async #loseSome(dice: Rng): Promise<void> {
     const { nodes, maxTtl } = this.#terms;
     const all = Array.from({ length: nodes }, (_, index) => index);
     const longestGapMs = dice.pick([0, 0, 5, 50, maxTtl / nodes, maxTtl]);
@@ -188,7 +188,7 @@ export class Faults implements Pest {
   }
 
   /** As soon as another node has a marker, if that is soon. */
-  async #lose(node: number, dice: Dice): Promise<void> {
+  async #lose(node: number, dice: Rng): Promise<void> {
     const { deployment, timeline } = this.#stage;
     const loss = dice.weighted<Loss>([
       [5, 'flushed'],
@@ -205,7 +205,7 @@ export class Faults implements Pest {
   }
 
   /** What happens beside: none of it takes memory. */
-  async #disturb(dice: Dice): Promise<void> {
+  async #disturb(dice: Rng): Promise<void> {
     const { machines } = this.#stage;
     const { maxTtl } = this.#terms;
     while (!this.#isOver) {
@@ -228,18 +228,18 @@ export class Faults implements Pest {
     }
   }
 
-  #pauseMachine(machine: Machine, dice: Dice): void {
+  #pauseMachine(machine: Machine, dice: Rng): void {
     const forMs = dice.between(1, dice.pick([50, 500, 2 * this.#terms.maxTtl]));
     this.#stage.log(`${machine.name} pauses for ${forMs.toFixed(1)} ms`);
     machine.pause(forMs);
   }
 
-  #disconnect(machine: Machine, node: number, dice: Dice): void {
+  #disconnect(machine: Machine, node: number, dice: Rng): void {
     this.#stage.log(`${machine.name} loses its connection to node ${node + 1}`);
     machine.clients[node]?.disconnect({ requestsArrive: dice.chance(0.5) });
   }
 
-  #cut(machine: Machine, node: number, dice: Dice): void {
+  #cut(machine: Machine, node: number, dice: Rng): void {
     const client = machine.clients[node];
     if (client === undefined) return;
     const direction = dice.pick(['requests', 'replies', 'both'] as const);
@@ -251,7 +251,7 @@ export class Faults implements Pest {
     this.#repairAfter(forMs, () => client.mend());
   }
 
-  #slowDown(machine: Machine, node: number, dice: Dice): void {
+  #slowDown(machine: Machine, node: number, dice: Rng): void {
     const client = machine.clients[node];
     if (client === undefined) return;
     const most = dice.between(5, 100);
@@ -265,7 +265,7 @@ export class Faults implements Pest {
     });
   }
 
-  #pauseNode(node: number, dice: Dice): void {
+  #pauseNode(node: number, dice: Rng): void {
     const server = this.#stage.deployment.server(node);
     const forMs = dice.between(1, dice.pick([30, 400]));
     this.#stage.log(`node ${node + 1} hangs for ${forMs.toFixed(1)} ms`);
@@ -278,13 +278,13 @@ export class Faults implements Pest {
     this.#stage.deployment.server(node).restart({ keepMemory: true });
   }
 
-  #crash(node: number, dice: Dice): void {
+  #crash(node: number, dice: Rng): void {
     this.#stage.log(`node ${node + 1} crashes`);
     this.#stage.deployment.server(node).crash();
     this.#restartAfter(node, dice);
   }
 
-  #restartAfter(node: number, dice: Dice): void {
+  #restartAfter(node: number, dice: Rng): void {
     const server = this.#stage.deployment.server(node);
     this.#repairAfter(dice.between(1, 2_000), () => {
       if (server.state !== 'down') return;
@@ -293,7 +293,7 @@ export class Faults implements Pest {
     });
   }
 
-  #replace(machine: Machine, dice: Dice): void {
+  #replace(machine: Machine, dice: Rng): void {
     this.#stage.end(machine, dice.pick(['closed', 'killed']));
     this.#after(dice.between(0, 500), () => {
       if (!this.#isOver) this.#stage.launch();

@@ -1,6 +1,6 @@
 import { type Quarantine, Redlock, type RedlockWarning } from '../../src/index.ts';
 import { parseMarker } from '../../src/node/marker.ts';
-import type { Dice } from '../../src/testing/dice.ts';
+import type { Rng } from '../../src/testing/rng.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { SimulatedClient } from '../../src/testing/simulated-client.ts';
 import type { Timeline } from '../../src/testing/timeline.ts';
@@ -50,7 +50,7 @@ export class Machine {
     deployment: Deployment,
     terms: Terms,
     quarantine: Quarantine,
-    dice: Dice,
+    dice: Rng,
     pest: Pest,
   ) {
     this.name = name;

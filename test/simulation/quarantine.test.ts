@@ -53,7 +53,7 @@ describe('all nodes lose their memory at once', () => {
 
 describe('seeds that found something', () => {
   test.each([
-    // A keeper whose time to give up came a fraction early set itself the same time again, for ever.
+    // A auto-extension whose time to give up came a fraction early set itself the same time again, for ever.
     ['one by one', 'strict', 3_045_237_981],
     // A node that was emptied once more in its quarantine was seen to be only at its end.
     ['all at once', 'strict', 2_563_758_373],

@@ -1,5 +1,5 @@
 import { type Quarantine, QuorlockError } from '../../src/index.ts';
-import { Dice } from '../../src/testing/dice.ts';
+import { Rng } from '../../src/testing/rng.ts';
 import { Timeline } from '../../src/testing/timeline.ts';
 import { Caller, type Section } from './caller.ts';
 import { Deployment } from './deployment.ts';
@@ -40,7 +40,7 @@ const CLOSING_MS = 1_000;
 
 /** One run from one seed, under virtual time. */
 export async function run(terms: Terms, quarantine: Quarantine): Promise<Findings> {
-  const dice = Dice.ofSeed(terms.seed ^ 0x5eed);
+  const dice = Rng.ofSeed(terms.seed ^ 0x5eed);
   const timeline = new Timeline();
   const incidents: Incident[] = [];
   const log = (what: string) => incidents.push({ atMs: timeline.nowMs, what });

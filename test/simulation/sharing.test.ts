@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Lock } from '../../src/index.ts';
-import { findCrowds, type Occupancy } from '../../src/testing/checkers/crowds.ts';
+import { findOverAdmissions, type Occupancy } from '../../src/testing/checkers/over-admission.ts';
 import type { NetworkRules } from '../../src/testing/connection.ts';
-import { Dice } from '../../src/testing/dice.ts';
+import { Rng } from '../../src/testing/rng.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { Simulation } from '../../src/testing/simulation.ts';
 import { chooseSeed, seedAfter } from '../support/seeds.ts';
@@ -37,7 +37,7 @@ describe('two permits on three nodes, wanted by six machines', () => {
   /** Every permit that was had, until there are enough of them. */
   async function use(simulation: Simulation, users: readonly User[]): Promise<readonly Occupancy[]> {
     const had: Occupancy[] = [];
-    const dice = Dice.ofSeed(seed);
+    const dice = Rng.ofSeed(seed);
     await simulation.until(
       Promise.all(
         users.map(async ({ acquire, sleep }, index) => {
@@ -72,7 +72,7 @@ describe('two permits on three nodes, wanted by six machines', () => {
         };
       });
       const had = await use(simulation, users);
-      const crowds = findCrowds(had, TERMS.permits);
+      const crowds = findOverAdmissions(had, TERMS.permits);
       const [first] = crowds;
       console.log(`counted on every node: ${crowds.length} crowds in ${had.length} permits`);
       expect(first?.permits, `QUORLOCK_SEED=${seed}`).toBe(3);
@@ -96,8 +96,8 @@ describe('two permits on three nodes, wanted by six machines', () => {
         };
       });
       const had = await use(simulation, users);
-      expect(findCrowds(had, TERMS.permits), `QUORLOCK_SEED=${seed}`).toEqual([]);
-      expect(findCrowds(had, TERMS.permits - 1).length).toBeGreaterThan(0);
+      expect(findOverAdmissions(had, TERMS.permits), `QUORLOCK_SEED=${seed}`).toEqual([]);
+      expect(findOverAdmissions(had, TERMS.permits - 1).length).toBeGreaterThan(0);
     },
     LONGEST_TEST_MS,
   );
@@ -122,7 +122,7 @@ describe('a steady stream of readers, some of whom never give back', () => {
 
   /** Of all the writes of one run, in ttls of a reader. */
   async function longestWait(ofRun: number): Promise<number> {
-    const dice = Dice.ofSeed(ofRun);
+    const dice = Rng.ofSeed(ofRun);
     const simulation = new Simulation({
       nodes: dice.pick([3, 5]),
       seed: ofRun,

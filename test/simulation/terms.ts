@@ -1,4 +1,4 @@
-import { Dice } from '../../src/testing/dice.ts';
+import { Rng } from '../../src/testing/rng.ts';
 
 /**
  * How nodes lose their memory.
@@ -38,7 +38,7 @@ export function quarantineMs({ maxTtl, driftFactor }: Pick<Terms, 'maxTtl' | 'dr
 }
 
 export function drawTerms(losses: Losses, seed: number): Terms {
-  const dice = Dice.ofSeed(seed);
+  const dice = Rng.ofSeed(seed);
   // As many short ones as long ones: what a quarantine adds to the ttl is much to the one and little to the other.
   const maxTtl = Math.round(300 * 12 ** dice.between(0, 1));
   const driftFactor = dice.pick([0.01, 0.01, 0.05, 0.1]);

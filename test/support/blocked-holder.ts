@@ -48,13 +48,13 @@ function lookAround(read: Lock, unread: Lock): LookReport {
   setTimeout(() => turns.push('timer'), 0);
   setImmediate(() => turns.push('immediate'));
   queueMicrotask(() => turns.push('microtask'));
-  const before = lookAt(read);
+  const before = handshakeWith(read);
   say('held');
   waitForByte();
-  return { before, after: lookAt(read), afterUnread: lookAt(unread), turns };
+  return { before, after: handshakeWith(read), afterUnread: handshakeWith(unread), turns };
 }
 
-function lookAt(lock: Lock): Look {
+function handshakeWith(lock: Lock): Look {
   const { aborted, reason } = lock.signal;
   let assertion: string | null = null;
   try {

@@ -8,6 +8,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['base/'],
   ['wire/'],
   ['node/'],
+  ['membership/'],
   ['quorum/'],
   ['lock/'],
   ['waiting/'],

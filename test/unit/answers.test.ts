@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Redlock, type RedlockWarning } from '../../src/index.ts';
-import { Mailbox } from '../../src/node/mailbox.ts';
+import { Batcher } from '../../src/node/batcher.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 import { checkAnswer, decode } from '../../src/wire/answer.ts';
 import type { Client, Subscription, SubscriptionEvents } from '../../src/wire/client.ts';
@@ -166,7 +166,7 @@ describe('an answer that is not in the script’s form', () => {
       const heard: string[] = [];
       const clock = new VirtualClock();
       const client = { state: 'ready', isCluster: false, evalsha: async () => answer } as unknown as Client;
-      const mailbox = new Mailbox(client, clock, HEADER, {
+      const batcher = new Batcher(client, clock, HEADER, {
         answered: () => heard.push('answered'),
         done: (_, reply) => {
           heard.push('done');
@@ -177,9 +177,9 @@ describe('an answer that is not in the script’s form', () => {
         timedOut: () => heard.push('timed out'),
         isWanted: () => true,
       });
-      mailbox.send();
+      batcher.send();
       for (const operation of [acquire, { ...release, keys: ['other'] }]) {
-        mailbox.post(operation, 50, (reply) => {
+        batcher.enqueue(operation, 50, (reply) => {
           expect(reply).toMatchObject({ outcome: 'failed', reason: 'error' });
           heard.push('replied');
         });
@@ -263,7 +263,7 @@ describe('a number that is none', () => {
       return [TIME, ...args.filter((arg) => arg === 'other').map(() => 1)];
     };
     const client = { state: 'ready', isCluster: false, evalsha } as unknown as Client;
-    const mailbox = new Mailbox(client, clock, header, {
+    const batcher = new Batcher(client, clock, header, {
       answered: () => undefined,
       done: (_, reply) => reply,
       undone: () => undefined,
@@ -271,7 +271,7 @@ describe('a number that is none', () => {
       timedOut: () => undefined,
       isWanted: () => true,
     });
-    mailbox.send();
+    batcher.send();
     const other: Operation = {
       ...PLAIN,
       kind: 'acquire',
@@ -281,7 +281,7 @@ describe('a number that is none', () => {
       proposal: 2,
     };
     for (const each of [operation, other]) {
-      mailbox.post(each, 50, (reply) => {
+      batcher.enqueue(each, 50, (reply) => {
         const { outcome } = reply;
         replies.push(outcome === 'failed' ? reply.message : outcome);
       });

@@ -10,13 +10,13 @@ import { functionsOf, mutableFieldsOf } from '../../scripts/budget/syntax.ts';
  * number whenever it gets better.
  */
 const CEILINGS: Readonly<Record<string, number>> = {
-  'files entered by an uncontended acquire': 35,
-  'functions entered by that acquire': 131,
-  'files entered by release when no caller waits': 22,
-  'functions entered by that release': 85,
+  'files entered by an uncontended acquire': 39,
+  'functions entered by that acquire': 151,
+  'files entered by release when no caller waits': 26,
+  'functions entered by that release': 99,
   'mutable fields of the waiting state': 19,
-  'lines of the core, Lua included': 10_160,
-  'characters of the composed batch script': 79_766,
+  'lines of the core, Lua included': 11_719,
+  'characters of the composed batch script': 84_960,
   'Lua files that stand in it more than once': 8,
   'lines of the longest function': 70,
 };

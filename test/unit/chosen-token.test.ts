@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { NodeVote } from '../../src/base/vote.ts';
-import { chooseToken, fenceKeyOf, OWN_PREFIX } from '../../src/quorum/fencing.ts';
+import { chooseToken, fenceKeyOf, OWN_PREFIX } from '../../src/quorum/fencing-token.ts';
 
 const about = { node: 'node', latencyMs: 1 };
 const granted = (counter: number): NodeVote => ({ ...about, outcome: 'granted', counter });
 
-describe('the token of a won ballot', () => {
+describe('the token of a won round', () => {
   it('is the highest counter of a grant, wherever it stands', () => {
     expect(chooseToken([granted(3), granted(9), granted(5)]).token).toBe(9);
     expect(chooseToken([granted(9), granted(3)]).token).toBe(9);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { NodeLook } from '../../src/node/marker.ts';
-import { claimAll, type Fresh } from '../../src/quorum/claim.ts';
+import { claimAll, type Fresh } from '../../src/membership/claim.ts';
+import type { Handshake } from '../../src/node/marker.ts';
 
 /** Servers by their run ids, each with the marker it has now, and what was done to them in which order. */
 function deployment(...runIds: readonly string[]) {
   const markers = new Map(runIds.map((runId) => [runId, '']));
   const steps: string[] = [];
-  const look = (runId: string, written: boolean): NodeLook => ({
+  const handshake = (runId: string, written: boolean): Handshake => ({
     timeUs: 0,
     sentAtMs: 0,
     receivedAtMs: 0,
@@ -19,7 +19,7 @@ function deployment(...runIds: readonly string[]) {
   });
   const fresh: readonly Fresh<string>[] = runIds.map((runId) => ({
     member: runId,
-    look: look(runId, false),
+    handshake: handshake(runId, false),
   }));
   /** Writes the claim unless somebody else has been there. */
   const write = async ({ member }: Fresh<string>) => {
@@ -28,28 +28,28 @@ function deployment(...runIds: readonly string[]) {
     steps.push(`claimed ${member}`);
     const isFree = markers.get(member) === '';
     if (isFree) markers.set(member, `ours on ${member}`);
-    return look(member, isFree);
+    return handshake(member, isFree);
   };
-  const lookAgain = async (member: string) => {
-    steps.push(`look ${member}`);
-    return look(member, false);
+  const handshakeAgain = async (member: string) => {
+    steps.push(`handshake ${member}`);
+    return handshake(member, false);
   };
-  return { markers, steps, fresh, write, lookAgain };
+  return { markers, steps, fresh, write, handshakeAgain };
 }
 
 describe('a claim on a new deployment', () => {
   it('is on the node with the lowest run id first, then on the others, then looked at on all', async () => {
-    const { steps, fresh, write, lookAgain } = deployment('b', 'a', 'c');
-    await claimAll(fresh, write, lookAgain);
+    const { steps, fresh, write, handshakeAgain } = deployment('b', 'a', 'c');
+    await claimAll(fresh, write, handshakeAgain);
     expect(steps.slice(0, 2)).toEqual(['claim a', 'claimed a']);
     expect(steps.slice(2, 6).toSorted()).toEqual(['claim b', 'claim c', 'claimed b', 'claimed c']);
-    expect(steps.slice(6).toSorted()).toEqual(['look a', 'look b', 'look c']);
+    expect(steps.slice(6).toSorted()).toEqual(['handshake a', 'handshake b', 'handshake c']);
   });
 
   it('that holds everywhere returns the nodes as they were seen with it', async () => {
-    const { fresh, write, lookAgain } = deployment('b', 'a', 'c');
-    const seen = await claimAll(fresh, write, lookAgain);
-    expect(seen?.map(({ member, look }) => [member, look.marker])).toEqual([
+    const { fresh, write, handshakeAgain } = deployment('b', 'a', 'c');
+    const seen = await claimAll(fresh, write, handshakeAgain);
+    expect(seen?.map(({ member, handshake }) => [member, handshake.marker])).toEqual([
       ['a', 'ours on a'],
       ['b', 'ours on b'],
       ['c', 'ours on c'],
@@ -57,31 +57,31 @@ describe('a claim on a new deployment', () => {
   });
 
   it('that came too late on the first node is made on no other', async () => {
-    const { markers, steps, fresh, write, lookAgain } = deployment('b', 'a', 'c');
+    const { markers, steps, fresh, write, handshakeAgain } = deployment('b', 'a', 'c');
     markers.set('a', 'theirs');
-    expect(await claimAll(fresh, write, lookAgain)).toBeUndefined();
+    expect(await claimAll(fresh, write, handshakeAgain)).toBeUndefined();
     expect(steps).toEqual(['claim a', 'claimed a']);
   });
 
   it.each(['b', 'c'])('that came too late on %s is none', async (late) => {
-    const { markers, steps, fresh, write, lookAgain } = deployment('b', 'a', 'c');
+    const { markers, steps, fresh, write, handshakeAgain } = deployment('b', 'a', 'c');
     markers.set(late, 'theirs');
-    expect(await claimAll(fresh, write, lookAgain)).toBeUndefined();
-    expect(steps.filter((step) => step.startsWith('look'))).toEqual([]);
+    expect(await claimAll(fresh, write, handshakeAgain)).toBeUndefined();
+    expect(steps.filter((step) => step.startsWith('handshake'))).toEqual([]);
   });
 
-  it.each(['a', 'b', 'c'])('that is gone from %s at the second look is none', async (emptied) => {
-    const { fresh, markers, write, lookAgain } = deployment('b', 'a', 'c');
+  it.each(['a', 'b', 'c'])('that is gone from %s at the second handshake is none', async (emptied) => {
+    const { fresh, markers, write, handshakeAgain } = deployment('b', 'a', 'c');
     const seen = await claimAll(fresh, write, async (member) => {
       if (member === emptied) markers.set(member, '');
-      return lookAgain(member);
+      return handshakeAgain(member);
     });
     expect(seen).toBeUndefined();
   });
 
   it('on no nodes is done at once', async () => {
-    const { fresh, write, lookAgain } = deployment();
-    expect(await claimAll(fresh, write, lookAgain)).toEqual([]);
+    const { fresh, write, handshakeAgain } = deployment();
+    expect(await claimAll(fresh, write, handshakeAgain)).toEqual([]);
   });
 
   it('fails as a look at a node fails', async () => {

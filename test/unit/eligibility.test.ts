@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { foreignObstacle, replicaObstacle, twinObstacle } from '../../src/membership/eligibility.ts';
 import type { Marker } from '../../src/node/marker.ts';
-import { foreignObstacle, replicaObstacle, twinObstacle } from '../../src/quorum/eligibility.ts';
 
 describe('a replica', () => {
   it('is no node, and the obstacle says to give a master', () => {
@@ -15,7 +15,7 @@ describe('a replica', () => {
 describe('a server under two addresses', () => {
   const other = (address: string, runId?: string) => ({
     node: { address },
-    look: runId === undefined ? undefined : { runId },
+    handshake: runId === undefined ? undefined : { runId },
   });
 
   it('is no second node, and the obstacle names the first', () => {

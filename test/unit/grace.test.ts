@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Grace } from '../../src/quorum/grace.ts';
+import { Grace } from '../../src/membership/grace.ts';
 import { ProcessClock } from './process-clock.ts';
 
 const GRACE_MS = 3_000;

@@ -6,7 +6,7 @@ import {
   LockReleasedError,
 } from '../../src/base/errors.ts';
 import type { Lock } from '../../src/lock/lock.ts';
-import { fenceKeyOf } from '../../src/quorum/fencing.ts';
+import { fenceKeyOf } from '../../src/quorum/fencing-token.ts';
 import type { RedlockOptions } from '../../src/redlock/options.ts';
 import type { Latency } from '../../src/testing/latency.ts';
 import { ProcessClock } from './process-clock.ts';

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { Marker, NodeLook } from '../../src/node/marker.ts';
 import {
   isBeingStarted,
   isUndecided,
@@ -7,13 +6,14 @@ import {
   newMember,
   noteClaim,
   noteOwnClaim,
-} from '../../src/quorum/member.ts';
+} from '../../src/membership/member.ts';
+import type { Handshake, Marker } from '../../src/node/marker.ts';
 import { World } from './world.ts';
 
 const RUN_ID = 'aa';
 const CLAIM_MS = 2_000;
 
-function look(state?: Marker['state'], nonce = 'n', receivedAtMs = 0): NodeLook {
+function seen(state?: Marker['state'], nonce = 'n', receivedAtMs = 0): Handshake {
   return {
     timeUs: 0,
     sentAtMs: 0,
@@ -41,13 +41,13 @@ describe('a node is undecided', () => {
     ['is only claimed for a start', 'starting'],
   ] as const)('that %s and is nothing else yet', async (_, state) => {
     const member = await quarantined();
-    member.look = look(state);
+    member.handshake = seen(state);
     expect(isUndecided(member)).toBe(true);
   });
 
   it('no more when it remembers something', async () => {
     const member = await quarantined();
-    member.look = look('active');
+    member.handshake = seen('active');
     expect(isUndecided(member)).toBe(false);
   });
 
@@ -57,14 +57,14 @@ describe('a node is undecided', () => {
 
   it('no more when its quarantine has begun', async () => {
     const member = await quarantined();
-    member.look = look();
+    member.handshake = seen();
     member.joining = { nonce: 'n', sinceMs: 0, isOurs: true };
     expect(isUndecided(member)).toBe(false);
   });
 
   it.each(['admit', 'refuse'] as const)('no more after %s()', async (decide) => {
     const member = await quarantined();
-    member.look = look();
+    member.handshake = seen();
     member.node[decide]('it is a replica');
     expect(isUndecided(member)).toBe(false);
   });
@@ -73,29 +73,29 @@ describe('a node is undecided', () => {
 describe('a claim of somebody else on a node', () => {
   it('keeps us from starting it for two seconds from when it was first seen, and no longer', async () => {
     const member = await quarantined();
-    noteClaim(member, look('starting', 'theirs', 500));
-    noteClaim(member, look('starting', 'theirs', 1_500));
+    noteClaim(member, seen('starting', 'theirs', 500));
+    noteClaim(member, seen('starting', 'theirs', 1_500));
     expect(isBeingStarted(member, 500 + CLAIM_MS - 1)).toBe(true);
     expect(isBeingStarted(member, 500 + CLAIM_MS)).toBe(false);
   });
 
   it('begins its time anew when it is another one', async () => {
     const member = await quarantined();
-    noteClaim(member, look('starting', 'theirs', 500));
-    noteClaim(member, look('starting', 'another', 1_500));
+    noteClaim(member, seen('starting', 'theirs', 500));
+    noteClaim(member, seen('starting', 'another', 1_500));
     expect(isBeingStarted(member, 1_500 + CLAIM_MS - 1)).toBe(true);
   });
 
   it.each([undefined, 'joining', 'active'] as const)('is over when the marker is %s', async (state) => {
     const member = await quarantined();
-    noteClaim(member, look('starting', 'theirs', 500));
-    noteClaim(member, look(state, 'theirs', 600));
+    noteClaim(member, seen('starting', 'theirs', 500));
+    noteClaim(member, seen(state, 'theirs', 600));
     expect(isBeingStarted(member, 700)).toBe(false);
   });
 
   it('is none if it was made for an earlier process of the server', async () => {
     const member = await quarantined();
-    noteClaim(member, { ...look('starting'), runId: 'bb' });
+    noteClaim(member, { ...seen('starting'), runId: 'bb' });
     expect(isBeingStarted(member, 1)).toBe(false);
   });
 });
@@ -103,8 +103,8 @@ describe('a claim of somebody else on a node', () => {
 describe('a claim of our own', () => {
   it('does not keep us from starting the node, also when it is seen again', async () => {
     const member = await quarantined();
-    noteOwnClaim(member, look('starting', 'ours', 500));
-    noteClaim(member, look('starting', 'ours', 600));
+    noteOwnClaim(member, seen('starting', 'ours', 500));
+    noteClaim(member, seen('starting', 'ours', 600));
     expect(isBeingStarted(member, 700)).toBe(false);
   });
 });

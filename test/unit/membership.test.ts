@@ -678,7 +678,7 @@ describe('initialize()', () => {
 
 describe('a Redlock that is closed', () => {
   it.each([
-    ['while it looks at a new deployment', 0.6],
+    ['while it handshakes at a new deployment', 0.6],
     ['while it claims one', 1.2],
     ['while it waits for a node of one', 500],
   ])('%s leaves no timer, and writes nothing any more', async (_, afterMs) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { NodeLook } from '../../src/node/marker.ts';
-import { NodeWarnings } from '../../src/quorum/node-warnings.ts';
+import { NodeWarnings } from '../../src/membership/node-warnings.ts';
+import type { Handshake } from '../../src/node/marker.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 
 const MAX_TTL_MS = 30_000;
@@ -20,7 +20,7 @@ function scene() {
       messages.push(message);
     },
   });
-  const look = (aheadMs: number): NodeLook => ({
+  const look = (aheadMs: number): Handshake => ({
     timeUs: (clock.uptime() + aheadMs) * 1_000,
     sentAtMs: clock.uptime(),
     receivedAtMs: clock.uptime(),
@@ -37,42 +37,42 @@ function scene() {
 describe('clocks of nodes', () => {
   it('that are apart by up to maxTtl are nothing to tell of', () => {
     const { codes, warnings, look } = scene();
-    warnings.looked('a', look(0));
-    warnings.looked('b', look(MAX_TTL_MS));
+    warnings.greeted('a', look(0));
+    warnings.greeted('b', look(MAX_TTL_MS));
     expect(codes).toEqual([]);
   });
 
   it('that are further apart are told of, once', () => {
     const { codes, warnings, look } = scene();
-    warnings.looked('a', look(0));
-    warnings.looked('b', look(-MAX_TTL_MS - 1));
-    warnings.looked('c', look(2 * MAX_TTL_MS));
+    warnings.greeted('a', look(0));
+    warnings.greeted('b', look(-MAX_TTL_MS - 1));
+    warnings.greeted('c', look(2 * MAX_TTL_MS));
     expect(codes).toEqual(['QUORLOCK_CLOCKS_APART']);
   });
 
   it('are told of with how far they are apart, and what to do', () => {
     const { messages, warnings, look } = scene();
-    warnings.looked('a', look(0));
-    warnings.looked('b', look(45_000));
+    warnings.greeted('a', look(0));
+    warnings.greeted('b', look(45_000));
     expect(messages[0]).toContain('at least 45000 ms apart, more than maxTtl (30000 ms)');
     expect(messages[0]).toContain('Set the clocks of all nodes');
   });
 
   it('are compared if they were read within a second', async () => {
     const { clock, codes, warnings, look } = scene();
-    warnings.looked('a', look(0));
+    warnings.greeted('a', look(0));
     await clock.advance(1_000);
-    warnings.looked('b', look(MAX_TTL_MS + 1));
+    warnings.greeted('b', look(MAX_TTL_MS + 1));
     expect(codes).toEqual(['QUORLOCK_CLOCKS_APART']);
   });
 
   it('whose readings say so only because an answer was late, or because one is old, are nothing to tell of', async () => {
     const { clock, codes, warnings, look } = scene();
-    warnings.looked('a', look(0));
+    warnings.greeted('a', look(0));
     const late = look(MAX_TTL_MS);
-    warnings.looked('b', { ...late, timeUs: late.timeUs + 400_000, receivedAtMs: late.receivedAtMs + 500 });
+    warnings.greeted('b', { ...late, timeUs: late.timeUs + 400_000, receivedAtMs: late.receivedAtMs + 500 });
     await clock.advance(2_000);
-    warnings.looked('b', look(-MAX_TTL_MS - 1));
+    warnings.greeted('b', look(-MAX_TTL_MS - 1));
     expect(codes).toEqual([]);
   });
 
@@ -124,7 +124,7 @@ describe('a node that may evict keys', () => {
   it('is told of once, with its policy and what to do', () => {
     const { codes, messages, warnings, look } = scene();
     const evicting = { ...look(0), evicts: true, evictionPolicy: 'allkeys-lru' };
-    for (let looks = 0; looks < 3; looks += 1) warnings.looked('a', evicting);
+    for (let looks = 0; looks < 3; looks += 1) warnings.greeted('a', evicting);
     expect(codes).toEqual(['QUORLOCK_EVICTION']);
     expect(messages[0]).toMatch(/^a may evict locks .*allkeys-lru.* maxmemory-policy to noeviction$/);
   });
@@ -132,8 +132,8 @@ describe('a node that may evict keys', () => {
   it('is told of for each such node', () => {
     const { codes, messages, warnings, look } = scene();
     const evicting = { ...look(0), evicts: true, evictionPolicy: 'allkeys-lru' };
-    for (const address of ['a', 'b']) warnings.looked(address, evicting);
-    warnings.looked('c', look(0));
+    for (const address of ['a', 'b']) warnings.greeted(address, evicting);
+    warnings.greeted('c', look(0));
     expect(codes).toEqual(['QUORLOCK_EVICTION', 'QUORLOCK_EVICTION']);
     expect(messages[1]).toMatch(/^b may evict/);
   });

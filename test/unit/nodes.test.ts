@@ -13,6 +13,7 @@ class LooksLikeIoredis extends EventEmitter {
   readonly options: object = { host: 'one', port: 1 };
   readonly evalsha = () => Promise.resolve();
   readonly eval = () => Promise.resolve();
+  readonly connect = () => Promise.resolve();
   readonly disconnect = () => {
     this.isOpen = false;
   };

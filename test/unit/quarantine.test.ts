@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { NoQuorumError } from '../../src/index.ts';
-import { quarantineMs, reasonToAskAll, reasonToWait } from '../../src/quorum/quarantine.ts';
+import { quarantineMs, reasonToAskAll, reasonToWait } from '../../src/membership/quarantine.ts';
 import { RECONNECT_MS, Scene } from './failures/scene.ts';
 
 describe('a quarantine', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing.ts';
+import { fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing-token.ts';
 import { Quorum } from '../../src/quorum/quorum.ts';
 import type { Latency } from '../../src/testing/latency.ts';
 import { TOKENS_A_LEASE } from '../../src/wire/operation.ts';
@@ -23,7 +23,7 @@ function quorumIn(world: World): Quorum {
     driftFactor: 0.01,
     maxTtl: 30_000,
     nodeTimeout: TIMEOUT_MS,
-    lookTimeout: 1_000,
+    handshakeTimeout: 1_000,
     fenceRetention: 3_600_000,
     warn: () => undefined,
   });

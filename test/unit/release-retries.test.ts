@@ -27,7 +27,7 @@ function account(room: () => number = () => Number.POSITIVE_INFINITY) {
     driftFactor: 0,
     maxTtl: 30_000,
     nodeTimeout: 50,
-    lookTimeout: 1_000,
+    handshakeTimeout: 1_000,
     fenceRetention: 3_600_000,
     usesMarker: false,
     probeKeys: [],

@@ -1,7 +1,7 @@
 import clusterSlot from 'cluster-key-slot';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { queueKeyOf } from '../../src/quorum/fencing.ts';
+import { queueKeyOf } from '../../src/quorum/fencing-token.ts';
 import { checkSlots, keysFor, normalizeResources, type Resources } from '../../src/redlock/resources.ts';
 import { SimulatedClient } from '../../src/testing/simulated-client.ts';
 import { World } from './world.ts';

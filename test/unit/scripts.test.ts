@@ -55,8 +55,8 @@ const names = Object.keys(FILES_BY_OPERATION);
 const contracts = [...new Set(Object.values(FILES_BY_OPERATION))];
 
 /** Files that have code for operations without a contract of their own. */
-const STRAIGHT = ['straight-releases', 'straight-acquires', 'straight-contend'];
-const SHARED_TEXT = ['raise-counter', 'hand-on', 'wait-in'];
+const STRAIGHT = ['fast-releases', 'fast-acquires', 'fast-contend'];
+const SHARED_TEXT = ['raise-counter', 'hand-over', 'wait-in'];
 const HELPERS = [
   'prelude',
   'helpers',

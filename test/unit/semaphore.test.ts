@@ -6,7 +6,7 @@ import {
   OtherSizeError,
   WaitTimeoutError,
 } from '../../src/index.ts';
-import { findCrowds } from '../../src/testing/checkers/crowds.ts';
+import { findOverAdmissions } from '../../src/testing/checkers/over-admission.ts';
 import type { Interval } from '../../src/testing/checkers/overlaps.ts';
 import { type Program, Scene } from './waiting/scene.ts';
 
@@ -83,8 +83,8 @@ describe('a semaphore', () => {
     const all = programs.flatMap((program, index) => names.map((name) => use(program, `${index}${name}`)));
     await simulation.until(Promise.all(all));
     expect(taken).toHaveLength(15 * 12);
-    expect(findCrowds(taken, 4)).toEqual([]);
-    expect(findCrowds(taken, 3).length).toBeGreaterThan(0);
+    expect(findOverAdmissions(taken, 4)).toEqual([]);
+    expect(findOverAdmissions(taken, 3).length).toBeGreaterThan(0);
   });
 
   it('several permits are handed over before the nodes have answered that others may gather', async () => {

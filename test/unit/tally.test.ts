@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NodeVote } from '../../src/base/vote.ts';
-import { defeatOf, majorityOf, tally } from '../../src/quorum/tally.ts';
+import { lossReasonOf, majorityOf, tally } from '../../src/quorum/tally.ts';
 
 const nodeCounts = fc.integer({ min: 1, max: 15 });
 /** A quorum, and for each node in the order it votes whether it grants. */
-const ballots = nodeCounts.chain((nodeCount) =>
+const rounds = nodeCounts.chain((nodeCount) =>
   fc.tuple(fc.constant(nodeCount), fc.array(fc.boolean(), { minLength: nodeCount, maxLength: nodeCount })),
 );
 
@@ -19,7 +19,7 @@ function decisionsAfterEach(nodeCount: number, votes: readonly boolean[]): reado
 describe('a tally', () => {
   it('is undecided until it is won or lost, and then stays so', () => {
     fc.assert(
-      fc.property(ballots, ([nodeCount, votes]) => {
+      fc.property(rounds, ([nodeCount, votes]) => {
         const decisions = decisionsAfterEach(nodeCount, votes);
         const end = decisions.findIndex((decision) => decision !== 'undecided');
         expect(new Set(decisions.slice(end)).size).toBe(1);
@@ -29,7 +29,7 @@ describe('a tally', () => {
 
   it('is always settled when all nodes have voted, ties included', () => {
     fc.assert(
-      fc.property(ballots, ([nodeCount, votes]) => {
+      fc.property(rounds, ([nodeCount, votes]) => {
         const granted = votes.filter(Boolean).length;
         expect(decisionsAfterEach(nodeCount, votes).at(-1)).toBe(granted > nodeCount / 2 ? 'won' : 'lost');
       }),
@@ -39,7 +39,7 @@ describe('a tally', () => {
 
   it('is decided as soon as no vote to come can change it, and no sooner', () => {
     fc.assert(
-      fc.property(ballots, ([nodeCount, votes]) => {
+      fc.property(rounds, ([nodeCount, votes]) => {
         decisionsAfterEach(nodeCount, votes).forEach((decision, index) => {
           const granted = votes.slice(0, index + 1).filter(Boolean).length;
           const open = nodeCount - index - 1;
@@ -107,6 +107,6 @@ describe('the reason of a defeat', () => {
     [['foreign', 'foreign', 'granted'], 'not-a-lock'],
     [['foreign', 'granted', 'held'], 'held'],
   ] as const)('of %j is %s', (outcomes, defeat) => {
-    expect(defeatOf(outcomes.map(vote))).toBe(defeat);
+    expect(lossReasonOf(outcomes.map(vote))).toBe(defeat);
   });
 });

@@ -57,13 +57,13 @@ export class World {
             driftFactor: 0.01,
             maxTtl: 30_000,
             nodeTimeout: 50,
-            lookTimeout: 1_000,
+            handshakeTimeout: 1_000,
             fenceRetention: 3_600_000,
             usesMarker: false,
             probeKeys: [],
             ...settings,
           },
-          { looked: (node) => node.admit(), clockDiverged: () => undefined },
+          { greeted: (node) => node.admit(), clockDiverged: () => undefined },
         ),
     );
     await this.clock.advance(10);

@@ -28,7 +28,7 @@ function namesOf(group: Group): string {
 export interface PeersArguments {
   readonly group: Group;
   readonly rounds: number;
-  readonly pace: Pace;
+  readonly pace: Limiter;
   readonly peers: readonly PeerName[];
   readonly cases: readonly Case[];
   /** Where the figures are written; undefined: nowhere. */
@@ -36,7 +36,7 @@ export interface PeersArguments {
 }
 
 /** How long each measurement takes, in milliseconds. */
-export interface Pace {
+export interface Limiter {
   /** Of contenders. */
   readonly warmUpMs: number;
   readonly measuredMs: number;
@@ -50,7 +50,7 @@ export interface Pace {
   readonly cyclesMs: number;
 }
 
-const FULL: Pace = {
+const FULL: Limiter = {
   warmUpMs: 1_000,
   measuredMs: 5_000,
   aloneMs: 1_000,
@@ -60,7 +60,7 @@ const FULL: Pace = {
 };
 
 /** Not warm: compilers need several seconds for any of these libraries. */
-const QUICK: Pace = {
+const QUICK: Limiter = {
   warmUpMs: 500,
   measuredMs: 2_000,
   aloneMs: 500,
@@ -70,7 +70,7 @@ const QUICK: Pace = {
 };
 
 /** For the report: everything in a few minutes. */
-export const BRIEF: Pace = {
+export const BRIEF: Limiter = {
   ...FULL,
   measuredMs: 2_000,
   bursts: 7,

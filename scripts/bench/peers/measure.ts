@@ -1,7 +1,7 @@
 import type { Fleet } from '../../../test/fleet/fleet.ts';
 import { scriptCallsOfAll } from '../../../test/support/server-calls.ts';
 import { quantile } from '../figures.ts';
-import type { Pace } from './arguments.ts';
+import type { Limiter } from './arguments.ts';
 import type { Case } from './cases.ts';
 import { Crew } from './crew.ts';
 import type { Figures } from './figures.ts';
@@ -23,7 +23,7 @@ export interface Bench {
   /** The compiled code of the processes. */
   readonly program: string;
   readonly fleet: Fleet;
-  readonly pace: Pace;
+  readonly pace: Limiter;
   /** For workers with locks of their own. */
   readonly crews: WarmCrews;
 }
@@ -59,7 +59,7 @@ export async function measure(bench: Bench, one: Case, variant: Variant): Promis
   };
 }
 
-async function measureRun(crew: Crew, one: Case, { warmUpMs, measuredMs }: Pace) {
+async function measureRun(crew: Crew, one: Case, { warmUpMs, measuredMs }: Limiter) {
   const reports = await crew.run({
     resource: newResource(),
     contenders: one.contendersEach,
@@ -70,7 +70,7 @@ async function measureRun(crew: Crew, one: Case, { warmUpMs, measuredMs }: Pace)
   return { figures: runFigures(reports, window), handovers: handoversMs(reports, window) };
 }
 
-async function measureBursts(crew: Crew, one: Case, { bursts }: Pace): Promise<Figures> {
+async function measureBursts(crew: Crew, one: Case, { bursts }: Limiter): Promise<Figures> {
   const takenMs: number[] = [];
   let unfinished = 0;
   let overlapsSeen = 0;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { HeldFigures } from '../held.ts';
 import type { HungFigures } from '../hung.ts';
 import type { MemoryFigures } from '../memory.ts';
-import type { Pace } from '../peers/arguments.ts';
+import type { Limiter } from '../peers/arguments.ts';
 import type { Case } from '../peers/cases.ts';
 import type { Figures } from '../peers/figures.ts';
 import type { Goal } from '../peers/goals.ts';
@@ -22,7 +22,7 @@ export interface CaseData {
 
 export interface PeersData {
   readonly rounds: number;
-  readonly pace: Pace;
+  readonly pace: Limiter;
   readonly cases: readonly CaseData[];
   readonly problems: readonly string[];
 }

@@ -6,7 +6,7 @@ import { measureBesidePeers } from '../beside-peers.ts';
 import { measureHeld } from '../held.ts';
 import { measureHung } from '../hung.ts';
 import { measureMemory } from '../memory.ts';
-import { BRIEF, type Pace, type PeersValues, peersArguments } from '../peers/arguments.ts';
+import { BRIEF, type Limiter, type PeersValues, peersArguments } from '../peers/arguments.ts';
 import type { Group } from '../peers/cases.ts';
 import { measureQuorums } from '../quorums.ts';
 import {
@@ -31,7 +31,7 @@ export const REPORT_HELP = `Options of report:
 `;
 
 /** One library and one round: there is time. */
-const FAILING: Pace = { ...BRIEF, cyclesMs: 3_000 };
+const FAILING: Limiter = { ...BRIEF, cyclesMs: 3_000 };
 
 const OUT = 'bench-report';
 
@@ -68,7 +68,7 @@ export async function report(
   console.log(`\nCharts: ${join(out, 'bench.html')} and bench.svg\nNumbers: ${join(out, 'bench.json')}`);
 }
 
-async function besidePeers(group: Group, values: PeersValues, pace: Pace): Promise<PeersData> {
+async function besidePeers(group: Group, values: PeersValues, pace: Limiter): Promise<PeersData> {
   const terms = { ...peersArguments(group, values), pace };
   const { results, problems } = await measureBesidePeers(terms);
   return { rounds: terms.rounds, pace: terms.pace, cases: dataOf(results), problems };

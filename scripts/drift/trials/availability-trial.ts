@@ -1,6 +1,6 @@
 import { NoQuorumError } from '../../../src/index.ts';
-import { Dice } from '../../../src/testing/dice.ts';
 import { Simulation } from '../../../src/testing/index.ts';
+import { Rng } from '../../../src/testing/rng.ts';
 
 /** Time to notice what broke. */
 const SETTLE_MS = 10;
@@ -14,7 +14,7 @@ export async function availabilityTrial(
   downProbability: number,
   seed: number,
 ): Promise<boolean> {
-  const dice = Dice.ofSeed(seed);
+  const dice = Rng.ofSeed(seed);
   const simulation = new Simulation({ nodes, seed });
   const redlock = simulation.machine().redlock();
   const first = await simulation.until(redlock.acquire('first use'));

@@ -1,8 +1,8 @@
 import { NoQuorumError } from '../../../src/index.ts';
 import type { Lock } from '../../../src/lock/lock.ts';
 import type { Redlock } from '../../../src/redlock.ts';
-import { Dice } from '../../../src/testing/dice.ts';
 import { type Machine, Simulation } from '../../../src/testing/index.ts';
+import { Rng } from '../../../src/testing/rng.ts';
 import { majorityOf } from '../theory/majority.ts';
 import { type ClockTerms, errorOfEach } from './clock-terms.ts';
 import { type Check, Holder } from './holder.ts';
@@ -47,7 +47,7 @@ const STEPS_UNTIL = 0.6;
  * majority of nodes has no key any more, which only a simulation can know. Whoever tries all the time comes no sooner.
  */
 export async function clockTrial(terms: ClockTerms, seed: number): Promise<ClockTrial> {
-  const dice = Dice.ofSeed(seed);
+  const dice = Rng.ofSeed(seed);
   const simulation = new Simulation({ nodes: terms.nodes, seed });
   const rates = ratesOf(terms, dice);
   simulation.nodes.forEach((node, index) => {
@@ -202,7 +202,7 @@ interface Rates {
   readonly rival: number;
 }
 
-function ratesOf({ nodes, clocks }: ClockTerms, dice: Dice): Rates {
+function ratesOf({ nodes, clocks }: ClockTerms, dice: Rng): Rates {
   const each = errorOfEach(clocks.relativeError);
   const count = Array.from({ length: nodes });
   if (clocks.kind === 'random') {

@@ -13,10 +13,10 @@ local function look_at_all(first, n, queues, value, member, score)
     local key, queue = KEYS[first + i], KEYS[queues + i]
     local owner, foreign = owner_of(key)
     if foreign then return free, foreign, blocked end
-    local is_kept = member ~= '' and owner == CALLED .. member
-    if is_kept then kept[#kept + 1] = i end
-    if owner == nil and is_behind(queue, member, score) and hand_to_first(key, queue) then owner = CALLED end
-    if owner == nil or is_kept then
+    local is_reserved = member ~= '' and owner == RESERVED .. member
+    if is_reserved then kept[#kept + 1] = i end
+    if owner == nil and is_behind(queue, member, score) and hand_to_first(key, queue) then owner = RESERVED end
+    if owner == nil or is_reserved then
       free[#free + 1] = key
     elseif owner ~= value then
       local reply = refusal(key)

@@ -47,7 +47,7 @@ local function acquire(first, distance, value, ttl, number, member, score)
     if foreign then return foreign end
     if owner == nil and failure then return { FAILED, failure } end
     if owner ~= value then
-      if not member or member == '' or owner ~= CALLED .. member then return refused(refusal(key)) end
+      if not member or member == '' or owner ~= RESERVED .. member then return refused(refusal(key)) end
       failure = error_of(redis.pcall('SET', key, value, 'PX', ttl))
       if failure then return { FAILED, failure } end
       is_taken = true

@@ -42,15 +42,15 @@ while i <= #ARGV do
   local apart = 0
   if name == 'releases' then
     step = 1
-    --[[ straight-releases ]]
+    --[[ fast-releases ]]
   elseif name == 'acquires' then
     step = ARGV[i + 3] == '' and 1 or 2
-    --[[ straight-acquires ]]
+    --[[ fast-acquires ]]
   else
     is_long = name == 'contend' or name == 'share' or name == 'permit' or name == 'extend-permit'
     apart = 1
     if name == 'contend' and n == 1 and not late and votes then
-      --[[ straight-contend ]]
+      --[[ fast-contend ]]
     end
   end
 

@@ -53,7 +53,7 @@ end
 local GRANTED, HELD, MISSING, FOREIGN, SUPERSEDED, LATE, QUARANTINED, FAILED, QUEUE = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 -- What a key begins with that nobody owns, and that is kept for a waiter; see queue.lua.
-local CALLED = '~'
+local RESERVED = '~'
 
 -- The channel of a process, without its name.
 local WAKE = 'quorlock:wake:'

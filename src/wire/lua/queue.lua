@@ -21,7 +21,7 @@ end
 
 local function queue_functions()
   local function hand_to_first(lock, queue)
-    --[[ hand-on ]]
+    --[[ hand-over ]]
     return called
   end
 
@@ -51,7 +51,7 @@ local function queue_functions()
   end
 
   -- Calls those who wait first as long as they would share the lock with those who have it.
-  local function call_sharers(queue)
+  local function notify_sharers(queue)
     if not has_queue(queue) then return end
     for _ = 1, MOST_DEAF do
       local member = redis.pcall('ZRANGE', queue, 0, 0)[1]
@@ -62,5 +62,5 @@ local function queue_functions()
     end
   end
 
-  return hand_to_first, wait_in, is_behind, call_sharers, refuse
+  return hand_to_first, wait_in, is_behind, notify_sharers, refuse
 end

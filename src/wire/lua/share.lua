@@ -58,12 +58,12 @@ local function share(first, _, value, ttl, number, member, score, previous)
   local fence = KEYS[first + 1]
   local queue = KEYS[first + (number == '' and 1 or 2)]
   local readers = KEYS[first + (number == '' and 2 or 3)]
-  local hand_to_first, _, is_behind, call_sharers, refuse = queue_functions()
+  local hand_to_first, _, is_behind, notify_sharers, refuse = queue_functions()
   local function refused(reply) return refuse(reply, { queue }, member, score) end
 
   local owner, foreign = owner_of(key)
   if foreign then return foreign end
-  local is_free = owner == nil or (previous ~= '' and owner == previous) or (member ~= '' and owner == CALLED .. member)
+  local is_free = owner == nil or (previous ~= '' and owner == previous) or (member ~= '' and owner == RESERVED .. member)
   if owner == SHARED then
     local known, failure = share_of(readers, value)
     if failure then return { FAILED, failure } end
@@ -88,7 +88,7 @@ local function share(first, _, value, ttl, number, member, score, previous)
   failure = take_share(key, readers, value, ttl, is_free)
   if failure then return { FAILED, failure } end
   if member ~= '' then redis.pcall('ZREM', queue, member) end
-  call_sharers(queue)
+  notify_sharers(queue)
   return { GRANTED, counter }
 end
 

@@ -14,7 +14,7 @@
 -- {QUEUE, member, score, member, …}   WAITING: no more than the first hundred
 
 local MOST_NAMED = 100
-local hand_to_first, wait_in, _, call_sharers = queue_functions()
+local hand_to_first, wait_in, _, notify_sharers = queue_functions()
 
 local function enter(first, n, member, score)
   if late then return { LATE } end
@@ -26,10 +26,10 @@ local function leave(first, n, member)
   for i = first, first + n - 1 do
     redis.pcall('ZREM', KEYS[i + n], member)
     local owner = owner_of(KEYS[i])
-    if owner == CALLED .. member and not hand_to_first(KEYS[i], KEYS[i + n]) then
+    if owner == RESERVED .. member and not hand_to_first(KEYS[i], KEYS[i + n]) then
       redis.call('DEL', KEYS[i])
     elseif owner == SHARED then
-      call_sharers(KEYS[i + n])
+      notify_sharers(KEYS[i + n])
     end
   end
   return { GRANTED, n }

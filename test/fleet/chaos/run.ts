@@ -20,7 +20,7 @@ import { type NodeState, Watcher } from './watcher.ts';
 const FIRST_GRANT_WITHIN_MS = 15_000;
 
 /** What there is to see while a run goes on. */
-export interface Sight {
+export interface SlotStatus {
   readonly sinceMs: number;
   readonly durationMs: number;
   readonly grants: number;
@@ -37,7 +37,7 @@ export interface Sight {
 export async function runChaos(
   options: RunOptions,
   stop: AbortSignal,
-  look: (see: () => Sight) => void = () => undefined,
+  look: (see: () => SlotStatus) => void = () => undefined,
 ): Promise<Verdict> {
   await using site = await Site.open(options.seed);
   const { crew, store } = site;

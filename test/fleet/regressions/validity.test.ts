@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { LockExpiredError, LockLostError, Redlock } from '../../../src/index.ts';
-import { fenceKeyOf } from '../../../src/quorum/fencing.ts';
+import { fenceKeyOf } from '../../../src/quorum/fencing-token.ts';
 import { stallProcess, WrongWallClock } from '../../support/clocks.ts';
 import { PATIENT, startDeployment } from '../../support/deployment.ts';
 import { expectNoKeys, valuesOf } from '../../support/lock-keys.ts';

@@ -1,5 +1,5 @@
 import { type Lock, NoQuorumError, QuorlockError, type Redlock } from '../../../src/index.ts';
-import type { Dice } from '../../../src/testing/dice.ts';
+import type { Rng } from '../../../src/testing/rng.ts';
 import type { Section } from './messages.ts';
 import { nap, now } from './time.ts';
 
@@ -20,10 +20,10 @@ type Style = 'brief' | 'extending' | 'until lost';
 /** One of many that contend for the resources. Whatever it does under a lock it does right after a check. */
 export class Caller {
   readonly #name: string;
-  readonly #dice: Dice;
+  readonly #dice: Rng;
   readonly #surroundings: Surroundings;
 
-  constructor(name: string, dice: Dice, surroundings: Surroundings) {
+  constructor(name: string, dice: Rng, surroundings: Surroundings) {
     this.#name = name;
     this.#dice = dice;
     this.#surroundings = surroundings;

@@ -1,4 +1,4 @@
-import { Dice } from '../../../src/testing/dice.ts';
+import { Rng } from '../../../src/testing/rng.ts';
 import { FAR_OFF_MS, farthestPromised, type Mode, quarantineMs, type Terms } from './terms.ts';
 
 /** Something that is done to nodes, or to the process of a holder, at a moment of the run. */
@@ -40,7 +40,7 @@ export function amnesiaMs(terms: Terms): number {
 
 /** The faults of a run, in order of time: the same for the same terms. */
 export function drawPlan(terms: Terms): readonly Fault[] {
-  const dice = Dice.ofSeed(terms.seed ^ 0x5eed);
+  const dice = Rng.ofSeed(terms.seed ^ 0x5eed);
   const draft = new Draft(terms, dice);
   switch (terms.mode) {
     case 'inside':
@@ -90,7 +90,7 @@ class Draft {
   readonly faults: Fault[] = [];
   readonly majority: number;
   readonly #terms: Terms;
-  readonly #dice: Dice;
+  readonly #dice: Rng;
   readonly #all: readonly number[];
   /** When each node can be dealt with again, and when its vote counts again. */
   readonly #busyUntil: number[];
@@ -103,7 +103,7 @@ class Draft {
   /** When a majority loses its memory: once in every run in which locks must survive that. */
   readonly #mostForgetAt: number;
 
-  constructor(terms: Terms, dice: Dice) {
+  constructor(terms: Terms, dice: Rng) {
     this.#terms = terms;
     this.#dice = dice;
     this.#all = Array.from({ length: terms.nodes }, (_, index) => index);

@@ -1,5 +1,5 @@
 import type { Quarantine } from '../../../src/index.ts';
-import { Dice } from '../../../src/testing/dice.ts';
+import { Rng } from '../../../src/testing/rng.ts';
 import type { WallClockSetting } from '../wall-clock.ts';
 
 /**
@@ -62,7 +62,7 @@ export function quarantineMs({ maxTtl }: Pick<Terms, 'maxTtl'>): number {
 }
 
 export function drawTerms(mode: Mode, seed: number): Terms {
-  const dice = Dice.ofSeed(seed);
+  const dice = Rng.ofSeed(seed);
   const provokes = mode === 'unmarked' || mode === 'amnesia';
   // A lock must outlive the time that clients need to find nodes that were restarted.
   const ttl = provokes ? 1_500 : dice.integer(300, 600);
@@ -88,7 +88,7 @@ export function drawTerms(mode: Mode, seed: number): Terms {
   };
 }
 
-function clocksOf(mode: Mode, nodes: number, maxTtl: number, dice: Dice): readonly WallClockSetting[] {
+function clocksOf(mode: Mode, nodes: number, maxTtl: number, dice: Rng): readonly WallClockSetting[] {
   // Where all of them gain, every key expires early.
   const allGain = dice.chance(0.5);
   const farthest = mode === 'everything' ? farthestPromised({ maxTtl }) : FAR_OFF_MS;
@@ -115,7 +115,7 @@ export function farthestPromised({ maxTtl }: Pick<Terms, 'maxTtl'>): number {
   return Math.floor(maxTtl / 2);
 }
 
-function quarantineOf(mode: Mode, dice: Dice): Quarantine {
+function quarantineOf(mode: Mode, dice: Rng): Quarantine {
   if (mode === 'unmarked') return 'off';
   return mode === 'inside' && dice.chance(0.3) ? 'strict' : 'auto';
 }

@@ -2,7 +2,7 @@
 // ends by itself when the test has gone.
 import { inspect } from 'node:util';
 import { Redlock } from '../../../src/index.ts';
-import { Dice } from '../../../src/testing/dice.ts';
+import { Rng } from '../../../src/testing/rng.ts';
 import { Caller } from './caller.ts';
 import type { Assignment, FromWorker, Report, Section, ToWorker } from './messages.ts';
 
@@ -46,7 +46,7 @@ async function work({ name, seed, urls, terms }: Assignment, finish: AbortSignal
     ended: (section: Section) => sections.push(section),
     failed: ({ code }: { readonly code: string }) => count(code),
   };
-  const dice = Dice.ofSeed(seed);
+  const dice = Rng.ofSeed(seed);
   const callers = Array.from(
     { length: callersPerWorker },
     (_, index) => new Caller(`${name}${index + 1}`, dice.fork(), surroundings),

@@ -1,6 +1,6 @@
 import { type Lock, LockHeldError, QuorlockError, type Redlock } from '../../../src/index.ts';
-import { slotKeyOf } from '../../../src/quorum/fencing.ts';
-import type { Dice } from '../../../src/testing/dice.ts';
+import { slotKeyOf } from '../../../src/quorum/fencing-token.ts';
+import type { Rng } from '../../../src/testing/rng.ts';
 import type { SimulatedServer } from '../../../src/testing/simulated-node.ts';
 import type { Mix } from './mix.ts';
 
@@ -8,12 +8,7 @@ import type { Mix } from './mix.ts';
 const GATHERING = 0.1;
 
 /** Asks for a lock of the kind that the resources of this run have. None if somebody else has it, several if permits. */
-export async function ask(
-  redlock: Redlock,
-  resource: string,
-  mix: Mix,
-  dice: Dice,
-): Promise<readonly Lock[]> {
+export async function ask(redlock: Redlock, resource: string, mix: Mix, dice: Rng): Promise<readonly Lock[]> {
   const { permits } = mix;
   const ttl = Math.round(mix.ttl * dice.between(mix.shortest, 1));
   const waitTime = dice.chance(mix.waiting) ? dice.between(0, 4 * ttl) : 0;

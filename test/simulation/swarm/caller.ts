@@ -1,6 +1,6 @@
 import { type Lock, QuorlockError, type Redlock } from '../../../src/index.ts';
-import type { Dice } from '../../../src/testing/dice.ts';
 import type { Machine } from '../../../src/testing/machine.ts';
+import type { Rng } from '../../../src/testing/rng.ts';
 import { ask, downgrade, slotOf } from './asking.ts';
 import type { Mix } from './mix.ts';
 
@@ -43,7 +43,7 @@ export async function contend(
   machine: Machine,
   redlock: Redlock,
   mix: Mix,
-  dice: Dice,
+  dice: Rng,
   ledger: Ledger,
 ): Promise<void> {
   const { timeline } = machine.clock;
@@ -74,7 +74,7 @@ interface Situation {
   readonly name: string;
   readonly machine: Machine;
   readonly redlock: Redlock;
-  readonly dice: Dice;
+  readonly dice: Rng;
   readonly ledger: Ledger;
   readonly resource: string;
   readonly requestedAt: number;

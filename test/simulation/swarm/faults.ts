@@ -1,5 +1,5 @@
-import type { Dice } from '../../../src/testing/dice.ts';
 import type { Machine } from '../../../src/testing/machine.ts';
+import type { Rng } from '../../../src/testing/rng.ts';
 import type { SimulatedServer } from '../../../src/testing/simulated-node.ts';
 import type { Simulation } from '../../../src/testing/simulation.ts';
 import { Turn } from '../../../src/testing/timeline.ts';
@@ -17,11 +17,11 @@ export interface Stage {
 /** Draws one fault after the other, until it is told to stop; then everything is mended. */
 export class Faults {
   readonly #stage: Stage;
-  readonly #dice: Dice;
+  readonly #dice: Rng;
   readonly #repairs = new Set<() => void>();
   #isOver = false;
 
-  constructor(stage: Stage, dice: Dice) {
+  constructor(stage: Stage, dice: Rng) {
     this.#stage = stage;
     this.#dice = dice;
     const { broken, faults } = stage.mix;

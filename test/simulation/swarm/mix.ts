@@ -1,5 +1,5 @@
-import { Dice } from '../../../src/testing/dice.ts';
 import type { Latency } from '../../../src/testing/latency.ts';
+import { Rng } from '../../../src/testing/rng.ts';
 
 /** What the library's promises rest on; each may be broken alone. */
 export const ASSUMPTIONS = {
@@ -85,7 +85,7 @@ export interface Mix {
 
 /** A swarm draws which faults there are, and not only when: Groce et al., "Swarm testing", 2012. */
 export function drawMix(seed: number, broken: Broken = 'none', cycles = 1_000): Mix {
-  const dice = Dice.ofSeed(seed);
+  const dice = Rng.ofSeed(seed);
   const maxTtl = Math.round(100 * 20 ** dice.between(0, 1));
   const ttl = Math.round(maxTtl * dice.between(0.5, 1));
   const driftFactor = dice.pick([0.01, 0.01, 0.05]);

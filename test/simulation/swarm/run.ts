@@ -1,6 +1,6 @@
 import { InitializeError, QuorlockError, type Redlock } from '../../../src/index.ts';
-import { Dice } from '../../../src/testing/dice.ts';
 import type { Machine } from '../../../src/testing/machine.ts';
+import { Rng } from '../../../src/testing/rng.ts';
 import { Simulation } from '../../../src/testing/simulation.ts';
 import { wallClockOf, weaken } from './breaking.ts';
 import { contend, type Held, type Ledger } from './caller.ts';
@@ -52,7 +52,7 @@ interface Program {
 
 /** @param trace hears what happens, a line each */
 export async function run(mix: Mix, trace?: (line: string) => void): Promise<Findings> {
-  const dice = Dice.ofSeed(mix.seed ^ 0x5eed);
+  const dice = Rng.ofSeed(mix.seed ^ 0x5eed);
   const { latency, loss, doubling, overtaking } = mix;
   const simulation = new Simulation({
     nodes: mix.nodes,

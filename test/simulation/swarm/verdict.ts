@@ -1,4 +1,4 @@
-import { findCrowds } from '../../../src/testing/checkers/crowds.ts';
+import { findOverAdmissions } from '../../../src/testing/checkers/over-admission.ts';
 import { findOverlaps, type Overlap, type SharedInterval } from '../../../src/testing/checkers/overlaps.ts';
 import { findTokenFaults } from '../../../src/testing/checkers/tokens.ts';
 import type { Held } from './caller.ts';
@@ -88,7 +88,7 @@ function intervalOf({ holder, token, isShared, grantedAt, validUntil }: Held): S
 }
 
 function crowdsOf(locks: readonly Held[], size: number): readonly Violation[] {
-  return findCrowds(locks.map(intervalOf), size).map(({ last, permits }) => ({
+  return findOverAdmissions(locks.map(intervalOf), size).map(({ last, permits }) => ({
     promise: 'permits',
     what: `${permits} permits of ${size} in use when ${last.holder} got one at ${last.from.toFixed(3)}`,
   }));

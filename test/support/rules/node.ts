@@ -5,7 +5,7 @@ import {
   semaphoreKeyOf,
   sharersKeyOf,
   slotKeyOf,
-} from '../../../src/quorum/fencing.ts';
+} from '../../../src/quorum/fencing-token.ts';
 import { encodeAll, inSendingOrder } from '../../../src/wire/batch.ts';
 import type { LockKeys, Operation } from '../../../src/wire/operation.ts';
 import { batchScript, markerScript } from '../../../src/wire/scripts.ts';

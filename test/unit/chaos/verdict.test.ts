@@ -2,7 +2,7 @@ import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findCrowds } from '../../../src/testing/checkers/crowds.ts';
+import { findOverAdmissions } from '../../../src/testing/checkers/over-admission.ts';
 import { LogFile, type Vitals, type WorkerEvent } from '../../fleet/chaos/log.ts';
 import { availabilityOf, recoveriesOf } from '../../fleet/chaos/verdict/availability.ts';
 import {
@@ -94,8 +94,8 @@ describe('what is shared', () => {
   it('is a crowd when there are more permits than the semaphore has', () => {
     const history = of([had('permit', 'A', 1, 10, 100), had('permit', 'B', 1, 20, 100)]);
     expect(sectionsOf(history)).toEqual([]);
-    expect(findCrowds(occupanciesOf(history), 2)).toEqual([]);
-    expect(findCrowds(occupanciesOf(history), 1)).toMatchObject([{ permits: 2 }]);
+    expect(findOverAdmissions(occupanciesOf(history), 2)).toEqual([]);
+    expect(findOverAdmissions(occupanciesOf(history), 1)).toMatchObject([{ permits: 2 }]);
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Clock, Timer } from '../../../src/base/clock.ts';
 import type { RedlockWarning } from '../../../src/base/warning.ts';
 import { LockLostError, NoQuorumError } from '../../../src/index.ts';
-import { Dial } from '../../../src/testing/dial.ts';
+import { ClockFace } from '../../../src/testing/clock-face.ts';
 import { QUARANTINE_MS, Scene } from './scene.ts';
 
 const MINUTE_MS = 60_000;
@@ -350,7 +350,7 @@ describe('clocks of all nodes that are slewed together beyond driftFactor', () =
     const { world, holder } = scene;
     for (const server of world.servers) server.wall.rate = 1.08;
     const lock = await world.clock.runUntil(holder.acquire('r', { ttl: 30_000 }));
-    const dials = world.servers.map(({ wall }) => new Dial(world.clock.timeline, 0, wall.rate));
+    const dials = world.servers.map(({ wall }) => new ClockFace(world.clock.timeline, 0, wall.rate));
     while (lock.remainingValidity() > 0) {
       await world.clock.advance(500);
       await hearNodes(scene);

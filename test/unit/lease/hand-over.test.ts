@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LockLostError, LockReleasedError } from '../../../src/index.ts';
-import { fenceKeyOf } from '../../../src/quorum/fencing.ts';
+import { fenceKeyOf } from '../../../src/quorum/fencing-token.ts';
 import { TOKENS_A_LEASE } from '../../../src/wire/operation.ts';
 import { inARow, lockOf, owners, settled, TTL } from './in-a-row.ts';
 

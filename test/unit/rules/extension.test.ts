@@ -81,7 +81,7 @@ describe.each(KINDS)('the validity of $what that is extended', ({ acquire, exclu
   });
 });
 
-describe('a keeper', () => {
+describe('a auto-extension', () => {
   it('counts the validity of what it extends from when it asked for that', async () => {
     const simulation = new Simulation({ nodes: 3 });
     const machine = simulation.machine();

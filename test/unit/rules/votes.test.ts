@@ -12,7 +12,7 @@ function program(nodes: number) {
   return { simulation, machine, redlock };
 }
 
-describe('a vote that comes when its ballot is over', () => {
+describe('a vote that comes when its round is over', () => {
   it('does not count: what an error says of the nodes stays as it is', async () => {
     const { simulation, machine, redlock } = program(5);
     await simulation.until(redlock.inspect('something else'));

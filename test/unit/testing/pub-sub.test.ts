@@ -279,7 +279,7 @@ describe('the trace', () => {
           'enter k (waiter cess.8 since 34): granted, counter 1',
           'waiting k: granted, counter 2, waiters p.7 < cess.8',
           'leave k (waiter cess.8): granted, counter 1',
-          'release k (value cess.v): granted, counter 1, called true',
+          'release k (value cess.v): granted, counter 1, notified true',
         ].join('; '),
     ]);
   });

@@ -1,4 +1,4 @@
-import { Dice } from '../../../../src/testing/dice.ts';
+import { Rng } from '../../../../src/testing/rng.ts';
 import { quarantineMs } from '../../safety/terms.ts';
 import type { LockTerms } from '../load/messages.ts';
 import type { Ability } from '../masters/server.ts';
@@ -27,7 +27,7 @@ interface DraftTerms {
 
 /** Draws the faults of a run: the same for the same terms. */
 export class Draft {
-  readonly dice: Dice;
+  readonly dice: Rng;
   readonly majority: number;
   readonly durationMs: number;
   readonly all: readonly number[];
@@ -39,7 +39,7 @@ export class Draft {
 
   constructor(terms: DraftTerms) {
     this.#terms = terms;
-    this.dice = Dice.ofSeed(terms.seed ^ 0x5eed);
+    this.dice = Rng.ofSeed(terms.seed ^ 0x5eed);
     this.durationMs = terms.durationMs;
     this.all = Array.from({ length: terms.nodeCount }, (_, index) => index);
     this.majority = Math.floor(terms.nodeCount / 2) + 1;

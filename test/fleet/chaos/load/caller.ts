@@ -6,7 +6,7 @@ import {
   QuorlockError,
   type Redlock,
 } from '../../../../src/index.ts';
-import type { Dice } from '../../../../src/testing/dice.ts';
+import type { Rng } from '../../../../src/testing/rng.ts';
 import { nap } from '../../safety/time.ts';
 import type { Way, WorkerEvent } from '../log.ts';
 import type { StoreClient } from '../store/client.ts';
@@ -36,14 +36,14 @@ export interface Loan {
 /** One of many that contend for the resources, and count up two numbers in the store whenever it has some. */
 export class Caller {
   readonly #name: string;
-  readonly #dice: Dice;
+  readonly #dice: Rng;
   readonly #borrow: () => Loan;
   readonly #pauseMs: readonly [least: number, most: number];
   readonly #surroundings: Surroundings;
 
   constructor(
     name: string,
-    dice: Dice,
+    dice: Rng,
     borrow: () => Loan,
     pauseMs: readonly [least: number, most: number],
     surroundings: Surroundings,

@@ -5,14 +5,14 @@ import {
   QuorlockError,
   type Redlock,
 } from '../../../../src/index.ts';
-import type { Dice } from '../../../../src/testing/dice.ts';
+import type { Rng } from '../../../../src/testing/rng.ts';
 import { nap } from '../../safety/time.ts';
 import type { Use, WorkerEvent } from '../log.ts';
 import { LICENCES, PERMITS, READ_OFTEN } from '../terms.ts';
 import { Attempt } from './attempt.ts';
 
 interface Surroundings {
-  readonly dice: Dice;
+  readonly dice: Rng;
   readonly ttl: number;
   readonly note: (event: WorkerEvent) => void;
 }

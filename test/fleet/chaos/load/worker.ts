@@ -2,7 +2,7 @@
 // run has gone.
 import { inspect } from 'node:util';
 import { Redlock } from '../../../../src/index.ts';
-import { Dice } from '../../../../src/testing/dice.ts';
+import { Rng } from '../../../../src/testing/rng.ts';
 import { nap, now } from '../../safety/time.ts';
 import { LogFile, type WorkerEvent } from '../log.ts';
 import { watchStalls } from '../stalls.ts';
@@ -59,7 +59,7 @@ async function work(assignment: Assignment, finish: AbortSignal): Promise<readon
       granted: () => tell({ kind: 'granted' }),
       writing: () => tell({ kind: 'writing' }),
     };
-    const dice = Dice.ofSeed(seed);
+    const dice = Rng.ofSeed(seed);
     const shared = (): Loan => ({ redlock, giveBack: async () => undefined });
     const own = (): Loan => {
       const newcomer = connect();

@@ -1,4 +1,4 @@
-import type { Occupancy } from '../../../../src/testing/checkers/crowds.ts';
+import type { Occupancy } from '../../../../src/testing/checkers/over-admission.ts';
 import type { Section } from '../../safety/messages.ts';
 import { readLog, type Use, type Vitals, type Way, type WorkerEvent, type Write } from '../log.ts';
 

@@ -1,4 +1,8 @@
-import { type Crowd, findCrowds, type Occupancy } from '../../../../src/testing/checkers/crowds.ts';
+import {
+  findOverAdmissions,
+  type Occupancy,
+  type OverAdmission,
+} from '../../../../src/testing/checkers/over-admission.ts';
 import { checkSections } from '../../safety/sections.ts';
 import type { Incident } from '../faults/inflictor.ts';
 import type { Stall } from '../stalls.ts';
@@ -47,7 +51,7 @@ export interface Verdict {
   readonly validityOverlaps: ReturnType<typeof checkSections>['validityOverlaps'];
   readonly tokenFaults: ReturnType<typeof checkSections>['tokenFaults'];
   /** More permits than there are, valid at once. */
-  readonly crowds: readonly Crowd<Occupancy>[];
+  readonly crowds: readonly OverAdmission<Occupancy>[];
   readonly guarded: LostUpdates;
   readonly unguarded: LostUpdates;
   readonly waits: Waits;
@@ -76,7 +80,7 @@ export function judge(findings: Findings): Verdict {
     findings,
     acquisitions: history.attempts.filter(({ grant }) => grant !== undefined).length,
     ...checks,
-    crowds: findCrowds(occupanciesOf(history), PERMITS),
+    crowds: findOverAdmissions(occupanciesOf(history), PERMITS),
     guarded: updatesOf(accounts, 'guarded'),
     unguarded: updatesOf(accounts, 'unguarded'),
     waits: waitsOf(history, withRecovery, LOCK_TERMS.ttl + RECOVERY_SLACK_MS),

@@ -1,0 +1,133 @@
+import { afterElapsed, type Clock, elapsedMs, type Instant, instant, type Timer } from '../base/clock.ts';
+import { LockLostError, QuorlockError } from '../base/errors.ts';
+import type { NodeVote } from '../base/vote.ts';
+import { type Lock, leaseOf, loseLock } from './lock.ts';
+import { validityMs } from './validity.ts';
+
+/** An extension is due when this share of the ttl is left: well before a third of it is, … */
+const EXTEND_AT = 1 / 2;
+
+/** … and no sooner than this share of the validity that it gives is left, where clocks are allowed to be off by much. */
+const EXTEND_AT_MOST = 3 / 4;
+
+/** A failed extension is tried again after this share of what is left. */
+const TRY_AGAIN_AFTER = 1 / 8;
+
+/** The signal aborts when this share of the ttl is left and no extension has come through, … */
+const GIVE_UP_AT = 1 / 20;
+
+/** … or this many milliseconds, whichever is less: time to stop in, while nobody else can hold the lock. */
+const GIVE_UP_AT_MOST_MS = 500;
+
+/** However short the ttl, a auto-extension rests this long between two steps. */
+const SHORTEST_REST_MS = 1;
+
+/** For how long a auto-extension keeps its lock. */
+export interface AutoExtendTerms {
+  /** Milliseconds from now after which the lock is not kept any longer; Infinity for no bound. */
+  readonly maxHold: number;
+}
+
+/**
+ * Keeps a lock alive while a routine runs. It *rests* until half of the ttl is left, then *extends*; if that fails
+ * it rests a little and extends again. Beside that it *gives up* when so little is left that an abort of the
+ * lock's signal is due while the lock is still valid. It never overlaps two extensions and leaves no timer behind.
+ */
+export class AutoExtend {
+  readonly #lock: Lock;
+  readonly #clock: Clock;
+  readonly #maxHold: number;
+  readonly #since: Instant;
+  /** There may be very many auto-extensions, so each has one timer, for whichever of its steps comes first. */
+  #timer: Timer | undefined;
+  #stopped = false;
+  #lastVotes: readonly NodeVote[] = [];
+
+  constructor(lock: Lock, clock: Clock, { maxHold }: AutoExtendTerms) {
+    this.#lock = lock;
+    this.#clock = clock;
+    this.#maxHold = maxHold;
+    this.#since = instant(clock);
+    this.#goOn();
+  }
+
+  /** Stops at once. An extension under way ends by itself and changes nothing any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  /** After every grant: when to extend next, and when it would be too late. */
+  #goOn(): void {
+    const remainingMs = this.#lock.remainingValidity();
+    if (this.#stopped || remainingMs <= 0) return;
+    const { ttl } = this.#lock;
+    // What already lasts until maxHold needs no extension.
+    if (this.#untilLateMs() < this.#untilMaxHoldMs())
+      this.#rest(remainingMs - Math.min(ttl * EXTEND_AT, this.#fullValidityMs() * EXTEND_AT_MOST));
+    else this.#watch();
+  }
+
+  /** Extends after so many milliseconds, unless it has to give up before. */
+  #rest(wantedMs: number): void {
+    const restMs = Math.max(wantedMs, SHORTEST_REST_MS);
+    if (restMs < this.#untilGivingUpMs()) this.#after(restMs, () => void this.#extend());
+    else this.#watch();
+  }
+
+  /** Gives up when it is time to. */
+  #watch(): void {
+    this.#after(this.#untilGivingUpMs(), () => this.#giveUp());
+  }
+
+  async #extend(): Promise<void> {
+    this.#watch();
+    try {
+      await this.#lock.extend();
+      this.#goOn();
+    } catch (error) {
+      if (error instanceof QuorlockError) this.#lastVotes = error.votes;
+      const remainingMs = this.#lock.remainingValidity();
+      if (!this.#stopped && remainingMs > 0) this.#rest(remainingMs * TRY_AGAIN_AFTER);
+    }
+  }
+
+  /** What an extension makes of the lock's validity, in milliseconds: its ttl, without what clocks may be off by. */
+  #fullValidityMs(): number {
+    return validityMs(this.#lock.ttl, 0, leaseOf(this.#lock).deps.driftFactor);
+  }
+
+  #untilLateMs(): number {
+    const { ttl } = this.#lock;
+    return this.#lock.remainingValidity() - Math.min(ttl * GIVE_UP_AT, GIVE_UP_AT_MOST_MS);
+  }
+
+  #untilMaxHoldMs(): number {
+    return this.#maxHold - elapsedMs(this.#clock, this.#since);
+  }
+
+  #untilGivingUpMs(): number {
+    return Math.min(this.#untilLateMs(), this.#untilMaxHoldMs());
+  }
+
+  #giveUp(): void {
+    const leftToHoldMs = this.#untilMaxHoldMs();
+    if (this.#untilGivingUpMs() > SHORTEST_REST_MS) {
+      // The routine has extended the lock itself.
+      this.#goOn();
+      return;
+    }
+    const why =
+      leftToHoldMs <= SHORTEST_REST_MS
+        ? `it was held for its maxHold of ${this.#maxHold} ms`
+        : 'no majority extended it in time';
+    this.stop();
+    const details = { resources: this.#lock.resources, votes: this.#lastVotes };
+    loseLock(this.#lock, () => new LockLostError(why, details));
+  }
+
+  #after(delayMs: number, step: () => void): void {
+    this.#timer?.cancel();
+    this.#timer = afterElapsed(this.#clock, delayMs, step);
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * An AbortSignal that is true to the facts whenever it is read. After the process was stopped or busy, a plain
+ * signal says "not aborted" until a timer gets its turn; this one looks first.
+ *
+ * @param look called before `aborted`, `reason` or `throwIfAborted` answers; aborts the controller if it is time
+ */
+export function lazySignal(controller: AbortController, look: () => void): AbortSignal {
+  const { signal } = controller;
+  const truthful = <Name extends 'aborted' | 'reason'>(name: Name): PropertyDescriptor => ({
+    configurable: true,
+    get(): AbortSignal[Name] {
+      look();
+      return Reflect.get(AbortSignal.prototype, name, signal);
+    },
+  });
+  Object.defineProperties(signal, {
+    aborted: truthful('aborted'),
+    reason: truthful('reason'),
+    throwIfAborted: {
+      configurable: true,
+      value(): void {
+        look();
+        AbortSignal.prototype.throwIfAborted.call(signal);
+      },
+    },
+  });
+  return signal;
+}

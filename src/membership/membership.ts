@@ -1,0 +1,439 @@
+import { messageOf } from '../base/describe.ts';
+import { SingleFlight } from '../base/single-flight.ts';
+import { currentMarker, type Handshake, isFresh, isOlder, type Marker, parseMarker } from '../node/marker.ts';
+import type { MembershipListener, Node } from '../node/node.ts';
+import type { Divergence } from '../node/node-clock.ts';
+import { claimAll, type Fresh } from './claim.ts';
+import { foreignObstacle, namelessObstacle, replicaObstacle, twinObstacle, twinOf } from './eligibility.ts';
+import { Grace } from './grace.ts';
+import {
+  isBeingStarted,
+  isUndecided,
+  joiningNonce,
+  type Member,
+  newMember,
+  noteClaim,
+  noteOwnClaim,
+  noteTtl,
+} from './member.ts';
+import { NodeWarnings } from './node-warnings.ts';
+import { type MembershipSettings, quarantineMs, reasonToAskAll, reasonToWait } from './quarantine.ts';
+
+/** A marker is written within this time of the look that it depends on, or not at all. */
+const WRITE_WINDOW_MS = 500;
+
+/** How often initialize() tries to be the last to write a node's marker. */
+const INITIALIZE_TRIES = 5;
+
+/** Pause between two looks at a node that does not vote. */
+const WATCH_MS = 500;
+
+/** Pause before something that did not work is tried again. */
+const TRY_AGAIN_MS = 250;
+
+/** Pause between two looks at a deployment that somebody is starting. */
+const CLAIM_WATCH_MS = 50;
+
+/** A client that only watches a node join leaves the one that began it this much of a lead, at the most. */
+const LONGEST_COURTESY_MS = 500;
+
+/**
+ * Decides which nodes may vote. By its marker a node is *active*, *joining*, *stale* (of an earlier process) or
+ * *blank*. Active ones vote. A stale one, and a blank one among others that are not, gets a joining marker, and
+ * whoever has watched that marker unchanged for a whole quarantine makes it active. Where a survey of all nodes
+ * finds all of them blank, the deployment is new: it is *claimed*, and active as a whole if the claims hold. Every write depends on the server
+ * process and the marker that were seen just before.
+ */
+export class Membership implements MembershipListener {
+  readonly #settings: MembershipSettings;
+  #members: readonly Member[] = [];
+  readonly #survey = new SingleFlight(() => this.#surveyAll());
+  readonly #grace: Grace;
+  readonly #warnings: NodeWarnings;
+  #closed = false;
+
+  constructor(settings: MembershipSettings) {
+    this.#settings = settings;
+    this.#warnings = new NodeWarnings(settings);
+    this.#grace = new Grace(settings.clock, () => this.#survey.request());
+  }
+
+  /** The nodes whose membership this is, before any of them was looked at. */
+  register(nodes: readonly Node[]): void {
+    this.#members = nodes.map(newMember);
+    for (const member of this.#members) {
+      member.node.onStateChange(() => {
+        if (!member.node.isDown) return;
+        member.handshake = undefined;
+        member.timer?.cancel();
+        this.#survey.request();
+      });
+    }
+  }
+
+  /** The longest ttl that this program or any marker has told of. */
+  get #longestTtl(): number {
+    return Math.max(this.#settings.maxTtl, ...this.#members.map(({ longestTtl }) => longestTtl));
+  }
+
+  greeted(node: Node, handshake: Handshake): void {
+    const member = this.#members.find((candidate) => candidate.node === node);
+    if (member !== undefined) this.#decide(member, handshake);
+    // Others may have been waiting to see this one.
+    this.#survey.request();
+  }
+
+  /** A clock that went ahead may have ended keys early. One that went back keeps them for longer, and endangers no lock. */
+  clockDiverged(node: Node, divergence: Divergence): void {
+    const { driftFactor, leapt } = this.#settings;
+    if (divergence.byMs > 0) {
+      // Keys of others, with longer ttls than ours, may have expired too early as well.
+      node.distrustClock(this.#longestTtl * (1 + driftFactor));
+      leapt(
+        this.#members.findIndex((member) => member.node === node),
+        divergence.mostAheadMs,
+      );
+    }
+    this.#warnings.clockDiverged(node.address, divergence, this.#longestTtl);
+  }
+
+  /**
+   * Declares that no lock is held on any node, and has all of them vote at once. The longest ttl in use is this program's
+   * from then on.
+   *
+   * @returns the nodes where that did not work, and why
+   */
+  async initialize(): Promise<readonly { readonly node: string; readonly why: string }[]> {
+    const failures: { readonly node: string; readonly why: string }[] = [];
+    await Promise.all(
+      this.#members.map(async (member) => {
+        if (!this.#isMarked(member)) return;
+        try {
+          const why = await this.#initialize(member);
+          if (why !== undefined) failures.push({ node: member.node.address, why });
+        } catch (error) {
+          failures.push({ node: member.node.address, why: messageOf(error) });
+        }
+      }),
+    );
+    return failures;
+  }
+
+  /** Our own quarantine may be writing a marker at the same time; the declaration comes after it. */
+  async #initialize(member: Member): Promise<string | undefined> {
+    let handshake = await member.node.handshake();
+    for (let tries = 0; tries < INITIALIZE_TRIES; tries += 1) {
+      const obstacle = this.#obstacleOf(member, handshake);
+      if (obstacle !== undefined) return obstacle;
+      handshake = await this.#activate(member, handshake, this.#settings.maxTtl);
+      if (handshake.written) return undefined;
+    }
+    return 'another program is changing it; try again';
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#grace.close();
+    for (const { timer } of this.#members) timer?.cancel();
+  }
+
+  #decide(member: Member, handshake: Handshake): void {
+    if (this.#closed || isOlder(handshake, member.handshake)) return;
+    member.timer?.cancel();
+    member.handshake = handshake;
+    const marker = currentMarker(handshake);
+    const nonce = joiningNonce(handshake);
+    if (nonce === undefined || nonce !== member.joining?.nonce) member.joining = undefined;
+    noteClaim(member, handshake);
+    noteTtl(member, handshake);
+    if (!member.node.isCluster) this.#warnings.greeted(member.node.address, handshake);
+    const obstacle =
+      this.#obstacleOf(member, handshake) ??
+      (this.#isMarked(member) ? foreignObstacle(marker, this.#settings.nodeCount) : undefined);
+    if (obstacle !== undefined) {
+      // It may be the other address that leads elsewhere by now.
+      twinOf(handshake, this.#countedBeside(member))?.node.doubt();
+      this.#refuse(member, obstacle, handshake);
+    } else if (!this.#isMarked(member)) this.#admit(member);
+    else if (marker !== undefined && nonce !== undefined)
+      this.#withOurTtl(member, handshake, marker, () => this.#watch(member, nonce, false));
+    else if (marker?.state === 'active')
+      this.#withOurTtl(member, handshake, marker, () => this.#admit(member));
+    else if (isFresh(handshake) && this.#settings.quarantine === 'auto') this.#survey.request();
+    else this.#join(member, handshake);
+  }
+
+  /**
+   * Has the marker tell of ttls as long as ours before anything else. An active one, because the node may forget our locks
+   * later on; a joining one, because it may have forgotten them already, and whoever watches it must wait for them. The
+   * nonce stays: it is the same memory.
+   */
+  #withOurTtl(member: Member, handshake: Handshake, marker: Marker, then: () => void): void {
+    const { maxTtl } = this.#settings;
+    if (marker.maxTtl >= maxTtl) then();
+    else this.#replaceMarker(member, handshake, { ...marker, maxTtl }, then);
+  }
+
+  #admit(member: Member): void {
+    member.joining = undefined;
+    member.node.admit();
+  }
+
+  /** What keeps it out may be mended without a new connection. */
+  #refuse(member: Member, obstacle: string, handshake: Handshake): void {
+    member.node.refuse(obstacle, handshake.runId === '' ? 'error' : 'refused');
+    this.#handshakeAgain(member, WATCH_MS);
+  }
+
+  /** Why a node can't be part of any quorum with the others. */
+  #obstacleOf(member: Member, handshake: Handshake): string | undefined {
+    if (member.node.isCluster) return undefined;
+    const others = this.#countedBeside(member);
+    const nameless = this.#isMarked(member) ? namelessObstacle(handshake) : undefined;
+    return replicaObstacle(handshake) ?? nameless ?? twinObstacle(handshake, others);
+  }
+
+  #countedBeside(member: Member): readonly Member[] {
+    return this.#members.filter((other) => other !== member && other.node.isCounted);
+  }
+
+  /** Looks at all nodes at once to tell a new deployment from nodes that lost their memory. */
+  async #surveyAll(): Promise<void> {
+    if (this.#closed || this.#settings.quarantine !== 'auto') return;
+    if (!this.#members.some(isUndecided)) return;
+    // A node that is being connected to tells soon; then there is another survey.
+    if (
+      this.#members.some(
+        ({ node, handshake }) => node.isExpected && (handshake === undefined || node.isRefused),
+      )
+    )
+      return;
+    const handshakes = await Promise.allSettled(this.#members.map(({ node }) => node.handshake()));
+    if (this.#closed) return;
+    await this.#judge(
+      handshakes.map((handshake) => (handshake.status === 'fulfilled' ? handshake.value : undefined)),
+    );
+  }
+
+  async #judge(handshakes: readonly (Handshake | undefined)[]): Promise<void> {
+    const fresh: Fresh<Member>[] = [];
+    const silent: string[] = [];
+    this.#members.forEach((member, index) => {
+      const handshake = handshakes[index];
+      if (handshake === undefined) silent.push(member.node.address);
+      else if (!isFresh(handshake) || !this.#isMarked(member) || handshake.runId === '')
+        this.#decide(member, handshake);
+      else fresh.push({ member, handshake });
+    });
+    for (const { member, handshake } of fresh) noteClaim(member, handshake);
+    const someRemember = handshakes.some((handshake) => handshake !== undefined && !isFresh(handshake));
+    if (!someRemember && silent.length === 0) {
+      await this.#start(fresh);
+    } else if (someRemember || !this.#grace.isLeft()) {
+      for (const { member, handshake } of fresh) {
+        if (isBeingStarted(member, this.#settings.clock.uptime()))
+          this.#handshakeAgain(member, CLAIM_WATCH_MS);
+        else this.#join(member, handshake);
+      }
+    } else {
+      for (const { member } of fresh) member.node.quarantine(reasonToAskAll(silent));
+    }
+  }
+
+  /** Makes all nodes of a new deployment active, unless somebody else is doing so. */
+  async #start(all: readonly Fresh<Member>[]): Promise<void> {
+    const fresh: Fresh<Member>[] = [];
+    for (const one of all) {
+      const twins = fresh.map(({ member: { node }, handshake }) => ({ node, handshake }));
+      const obstacle = this.#obstacleOf(one.member, one.handshake) ?? twinObstacle(one.handshake, twins);
+      if (obstacle === undefined) fresh.push(one);
+      else this.#refuse(one.member, obstacle, one.handshake);
+    }
+    const { clock, random } = this.#settings;
+    if (fresh.some(({ member }) => isBeingStarted(member, clock.uptime()))) {
+      for (const { member } of fresh) this.#handshakeAgain(member, CLAIM_WATCH_MS);
+      return;
+    }
+    try {
+      const claimed = await claimAll(
+        fresh,
+        (one) => this.#claim(one),
+        ({ node }) => node.handshake(),
+      );
+      if (claimed !== undefined) {
+        await Promise.all(claimed.map((one) => this.#activateOrDecide(one)));
+        return;
+      }
+      for (const { member } of fresh) this.#handshakeAgain(member, random.fraction() * CLAIM_WATCH_MS);
+    } catch (error) {
+      for (const { member } of fresh) this.#couldNotWrite(member, error);
+    }
+  }
+
+  async #claim({ member, handshake }: Fresh<Member>): Promise<Handshake> {
+    const after = await this.#writeMarker(member, handshake, this.#marker('starting', handshake));
+    if (after.written) noteOwnClaim(member, after);
+    return after;
+  }
+
+  async #activateOrDecide({ member, handshake }: Fresh<Member>): Promise<void> {
+    try {
+      const after = await this.#activate(member, handshake);
+      if (!after.written) this.#handshakeAgain(member, 0);
+    } catch (error) {
+      this.#couldNotWrite(member, error);
+    }
+  }
+
+  #couldNotWrite(member: Member, error: unknown): void {
+    member.node.quarantine(`its marker could not be written: ${messageOf(error)}`);
+    this.#handshakeAgain(member, TRY_AGAIN_MS);
+  }
+
+  /** Makes a node active if it is still as it was seen, and that is not long ago. Returns what it is now. */
+  async #activate(member: Member, seen: Handshake, maxTtl?: number): Promise<Handshake> {
+    noteTtl(member, seen);
+    const marker = this.#marker('active', seen);
+    const after = await this.#writeMarker(member, seen, { ...marker, maxTtl: maxTtl ?? marker.maxTtl });
+    if (!after.written) return after;
+    noteTtl(member, after);
+    member.timer?.cancel();
+    member.handshake = after;
+    this.#admit(member);
+    return after;
+  }
+
+  /** Writes the marker from which a node's quarantine counts. */
+  #join(member: Member, seen: Handshake): void {
+    member.node.quarantine('it has no valid marker: it is new here, restarted or was emptied');
+    if (this.#longestTtl > this.#settings.maxTtl) void this.#joinUnlessTakenBack(member);
+    else this.#writeJoining(member, seen);
+  }
+
+  #writeJoining(member: Member, seen: Handshake): void {
+    const marker = this.#marker('joining', seen);
+    this.#replaceMarker(member, seen, marker, () => this.#watch(member, marker.nonce, true));
+  }
+
+  /** initialize() of another program may have taken back the long ttl that would have the node wait. */
+  async #joinUnlessTakenBack(member: Member): Promise<void> {
+    const others = this.#members.filter((other) => other !== member);
+    const areAllRead = await this.#readTtls(others);
+    try {
+      const handshake = await member.node.handshake();
+      // A lock of such a ttl needs a majority that knows of it: all others would not have forgotten it.
+      if (others.length > 0 && areAllRead) member.longestTtl = 0;
+      noteTtl(member, handshake);
+      if (this.#closed) return;
+      const isStillUnmarked =
+        currentMarker(handshake) === undefined || currentMarker(handshake)?.state === 'starting';
+      if (isStillUnmarked) this.#writeJoining(member, handshake);
+      else this.#decide(member, handshake);
+    } catch {
+      this.#handshakeAgain(member, TRY_AGAIN_MS);
+    }
+  }
+
+  /** Waits, by our own clock, until what the node may have forgotten has expired; then makes it active. */
+  #watch(member: Member, nonce: string, isOurs: boolean): void {
+    const { clock, random, driftFactor } = this.#settings;
+    const known = member.joining?.nonce === nonce ? member.joining : undefined;
+    // A clock that jumps ahead, as the host's uptime may, would end it too early.
+    const nowMs = clock.monotonic();
+    const joining = known ?? { nonce, sinceMs: nowMs, isOurs };
+    member.joining = joining;
+    const untilMs = joining.sinceMs + quarantineMs(this.#longestTtl, driftFactor);
+    const leftMs = untilMs - nowMs;
+    if (leftMs <= 0) return void this.#endQuarantine(member);
+    member.node.quarantine(() => reasonToWait(untilMs - clock.monotonic(), clock.wall()));
+    const courtesyMs = joining.isOurs ? 0 : random.fraction() * LONGEST_COURTESY_MS;
+    // A node that forgets once more meanwhile has to begin again, the sooner the better.
+    this.#handshakeAgain(member, Math.min(leftMs + courtesyMs, WATCH_MS));
+  }
+
+  /** Somebody may have come meanwhile who uses longer ttls; the markers of the others tell. */
+  async #endQuarantine(member: Member): Promise<void> {
+    // While they are read, the node may forget again, and we may begin to watch another marker.
+    const waitedFor = member.joining;
+    const waitedForTtl = this.#longestTtl;
+    await this.#readTtls();
+    try {
+      const handshake = await member.node.handshake();
+      noteTtl(member, handshake);
+      const nonce = joiningNonce(handshake);
+      const isUnchanged = nonce !== undefined && nonce === waitedFor?.nonce;
+      const isOver = isUnchanged && this.#longestTtl <= waitedForTtl;
+      if (!isOver || this.#closed) this.#decide(member, handshake);
+      else
+        this.#replaceMarker(member, handshake, this.#marker('active', handshake), () => this.#admit(member));
+    } catch {
+      this.#handshakeAgain(member, TRY_AGAIN_MS);
+    }
+  }
+
+  /** Reads what the markers tell of ttls by now. Returns whether all of them could be read. */
+  async #readTtls(members: readonly Member[] = this.#members): Promise<boolean> {
+    const handshakes = await Promise.allSettled(
+      members.map(async (member) => noteTtl(member, await member.node.handshake())),
+    );
+    return handshakes.every(({ status }) => status === 'fulfilled');
+  }
+
+  /** Replaces the marker that was seen; if it is another one by now, decides anew. */
+  #replaceMarker(member: Member, seen: Handshake, marker: Marker, done: () => void): void {
+    this.#writeMarker(member, seen, marker).then(
+      (after) => {
+        if (this.#closed) return;
+        if (!after.written) {
+          this.#decide(member, after);
+          return;
+        }
+        member.handshake = after;
+        done();
+      },
+      (error: unknown) => this.#couldNotWrite(member, error),
+    );
+  }
+
+  async #writeMarker(member: Member, seen: Handshake, marker: Marker): Promise<Handshake> {
+    const deadlineUs = seen.timeUs + WRITE_WINDOW_MS * 1_000;
+    const after = await member.node.handshake({ seen, marker, deadlineUs });
+    if (after.written) this.#warnOfRaise(parseMarker(seen.marker)?.maxTtl, marker.maxTtl);
+    return after;
+  }
+
+  #warnOfRaise(beforeTtl: number | undefined, afterTtl: number): void {
+    const { maxTtl, driftFactor } = this.#settings;
+    if (beforeTtl === undefined || beforeTtl >= maxTtl || afterTtl !== maxTtl) return;
+    this.#warnings.raised(beforeTtl, {
+      fromMs: Math.ceil(quarantineMs(beforeTtl, driftFactor)),
+      toMs: Math.ceil(quarantineMs(maxTtl, driftFactor)),
+    });
+  }
+
+  /** Looks later and decides anew. A node that is down by then is looked at when it is back. */
+  #handshakeAgain(member: Member, delayMs: number): void {
+    member.timer?.cancel();
+    if (this.#closed) return;
+    member.timer = this.#settings.clock.after(
+      delayMs,
+      () => {
+        if (member.node.isDown) return;
+        member.node.handshake().then(
+          (handshake) => this.#decide(member, handshake),
+          () => this.#handshakeAgain(member, TRY_AGAIN_MS),
+        );
+      },
+      { keepAlive: false },
+    );
+  }
+
+  #marker(state: Marker['state'], handshake: Handshake): Marker {
+    const { nodeCount, random } = this.#settings;
+    return { state, runId: handshake.runId, nonce: random.identifier(), nodeCount, maxTtl: this.#longestTtl };
+  }
+
+  #isMarked(member: Member): boolean {
+    return this.#settings.quarantine !== 'off' && !member.node.isCluster;
+  }
+}

@@ -1,0 +1,175 @@
+import type { Clock } from '../base/clock.ts';
+import { shorten } from '../base/describe.ts';
+import type { RedlockWarning } from '../base/warning.ts';
+import type { Handshake } from '../node/marker.ts';
+import type { Divergence, TimeReading } from '../node/node-clock.ts';
+
+/** Two readings of clocks are compared only if they were taken within this time: later a clock may have been set. */
+const SAME_TIME_MS = 1_000;
+
+/** What lasts is told of again after maxTtl, and no sooner than this. */
+const SHORTEST_REPEAT_MS = 5_000;
+
+/** The largest driftFactor there is. */
+const LARGEST_DRIFT_FACTOR = 0.5;
+
+export interface NodeWarningSettings {
+  readonly clock: Clock;
+  readonly driftFactor: number;
+  /** Milliseconds. */
+  readonly maxTtl: number;
+  warn(warning: RedlockWarning): void;
+}
+
+/** Tells of what weakens single nodes or their clocks: each once, or now and then while it lasts. */
+export class NodeWarnings {
+  readonly #settings: NodeWarningSettings;
+  readonly #evicting = new Set<string>();
+  /** For each node until when its wrong clock has been told of, by a clock of ours that does not jump. */
+  readonly #clockToldUntilMs = new Map<string, number>();
+  /** The last reading of each node's clock. */
+  readonly #readings = new Map<string, TimeReading>();
+  #isToldApart = false;
+  readonly #deaf = new Set<string>();
+  #isToldNameless = false;
+  #isToldRaised = false;
+
+  constructor(settings: NodeWarningSettings) {
+    this.#settings = settings;
+  }
+
+  /** A node was looked at. */
+  greeted(address: string, handshake: Handshake): void {
+    if (handshake.evicts && !this.#evicting.has(address)) {
+      this.#evicting.add(address);
+      this.#settings.warn({
+        code: 'QUORLOCK_EVICTION',
+        message:
+          `${shorten(address)} may evict locks when its memory is full (maxmemory-policy ${shorten(handshake.evictionPolicy)}). Set ` +
+          'maxmemory-policy to noeviction',
+      });
+    }
+    if (handshake.deafness !== undefined) this.#tellDeaf(address, handshake.deafness);
+    if (handshake.runId === '') this.#tellNameless(address);
+    this.#readings.set(address, handshake);
+    this.#compareClocks(handshake);
+  }
+
+  #tellDeaf(address: string, why: string): void {
+    if (this.#deaf.has(address)) return;
+    this.#deaf.add(address);
+    this.#settings.warn({
+      code: 'QUORLOCK_SLOW_WAITING',
+      message: `those who wait do not hear ${address}, and ask it now and then instead: ${why}`,
+    });
+  }
+
+  #tellNameless(address: string): void {
+    if (this.#isToldNameless) return;
+    this.#isToldNameless = true;
+    this.#settings.warn({
+      code: 'QUORLOCK_NO_RUN_ID',
+      message:
+        `${address} does not tell its run_id (INFO server). Quarantine can't work there, and it would not be noticed if two ` +
+        "addresses led to it. Use a server that does; else say quarantine: 'off', and give every server once",
+    });
+  }
+
+  /** This program has the markers tell of a longer ttl than they did, in milliseconds, with quarantines of such lengths. */
+  raised(beforeTtl: number, { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }): void {
+    if (this.#isToldRaised) return;
+    this.#isToldRaised = true;
+    const { maxTtl, warn } = this.#settings;
+    warn({
+      code: 'QUORLOCK_MAX_TTL',
+      message:
+        `maxTtl is ${maxTtl} ms here, and ${beforeTtl} ms in all programs of these nodes until now. A node that loses its ` +
+        `memory does not vote for ${toMs} ms from now on, instead of ${fromMs} ms. Give all programs the same maxTtl; to go ` +
+        'back to a shorter one, give it to all, and call initialize() when no lock is held',
+    });
+  }
+
+  /**
+   * A node's clock went wrong. While it goes on doing so, that is told of again now and then.
+   *
+   * @param forMs for how long its votes do not count if it went ahead
+   */
+  clockDiverged(address: string, divergence: Divergence, forMs: number): void {
+    const { clock, maxTtl, warn } = this.#settings;
+    const nowMs = clock.monotonic();
+    if (nowMs < (this.#clockToldUntilMs.get(address) ?? Number.NEGATIVE_INFINITY)) return;
+    this.#clockToldUntilMs.set(address, nowMs + Math.max(maxTtl, SHORTEST_REPEAT_MS));
+    const { byMs } = divergence;
+    warn({
+      code: 'QUORLOCK_CLOCK',
+      message:
+        `the clock of ${shorten(address)} ${this.#whatHappened(divergence)}. ` +
+        (byMs > 0
+          ? `Keys there may have ended early: its votes do not count for ${Math.round(forMs)} ms, and if the clocks of a majority say so, ` +
+            'held locks end that much sooner. '
+          : 'Keys there stay for longer; no held lock is in danger, and it goes on voting. ') +
+        this.#whatToDo(divergence),
+    });
+  }
+
+  #whatHappened({ byMs, withinMs }: Divergence): string {
+    const { driftFactor } = this.#settings;
+    const ms = Math.abs(Math.round(byMs));
+    return isDrift({ byMs, withinMs })
+      ? `is too ${byMs > 0 ? 'fast: it gained' : 'slow: it lost'} ${ms} ms in ${Math.round(withinMs)} ms (${percent(byMs / withinMs)}), which is more than ` +
+          `driftFactor (${driftFactor}) allows`
+      : `is ${ms} ms ${byMs > 0 ? 'ahead of' : 'behind'} what it should be since it was last read`;
+  }
+
+  #whatToDo({ byMs, withinMs }: Divergence): string {
+    const enough = Math.ceil((Math.abs(byMs) / withinMs) * 120) / 100;
+    if (!isDrift({ byMs, withinMs })) {
+      const stopped =
+        byMs > 0 ? '. If all nodes are said to be ahead, this host was stopped for as long' : '';
+      return `Have its clock slewed, not stepped${stopped}`;
+    }
+    const raise =
+      enough > LARGEST_DRIFT_FACTOR
+        ? ''
+        : `, or raise driftFactor to ${enough} in all programs while it lasts`;
+    return `It is being slewed fast, or broken. Have it slewed more slowly${raise}`;
+  }
+
+  /** Tokens outlive a node's memory because they follow the nodes' time; for that it must be about the same. */
+  #compareClocks(reading: TimeReading): void {
+    const { maxTtl, warn } = this.#settings;
+    const apartMs = Math.max(...[...this.#readings.values()].map((other) => leastApartMs(other, reading)));
+    if (this.#isToldApart || apartMs <= maxTtl) return;
+    this.#isToldApart = true;
+    warn({
+      code: 'QUORLOCK_CLOCKS_APART',
+      message:
+        `the nodes' clocks are at least ${Math.round(apartMs)} ms apart, more than maxTtl (${maxTtl} ms). If a node loses its ` +
+        'memory, a later fencing token may be lower than an earlier one. Set the clocks of all nodes',
+    });
+  }
+}
+
+/** Whether a clock runs at a wrong rate; if not, it was set. */
+function isDrift({ byMs, withinMs }: Pick<Divergence, 'byMs' | 'withinMs'>): boolean {
+  return Math.abs(byMs) < withinMs / 2;
+}
+
+function percent(ratio: number): string {
+  return `${(Math.abs(ratio) * 100).toFixed(1)} %`;
+}
+
+/** How far two nodes' clocks are apart at the least, in milliseconds; 0 for readings of different times. */
+function leastApartMs(a: TimeReading, b: TimeReading): number {
+  if (Math.abs(a.receivedAtMs - b.receivedAtMs) > SAME_TIME_MS) return 0;
+  return Math.max(leastAheadMs(a) - mostAheadMs(b), leastAheadMs(b) - mostAheadMs(a));
+}
+
+/** A node's clock was read after the question was sent, and before the answer came. */
+function mostAheadMs({ timeUs, sentAtMs }: TimeReading): number {
+  return timeUs / 1_000 - sentAtMs;
+}
+
+function leastAheadMs({ timeUs, receivedAtMs }: TimeReading): number {
+  return timeUs / 1_000 - receivedAtMs;
+}

@@ -1,0 +1,376 @@
+import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/describe.ts';
+import { platform } from '../base/platform.ts';
+import type { Reply } from '../base/vote.ts';
+import { checkAnswer, decode } from '../wire/answer.ts';
+import { inSendingOrder } from '../wire/batch.ts';
+import type { Client } from '../wire/client.ts';
+import { badNumberIn, failed, isTaking, type Operation } from '../wire/operation.ts';
+import { isUnknownScript } from '../wire/run.ts';
+import { explain } from '../wire/server-errors.ts';
+import { type BatchHeader, callBatch } from './batch-call.ts';
+import type { TimeReading } from './node-clock.ts';
+import {
+  type Call,
+  charactersOf,
+  type Deadline,
+  type PendingOperation,
+  type ReplyListener,
+} from './pending-operation.ts';
+import type { Setback } from './release-retries.ts';
+
+/** Hears of every answer of the server, those included that come too late to be a reply. */
+export interface AnswerListener {
+  /** The server answered a call; with its time, if that was asked for. */
+  answered(reading: TimeReading | undefined): void;
+  /** The server answered this operation. Returns the reply as it counts. */
+  done(operation: Operation, reply: Reply): Reply;
+  /** The server did not do this operation, as far as is known, and it is not on its way any more. */
+  undone(operation: Operation, setback: Setback): void;
+  /** The server answered a whole call with an error, and did nothing of it. */
+  refused(error: string): void;
+  /** Operations had no answer in time. */
+  timedOut(): void;
+  /** Whether an operation that the server did not do is still worth asking for, as far as is known beside the batcher. */
+  isWanted(operation: Operation): boolean;
+}
+
+/** Operations in one script call: bounds how long a call keeps the server from serving others. */
+const MOST_OPERATIONS_A_CALL = 128;
+
+/** Calls that may be under way to one node at a time; what is posted meanwhile travels with the next one. */
+const MOST_CALLS = 2;
+
+/** Operations one node may be asked for and not have answered. What comes on top fails at once. */
+const MOST_UNANSWERED = 4_096;
+
+/** As {@link MOST_UNANSWERED}, in characters of their keys. */
+const MOST_UNANSWERED_CHARACTERS = 4 * 1_024 * 1_024;
+
+/** From posting to the end of the tick it takes less than that, in milliseconds, unless the process is stopped or busy. */
+const LONGEST_TICK_MS = 2;
+
+/** A node that left a call unanswered is asked again after so long, then after twice as long, … */
+const SHORTEST_PROBE_PAUSE_MS = 25;
+
+/** … and at the latest after so long. */
+const LONGEST_PROBE_PAUSE_MS = 500;
+
+/** What follows runs once what runs now has ended. */
+const SOON = Promise.resolve();
+
+/**
+ * The way to one node, by group commit: what is posted while a call is under way travels together as the next one, in
+ * the order it was posted. Calls so grow with the load; alone, an operation is sent at the end of the tick.
+ *
+ * An entry is *queued* while a call is under way or there is no connection, then *sent*, and over when it has its reply:
+ * the server's, or a failure once `timeoutMs` has passed since the tick it was posted in. An answer that comes later is reported
+ * to the {@link AnswerListener} and is no reply. While a node leaves a call unanswered for longer than that, it is asked
+ * again only now and then, and everything else fails at once: nothing piles up.
+ */
+export class Batcher {
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #header: BatchHeader;
+  readonly #answers: AnswerListener;
+  readonly #mostCalls: number;
+  #queue: PendingOperation[] = [];
+  #isHeld = true;
+  #isScheduled = false;
+  readonly #endTick = () => {
+    this.#isScheduled = false;
+    for (const deadline of this.#deadlines) this.#renewIfStopped(deadline);
+    this.#deadlines.length = 0;
+    this.#flush();
+  };
+  /** The deadlines of what was posted in this tick, of which the last one may be shared by what is posted next. */
+  readonly #deadlines: Deadline[] = [];
+  #calls = 0;
+  readonly #sent = new Set<Call>();
+  readonly #overdue = new Set<Call>();
+  /** Posted, and neither answered nor given up. */
+  #unanswered = 0;
+  #unansweredCharacters = 0;
+  #probePauseMs = SHORTEST_PROBE_PAUSE_MS;
+  #probeAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(client: Client, clock: Clock, header: BatchHeader, answers: AnswerListener) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#header = header;
+    this.#answers = answers;
+    // The servers of a Cluster answer independently of each other.
+    this.#mostCalls = client.isCluster ? Number.POSITIVE_INFINITY : MOST_CALLS;
+  }
+
+  /** How many more operations the node can be asked for in the background: half of all is for what somebody waits for. */
+  get room(): number {
+    return Math.max(0, MOST_UNANSWERED / 2 - this.#unanswered);
+  }
+
+  /** Has the node do an operation. `listener` hears its reply, once, after this call has returned. */
+  enqueue(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0): void {
+    const bad = badNumberIn(operation);
+    if (bad !== undefined) {
+      this.#refuse(operation, failed('error', `not sent, for its ${bad}`), listener, place);
+      return;
+    }
+    const characters = charactersOf(operation);
+    if (
+      this.#unanswered >= MOST_UNANSWERED ||
+      this.#unansweredCharacters + characters > MOST_UNANSWERED_CHARACTERS
+    ) {
+      const reply = failed('overloaded', `${this.#unanswered} operations wait for an answer`);
+      this.#refuse(operation, reply, listener, place);
+      return;
+    }
+    const deadline = this.#deadlineFor(timeoutMs);
+    const entry: PendingOperation = {
+      operation,
+      listener,
+      place,
+      deadline,
+      call: undefined,
+      replied: false,
+    };
+    deadline.entries.push(entry);
+    deadline.unreplied += 1;
+    this.#queue.push(entry);
+    this.#unanswered += 1;
+    this.#unansweredCharacters += characters;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    void SOON.then(this.#endTick);
+  }
+
+  #refuse(operation: Operation, reply: Reply, listener: ReplyListener, place: number): void {
+    this.#answers.undone(operation, 'lost');
+    platform.queueMicrotask(() => listener(reply, 0, place));
+  }
+
+  /** Sends what is held, and everything that is posted from now on, as soon as it may. */
+  send(): void {
+    this.#isHeld = false;
+    this.#flush();
+  }
+
+  /** Holds back what is posted from now on, until {@link send}, {@link fail} or its own timer. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** Gives everything that is not sent yet this reply, and holds what is posted from now on. */
+  fail(reply: Reply): void {
+    this.#isHeld = true;
+    this.#giveUp(this.#queue.splice(0), reply);
+  }
+
+  #deadlineFor(timeoutMs: number): Deadline {
+    const shared = this.#deadlines.at(-1);
+    if (shared?.timeoutMs === timeoutMs) return shared;
+    const deadline: Deadline = {
+      entries: [],
+      enqueuedAtMs: this.#clock.uptime(),
+      timeoutMs,
+      timer: this.#clock.after(timeoutMs, () => this.#timeOut(deadline)),
+      unreplied: 0,
+    };
+    this.#deadlines.push(deadline);
+    return deadline;
+  }
+
+  /** A node that has not been asked yet, because this process was stopped or busy, has all of its time. */
+  #renewIfStopped(deadline: Deadline): void {
+    const now = this.#clock.uptime();
+    if (now - deadline.enqueuedAtMs < LONGEST_TICK_MS || deadline.unreplied === 0) return;
+    deadline.timer.cancel();
+    deadline.timer = this.#clock.after(deadline.timeoutMs, () => this.#timeOut(deadline));
+    deadline.enqueuedAtMs = now;
+  }
+
+  #flush(): void {
+    while (!this.#isHeld && this.#queue.length > 0) {
+      const mayCall = this.#calls < this.#mostCalls;
+      if (this.#isStalled && !(mayCall && this.#mayProbe())) {
+        this.#giveUp(this.#queue.splice(0), failed('timeout', 'it owes earlier answers still'));
+        return;
+      }
+      if (!mayCall) return;
+      const entries = this.#queue.splice(0, MOST_OPERATIONS_A_CALL);
+      if (this.#client.isCluster) for (const together of this.#bySlot(entries)) void this.#ask(together);
+      else void this.#ask(inSendingOrder(entries));
+    }
+  }
+
+  /** Whether the server leaves a call unanswered. Of the servers of a Cluster, others may answer. */
+  get #isStalled(): boolean {
+    return this.#overdue.size > 0 && !this.#client.isCluster;
+  }
+
+  /** The keys of one call to a Cluster share their slot. */
+  #bySlot(entries: readonly PendingOperation[]): Iterable<readonly PendingOperation[]> {
+    const slots = new Map<number, PendingOperation[]>();
+    for (const entry of inSendingOrder(entries)) {
+      const slot = this.#client.slotOf(entry.operation.keys[0] ?? '');
+      const together = slots.get(slot);
+      if (together === undefined) slots.set(slot, [entry]);
+      else together.push(entry);
+    }
+    return slots.values();
+  }
+
+  /** Whether a node that owes answers is to be asked something again. */
+  #mayProbe(): boolean {
+    const now = this.#clock.uptime();
+    if (now < this.#probeAtMs) return false;
+    this.#probeAtMs = now + this.#probePauseMs;
+    this.#probePauseMs = Math.min(2 * this.#probePauseMs, LONGEST_PROBE_PAUSE_MS);
+    return true;
+  }
+
+  async #ask(entries: readonly PendingOperation[]): Promise<void> {
+    const call: Call = { entries, unreplied: entries.length, state: 'under way' };
+    for (const entry of entries) entry.call = call;
+    this.#sent.add(call);
+    this.#calls += 1;
+    try {
+      await this.#call(call, entries, 'evalsha');
+    } catch (error) {
+      if (isUnknownScript(error)) await this.#askBySource(call, error);
+      else this.#refuseAll(entries, error);
+    }
+    this.#end(call);
+    this.#flush();
+  }
+
+  /** Before anybody hears of an answer: what they post then is sent to a server that answers. */
+  #answered(call: Call): void {
+    this.#end(call);
+    // Servers answer in order: what was overdue got lost, though the connection did not.
+    if (!this.#client.isCluster) for (const lost of this.#overdue) this.#end(lost);
+  }
+
+  /** A call was answered, or never will be. */
+  #end(call: Call): void {
+    if (call.state === 'over') return;
+    if (call.state === 'under way') this.#calls -= 1;
+    call.state = 'over';
+    for (const entry of call.entries) this.#forget(entry);
+    this.#sent.delete(call);
+    this.#overdue.delete(call);
+    if (this.#overdue.size > 0) return;
+    this.#probePauseMs = SHORTEST_PROBE_PAUSE_MS;
+    this.#probeAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** The server had lost the script and did nothing. What is no longer wanted by now must not run any more. */
+  async #askBySource(call: Call, unknownScript: unknown): Promise<void> {
+    const { entries } = call;
+    const wanted = entries.filter(
+      ({ replied, operation }) =>
+        !replied && !this.#isBeingReleased(operation) && this.#answers.isWanted(operation),
+    );
+    this.#rejectAll(
+      entries.filter((entry) => !wanted.includes(entry)),
+      unknownScript,
+    );
+    if (wanted.length === 0) return;
+    try {
+      await this.#call(call, wanted, 'eval');
+    } catch (error) {
+      this.#refuseAll(wanted, error);
+    }
+  }
+
+  /** Whether the release of what an operation takes is on its way. */
+  #isBeingReleased(operation: Operation): boolean {
+    if (!isTaking(operation)) return false;
+    const isRelease = ({ operation: other }: PendingOperation) =>
+      other.kind === 'release' && other.value === operation.value;
+    return this.#queue.some(isRelease) || [...this.#sent].some(({ entries }) => entries.some(isRelease));
+  }
+
+  async #call(call: Call, entries: readonly PendingOperation[], command: 'evalsha' | 'eval'): Promise<void> {
+    const sentAtMs = this.#clock.uptime();
+    let withinMs = 0;
+    for (const { deadline } of entries) {
+      withinMs = Math.max(withinMs, deadline.enqueuedAtMs + deadline.timeoutMs - sentAtMs);
+    }
+    const { answer, isTimed } = callBatch(this.#client, this.#header, entries, {
+      command,
+      sentAtMs,
+      withinMs,
+    });
+    const elements = checkAnswer(await answer, entries, isTimed);
+    this.#answered(call);
+    const receivedAtMs = this.#clock.uptime();
+    this.#answers.answered(isTimed ? { timeUs: Number(elements[0]), sentAtMs, receivedAtMs } : undefined);
+    let place = 0;
+    for (const entry of entries) {
+      place += 1;
+      this.#settle(entry, this.#answers.done(entry.operation, decode(elements[place])), receivedAtMs);
+    }
+  }
+
+  #timeOut({ entries, timeoutMs }: Deadline): void {
+    const late = entries.filter(({ replied }) => !replied);
+    const sent = late.filter(({ call }) => call !== undefined);
+    // A node that answers, but has too much to do, is not silent.
+    if (sent.length > 0 || this.#isHeld) this.#answers.timedOut();
+    const reply = failed('timeout', `no answer within ${timeoutMs} ms`);
+    for (const entry of sent) this.#settle(entry, reply);
+    this.#giveUp(
+      late.filter(({ call }) => call === undefined),
+      reply,
+    );
+    this.#queue = this.#queue.filter(({ replied }) => !replied);
+    for (const { call } of sent) {
+      if (call?.state !== 'under way' || call.unreplied > 0) continue;
+      call.state = 'overdue';
+      this.#calls -= 1;
+      this.#overdue.add(call);
+    }
+    this.#flush();
+  }
+
+  #refuseAll(entries: readonly PendingOperation[], error: unknown): void {
+    this.#rejectAll(entries, error);
+    if (this.#client.state === 'ready') this.#answers.refused(messageOf(error));
+  }
+
+  #rejectAll(entries: readonly PendingOperation[], error: unknown): void {
+    const isRefused = this.#client.state === 'ready';
+    // The driver says of a command that it was not tried again; what became of the connection says more.
+    const reply = isRefused
+      ? failed('error', explain(messageOf(error)))
+      : failed('disconnected', `${this.#client.stateReason} before the answer came`);
+    for (const entry of entries) {
+      this.#answers.undone(entry.operation, isRefused ? 'refused' : 'lost');
+      this.#settle(entry, reply);
+    }
+  }
+
+  /** What was never sent is not sent any more. */
+  #giveUp(entries: readonly PendingOperation[], reply: Reply): void {
+    for (const entry of entries) {
+      this.#forget(entry);
+      this.#answers.undone(entry.operation, 'lost');
+      this.#settle(entry, reply);
+    }
+  }
+
+  #forget({ operation }: PendingOperation): void {
+    this.#unanswered -= 1;
+    this.#unansweredCharacters -= charactersOf(operation);
+  }
+
+  #settle(entry: PendingOperation, reply: Reply, atMs = this.#clock.uptime()): void {
+    if (entry.replied) return;
+    entry.replied = true;
+    const { deadline, call } = entry;
+    if (call !== undefined) call.unreplied -= 1;
+    deadline.unreplied -= 1;
+    if (deadline.unreplied === 0) deadline.timer.cancel();
+    entry.listener(reply, atMs - deadline.enqueuedAtMs, entry.place);
+  }
+}

@@ -1,0 +1,78 @@
+import type { NodeVote, Reply } from '../base/vote.ts';
+import type { Node } from '../node/node.ts';
+import type { Operation } from '../wire/operation.ts';
+import { type Decision, tally } from './tally.ts';
+
+/** What a round came to. */
+export interface RoundResult {
+  readonly decision: Exclude<Decision, 'undecided'>;
+  /** One vote a node, in the order of the node list. */
+  readonly votes: readonly NodeVote[];
+}
+
+/** When a round is over. Neither waits for nodes that are known to be silent once all others have voted. */
+export type Patience =
+  /** As soon as its outcome is certain. */
+  | 'outcome'
+  /** As soon as it is won, or when every node has voted: whoever is going to wait may as well know all of it. */
+  | 'victory'
+  /** When every node has voted. */
+  | 'everybody';
+
+const NOBODY: ReadonlySet<number> = new Set();
+
+/**
+ * Asks all nodes the same thing at the same time, and counts.
+ *
+ * Resolves, never rejects, at the latest when `timeoutMs` has passed: every node replies or fails within it. Votes
+ * that come after the end do not count. A majority that could only be reached with silent nodes is not waited for:
+ * meanwhile the other votes would keep everybody from winning.
+ *
+ * @param already nodes that count as granted without being asked again, by their index
+ */
+export function askAll(
+  nodes: readonly Node[],
+  operation: Operation,
+  timeoutMs: number,
+  patience: Patience,
+  already: ReadonlySet<number> = NOBODY,
+): Promise<RoundResult> {
+  return new Promise((resolve) => {
+    const votes: NodeVote[] = nodes.map(({ pending }) => pending);
+    let granted = already.size;
+    let refused = 0;
+    let over = false;
+
+    const isAwaited = (node: Node, index: number) =>
+      votes[index]?.outcome === 'pending' && !already.has(index) && !node.isSilent;
+
+    const count = (reply: Reply, latencyMs: number, index: number) => {
+      const pending = votes[index];
+      if (pending === undefined || over) return;
+      votes[index] = { node: pending.node, latencyMs, ...reply };
+      if (reply.outcome === 'granted') granted += 1;
+      else refused += 1;
+      const decision = tally(nodes.length, granted, refused);
+      const mayEndEarly =
+        (patience === 'outcome' && decision !== 'undecided') ||
+        (patience !== 'everybody' && decision === 'won');
+      if (!mayEndEarly && nodes.some(isAwaited)) return;
+      over = true;
+      if (granted + refused < nodes.length) explainSilence();
+      resolve({ decision: decision === 'won' ? 'won' : 'lost', votes });
+    };
+
+    /** What keeps those silent that have not voted, as far as it is known. */
+    const explainSilence = () => {
+      nodes.forEach((pending, at) => {
+        const obstacle = pending.obstacle;
+        if (votes[at]?.outcome !== 'pending' || already.has(at) || obstacle === undefined) return;
+        votes[at] = { node: pending.address, latencyMs: undefined, ...obstacle };
+      });
+    };
+
+    nodes.forEach((node, index) => {
+      if (!already.has(index)) node.submit(operation, timeoutMs, count, index);
+    });
+  });
+}

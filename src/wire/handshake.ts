@@ -1,0 +1,57 @@
+import { isTimeUs, MalformedAnswerError } from './numbers.ts';
+
+/** What the marker script answers, see `lua/marker.lua`. */
+export interface LookAnswer {
+  /** 0 where the server does not tell it: then it is among what it lacks. */
+  readonly timeUs: number;
+  readonly runId: string;
+  readonly role: string;
+  readonly marker: string;
+  readonly written: boolean;
+  readonly maxMemory: number;
+  readonly evictionPolicy: string;
+  readonly mode: string;
+  /** Empty, or the server's version, and then commands that failed, each followed by what it failed with. */
+  readonly lacks: readonly string[];
+}
+
+const FIELDS = 9;
+
+/**
+ * Takes apart the answer of the marker script.
+ *
+ * @throws {MalformedAnswerError} it is not in the script's form
+ */
+export function readHandshake(answer: unknown): LookAnswer {
+  if (!Array.isArray(answer) || answer.length !== FIELDS) throw new MalformedAnswerError(answer);
+  const [timeUs, runId, role, marker, written, maxMemory, evictionPolicy, mode, lacks] =
+    answer as readonly unknown[];
+  if (
+    !isListOfLacks(lacks) ||
+    !(isTimeUs(timeUs) || (timeUs === 0 && lacks.includes('TIME'))) ||
+    !areTexts([runId, role, marker, maxMemory, evictionPolicy, mode]) ||
+    (written !== 0 && written !== 1) ||
+    !/^\d*$/.test(String(maxMemory))
+  ) {
+    throw new MalformedAnswerError(answer);
+  }
+  return {
+    timeUs,
+    runId: String(runId),
+    role: String(role),
+    marker: String(marker),
+    written: written === 1,
+    maxMemory: Number(maxMemory),
+    evictionPolicy: String(evictionPolicy),
+    mode: String(mode),
+    lacks,
+  };
+}
+
+function isListOfLacks(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && areTexts(value) && (value.length === 0 || value.length % 2 === 1);
+}
+
+function areTexts(values: readonly unknown[]): boolean {
+  return values.every((value) => typeof value === 'string');
+}

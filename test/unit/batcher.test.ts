@@ -1,0 +1,531 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Reply } from '../../src/base/vote.ts';
+import { Batcher } from '../../src/node/batcher.ts';
+import { requestsOf } from '../../src/testing/batch-request.ts';
+import { VirtualClock } from '../../src/testing/virtual-clock.ts';
+import type { Client, ConnectionState } from '../../src/wire/client.ts';
+import type { Operation } from '../../src/wire/operation.ts';
+
+const TIMEOUT_MS = 50;
+
+interface Call {
+  readonly command: 'evalsha' | 'eval';
+  /** The lock values of its operations, in order. */
+  readonly values: readonly unknown[];
+  readonly deadline: unknown;
+  answer(answer: unknown): void;
+  fail(error: Error): void;
+}
+
+/** A client whose calls a test answers by hand. */
+class HandClient implements Client {
+  readonly address = 'by hand';
+  isCluster = false;
+  readonly stateReason = 'as the test says';
+  state: ConnectionState = 'ready';
+  readonly calls: Call[] = [];
+  slotOf: (key: string) => number = () => 0;
+
+  onStateChange(): () => void {
+    return () => undefined;
+  }
+
+  evalsha(_: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return this.#call('evalsha', keys, args);
+  }
+
+  eval(_: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return this.#call('eval', keys, args);
+  }
+
+  subscribe(): undefined {}
+
+  reconnect(): boolean {
+    return false;
+  }
+
+  close(): void {}
+
+  call(index: number): Call {
+    const call = this.calls[index];
+    if (call === undefined) throw new Error(`there was no call ${index}`);
+    return call;
+  }
+
+  #call(
+    command: Call['command'],
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    const values = requestsOf(keys, args).map(({ value }) => value);
+    return new Promise((resolve, reject) => {
+      this.calls.push({ command, values, deadline: args[0], answer: resolve, fail: reject });
+    });
+  }
+}
+
+class Setup {
+  readonly clock = new VirtualClock();
+  readonly client = new HandClient();
+  readonly replies = new Map<string, Reply>();
+  readonly done: string[] = [];
+  readonly undone: string[] = [];
+  readonly unwanted = new Set<string>();
+  readonly readings: (number | undefined)[] = [];
+  timeouts = 0;
+  onAnswer: () => void = () => undefined;
+  readonly batcher: Batcher;
+
+  constructor({ isCluster = false } = {}) {
+    this.client.isCluster = isCluster;
+    const header = {
+      markerKey: undefined,
+      nodeCount: 3,
+      maxTtl: 30_000,
+      clampUs: 1_000_000,
+      fenceRetentionMs: 3_600_000,
+      graceMs: 50,
+      isHeard: () => false,
+      deadlineUs: (_: number, withinMs: number) => withinMs,
+    };
+    this.batcher = new Batcher(this.client, this.clock, header, {
+      answered: (reading) => {
+        this.readings.push(reading?.timeUs);
+        this.onAnswer();
+      },
+      done: (operation, reply) => {
+        this.done.push(lockValueOf(operation));
+        return reply;
+      },
+      undone: (operation) => this.undone.push(lockValueOf(operation)),
+      refused: () => undefined,
+      timedOut: () => {
+        this.timeouts += 1;
+      },
+      isWanted: (operation) => !this.unwanted.has(lockValueOf(operation)),
+    });
+    this.batcher.send();
+  }
+
+  enqueue(value: string, timeoutMs = TIMEOUT_MS, key = 'key'): void {
+    const lock = { keys: [key], fences: [], queues: ['queue'] };
+    this.#enqueue({ kind: 'acquire', ...lock, value, ttl: 1_000, proposal: 1 }, value, timeoutMs);
+  }
+
+  release(value: string, key = 'key'): void {
+    const lock = { keys: [key], fences: [], queues: ['queue'] };
+    this.#enqueue({ kind: 'release', ...lock, value }, `release of ${value}`, TIMEOUT_MS);
+  }
+
+  #enqueue(operation: Operation, name: string, timeoutMs: number): void {
+    this.batcher.enqueue(operation, timeoutMs, (reply) => {
+      expect(this.replies.has(name)).toBe(false);
+      this.replies.set(name, reply);
+    });
+  }
+}
+
+function lockValueOf(operation: Operation): string {
+  return 'value' in operation ? operation.value : '';
+}
+
+const granted = [1, 1];
+const GRANTED = { outcome: 'granted', counter: 1 };
+
+describe('what is posted in one tick', () => {
+  it('travels as one call in the order it was posted; each gets its own reply', async () => {
+    const setup = new Setup();
+    for (const value of ['a', 'b', 'c']) setup.enqueue(value);
+    expect(setup.client.calls).toHaveLength(0);
+    await setup.clock.advance(0);
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([['a', 'b', 'c']]);
+    setup.client.call(0).answer([1_000, granted, [3], [2, 77]]);
+    await setup.clock.advance(0);
+    expect([...setup.replies.values()]).toEqual([
+      GRANTED,
+      { outcome: 'missing' },
+      { outcome: 'held', remainingTtl: 77 },
+    ]);
+    expect(setup.readings).toEqual([1_000]);
+    expect(setup.clock.pendingTimers).toBe(0);
+  });
+
+  it('travels as two calls of 128 operations, if it is more, and the rest when one is answered', async () => {
+    const setup = new Setup();
+    for (let index = 0; index < 300; index += 1) setup.enqueue(String(index));
+    await setup.clock.advance(0);
+    expect(setup.client.calls.map(({ values }) => values.length)).toEqual([128, 128]);
+    setup.client.call(0).answer([1_000, ...Array.from({ length: 128 }, () => 1)]);
+    await setup.clock.advance(0);
+    expect(setup.client.calls.map(({ values }) => values.length)).toEqual([128, 128, 44]);
+  });
+
+  it('is not asked for the time if nothing of it depends on that', async () => {
+    const setup = new Setup();
+    setup.release('a');
+    await setup.clock.advance(0);
+    expect(setup.client.call(0).deadline).toBe('');
+    setup.client.call(0).answer([0, 1]);
+    await setup.clock.advance(0);
+    expect(setup.readings).toEqual([undefined]);
+    expect(setup.replies.get('release of a')).toEqual(GRANTED);
+  });
+
+  it('has its releases go first, but for those of keys that something before them is about', async () => {
+    const setup = new Setup();
+    setup.enqueue('a', TIMEOUT_MS, 'one');
+    setup.release('b', 'two');
+    setup.release('a', 'one');
+    setup.enqueue('c', TIMEOUT_MS, 'two');
+    setup.release('d', 'three');
+    await setup.clock.advance(0);
+    expect(setup.client.call(0).values).toEqual(['b', 'd', 'a', 'a', 'c']);
+    setup.client.call(0).answer([1_000, [3], 1, 7, 1, [2, 5]]);
+    await setup.clock.advance(0);
+    expect(setup.replies.get('a')).toEqual({ outcome: 'granted', counter: 7 });
+    expect(setup.replies.get('release of b')).toEqual({ outcome: 'missing' });
+    expect(setup.replies.get('c')).toEqual({ outcome: 'held', remainingTtl: 5 });
+  });
+
+  it('keeps its order, whatever the timeouts', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.constantFrom(50, 60), { maxLength: 256 }), async (timeouts) => {
+        const setup = new Setup();
+        timeouts.forEach((timeoutMs, index) => {
+          setup.enqueue(String(index), timeoutMs);
+        });
+        await setup.clock.advance(0);
+        const sent = setup.client.calls.flatMap(({ values }) => values);
+        expect(sent).toEqual(timeouts.map((_, index) => String(index)));
+      }),
+    );
+  });
+
+  it('keeps the order of what is about the same key', async () => {
+    const operations = fc.record({ key: fc.constantFrom('1', '2', '3'), isRelease: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(fc.array(operations, { maxLength: 20 }), async (list) => {
+        const setup = new Setup();
+        list.forEach(({ key, isRelease }, index) => {
+          if (isRelease) setup.release(`${key}:${index}`, key);
+          else setup.enqueue(`${key}:${index}`, TIMEOUT_MS, key);
+        });
+        await setup.clock.advance(0);
+        const sent = setup.client.calls.flatMap(({ values }) => values.map(String));
+        for (const key of ['1', '2', '3']) {
+          const about = list.flatMap((one, index) => (one.key === key ? [`${key}:${index}`] : []));
+          expect(sent.filter((value) => value.startsWith(`${key}:`))).toEqual(about);
+        }
+      }),
+    );
+  });
+
+  it('travels as one call for each slot of a cluster', async () => {
+    const setup = new Setup({ isCluster: true });
+    setup.client.slotOf = (key) => Number(key);
+    for (const [value, key] of ['1', '2', '1', '2'].entries()) setup.enqueue(String(value), TIMEOUT_MS, key);
+    await setup.clock.advance(0);
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([
+      ['0', '2'],
+      ['1', '3'],
+    ]);
+  });
+});
+
+describe('without an answer in time', () => {
+  it('every operation fails with a timeout, once, and the late answer is no reply', async () => {
+    const setup = new Setup();
+    setup.enqueue('a');
+    setup.enqueue('b');
+    await setup.clock.advance(TIMEOUT_MS);
+    expect(setup.replies.get('a')).toMatchObject({ outcome: 'failed', reason: 'timeout' });
+    expect(setup.timeouts).toBe(1);
+    expect(setup.undone).toEqual([]);
+    setup.client.call(0).answer([1_000, granted, granted]);
+    await setup.clock.advance(0);
+    expect(setup.replies.get('b')).toMatchObject({ outcome: 'failed', reason: 'timeout' });
+    expect(setup.done).toEqual(['a', 'b']);
+    expect(setup.clock.pendingTimers).toBe(0);
+  });
+
+  it('no more than 4,096 operations are waited for; more fail at once', async () => {
+    const setup = new Setup();
+    for (let index = 0; index < 4_100; index += 1) setup.enqueue(String(index), 1_000_000);
+    await setup.clock.advance(0);
+    expect(overloadedIn(setup)).toEqual(['4096', '4097', '4098', '4099']);
+    expect(setup.undone).toEqual(['4096', '4097', '4098', '4099']);
+    // What is sent counts until the server or the connection settles it, and what is not sent until then.
+    for (let index = 0; index < setup.client.calls.length; index += 1) {
+      if (index % 2 === 0) setup.client.call(index).fail(new Error('lost'));
+      else setup.client.call(index).answer([1]);
+      await setup.clock.advance(0);
+    }
+    expect(setup.client.calls).toHaveLength(4_096 / 128);
+    setup.enqueue('again');
+    await setup.clock.advance(0);
+    expect(setup.client.calls.at(-1)?.values).toEqual(['again']);
+  });
+
+  it('nor operations with more than 4 Mi characters of keys', async () => {
+    const setup = new Setup();
+    for (const value of ['a', 'b', 'c', 'd', 'e'])
+      setup.enqueue(value, TIMEOUT_MS, 'k'.repeat(1_024 * 1_024));
+    await setup.clock.advance(0);
+    expect(overloadedIn(setup)).toEqual(['e']);
+    setup.client.call(0).answer([1_000, 1, 1, 1, 1]);
+    await setup.clock.advance(0);
+    setup.enqueue('f');
+    await setup.clock.advance(0);
+    expect(setup.client.call(1).values).toEqual(['f']);
+  });
+});
+
+describe('where the process is stopped between asking and sending', () => {
+  it('a node has all of its time from the sending', async () => {
+    const setup = new Setup();
+    const { clock } = setup;
+    setup.enqueue('a');
+    setup.enqueue('b', 2 * TIMEOUT_MS);
+    const uptime = clock.uptime.bind(clock);
+    clock.uptime = () => uptime() + 10 * TIMEOUT_MS;
+    await clock.advance(0);
+    expect(setup.client.call(0).values).toEqual(['a', 'b']);
+    // It would be refused as late.
+    expect(setup.client.call(0).deadline).toBe(2 * TIMEOUT_MS);
+    expect(clock.pendingTimers).toBe(2);
+    await clock.advance(TIMEOUT_MS);
+    expect([...setup.replies.keys()]).toEqual(['a']);
+    setup.client.call(0).answer([1_000, granted, granted]);
+    await clock.advance(0);
+    expect(setup.replies.get('b')).toEqual(GRANTED);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('while calls are under way', () => {
+  it('two at the most, what is posted is collected, and goes together with the next one', async () => {
+    const setup = new Setup();
+    for (const value of ['a', 'b', 'c', 'd']) {
+      setup.enqueue(value);
+      await setup.clock.advance(1);
+    }
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([['a'], ['b']]);
+    setup.client.call(0).answer([1_000, 1]);
+    await setup.clock.advance(0);
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([['a'], ['b'], ['c', 'd']]);
+    // It may be granted for as long as the last of them is waited for.
+    expect(setup.client.call(2).deadline).toBe(TIMEOUT_MS - 1);
+  });
+
+  it('what was not sent in time fails, is not sent any more, and nobody is called silent for it', async () => {
+    const setup = new Setup();
+    for (const value of ['a', 'b']) {
+      setup.enqueue(value, 1_000);
+      await setup.clock.advance(0);
+    }
+    setup.enqueue('c');
+    await setup.clock.advance(TIMEOUT_MS);
+    expect(setup.replies.get('c')).toMatchObject({ outcome: 'failed', reason: 'timeout' });
+    expect(setup.undone).toEqual(['c']);
+    expect(setup.timeouts).toBe(0);
+    setup.client.call(0).answer([1_000, 1]);
+    await setup.clock.advance(0);
+    expect(setup.client.calls).toHaveLength(2);
+  });
+});
+
+describe('a node that leaves a call unanswered', () => {
+  async function silent(): Promise<Setup> {
+    const setup = new Setup();
+    setup.enqueue('lost');
+    await setup.clock.advance(TIMEOUT_MS);
+    expect(setup.replies.get('lost')).toMatchObject({ reason: 'timeout' });
+    return setup;
+  }
+
+  it('is asked again gently, and everything else fails at once', async () => {
+    const setup = await silent();
+    const moments: number[] = [];
+    for (let ms = 0; ms < 3_000; ms += 1) {
+      const before = setup.client.calls.length;
+      setup.enqueue(`at ${ms}`);
+      await setup.clock.advance(0);
+      if (setup.client.calls.length > before) moments.push(ms);
+      else expect(setup.replies.get(`at ${ms}`)).toMatchObject({ outcome: 'failed', reason: 'timeout' });
+      await setup.clock.advance(1);
+    }
+    expect(moments).toEqual([0, 25, 75, 175, 375, 775, 1_275, 1_775, 2_275, 2_775]);
+  });
+
+  it('is asked as ever once it has answered', async () => {
+    const setup = await silent();
+    setup.enqueue('probe');
+    await setup.clock.advance(0);
+    setup.client.call(0).answer([1_000, 1]);
+    setup.client.call(1).answer([1_001, 1]);
+    await setup.clock.advance(0);
+    expect(setup.replies.get('probe')).toEqual(GRANTED);
+    for (const value of ['a', 'b']) {
+      setup.enqueue(value);
+      await setup.clock.advance(0);
+    }
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([['lost'], ['probe'], ['a'], ['b']]);
+  });
+
+  it('is asked as ever once it has answered anything, be it that the answer before got lost', async () => {
+    const setup = await silent();
+    setup.enqueue('probe');
+    await setup.clock.advance(0);
+    setup.client.call(1).answer([1_001, 1]);
+    await setup.clock.advance(0);
+    setup.enqueue('a');
+    await setup.clock.advance(0);
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([['lost'], ['probe'], ['a']]);
+    setup.client.call(0).answer([1_000, 1]);
+    setup.client.call(2).answer([1_002, 1]);
+    await setup.clock.advance(0);
+    for (let index = 0; index < 4_096; index += 1) setup.enqueue(String(index));
+    await setup.clock.advance(0);
+    expect(overloadedIn(setup)).toEqual([]);
+  });
+
+  it('is sent what is posted because it has answered', async () => {
+    const setup = await silent();
+    setup.enqueue('probe');
+    await setup.clock.advance(0);
+    setup.enqueue('refused at once');
+    setup.onAnswer = () => setup.release('lost');
+    setup.client.call(1).answer([1_001, 1]);
+    await setup.clock.advance(0);
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([['lost'], ['probe'], ['lost']]);
+  });
+
+  it('costs no memory, however much it is asked for', async () => {
+    const setup = await silent();
+    for (let index = 0; index < 20_000; index += 1) {
+      setup.enqueue(String(index));
+      if (index % 10 === 0) await setup.clock.advance(1);
+    }
+    await setup.clock.advance(TIMEOUT_MS);
+    expect(setup.replies.size).toBe(20_001);
+    // Ten operations each.
+    expect(setup.client.calls.length).toBeLessThan(10);
+    expect(setup.clock.pendingTimers).toBe(0);
+  });
+});
+
+function overloadedIn({ replies }: Setup): readonly string[] {
+  return [...replies].flatMap(([value, reply]) =>
+    reply.outcome === 'failed' && reply.reason === 'overloaded' ? [value] : [],
+  );
+}
+
+describe('a server that does not know the script', () => {
+  const unknown = () => new Error('NOSCRIPT No matching script. Please use EVAL.');
+
+  it('gets its source, within the same timeout', async () => {
+    const setup = new Setup();
+    setup.enqueue('a');
+    await setup.clock.advance(20);
+    setup.client.call(0).fail(unknown());
+    await setup.clock.advance(0);
+    expect(setup.client.calls.map(({ command }) => command)).toEqual(['evalsha', 'eval']);
+    expect(setup.client.call(1).deadline).toBe(30);
+    setup.client.call(1).answer([1_000, granted]);
+    await setup.clock.advance(0);
+    expect(setup.replies.get('a')).toEqual(GRANTED);
+  });
+
+  it('does not get operations that are no longer wanted', async () => {
+    const setup = new Setup();
+    for (const value of ['a', 'b', 'c']) setup.enqueue(value);
+    await setup.clock.advance(0);
+    setup.unwanted.add('b');
+    setup.client.call(0).fail(unknown());
+    await setup.clock.advance(0);
+    expect(setup.client.call(1).values).toEqual(['a', 'c']);
+    expect(setup.undone).toEqual(['b']);
+    expect(setup.replies.get('b')).toMatchObject({ outcome: 'failed', reason: 'error' });
+    setup.client.call(1).answer([1_000, granted, granted]);
+    await setup.clock.advance(0);
+    expect(setup.replies.get('c')).toEqual(GRANTED);
+  });
+
+  it('does not get operations whose reply was a timeout', async () => {
+    const setup = new Setup();
+    setup.enqueue('a');
+    await setup.clock.advance(TIMEOUT_MS);
+    setup.client.call(0).fail(unknown());
+    await setup.clock.advance(0);
+    expect(setup.client.calls).toHaveLength(1);
+    expect(setup.undone).toEqual(['a']);
+  });
+});
+
+describe('a call that fails', () => {
+  it.each<[ConnectionState, string, string]>([
+    ['ready', 'error', 'its message'],
+    ['down', 'disconnected', 'as the test says before the answer came'],
+  ])('while the client is %s is a failed vote because of: %s', async (state, reason, message) => {
+    const setup = new Setup();
+    setup.enqueue('a');
+    await setup.clock.advance(0);
+    setup.client.state = state;
+    setup.client.call(0).fail(new Error('its message'));
+    await setup.clock.advance(0);
+    expect(setup.replies.get('a')).toEqual({ outcome: 'failed', reason, message });
+    expect(setup.undone).toEqual(['a']);
+    expect(setup.clock.pendingTimers).toBe(0);
+  });
+
+  it.each([[undefined], [null], ['OK'], [[]], [[1_000]], [[1_000, 'no reply']], [[1_000, [99]]]])(
+    'answers nonsense, %j, and so fails as a vote, without a throw',
+    async (answer) => {
+      const setup = new Setup();
+      setup.enqueue('a');
+      await setup.clock.advance(0);
+      setup.client.call(0).answer(answer);
+      await setup.clock.advance(0);
+      expect(setup.replies.get('a')).toMatchObject({ outcome: 'failed', reason: 'error' });
+      expect(setup.clock.pendingTimers).toBe(0);
+    },
+  );
+});
+
+describe('without a connection', () => {
+  it('what is posted is held, and sent in order once there is one', async () => {
+    const setup = new Setup();
+    setup.batcher.hold();
+    setup.enqueue('a');
+    await setup.clock.advance(10);
+    setup.enqueue('b');
+    await setup.clock.advance(10);
+    expect(setup.client.calls).toHaveLength(0);
+    setup.batcher.send();
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([['a', 'b']]);
+    expect(setup.client.call(0).deadline).toBe(40);
+  });
+
+  it('what is held times out, and is not sent afterwards', async () => {
+    const setup = new Setup();
+    setup.batcher.hold();
+    setup.enqueue('a');
+    await setup.clock.advance(TIMEOUT_MS);
+    expect(setup.replies.get('a')).toMatchObject({ reason: 'timeout' });
+    setup.batcher.send();
+    await setup.clock.advance(0);
+    expect(setup.client.calls).toHaveLength(0);
+  });
+
+  it('what is held fails together', async () => {
+    const setup = new Setup();
+    setup.batcher.hold();
+    setup.enqueue('a');
+    await setup.clock.advance(1);
+    setup.batcher.fail({ outcome: 'failed', reason: 'disconnected', message: 'why' });
+    expect(setup.replies.get('a')).toMatchObject({ message: 'why' });
+    expect(setup.undone).toEqual(['a']);
+    expect(setup.clock.pendingTimers).toBe(0);
+  });
+});

@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import { Rng } from '../../../src/testing/rng.ts';
+import { chooseSeed, seedAfter } from '../../support/seeds.ts';
+import { Scene } from './scene.ts';
+
+const seed = chooseSeed();
+
+describe('a call that is lost, doubled, late or forged costs time only', () => {
+  it.each(Array.from({ length: 12 }, (_, index) => seedAfter(seed, index)))('seed %i', async (runSeed) => {
+    const dice = Rng.ofSeed(runSeed);
+    const scene = new Scene({
+      seed: runSeed,
+      nodes: dice.pick([1, 3, 5]),
+      network: {
+        loss: dice.pick([0, 0.01]),
+        doubling: dice.pick([0, 0.3]),
+        overtaking: dice.pick([0, 0.3]),
+        latency: dice.pick([
+          { least: 0.1, most: 0.5 },
+          { least: 0.1, most: 5 },
+        ]),
+      },
+    });
+    const { simulation } = scene;
+    const programs = await scene.programs(dice.integer(2, 5), { ttl: 2_000 });
+    const callers = programs.flatMap((program) =>
+      Array.from({ length: dice.integer(1, 4) }, async () => {
+        for (let round = 0; round < 10; round += 1) {
+          try {
+            await scene.hold(program, program.machine.name, dice.between(0, 5), { waitTime: 600_000 });
+          } catch (error) {
+            // With so many messages lost, a majority may be silent for a moment.
+            if ((error as { code?: string }).code !== 'QUORLOCK_NO_QUORUM') throw error;
+            await program.machine.sleep(50);
+            round -= 1;
+          }
+        }
+      }),
+    );
+    let isOver = false;
+    const members = () =>
+      simulation.nodes.flatMap(({ store }) =>
+        store.keys().flatMap((key) => {
+          const value = key === 'lock:r' ? (store.get(key) ?? '') : '';
+          return value.startsWith('~') ? [value.slice(1)] : [];
+        }),
+      );
+    const forge = async () => {
+      while (!isOver) {
+        for (const member of members()) {
+          const [process, contender = ''] = member.split('.');
+          for (const node of simulation.nodes) {
+            if (dice.chance(0.3)) node.publish(`quorlock:wake:${process}`, contender);
+            if (dice.chance(0.1)) node.publish(`quorlock:wake:${process}`, dice.pick(['', '1', 'zz', '2.1']));
+          }
+        }
+        await programs[0]?.machine.sleep(dice.between(0.1, 3));
+      }
+    };
+    const forging = forge();
+    await simulation.until(Promise.all(callers));
+    isOver = true;
+    await simulation.until(forging);
+    expect(scene.overlaps).toBe(0);
+    expect(scene.turns).toHaveLength(10 * callers.length);
+    // Who was entered by a message that came twice is forgotten after two of the longest ttls.
+    await simulation.advance(62_000);
+    expect(scene.keys).toEqual([]);
+  });
+});
+
+describe('who can not be heard', () => {
+  it('asks again now and then, and is served', async () => {
+    const scene = new Scene();
+    const [holder, waiter] = await scene.programs(2);
+    if (holder === undefined || waiter === undefined) throw new Error('too few');
+    // As where a user of the server may not subscribe.
+    for (const client of waiter.machine.clients) client.subscribe = () => ({ close: () => undefined });
+    const held = await scene.simulation.until(holder.redlock.acquire('r'));
+    const waiting = scene.hold(waiter, 'waiter', 1);
+    await scene.simulation.advance(1_000);
+    const queues = scene.keys.filter((key) => key !== 'lock:r');
+    expect(queues).toEqual([]);
+    const before = scene.simulation.nowMs;
+    await scene.simulation.until(held.release());
+    await scene.simulation.until(waiting);
+    expect(scene.simulation.nowMs - before).toBeLessThan(250);
+  });
+});
+
+describe('a late subscriber misses nothing', () => {
+  it.each(Array.from({ length: 30 }, (_, index) => index / 10))('released after %f ms', async (afterMs) => {
+    const scene = new Scene();
+    const [holder, waiter] = await scene.programs(2);
+    if (holder === undefined || waiter === undefined) throw new Error('too few');
+    const held = await scene.simulation.until(holder.redlock.acquire('r'));
+    const waiting = scene.hold(waiter, 'waiter', 1);
+    await scene.simulation.advance(afterMs);
+    const releasedAt = scene.simulation.nowMs;
+    void held.release();
+    await scene.simulation.until(waiting);
+    // One more attempt at the most: not a wait for anything that only time brings.
+    expect((scene.turns[0]?.from ?? 0) - releasedAt).toBeLessThan(7);
+  });
+});
