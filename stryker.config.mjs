@@ -4,7 +4,7 @@ export default {
   testRunner: 'vitest',
   // Runs of their own are many and short, so they share one module cache.
   vitest: { configFile: 'vitest.mutation.config.ts', related: false },
-  mutate: ['src/quorum/**/*.ts', 'src/lock/**/*.ts'],
+  mutate: ['src/membership/**/*.ts', 'src/quorum/**/*.ts', 'src/lock/**/*.ts', 'src/waiting/**/*.ts'],
   concurrency: 2,
   // A mutant that is only slow, on a machine that is busy, must not pass for one that was found.
   timeoutMS: 10_000,
