@@ -22,7 +22,14 @@ export type WorkerEvent = { readonly at: number } & (
     }
   /** The attempt ended without a lock: an error's code, `null` for "somebody else has it", or `aborted`. */
   | { readonly kind: 'refused'; readonly id: number; readonly code: string; readonly why?: string }
-  | { readonly kind: 'granted'; readonly id: number; readonly token: number; readonly validUntil: number }
+  /** `lease`: the lock value. Locks that were handed over inside of a process have the same. */
+  | {
+      readonly kind: 'granted';
+      readonly id: number;
+      readonly token: number;
+      readonly lease: string;
+      readonly validUntil: number;
+    }
   /** A check that the lock is held went through. `at` was taken before it. */
   | { readonly kind: 'acted'; readonly id: number; readonly validUntil: number }
   | { readonly kind: 'extended'; readonly id: number; readonly validUntil: number }

@@ -37,7 +37,7 @@ describe('the history of a worker', () => {
   it('puts the events of an attempt together, and leaves a line out that a kill cut short', async () => {
     const events: WorkerEvent[] = [
       { ...asked, at: 10, id: 1 },
-      { kind: 'granted', at: 20, id: 1, token: 7, validUntil: 900 },
+      { kind: 'granted', at: 20, id: 1, token: 7, lease: 'v', validUntil: 900 },
       { kind: 'acted', at: 30, id: 1, validUntil: 880 },
       { kind: 'acted', at: 60, id: 1, validUntil: 870 },
       { kind: 'done', at: 70, id: 1 },
@@ -48,20 +48,43 @@ describe('the history of a worker', () => {
     const [first, second] = history.attempts;
     expect(first?.grant).toMatchObject({ token: 7, at: 20, acted: { first: 30, last: 60 }, validUntil: 70 });
     expect(second).toMatchObject({ settledAt: undefined, grant: undefined });
-    expect(sectionsOf(history)).toHaveLength(1);
+    expect(sectionsOf(history, 'in real time')).toHaveLength(1);
   });
 
   it('shows two holders that acted at once', async () => {
     const hold = (id: number, token: number, from: number): readonly WorkerEvent[] => [
       { ...asked, at: from - 1, id },
-      { kind: 'granted', at: from, id, token, validUntil: from + 100 },
+      { kind: 'granted', at: from, id, token, lease: `v${id}`, validUntil: from + 100 },
       { kind: 'acted', at: from + 1, id, validUntil: from + 100 },
       { kind: 'acted', at: from + 50, id, validUntil: from + 100 },
     ];
     const history = await historyOf('two', [...hold(1, 7, 10), ...hold(2, 7, 40)]);
-    const { overlaps, validityOverlaps, tokenFaults } = checkSections(sectionsOf(history));
+    const { overlaps, validityOverlaps, tokenFaults } = checkSections(sectionsOf(history, 'in real time'));
     expect([overlaps.length, validityOverlaps.length]).toEqual([1, 1]);
     expect(tokenFaults.map(({ kind }) => kind)).toEqual(['duplicate']);
+  });
+});
+
+describe('tokens of a lease', () => {
+  const granted = (lease: string, token: number, askedAt: number, at: number): Attempt => ({
+    ...attempt(askedAt, at, undefined),
+    caller: `${lease} ${token}`,
+    grant: { token, lease, at, acted: undefined, validUntil: at, ended: undefined, writes: [] },
+  });
+  const faultsOf = (attempts: readonly Attempt[], grow: Parameters<typeof sectionsOf>[1]) =>
+    checkSections(sectionsOf(of(attempts), grow)).tokenFaults.map(({ later }) => later.holder);
+
+  it('that was handed over are as old as it where clocks may be wrong, and only there', () => {
+    const stale = [granted('A', 1, 0, 10), granted('B', 9, 15, 20), granted('A', 2, 25, 30)];
+    expect(faultsOf(stale, 'in real time')).toEqual(['A 2']);
+    expect(faultsOf(stale, 'with leases')).toEqual([]);
+  });
+
+  it('that began later are higher everywhere', () => {
+    const inverted = [granted('A', 9, 0, 10), granted('B', 1, 15, 20), granted('B', 2, 15, 30)];
+    for (const grow of ['in real time', 'with leases'] as const) {
+      expect(faultsOf(inverted, grow)).toEqual(['B 1', 'B 2']);
+    }
   });
 });
 
@@ -72,6 +95,7 @@ describe('what is shared', () => {
     use,
     grant: {
       token,
+      lease: caller,
       at: from,
       acted: { first: from, last: to },
       validUntil: to,
@@ -82,18 +106,20 @@ describe('what is shared', () => {
 
   it('is no overlap of readers, and one of a writer with each of them', () => {
     const readers = [had('read', 'A', 7, 10, 100), had('read', 'B', 7, 20, 100)];
-    expect(checkSections(sectionsOf(of(readers)))).toEqual({
+    expect(checkSections(sectionsOf(of(readers), 'in real time'))).toEqual({
       overlaps: [],
       validityOverlaps: [],
       tokenFaults: [],
     });
-    const { overlaps } = checkSections(sectionsOf(of([...readers, had('alone', 'C', 8, 90, 120)])));
+    const { overlaps } = checkSections(
+      sectionsOf(of([...readers, had('alone', 'C', 8, 90, 120)]), 'in real time'),
+    );
     expect(overlaps.map(({ first, second }) => first.holder + second.holder)).toEqual(['AC', 'BC']);
   });
 
   it('is a crowd when there are more permits than the semaphore has', () => {
     const history = of([had('permit', 'A', 1, 10, 100), had('permit', 'B', 1, 20, 100)]);
-    expect(sectionsOf(history)).toEqual([]);
+    expect(sectionsOf(history, 'in real time')).toEqual([]);
     expect(findOverAdmissions(occupanciesOf(history), 2)).toEqual([]);
     expect(findOverAdmissions(occupanciesOf(history), 1)).toMatchObject([{ permits: 2 }]);
   });

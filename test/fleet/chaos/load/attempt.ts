@@ -38,10 +38,17 @@ export class Attempt {
 
   granted(lock: Lock): void {
     const at = now();
-    const { token } = lock;
+    const { token, value: lease } = lock;
     if (token === undefined) throw new Error('a lock without a token');
     this.#lock = lock;
-    this.#note({ at, kind: 'granted', id: this.#id, token, validUntil: at + lock.remainingValidity() });
+    this.#note({
+      at,
+      kind: 'granted',
+      id: this.#id,
+      token,
+      lease,
+      validUntil: at + lock.remainingValidity(),
+    });
   }
 
   /** A check whether the lock is held: what depends on it comes right after. @throws {LockLostError} */

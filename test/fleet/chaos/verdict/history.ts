@@ -23,6 +23,7 @@ export interface Attempt {
 
 export interface Grant {
   readonly token: number;
+  readonly lease: string;
   readonly at: number;
   acted: { readonly first: number; readonly last: number } | undefined;
   /** Until when the lock was valid by what it said itself when it was last asked, or until its release. */
@@ -118,8 +119,8 @@ function apply(attempt: Attempt, event: OfAttempt): void {
   }
   if (event.kind === 'granted') {
     attempt.settledAt = at;
-    const { token, validUntil } = event;
-    attempt.grant = { token, at, acted: undefined, validUntil, ended: undefined, writes: [] };
+    const { token, lease, validUntil } = event;
+    attempt.grant = { token, lease, at, acted: undefined, validUntil, ended: undefined, writes: [] };
     return;
   }
   const { grant } = attempt;
@@ -159,8 +160,22 @@ export function occupanciesOf({ attempts }: History): readonly Occupancy[] {
   );
 }
 
-/** Locks, for the same checkers. The tokens of permits have no order among each other. */
-export function sectionsOf({ attempts }: History): readonly Section[] {
+/**
+ * Locks, for the same checkers. The tokens of permits have no order among each other.
+ *
+ * @param tokensGrow `in real time`, or `with leases`: where clocks may be wrong, a token that was handed over is as old as its
+ *   lease
+ */
+export function sectionsOf(
+  { attempts }: History,
+  tokensGrow: 'in real time' | 'with leases',
+): readonly Section[] {
+  const begun = new Map<string, number>();
+  for (const { grant } of attempts) {
+    if (grant === undefined) continue;
+    begun.set(grant.lease, Math.min(grant.at, begun.get(grant.lease) ?? grant.at));
+  }
+  const leasedAt = ({ lease, at }: Grant) => (tokensGrow === 'in real time' ? at : (begun.get(lease) ?? at));
   return attempts.flatMap(({ caller, resources, use, askedAt, grant }) =>
     grant === undefined || use === 'permit'
       ? []
@@ -170,7 +185,7 @@ export function sectionsOf({ attempts }: History): readonly Section[] {
             resources,
             isShared: use === 'read',
             token: grant.token,
-            requestedAt: askedAt,
+            requestedAt: Math.min(askedAt, leasedAt(grant)),
             grantedAt: grant.at,
             acted: grant.acted,
             validUntil: grant.validUntil,

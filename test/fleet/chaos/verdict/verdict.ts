@@ -67,7 +67,8 @@ export interface Verdict {
 
 export function judge(findings: Findings): Verdict {
   const { options, history, incidents, samples, accounts } = findings;
-  const checks = checkSections(sectionsOf(history));
+  const { promises } = scenarioOf(options);
+  const checks = checkSections(sectionsOf(history, promises.exclusion ? 'in real time' : 'with leases'));
   const impairments = impairmentsOf(incidents, samples, LOCK_TERMS);
   const outages = outagesOf(impairments, NODE_COUNT);
   // Connections that were just made again count as not there: two such outages may follow each other closely.
@@ -75,7 +76,7 @@ export function judge(findings: Findings): Verdict {
     from,
     to: to + LOCK_TERMS.ttl + RECOVERY_SLACK_MS,
   }));
-  const isJudged = scenarioOf(options).promises.exclusion;
+  const isJudged = promises.exclusion;
   const verdict = {
     findings,
     acquisitions: history.attempts.filter(({ grant }) => grant !== undefined).length,
