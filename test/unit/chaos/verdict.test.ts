@@ -212,6 +212,14 @@ function attempt(askedAt: number, settledAt: number | undefined, refusal: string
 }
 
 function granted(askedAt: number, at: number): Attempt {
-  const grant = { token: at, lease: `v${at}`, at, acted: undefined, validUntil: at + 10, ended: undefined, writes: [] };
+  const grant = {
+    token: at,
+    lease: `v${at}`,
+    at,
+    acted: undefined,
+    validUntil: at + 10,
+    ended: undefined,
+    writes: [],
+  };
   return { ...attempt(askedAt, at, undefined), grant };
 }
