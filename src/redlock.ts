@@ -70,12 +70,13 @@ export class Redlock {
   #closed: Promise<void> | undefined;
 
   /**
-   * Connects to the nodes whose URLs are given, and to where the clients that are given connect.
+   * Connects to the given URLs, and to the servers that the given clients connect to.
    *
-   * @param nodes one source a node: a `redis://` or `rediss://` URL, or an ioredis client (`Redis` or `Cluster`),
-   *   of which the Redlock makes one of its own.
-   *   Every node is a master of its own; an odd number is best. All programs that share locks need the same list.
-   * @throws {TypeError} a node that is none or can't be duplicated, the same node twice, an option of a wrong type or name
+   * @param nodes one source a node: a `redis://` or `rediss://` URL, or an ioredis client (`Redis` or `Cluster`), which
+   *   the Redlock duplicates. Every node is a master of its own; an odd number is best. All programs that share locks
+   *   need the same list.
+   * @throws {TypeError} a node of a wrong type or that can't be duplicated, the same node twice, an option of a wrong
+   *   type or name
    * @throws {RangeError} no node, or an option out of its bounds
    */
   constructor(nodes: readonly NodeSource[], options: RedlockOptions = {}) {
@@ -86,7 +87,7 @@ export class Redlock {
     const values = new LockValues(this.#random);
     this.#process = values.process;
     const clock = options.clock ?? new SystemClock();
-    // Whatever may fail comes before the first connection, as far as it can.
+    // What may fail comes before the first connection, as far as it can.
     this.#clients = openNodes(nodes);
     const warn = isolateErrors(options.onWarning ?? emitWarning);
     const usesMarker = settings.quarantine !== 'off';
@@ -136,11 +137,11 @@ export class Redlock {
   }
 
   /**
-   * Locks a resource, or several as one: all or nothing. Waits for other holders, not for nodes: without a majority
-   * of nodes it rejects at once.
+   * Locks a resource, or several as one: all or nothing. Waits for other holders, not for nodes: without a majority of
+   * nodes it rejects at once.
    *
-   * @throws {LockHeldError} somebody else holds it and waitTime is 0
-   * @throws {WaitTimeoutError} somebody else held it for all of waitTime
+   * @throws {LockHeldError} another holder has it and waitTime is 0
+   * @throws {WaitTimeoutError} others held it for all of waitTime
    * @throws {NoQuorumError} too few nodes can vote
    * @throws {LockExpiredError} it was granted too slowly, and waitTime is over
    * @throws {NotALockError} the key exists and is something else
@@ -156,7 +157,7 @@ export class Redlock {
   /**
    * Tries once to lock, without waiting.
    *
-   * @returns the lock, or null if somebody else holds it
+   * @returns the lock, or null if another holder has it
    * @throws {NoQuorumError | LockExpiredError | NotALockError | ClosedError | TypeError | RangeError} as acquire
    */
   async tryAcquire(resources: Resources, options: TryAcquireOptions = {}): Promise<Lock | null> {
@@ -165,16 +166,16 @@ export class Redlock {
   }
 
   /**
-   * Runs a routine while holding a lock, and keeps the lock alive as long as it runs. If that fails, `lock.signal`
-   * aborts before the validity ends; the routine should stop then. It should as well when the Redlock is being closed: then
-   * `lock.signal` aborts with a {@link ClosedError}, and the lock is held until the routine has settled.
+   * Runs a routine under a lock, and extends the lock as long as the routine runs. If an extension fails, `lock.signal`
+   * aborts before the validity ends; the routine should stop then. The signal also aborts, with a {@link ClosedError},
+   * when the Redlock is being closed; the lock is held until the routine has settled.
    *
-   * Code that may run inside of another `using` of the same resource would wait for itself. It shows the lock that it runs
-   * under, with `within`, and the routine gets that one.
+   * Code that runs inside another `using` of the same resource would wait for itself. It passes the lock that it runs
+   * under as `within`, and the routine gets that one.
    *
    * @returns what the routine returned; its own error is passed on. The release changes neither.
    * @throws as acquire, before the routine has started
-   * @throws {LockLostError | LockReleasedError} the lock that is shown is held no more
+   * @throws {LockLostError | LockReleasedError} the lock passed as `within` is held no more
    * @throws {UpgradeError} it is a read lock
    */
   using<Result>(resources: Resources, routine: Routine<Lock, Result>): Promise<Result>;
@@ -193,7 +194,8 @@ export class Redlock {
   }
 
   /**
-   * Locks over a resource that readers share and a writer has alone. Asks nobody: it can be called as often as one likes.
+   * Makes locks over a resource that readers share and a writer has alone. Sends nothing, so it costs nothing to call
+   * it often.
    *
    * @throws {TypeError | RangeError} a bad resource
    */
@@ -205,8 +207,8 @@ export class Redlock {
   }
 
   /**
-   * A semaphore: permits that no more than so many have at any moment. Asks nobody: it can be called as often as one
-   * likes.
+   * Makes a semaphore: at most `permits` of its permits are held at any moment. Sends nothing, so it costs nothing to
+   * call it often.
    *
    * @param permits how many there are, from 1 to 1 000; the same in all programs
    * @throws {TypeError | RangeError} a bad resource or number
@@ -221,7 +223,7 @@ export class Redlock {
       handshakeTimeout: this.#releaseTimeout,
       keysOf: (some) => slotKeysFor(resource, permits, some, this.#settings),
     });
-    // Where this process has the gate, it gathers permits for another caller: that ends by itself.
+    // If this process has the mutex, another of its callers acquires permits under it: that ends by itself.
     const isOwn = () => true;
     const mutex = { ...this.#specOf([resource], mutexKeysFor(resource, this.#settings)), isOwn };
     const acquirer = this.#acquirer;
@@ -233,8 +235,8 @@ export class Redlock {
   }
 
   /**
-   * Asks every node who holds a resource. Changes nothing. Nodes that can't be asked are `unknown`, and with too many
-   * of them so is the whole: it never says free when it does not know.
+   * Asks every node which holder a resource has. Changes nothing. Nodes that can't be asked are `unknown`, and with too
+   * many of them so is the whole: it never says free when it does not know.
    *
    * @throws {TypeError | RangeError} a bad resource
    * @throws {ClosedError} the Redlock was closed
@@ -246,8 +248,8 @@ export class Redlock {
   }
 
   /**
-   * Tells who waits for a resource, first come first, in this process and in others. Changes nothing. It was true when
-   * the nodes were asked, and is a hint: who waits decides nothing about who holds a lock.
+   * Lists the waiters of a resource, first come first, in this process and in others. Changes nothing. The list was
+   * true when the nodes were asked and is a hint: the queue decides nothing about who holds a lock.
    *
    * @throws {TypeError | RangeError} a bad resource
    * @throws {ClosedError} the Redlock was closed
@@ -263,8 +265,8 @@ export class Redlock {
 
   /**
    * Declares that no lock is held on any node, and has all nodes vote at once: for a new deployment under
-   * `quarantine: 'strict'`, after the list of nodes has changed, or where nodes were emptied on purpose. Called while
-   * somebody holds a lock, it may let a second one in. Does nothing with `quarantine: 'off'`.
+   * `quarantine: 'strict'`, after the list of nodes has changed, or after nodes were emptied on purpose. Called while a
+   * lock is held, it may let a second holder in. Does nothing with `quarantine: 'off'`.
    *
    * @throws {InitializeError} some nodes could not be initialized; the others vote
    * @throws {ClosedError} the Redlock was closed
@@ -278,14 +280,14 @@ export class Redlock {
   }
 
   /**
-   * Ends everything. New calls, and those that wait, reject with a {@link ClosedError}. The signals of the routines of
-   * `using` that run abort with one, and their locks are kept until each has settled, for `closeTimeout` at the most; then
-   * they are left to expire. Locks of `acquire` are released at once. In the end timers stop, and the connections that this
-   * Redlock made are closed; clients that were handed in are not touched.
+   * Ends everything. New calls, and those that wait, reject with a {@link ClosedError}. The signals of the running
+   * routines of `using` abort with one. Their locks are kept until each routine has settled, for `closeTimeout` at the
+   * most, and then expire by themselves. Locks of `acquire` are released at once. At the end timers stop, and the
+   * connections that this Redlock made are closed; clients that the caller handed in are not touched.
    *
-   * Resolves when all of that is done, after `closeTimeout` at the latest (or about two node timeouts, if that is longer),
-   * never rejects, and may be called again. A routine of `using` that awaits it waits for itself, until `closeTimeout` is
-   * over: call it there without awaiting it.
+   * Resolves when all of that is done, after `closeTimeout` at the latest (or about two node timeouts, if that is
+   * longer), never rejects, and may be called again. A routine of `using` that awaits it waits for itself until
+   * `closeTimeout` is over: call it there without awaiting it.
    */
   close(): Promise<void> {
     this.#closed ??= this.#close();
@@ -319,13 +321,13 @@ export class Redlock {
 
   /** Releases every lease but those that routines run under. */
   #releaseUnused(locks: ReadonlySet<Lock>): void {
-    // A lock that a routine has released is no handle on its lease any more, which may be another caller's.
+    // The lease of a lock that its routine has released may be another caller's by now.
     const held = [...locks].filter((lock) => lock.remainingValidity() > 0);
     const used = new Set(held.map(leaseOf));
     for (const lease of [...this.#waitQueues.leases()]) if (!used.has(lease)) void lease.releaseOnNodes();
   }
 
-  /** Waits for some work, but only for so many milliseconds. */
+  /** Waits for some work, for `ms` milliseconds at the most. */
   #noLongerThan(ms: number, work: () => Promise<void>): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#clock.after(Math.max(0, ms), resolve);
@@ -336,7 +338,7 @@ export class Redlock {
     });
   }
 
-  /** A resource that nodes are to be asked about, once they can be. */
+  /** The target of a question about a resource, once the nodes can be asked. */
   async #askable(resource: unknown) {
     const found = this.#target(checkResource(resource));
     this.#acquirer.checkOpen(found.resources);

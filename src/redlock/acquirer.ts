@@ -19,19 +19,19 @@ import {
   waitTimeOf,
 } from './options.ts';
 
-/** A lock of some kind that can be asked for again and again. */
+/** A lock of some kind, which can be acquired again and again. */
 export interface LockSpec {
-  /** What it is about, as errors name it. */
+  /** The resources, as errors name them. */
   readonly resources: readonly string[];
-  /** The keys at which somebody waits for it. */
+  /** The keys at whose queues its waiters wait. */
   readonly target: LockKeys;
-  /** Whether a lease that this process has belongs to the very call, and so is nothing that it waits for. */
+  /** Whether a lease of this process belongs to the very call, so that the call does not wait for itself. */
   isOwn?(lease: Lease): boolean;
-  /** Tries once. */
+  /** Makes one attempt. */
   attempt(ttl: number, contend?: ContendOptions): Promise<Attempt>;
 }
 
-/** What is needed to acquire. */
+/** What an {@link Acquirer} needs of its Redlock. */
 export interface AcquirerSettings {
   readonly settings: Settings;
   readonly clock: Clock;
@@ -41,7 +41,7 @@ export interface AcquirerSettings {
   readonly closing: AbortSignal;
 }
 
-/** Acquires locks of any kind: what `acquire`, `tryAcquire` and `using` have in common, whatever is asked for. */
+/** Acquires locks of any kind: what `acquire`, `tryAcquire` and `using` have in common. */
 export class Acquirer {
   readonly #settings: Settings;
   readonly #clock: Clock;
@@ -57,7 +57,7 @@ export class Acquirer {
     this.#closing = closing;
   }
 
-  /** Waits for other holders, up to waitTime; see `Redlock.acquire` for what it throws. */
+  /** Acquires, and waits for other holders up to waitTime; see `Redlock.acquire` for what it throws. */
   async acquire(spec: LockSpec, options: AcquireOptions): Promise<Lock> {
     checkSignal(options.signal);
     const waitTime = waitTimeOf(this.#settings, options);
@@ -71,13 +71,13 @@ export class Acquirer {
         throw failure;
       });
     } catch (error) {
-      // The reason of a signal stays as it is; it may be an error of another lock.
+      // The caller gets its signal's own reason, which may be an error of another lock.
       if (options.signal?.aborted && error === options.signal.reason) throw error;
       throw withCallersStack(this.unlessClosed(error, request.resources));
     }
   }
 
-  /** One attempt; null if somebody else holds it. */
+  /** Makes one attempt; null if another holder has it. */
   async tryAcquire(spec: LockSpec, options: TryAcquireOptions): Promise<Lock | null> {
     const request = this.#request(spec, options, 0, undefined);
     try {
@@ -89,8 +89,8 @@ export class Acquirer {
   }
 
   /**
-   * A lock that a caller has gives way to another one on the same key, in one step: no other client comes between. It is
-   * released whatever comes of it, and not handed over in this process.
+   * Exchanges a caller's lock for another one on the same key, in one step: no other client comes between. The old lock
+   * is released whatever comes of it, and its lease is not handed over in this process.
    */
   async downgrade(lock: Lock, spec: LockSpec, options: TryAcquireOptions): Promise<Lock> {
     const request = this.#request(spec, options, 0, undefined);
@@ -107,7 +107,7 @@ export class Acquirer {
     }
   }
 
-  /** The keys of a lock of this Redlock; undefined: it is none. */
+  /** The keys of a lock of this Redlock; undefined for anything else. */
   targetOf(lock: unknown): LockKeys | undefined {
     return targetOf(lock, this.#quorum);
   }
@@ -126,7 +126,7 @@ export class Acquirer {
   async connected(signal: AbortSignalLike | undefined): Promise<void> {
     const connected = this.#quorum.connected(this.#settings.connectTimeout);
     await abortable(connected, this.#signals(signal), () => {
-      // A connection is nobody's to give back.
+      // There is nothing to release: the connection serves the next call.
     });
   }
 
@@ -152,7 +152,7 @@ export class Acquirer {
     };
   }
 
-  /** What this process has of what is wanted, so that a caller which waits for itself hears of it. */
+  /** What this process holds of the lock already, so that a caller that waits for itself learns of it. */
   #ownHold(spec: LockSpec): OwnHold | undefined {
     const { target } = spec;
     const leases = this.#waitQueues.leasesAt(target).filter((lease) => spec.isOwn?.(lease) !== true);
@@ -165,7 +165,7 @@ export class Acquirer {
     };
   }
 
-  /** One attempt. If it is cancelled it rejects at once, and gives back what it may still get. */
+  /** Makes one attempt. If it is cancelled it rejects at once, and releases what it may still get. */
   async #tryOnce<Held>(request: AcquireRequest, held: (failure: Error) => Held): Promise<Lock | Held> {
     const startedAtMs = this.#clock.monotonic();
     const attempt = await abortable(request.attempt(), this.#signals(request.signal), (late) => {
@@ -181,7 +181,7 @@ export class Acquirer {
     return signal === undefined ? [this.#closing] : [signal, this.#closing];
   }
 
-  /** Whatever fails because of close() fails with a ClosedError that names the resources. */
+  /** An error of close() becomes a ClosedError that names the resources. */
   unlessClosed(error: unknown, resources: readonly string[]): unknown {
     return error === this.#closing.reason ? new ClosedError({ resources }) : error;
   }

@@ -1,4 +1,4 @@
-/** Work that no caller waits for, but that close() has to. */
+/** Work that no caller waits for, but that close() waits for. */
 export class Background {
   #works = 0;
   readonly #finished: (() => void)[] = [];
@@ -8,19 +8,19 @@ export class Background {
     for (const finished of this.#finished.splice(0)) finished();
   };
 
-  /** Takes note of it until it has settled, however that is. */
+  /** Adds work, until it settles in either way. */
   readonly add = (work: Promise<unknown>): void => {
     this.#works += 1;
     work.then(this.#settled, this.#settled);
   };
 
-  /** Resolves when there is none, what it led to included. */
+  /** Resolves when no work is left, follow-up work included. */
   async done(): Promise<void> {
     while (this.#works > 0) {
       const finished = new Promise<void>((resolve) => {
         this.#finished.push(resolve);
       });
-      // What it led to may begin a few steps later.
+      // Follow-up work may begin a few steps later.
       await finished.then(() => undefined).then(() => undefined);
     }
   }

@@ -10,22 +10,22 @@ import { type AcquireOptions, type Settings, waitTimeOf } from './options.ts';
 import { Permits } from './permits.ts';
 import type { Slots } from './slots.ts';
 
-/** What gathering needs of its Redlock. */
+/** What a batch acquire needs of its Redlock. */
 export interface BatchAcquireSettings {
   readonly settings: Settings;
   readonly clock: Clock;
   readonly acquirer: Acquirer;
-  /** The lock that whoever gathers has meanwhile. */
+  /** The lock that a call holds while it acquires its permits one by one. */
   readonly mutex: LockSpec;
 }
 
-/** Whoever gathers ends it, one way or the other. */
+/** The call itself ends the extensions, one way or the other. */
 const UNBOUNDED = { maxHold: Number.POSITIVE_INFINITY };
 
 /**
- * Gets several permits of a semaphore, all or none. They come one by one, each in its turn, and those that have come are
- * kept alive until the last one has. Only one caller at a time does so, under a lock of its own, so that no two wait
- * for each other; whoever wants a single permit is not kept out by that lock.
+ * Acquires several permits of a semaphore, all or none. They come one by one, each in its turn, and the call extends
+ * those that have come until the last one has. Only one call at a time does so, under a mutex of its own, so that no
+ * two wait for each other. A caller that wants a single permit does not need the mutex.
  */
 export class BatchAcquire {
   readonly #settings: BatchAcquireSettings;
@@ -36,7 +36,7 @@ export class BatchAcquire {
     this.#slots = slots;
   }
 
-  /** Waits up to waitTime in all; see `Redlock.acquire` for what it throws. */
+  /** Acquires, and waits up to waitTime in all; see `Redlock.acquire` for what it throws. */
   async acquire(count: number, options: AcquireOptions): Promise<Permits> {
     const { settings, clock, acquirer, mutex } = this.#settings;
     const waitTime = waitTimeOf(settings, options);
@@ -52,16 +52,16 @@ export class BatchAcquire {
       const mutexLock = await next(mutex);
       const autoExtend = new AutoExtend(mutexLock, clock, UNBOUNDED);
       try {
-        return await this.#gather(count, next, options.signal);
+        return await this.#acquireAll(count, next, options.signal);
       } finally {
         autoExtend.stop();
-        // Nobody waits for the nodes to answer: the permits are kept alive no more.
+        // The call does not wait for the nodes' answers: it extends the permits no more.
         void mutexLock.release();
       }
     } catch (error) {
-      // A signal's own reason stays as it is.
+      // The caller gets its signal's own reason.
       if (options.signal?.aborted && error === options.signal.reason) throw error;
-      // The last of the attempts had what was left of the time, or did not wait; the caller has waited for all of it.
+      // The last attempt had what was left of the time, or did not wait; the caller has waited for all of waitTime.
       const isLate = error instanceof WaitTimeoutError || (error instanceof LockHeldError && waitTime > 0);
       if (!isLate) throw error;
       const { resources, votes, ownHold } = error;
@@ -69,7 +69,7 @@ export class BatchAcquire {
     }
   }
 
-  async #gather(
+  async #acquireAll(
     count: number,
     next: (spec: LockSpec, signal: AbortSignal) => Promise<Lock>,
     signal: AbortSignalLike | undefined,
@@ -90,7 +90,7 @@ export class BatchAcquire {
       permits.assertHeld();
       return permits;
     } catch (error) {
-      // All or none: the others are waited for no more. They may wait for permits that nobody gives back.
+      // All or none: the call stops waiting for the others. Their holders may never release them.
       end.abort(error);
       await Promise.allSettled(arrivals);
       for (const { lock } of kept) void lock.release();

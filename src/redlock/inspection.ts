@@ -11,32 +11,34 @@ export type NodeInspection = { readonly node: string } & (
       /** The node's fence counter; 0 if it has none. */
       readonly counter: number;
     }
-  /** Some number share it, the last of them for `remainingTtl` more. */
+  /** Readers share it, the last of them for `remainingTtl` more. */
   | { readonly state: 'shared'; readonly remainingTtl: number }
   | { readonly state: 'free' }
-  /** Nobody has it, and for `remainingTtl` more it is kept for somebody who waits: `for` is its name in the queue. */
+  /** It has no owner. For `remainingTtl` more it is reserved for a waiter: `for` is the waiter's name in the queue. */
   | { readonly state: 'kept'; readonly for: string; readonly remainingTtl: number }
-  /** The key exists and is no lock. */
+  /** The key exists and is not a lock. */
   | { readonly state: 'not-a-lock'; readonly type: string }
   /** The node could not be asked: it may hold the key or not. */
   | { readonly state: 'unknown'; readonly reason: FailureReason; readonly message: string }
 );
 
-/** What a quorum knows of a lock. It was true when it was asked; only a lock of one's own tells what is true now. */
+/**
+ * What a quorum knows of a lock. It was true when the nodes were asked; only a caller that holds the lock knows what is
+ * true now.
+ */
 export interface Inspection {
   readonly resource: string;
   /** The lock's key on every node. */
   readonly key: string;
   /**
    * `held`: a majority has it under one value. `shared`: a majority has it for readers. `free`: a majority has nothing.
-   * `not-a-lock`: a majority has something else under its key.
-   * `contended`: nobody has a majority, several have or are to have some. `unknown`: too few nodes answered to tell, so
-   * do not take it for free.
+   * `not-a-lock`: a majority has something else under its key. `contended`: no value has a majority, and several have,
+   * or are to have, some nodes. `unknown`: too few nodes answered to tell, so do not take it for free.
    */
   readonly state: 'held' | 'shared' | 'free' | 'not-a-lock' | 'contended' | 'unknown';
   /** The value that holds a majority; undefined unless `held`. */
   readonly value: string | undefined;
-  /** Milliseconds until that majority ends if nobody extends it; undefined unless `held` or `shared`. */
+  /** Milliseconds until that majority ends if its holder does not extend it; undefined unless `held` or `shared`. */
   readonly remainingTtl: number | undefined;
   readonly nodes: readonly NodeInspection[];
 }

@@ -6,11 +6,11 @@ import { SAFE_OPTION_NAMES } from '../wire/ioredis.ts';
 const QUERY_NAMES = ['db', 'family', 'username', 'password'];
 
 /**
- * Checks the URL of a node. What is wrong is said without repeating any of it: wherever a password was not
- * percent-encoded, part of it stands where a path, a query or a fragment should.
+ * Checks the URL of a node. The message repeats no part of the URL: where a password was not percent-encoded, a part of
+ * it stands as a path, a query or a fragment.
  *
  * @param name what the URL is called, as in `nodes[0]`
- * @throws {TypeError} no URL that the driver takes as it is meant
+ * @throws {TypeError} not a URL that the driver takes as it is meant
  */
 export function checkNodeUrl(text: string, name: string): void {
   const must = `${name} must be a redis:// or rediss:// URL, as redis://host:port is`;
@@ -24,7 +24,7 @@ export function checkNodeUrl(text: string, name: string): void {
     );
   }
   if (!isRedis(url.protocol)) throw new TypeError(`${must}: got a URL with ${shorten(url.protocol)}//`);
-  // The driver would take localhost, or what follows the scheme, for it.
+  // Without a host the driver would take localhost, or what follows the scheme, for one.
   if (url.hostname === '') {
     throw new TypeError(`${name} must name a host, as redis://host:port does: got a URL without one`);
   }
@@ -46,13 +46,13 @@ function isRedis(protocol: string): boolean {
   return protocol === 'redis:' || protocol === 'rediss:';
 }
 
-/** What stands before a colon may be a host or a user as well, as in `localhost:6379`; before `://` it is a scheme. */
+/** Before a bare colon stands a host or a user as well, as in `localhost:6379`; before `://` stands a scheme. */
 function hasScheme(text: string): boolean {
   const [, scheme = '', slashes = ''] = /^\s*([a-z][a-z\d+.-]*:)(\/\/)?/i.exec(text) ?? [];
   return slashes !== '' || isRedis(scheme.toLowerCase());
 }
 
-/** The driver takes any of its options from there, and prefers some to those that it was given. */
+/** The driver takes any of its options from the query, and prefers some to those that the library gave it. */
 function checkQuery(url: URL, name: string): void {
   for (const [parameter, value] of url.searchParams) {
     if (SAFE_OPTION_NAMES.includes(parameter)) {

@@ -13,9 +13,9 @@ import { checkNodeUrl } from './node-url.ts';
 export type NodeSource = string | URL | IoredisClient | Client;
 
 /**
- * Checks what is to become nodes, before anything is connected to.
+ * Checks the sources of the nodes, before any connection is made.
  *
- * @throws {TypeError} a source that is none, or the same one twice
+ * @throws {TypeError} a source of a wrong kind, or the same one twice
  * @throws {RangeError} no source at all
  */
 export function checkNodes(sources: readonly NodeSource[]): void {
@@ -52,7 +52,7 @@ export function openNodes(sources: readonly NodeSource[]): readonly Client[] {
   });
 }
 
-/** What is made with clients. If that fails, the connections that were begun end. */
+/** Makes something with clients. If that fails, the connections that were begun end. */
 export function madeWith<Made>(clients: readonly Client[], make: () => Made): Made {
   try {
     return make();
@@ -74,7 +74,7 @@ function checkSource(source: unknown, index: number): void {
   }
 }
 
-/** A URL may be of another realm than ours: Jest and jsdom have a URL of their own. */
+/** A URL may come from another realm: Jest and jsdom have a URL class of their own. */
 function isUrl(source: unknown): source is string | URL {
   if (typeof source === 'string') return true;
   return typeof source === 'object' && source !== null && 'href' in source && 'searchParams' in source;

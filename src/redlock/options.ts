@@ -22,13 +22,13 @@ export interface RedlockOptions {
    */
   readonly maxTtl?: number | undefined;
   /**
-   * How long `acquire` waits for somebody else's lock unless a call says otherwise. Default 10 000; 0 does not
-   * wait; Infinity waits for ever.
+   * How long `acquire` waits for another holder's lock unless a call says otherwise. Default 10 000; 0 does not wait;
+   * Infinity waits for ever.
    */
   readonly waitTime?: number | undefined;
   /**
-   * How long a node has to answer before it counts as failed. Default 50, or a quarter of the ttl if that is less;
-   * a positive integer below the ttl. A hung node delays nobody for longer; too small a value turns slow nodes into
+   * How long a node has to answer before it counts as failed. Default 50, or a quarter of the ttl if that is less; a
+   * positive integer below the ttl. A hung node delays no call for longer; too small a value turns slow nodes into
    * failed ones.
    */
   readonly nodeTimeout?: number | undefined;
@@ -37,9 +37,9 @@ export interface RedlockOptions {
    */
   readonly connectTimeout?: number | undefined;
   /**
-   * How long `close` waits for the routines of `using` that run: it asks them to stop, and keeps their locks meanwhile.
-   * Default 10 000; a number from 0 to Infinity. Afterwards their locks expire by themselves. It should be less than what
-   * the program has between being told to end and being killed.
+   * How long `close` waits for the running routines of `using`: it aborts their signals, and keeps their locks
+   * meanwhile. Default 10 000; a number from 0 to Infinity. Afterwards their locks expire by themselves. Choose less
+   * than the program has between its signal to end and being killed.
    */
   readonly closeTimeout?: number | undefined;
   /**
@@ -58,18 +58,18 @@ export interface RedlockOptions {
    */
   readonly fencing?: boolean | undefined;
   /**
-   * How long a node remembers the last token of a resource that nobody locks. Default 3 600 000; an integer, at
-   * least `maxTtl` + 2 000: until then the nodes' clocks alone may not tell which of two tokens is later.
+   * How long a node remembers the last token of a resource that is not locked. Default 3 600 000; an integer, at least
+   * `maxTtl` + 2 000: until then the nodes' clocks alone may not tell which of two tokens is later.
    */
   readonly fenceRetention?: number | undefined;
   /**
-   * What is done about a node that restarted or was emptied: it may have forgotten locks that are still held.
-   * Default `auto`: it does not vote until they have expired, about `maxTtl` + 2 s; only where *no* node has a
-   * marker is the deployment taken for new and starts at once. `strict` waits even then, unless `initialize()` was
-   * called. `off`: it votes at once, and may give a lock away that is held.
+   * What happens to a node that restarted or was emptied: it may have forgotten locks that are still held. Default
+   * `auto`: it does not vote until they have expired, about `maxTtl` + 2 s; only where *no* node has a marker is the
+   * deployment taken for new and starts at once. `strict` waits even then, unless `initialize()` was called. `off`: it
+   * votes at once, and may give a held lock away.
    */
   readonly quarantine?: Quarantine | undefined;
-  /** Hears of what is unsafe but works. Default: `process.emitWarning`. */
+  /** Called with each warning of what is unsafe but works. Default: `process.emitWarning`. */
   readonly onWarning?: ((warning: RedlockWarning) => void) | undefined;
   /** Time, for tests and simulations. Default: this process's clocks. */
   readonly clock?: Clock | undefined;
@@ -85,24 +85,27 @@ export interface TryAcquireOptions {
 
 /** Settings of one `acquire`. */
 export interface AcquireOptions extends TryAcquireOptions {
-  /** How long to wait for somebody else's lock, in milliseconds. Default: the Redlock's `waitTime`. */
+  /** How long to wait for another holder's lock, in milliseconds. Default: the Redlock's `waitTime`. */
   readonly waitTime?: number | undefined;
-  /** Cancels the wait: `acquire` rejects at once with the signal's own reason and leaves no key behind. An `AbortSignal`, or what behaves like one. */
+  /**
+   * Cancels the wait: `acquire` rejects at once with the signal's own reason and leaves no key behind. An
+   * `AbortSignal`, or what behaves like one.
+   */
   readonly signal?: AbortSignalLike | undefined;
 }
 
 /** Settings of one `using`. */
 export interface UsingOptions extends AcquireOptions {
   /**
-   * How long the lock is kept alive at the most, in milliseconds; then its signal aborts. Default Infinity: for as
-   * long as the routine runs. A positive number.
+   * How long the lock is extended at the most, in milliseconds; then its signal aborts. Default Infinity: for as long
+   * as the routine runs. A positive number.
    */
   readonly maxHold?: number | undefined;
   /**
-   * A lock that the caller holds, and that the routine may run under. If it is one of the same Redlock over all that is to
-   * be locked, the routine gets that lock: nothing is acquired, extended or given back, and the other options do not
-   * matter. Any other lock makes no difference: one is acquired beside it. A lock that is held no more rejects with its own
-   * error, and a read lock where a lock is wanted alone with an UpgradeError. Default: none, as null.
+   * A lock that the caller holds, and that the routine may run under. If it is a lock of the same Redlock over all of
+   * the resources, the routine gets that lock: nothing is acquired, extended or released, and the other options do not
+   * matter. Any other lock makes no difference: one is acquired beside it. A lock that is held no more rejects with its
+   * own error, and a read lock where a writer is to run rejects with an UpgradeError. Default: none, as null.
    */
   readonly within?: Lock | Permits | null | undefined;
 }
@@ -215,22 +218,24 @@ export function nodeTimeoutFor(settings: Settings, ttl: number): number {
   return settings.nodeTimeout ?? Math.max(1, Math.min(DEFAULT_NODE_TIMEOUT_MS, Math.floor(ttl / 4)));
 }
 
-/** How long one call waits for somebody else's lock. */
+/** How long one call waits for another holder's lock. */
 export function waitTimeOf(settings: Settings, options: AcquireOptions): number {
   return duration('waitTime', given(options.waitTime, settings.waitTime), 0);
 }
 
-/** Checks how many permits a semaphore is to have: not so many that asking for all would keep the servers from others. */
+/**
+ * Checks the number of permits of a semaphore: to ask for too many at once would keep the servers from other clients.
+ */
 export function checkPermits(permits: number): void {
   integer('permits', permits, 1, 1_000);
 }
 
-/** Checks how many permits of so many are wanted at once. */
+/** Checks the number of permits of one call against those of the semaphore. */
 export function checkCount(count: number, permits: number): void {
   integer('count', count, 1, permits, 'the permits of the semaphore');
 }
 
-/** For how long one `using` keeps its lock. */
+/** How long one `using` extends its lock. */
 export function maxHoldOf(options: UsingOptions): number {
   return duration('maxHold', given(options.maxHold, Number.POSITIVE_INFINITY), 1);
 }
@@ -239,10 +244,7 @@ export const TRY_ACQUIRE_NAMES: readonly string[] = ['ttl'];
 export const ACQUIRE_NAMES: readonly string[] = [...TRY_ACQUIRE_NAMES, 'waitTime', 'signal'];
 export const USING_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold', 'within'];
 
-/**
- * Checks that options are an object and have no other names than these: a setting that is misspelt must not be
- * ignored.
- */
+/** Checks that options are an object and have no other names than these: a misspelt setting must not be ignored. */
 export function checkNames(what: string, options: unknown, names: readonly string[]): void {
   if (!isPlain(options)) {
     throw new TypeError(`${what}s must be an object of options: got ${describeKind(options)}`);
@@ -254,12 +256,14 @@ export function checkNames(what: string, options: unknown, names: readonly strin
   }
 }
 
-/** An array, a Map or a Promise has no names either, and would pass for options that are all left out. */
+/** An array, a Map or a Promise has no names either, and would pass for options that the caller left out. */
 function isPlain(options: unknown): options is object {
   return kindOf(options) === 'Object';
 }
 
-/** @throws {TypeError} not an AbortSignal, nor anything that behaves like one */
+/**
+ * @throws {TypeError} neither an AbortSignal nor anything that behaves like one
+ */
 export function checkSignal(signal: unknown): void {
   if (signal !== undefined && !isAbortSignal(signal)) {
     throw new TypeError(`signal must be an AbortSignal: got ${describe(signal)}`);

@@ -2,9 +2,9 @@ import { lazySignal } from '../lock/lazy-signal.ts';
 import type { Lock } from '../lock/lock.ts';
 import type { ReleaseReport } from '../lock/release-report.ts';
 
-/** Several permits of a semaphore, had together. They are held as long as every one of them is. */
+/** Several permits of a semaphore as one: held as long as every one of them is. */
 export class Permits {
-  /** Each of them, with a fencing token of its own. */
+  /** The permits, each with a fencing token of its own. */
   readonly all: readonly Lock[];
   #controller: AbortController | undefined;
 
@@ -29,7 +29,7 @@ export class Permits {
     return this.#controller.signal;
   }
 
-  /** Milliseconds for which nobody else can have any of them; 0 once one is over. */
+  /** Milliseconds for which no other caller can have any of them; 0 once one is over. */
   remainingValidity(): number {
     return Math.min(...this.all.map((lock) => lock.remainingValidity()));
   }
@@ -44,7 +44,7 @@ export class Permits {
   }
 
   /**
-   * Lets all of them live `ttl` milliseconds from now, as `Lock.extend` does. Resolves with the remaining validity.
+   * Extends all of them to `ttl` milliseconds from now, as `Lock.extend` does. Resolves with the remaining validity.
    *
    * @throws {LockLostError | LockReleasedError | ExtendFailedError} of one that could not be extended; others may be
    */
@@ -53,12 +53,12 @@ export class Permits {
     return this.remainingValidity();
   }
 
-  /** Gives all of them back. Never throws, and can be called twice. */
+  /** Releases all of them. Never throws, and can be called twice. */
   release(): Promise<readonly ReleaseReport[]> {
     return Promise.all(this.all.map((lock) => lock.release()));
   }
 
-  /** Gives them back at the end of an `await using` block. */
+  /** Releases them at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
   }

@@ -1,10 +1,10 @@
 import type { NodeVote } from '../base/vote.ts';
 
-/** A process that waits for a lock; one of its contenders speaks for all its callers. */
+/** A process that waits for a lock; one of its wait queues speaks for all its callers. */
 export interface QueuedProcess {
-  /** The name of its Redlock: the locks it gets have values that begin with it. */
+  /** The name of its Redlock: the values of its locks begin with it. */
   readonly process: string;
-  /** When the first of its callers asked, in milliseconds since the epoch, by the nodes' clocks. */
+  /** When the first of its callers called `acquire`, in milliseconds since the epoch, by the nodes' clocks. */
   readonly since: number;
   /** How many nodes have it in their queue. */
   readonly nodes: number;
@@ -12,14 +12,14 @@ export interface QueuedProcess {
   readonly isOwn: boolean;
 }
 
-/** Who waits for a resource. */
+/** The waiters of a resource. */
 export interface Queue {
   readonly resource: string;
-  /** How many callers of this Redlock wait for it, alone and not as one of several resources. */
+  /** How many callers of this Redlock wait for this resource alone. */
   readonly callers: number;
-  /** First come first; whoever has just been called is in it no more. At most a hundred a node. */
+  /** First come first, without the one that has just been notified. At most a hundred a node. */
   readonly processes: readonly QueuedProcess[];
-  /** How many nodes were asked in vain. */
+  /** How many nodes did not answer. */
   readonly unknown: number;
 }
 

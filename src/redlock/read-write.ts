@@ -13,12 +13,12 @@ import {
 import { callOf, type Routine, type Usings } from './usings.ts';
 
 /**
- * Locks over one resource that readers share and a writer has alone. A write lock is the same as what `acquire` gives, so
- * that they exclude each other; a read lock excludes both, and programs that know nothing of readers as well. Whoever
- * waits to write is not passed by readers who ask later, so that it can't starve.
+ * Locks over one resource that readers share and a writer has alone. A write lock is the same lock as that of
+ * `acquire`, so the two exclude each other. A read lock excludes both, and programs that know nothing of readers as
+ * well. A reader never passes a writer that waits already, so a writer can't starve.
  */
 export class ReadWriteLock {
-  /** What is locked. */
+  /** The name of the resource. */
   readonly resource: string;
   readonly #acquirer: Acquirer;
   readonly #usings: Usings;
@@ -35,7 +35,8 @@ export class ReadWriteLock {
   }
 
   /**
-   * Locks for reading, together with any number of others. Waits while somebody writes, and behind whoever waits to.
+   * Locks for reading, together with any number of other readers. Waits while a writer holds it, and behind writers
+   * that wait already.
    *
    * @throws as `Redlock.acquire`
    */
@@ -54,7 +55,7 @@ export class ReadWriteLock {
     return await this.#acquirer.acquire(this.#writing, options);
   }
 
-  /** As `Redlock.using`, with a lock for reading. A write lock that is shown with `within` will do as well. */
+  /** As `Redlock.using`, with a lock for reading. A write lock passed as `within` will do as well. */
   usingRead<Result>(routine: Routine<Lock, Result>): Promise<Result>;
   usingRead<Result>(options: UsingOptions | undefined, routine: Routine<Lock, Result>): Promise<Result>;
   async usingRead<Result>(
@@ -67,7 +68,7 @@ export class ReadWriteLock {
   /**
    * As `Redlock.using`, with a lock for writing.
    *
-   * @throws {UpgradeError} a read lock is shown with `within`: it can't be upgraded
+   * @throws {UpgradeError} the lock passed as `within` is a read lock: it can't be upgraded
    */
   usingWrite<Result>(routine: Routine<Lock, Result>): Promise<Result>;
   usingWrite<Result>(options: UsingOptions | undefined, routine: Routine<Lock, Result>): Promise<Result>;
@@ -79,8 +80,8 @@ export class ReadWriteLock {
   }
 
   /**
-   * Makes a read lock of a write lock, which is given back whatever comes of it. Nobody writes in between, and readers
-   * who wait may go on. The read lock is a new one, with a token of its own; give it back as any other.
+   * Exchanges a write lock for a read lock. The write lock is released whatever comes of it. No writer comes between,
+   * and readers that wait may go on. The read lock is a new one, with a token of its own; release it as any other.
    *
    * @param lock a write lock of this resource that is held
    * @throws {LockLostError | LockReleasedError} the write lock is held no more
@@ -102,7 +103,7 @@ export class ReadWriteLock {
   }
 }
 
-/** What was handed in for a write lock, and is none. */
+/** Describes an argument that is not a write lock of this resource. */
 function strangerOf(lock: unknown, target: LockKeys | undefined): string {
   if (target === undefined) return lock instanceof Lock ? 'a lock of another Redlock' : describe(lock);
   if (target.size !== undefined) return "a semaphore's permit";

@@ -11,13 +11,13 @@ import {
 import type { Client } from '../wire/client.ts';
 import type { LockKeys } from '../wire/operation.ts';
 
-/** A resource or several that are locked together. */
+/** One resource, or several that are locked together. */
 export type Resources = string | readonly string[];
 
-/** A lock over more would keep the servers from everybody else for too long. */
+/** A lock over more would keep the servers from other clients for too long. */
 const MOST_RESOURCES = 1_000;
 
-/** So many characters have all of the names, since a node is not sent more than a few times that at once. */
+/** The largest sum of all names' lengths: a node is not sent more than a few times that at once. */
 const MOST_CHARACTERS = 1_048_576;
 
 /**
@@ -62,7 +62,7 @@ export function checkResource(resource: unknown): string {
   throw new TypeError(`resource must be a string: got ${describe(resource)}`);
 }
 
-/** What keys are made by. */
+/** What the keys depend on. */
 export interface KeySettings {
   readonly keyPrefix: string;
   readonly fencing: boolean;
@@ -85,12 +85,12 @@ export function keysFor(resources: readonly string[], { keyPrefix, fencing }: Ke
   return { keys, fences: fencing ? keys.map(fenceKeyOf) : [], queues: keys.map(queueKeyOf) };
 }
 
-/** The keys of a lock over one resource that any number share. */
+/** The keys of a lock over one resource that any number of readers share. */
 export function sharedKeysFor(resource: string, settings: KeySettings): LockKeys {
   return { ...keysFor([resource], settings), sharers: sharersKeyOf(settings.keyPrefix + resource) };
 }
 
-/** The keys of these slots of a semaphore. Whoever waits for any of them waits in one queue. */
+/** The keys of these slots of a semaphore. All waiters of its slots wait in one queue. */
 export function slotKeysFor(
   resource: string,
   permits: number,
@@ -108,17 +108,17 @@ export function slotKeysFor(
   };
 }
 
-/** The keys of the lock that whoever gathers several permits has meanwhile. */
+/** The keys of the mutex of a batch acquire. */
 export function mutexKeysFor(resource: string, settings: KeySettings): LockKeys {
   const [name = ''] = keysFor([resource], settings).keys;
   const mutex = mutexKeyOf(name);
   return { keys: [mutex], fences: settings.fencing ? [fenceKeyOf(mutex)] : [], queues: [queueKeyOf(mutex)] };
 }
 
-/** What no lock is called by. */
+/** A name that no resource of a program has. */
 const PROBE = 'quorlock tries out what locks need';
 
-/** Keys as a lock has them, to try out at a node what locks need. */
+/** Keys in the form of a lock's keys, to try out at a node what locks need. */
 export function probeKeysFor({ keyPrefix, fencing }: KeySettings): readonly string[] {
   const key = keyPrefix + PROBE;
   const keys = [key, queueKeyOf(key), sharersKeyOf(key)];

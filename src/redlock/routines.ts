@@ -3,29 +3,29 @@ import { ClosedError } from '../base/errors.ts';
 import { AutoExtend, type AutoExtendTerms } from '../lock/auto-extend.ts';
 import { askToStop, type Lock } from '../lock/lock.ts';
 
-/** A routine that runs, and what it runs under. */
+/** A running routine and the locks that it runs under. */
 interface Running {
   readonly locks: readonly Lock[];
-  /** They keep its locks alive. None: the locks are somebody else's. */
+  /** They extend its locks. Empty where the locks belong to another routine or to the caller. */
   readonly autoExtends: readonly AutoExtend[];
 }
 
 /**
- * The routines of `using` that run. Nobody can stop a routine, so a lock that one runs under is not given back before that
- * has settled: not by close() either.
+ * The running routines of `using`. The library can't stop a routine, so it releases a lock only after the routine that
+ * runs under it has settled. close() does the same.
  */
 export class Routines {
   readonly #clock: Clock;
   readonly #running = new Set<Running>();
   #isClosing = false;
-  /** Hear that none is left. */
+  /** Called when no routine is left. */
   readonly #idle: (() => void)[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Runs one under locks of its own, which are kept alive meanwhile and given back after it. */
+  /** Runs a routine under locks of its own. They are extended meanwhile and released after it. */
   async run<Result>(
     locks: readonly Lock[],
     terms: AutoExtendTerms,
@@ -43,7 +43,7 @@ export class Routines {
     }
   }
 
-  /** Runs one under locks that are somebody else's: nothing is extended, and nothing given back. */
+  /** Runs a routine under locks of its caller: none is extended, and none released. */
   async runWithin<Result>(
     locks: readonly Lock[],
     routine: () => Result | PromiseLike<Result>,
@@ -54,7 +54,7 @@ export class Routines {
       return await routine();
     } finally {
       this.#running.delete(running);
-      // close() would have given back what `acquire` had got, and left it to this routine.
+      // A lock of `acquire` that was left to this routine: close() has skipped it.
       const unused = this.#isClosing ? locks.filter((lock) => !this.#isUsed(lock)) : [];
       await Promise.all(unused.map((lock) => lock.release()));
       this.#ended(running);
@@ -66,13 +66,13 @@ export class Routines {
     return new Set([...this.#running].flatMap(({ locks }) => locks));
   }
 
-  /** Aborts the signals of all of them. Their locks are kept alive as before. */
+  /** Aborts the signals of all of them. Their locks are extended as before. */
   askToStop(): void {
     this.#isClosing = true;
     for (const lock of this.locks) askToStop(lock, new ClosedError({ resources: lock.resources }));
   }
 
-  /** Resolves when all have settled and their locks were given back, or after so many milliseconds. */
+  /** Resolves when all have settled and their locks are released, or after so many milliseconds. */
   settled(withinMs: number): Promise<void> {
     if (this.#running.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -84,7 +84,7 @@ export class Routines {
     });
   }
 
-  /** Keeps no lock alive any more: what is held still ends with its validity. */
+  /** Extends no lock any more: a held lock still ends with its validity. */
   abandon(): void {
     for (const { autoExtends } of this.#running) for (const autoExtend of autoExtends) autoExtend.stop();
   }

@@ -23,12 +23,12 @@ export interface SemaphoreSettings {
 }
 
 /**
- * Permits that no more than `permits` have at any moment. Each is a lock over one of so many slots, with a validity and a
- * fencing token of its own; counting permits on every node would let in more, since their majorities need not agree.
- * All programs must give the same number: others are told, and get none.
+ * At most `permits` permits are held at any moment. Each permit is a lock over one of so many slots, with a validity
+ * and a fencing token of its own. Counting permits on every node would let in more, since their majorities need not
+ * agree. All programs must give the same number: a program with another number gets an error and no permit.
  */
 export class Semaphore {
-  /** What it is named by. A lock over the same resource has nothing to do with it. */
+  /** The name of the semaphore. A lock over a resource of the same name has nothing to do with it. */
   readonly resource: string;
   /** How many permits there are. */
   readonly permits: number;
@@ -52,7 +52,7 @@ export class Semaphore {
   }
 
   /**
-   * Gets a permit. Whoever asked first gets the next one that is free.
+   * Gets a permit. The caller that called first gets the next free one.
    *
    * @throws {OtherSizeError} others use the semaphore with another number of permits
    * @throws as `Redlock.acquire`
@@ -62,15 +62,15 @@ export class Semaphore {
     return await this.#acquirer.acquire(this.#slots.spec(), options);
   }
 
-  /** As {@link acquire}, without waiting; null if there is no permit. */
+  /** As {@link acquire}, without waiting; null if no permit is free. */
   async tryAcquire(options: TryAcquireOptions = {}): Promise<Lock | null> {
     checkNames('tryAcquire option', options, TRY_ACQUIRE_NAMES);
     return await this.#acquirer.tryAcquire(this.#slots.spec(), options);
   }
 
   /**
-   * Gets several permits: all or none. They come one by one, and those that have come are kept until the last one has;
-   * only one caller at a time does so, so that no two wait for each other.
+   * Gets several permits: all or none. They come one by one, and the call holds those that have come until the last one
+   * has. Only one call at a time does so, so that no two wait for each other.
    *
    * @param count how many, from 1 to the number that the semaphore has
    * @throws {LockLostError} one was lost before the last one came
@@ -82,7 +82,7 @@ export class Semaphore {
     return await this.#batchAcquire.acquire(count, options);
   }
 
-  /** As `Redlock.using`, with a permit: one that is shown with `within`, or one more. */
+  /** As `Redlock.using`, with a permit: one that is passed as `within`, or one more. */
   using<Result>(routine: Routine<Lock, Result>): Promise<Result>;
   using<Result>(options: UsingOptions | undefined, routine: Routine<Lock, Result>): Promise<Result>;
   async using<Result>(
@@ -92,7 +92,7 @@ export class Semaphore {
     return await this.#usings.use(this.#slots.spec(), callOf('using', options, routine));
   }
 
-  /** As {@link using}, with several permits: those that are shown with `within`, if they are enough, or as many more. */
+  /** As {@link using}, with several permits: those that are passed as `within`, if they are enough, or as many more. */
   usingMany<Result>(count: number, routine: Routine<Permits, Result>): Promise<Result>;
   usingMany<Result>(
     count: number,

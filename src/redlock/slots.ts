@@ -9,7 +9,7 @@ import { freeInMs } from '../waiting/backoff.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import type { LockSpec } from './acquirer.ts';
 
-/** An attempt looks so often for other slots that are free, after those it had chosen turned out to be taken. */
+/** How often an attempt looks for another free slot after its own choice turned out to be taken. */
 const MOST_LOOKS = 3;
 
 /** What slots need of their Redlock. */
@@ -17,7 +17,7 @@ export interface SlotsSettings {
   readonly quorum: Quorum;
   readonly random: Random;
   readonly attempts: Attempts;
-  /** How long a node has to answer when it is looked at, in milliseconds. */
+  /** How long a node has to answer when a slot is looked at, in milliseconds. */
   readonly handshakeTimeout: number;
   /** The keys of some of the slots. */
   keysOf(slots: readonly number[]): LockKeys;
@@ -26,23 +26,23 @@ export interface SlotsSettings {
 /** A slot as the nodes know it. */
 interface SlotStatus {
   readonly slot: number;
-  /** At how many nodes somebody could have it. */
+  /** The number of nodes at which the slot is free, or reserved for this waiter. */
   readonly openAt: number;
   readonly votes: readonly NodeVote[];
-  /** When it may be free if nobody gives it back, in milliseconds from now. */
+  /** When it may be free if its holder does not release it, in milliseconds from now. */
   readonly freeInMs: number;
 }
 
 /**
- * The slots of a semaphore. Who wants one tries one that nobody of this process is known to have, at random; if it is
- * taken it looks at all of them, and tries one that is free. Who is called looks first, since a call does not say which
- * slot is kept.
+ * The slots of a semaphore. A caller first tries a random slot that, as far as is known, is not used in this process.
+ * If the slot is taken, the caller looks at all slots and tries a free one. A waiter that was notified looks first,
+ * since a notification does not name the reserved slot.
  */
 export class Slots {
   readonly #resource: string;
   readonly #all: readonly number[];
   readonly #settings: SlotsSettings;
-  /** How many of this process try for a slot or, as far as is known, have it. */
+  /** The callers of this process, by slot, that try for it or, as far as is known, have it. */
   readonly #users = new Map<number, number>();
 
   constructor(resource: string, size: number, settings: SlotsSettings) {
@@ -51,7 +51,7 @@ export class Slots {
     this.#settings = settings;
   }
 
-  /** What one caller asks for. */
+  /** The lock spec of one caller. */
   spec(): LockSpec {
     let hasTried = false;
     return {
@@ -102,7 +102,10 @@ export class Slots {
     else this.#users.delete(slot);
   }
 
-  /** How the nodes see every slot, for the waiter of this name; in random order, but unused ones first. Changes nothing. */
+  /**
+   * The status of every slot at the nodes, for the waiter of this name; in random order, but unused ones first. Changes
+   * nothing.
+   */
   async #look(member: string | undefined): Promise<readonly SlotStatus[]> {
     const { quorum, keysOf, handshakeTimeout } = this.#settings;
     const statuses = this.#inRandomOrder().map(async (slot) => {
@@ -126,7 +129,7 @@ export class Slots {
   }
 }
 
-/** The first of those that most nodes would give away. */
+/** The first of the slots that are open at most nodes. */
 function mostOpen(statuses: readonly SlotStatus[]): SlotStatus | undefined {
   const most = Math.max(...statuses.map(({ openAt }) => openAt));
   return statuses.find(({ openAt }) => openAt === most);
@@ -138,7 +141,7 @@ function statusOf(slot: number, votes: readonly NodeVote[], member: string | und
   for (const vote of votes) {
     const value = vote.outcome === 'held' ? (vote.value ?? '') : '';
     if (vote.outcome === 'missing' || (member !== undefined && value === reservedFor(member))) openAt += 1;
-    // Who has been called comes soon, or is passed by a call to the next one.
+    // A waiter that was notified takes its slot soon, or the node notifies the next one.
     else if (!isReserved(value)) held.push(vote);
   }
   const others = votes.map((vote) => (held.includes(vote) ? vote : { ...vote, outcome: 'pending' as const }));

@@ -22,17 +22,17 @@ import { Routines } from './routines.ts';
 /** What runs under a lock, or under several permits. */
 export type Routine<Held, Result> = (held: Held) => Result | PromiseLike<Result>;
 
-/** What a `using` was called with, checked and told apart. */
+/** The arguments of a `using`, checked and told apart. */
 interface Call<Held, Result> {
   readonly options: UsingOptions;
   readonly routine: Routine<Held, Result>;
 }
 
 /**
- * Tells apart what a `using` was called with: options and a routine, or a routine alone.
+ * Tells apart the arguments of a `using`: options and a routine, or a routine alone.
  *
  * @param what the call, as errors name it
- * @throws {TypeError} options that are none, or a routine that is no function
+ * @throws {TypeError} options of a wrong type, or a routine that is not a function
  */
 export function callOf<Held, Result>(
   what: string,
@@ -58,7 +58,7 @@ export class Usings {
     this.#acquirer = acquirer;
   }
 
-  /** Runs a routine under one lock: one that is shown, or else one that is acquired and kept alive meanwhile. */
+  /** Runs a routine under one lock: the one passed as `within`, or else one that is acquired and extended meanwhile. */
   async use<Result>(spec: LockSpec, { options, routine }: Call<Lock, Result>): Promise<Result> {
     const { maxHold, acquiring } = this.#check(spec, options);
     const shown = this.#shown(spec, options.within, 1);
@@ -69,7 +69,7 @@ export class Usings {
     return await this.routines.run([lock], { maxHold }, () => routine(lock));
   }
 
-  /** As {@link use}, with several permits that are shown or acquired. */
+  /** As {@link use}, with several permits. */
   async useMany<Result>(
     spec: LockSpec,
     count: number,
@@ -84,7 +84,7 @@ export class Usings {
     return await this.routines.run(permits.all, { maxHold }, () => routine(permits));
   }
 
-  /** Checks all options, whether they will matter or not, and that there is anything to begin. */
+  /** Checks all options, whether they will matter or not, and that the Redlock is open. */
   #check({ resources }: LockSpec, { maxHold, within: _, ...acquiring }: UsingOptions) {
     const checked = maxHoldOf({ maxHold });
     checkSignal(acquiring.signal);
@@ -96,14 +96,14 @@ export class Usings {
   }
 
   /**
-   * What a caller shows, if a routine that wants so many locks may run under it; undefined: something is to be acquired.
+   * The locks passed as `within`, if a routine that needs `count` locks may run under them; undefined: acquire others.
    *
-   * A lock that is held no more is an error, where it is one of those that are wanted. What its holder has read under it may
-   * be out of date, and a new lock has a new token, with which that would be written all the same.
+   * A lock that is held no more is an error where it is one of those that the routine needs. What the caller has read
+   * under it may be out of date. A new lock has a new token, and a write with that token would succeed all the same.
    *
    * @throws {LockLostError | LockReleasedError} it is held no more
-   * @throws {UpgradeError} it is read under, and the routine is to have it alone
-   * @throws {TypeError} it is no lock
+   * @throws {UpgradeError} it is a read lock, and the routine needs it alone
+   * @throws {TypeError} it is not a lock
    */
   #shown(
     { resources, target }: LockSpec,
@@ -125,7 +125,7 @@ export class Usings {
     return isEnough ? shown : undefined;
   }
 
-  /** close() came between the locks and the routine, and knew nothing of it. */
+  /** close() came between the acquire and the routine, and has not seen the locks. */
   async #tooLate(locks: readonly Lock[]): Promise<ClosedError> {
     await Promise.all(locks.map((lock) => lock.release()));
     return new ClosedError({ resources: locks[0]?.resources ?? [] });
@@ -138,9 +138,9 @@ function touches(shown: LockKeys, wanted: LockKeys): boolean {
   return wanted.keys.some((key) => keys.has(key));
 }
 
-/** Whether whoever has the one lock needs no other to have what the other one is for. */
+/** Whether the holder of the one lock needs no other to have what the other one is for. */
 function covers(shown: LockKeys, wanted: LockKeys): boolean {
-  // Any permit will do. In a semaphore of another size it is a permit of another one.
+  // Any permit will do. One of a semaphore of another size is a permit of another semaphore.
   if (wanted.size !== undefined) return shown.size?.permits === wanted.size.permits;
   const keys = new Set(shown.keys);
   return wanted.keys.every((key) => keys.has(key));

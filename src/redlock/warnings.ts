@@ -3,7 +3,7 @@ import { platform } from '../base/platform.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Client } from '../wire/client.ts';
 
-/** Tells of nodes that work but weaken what a lock promises. */
+/** Warns of nodes that work but weaken what a lock promises. */
 export function warnOfNodes(
   clients: readonly Client[],
   usesMarker: boolean,
@@ -28,7 +28,7 @@ export function warnOfNodes(
   }
 }
 
-/** A listener that throws does so on its own: it must not break whoever had something to tell. */
+/** Isolates the errors of a listener: they must not break the code that warns. */
 export function isolateErrors(
   listener: (warning: RedlockWarning) => void,
 ): (warning: RedlockWarning) => void {
