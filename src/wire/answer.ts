@@ -3,35 +3,36 @@ import { isCount, isTimeUs, MalformedAnswerError } from './numbers.ts';
 import { failed, type Operation, type Waiter } from './operation.ts';
 
 /*
- * What a server answers is only made use of when all of it is in its script's form: something else may answer in its
- * place (a proxy, a transaction, a driver's transformer), and a number that is none would spoil tokens and clocks for good.
+ * The library makes use of a server's answer only when all of it is in its script's form. Something else may answer in
+ * the server's place (a proxy, a transaction, a driver's transformer), and a malformed number would spoil tokens and
+ * clocks for good.
  */
 
 /**
  * Checks the whole answer to a call of the batch script, see `lua/batch.lua`.
  *
- * @param carriers what was asked, in the order in which it was sent
+ * @param pending the operations of the call, in the order in which they were sent
  * @param isTimed whether the server was to tell its TIME
  * @returns its elements: the TIME, or 0, and then one for each operation
  * @throws {MalformedAnswerError} it is not in the script's form
  */
 export function checkAnswer(
   answer: unknown,
-  carriers: readonly { readonly operation: Operation }[],
+  pending: readonly { readonly operation: Operation }[],
   isTimed: boolean,
 ): readonly unknown[] {
-  if (!Array.isArray(answer) || answer.length !== carriers.length + 1) throw new MalformedAnswerError(answer);
+  if (!Array.isArray(answer) || answer.length !== pending.length + 1) throw new MalformedAnswerError(answer);
   const elements: readonly unknown[] = answer;
   if (isTimed ? !isTimeUs(elements[0]) : elements[0] !== 0) throw new MalformedAnswerError(answer);
   let place = 0;
-  for (const { operation } of carriers) {
+  for (const { operation } of pending) {
     place += 1;
     if (!isReplyTo(operation, elements[place])) throw new MalformedAnswerError(elements[place]);
   }
   return elements;
 }
 
-/** Whether an element is one of those that the operation is answered with; `lua/prelude.lua` names the codes. */
+/** Whether an element is a possible reply to the operation; `lua/prelude.lua` names the codes. */
 function isReplyTo(operation: Operation, element: unknown): boolean {
   const { kind } = operation;
   if (typeof element === 'number')
@@ -73,7 +74,7 @@ function isReplyTo(operation: Operation, element: unknown): boolean {
   }
 }
 
-/** Whether a number is what may be granted: a token where there is one. */
+/** Whether a number is a possible grant: a token where there is one. */
 function isGranted(operation: Operation, counter: unknown): boolean {
   const { kind, fences } = operation;
   const hasToken = kind === 'confirm' || ((kind === 'acquire' || kind === 'extend') && fences.length > 0);
@@ -112,7 +113,7 @@ const decoders: Readonly<Record<number, (fields: readonly unknown[]) => Reply>> 
   9: ([, ...pairs]) => ({ outcome: 'granted', counter: pairs.length / 2, waiters: waitersIn(pairs) }),
 };
 
-/** A member with a score that is no time was entered by something else. */
+/** A member whose score is not a time was entered by something else. */
 function waitersIn(pairs: readonly unknown[]): readonly Waiter[] {
   const waiters: Waiter[] = [];
   for (let at = 0; at + 1 < pairs.length; at += 2) {
@@ -122,13 +123,10 @@ function waitersIn(pairs: readonly unknown[]): readonly Waiter[] {
   return waiters;
 }
 
-/** What most releases are answered. */
+/** The reply to most releases. */
 const DONE: Reply = { outcome: 'granted', counter: 1 };
 
-/**
- * Turns one element of the script's answer, which has been checked, into a reply. A number alone is the counter of what
- * was granted.
- */
+/** Turns one checked element of the script's answer into a reply. A number alone is the counter of a grant. */
 export function decode(answer: unknown): Reply {
   if (answer === 1) return DONE;
   if (typeof answer === 'number') return { outcome: 'granted', counter: answer };

@@ -1,19 +1,19 @@
 import { type Acquire, encode, keysOf, type Operation, type Release } from './operation.ts';
 
-/** Whatever has to do with one operation. */
+/** Anything that carries one operation. */
 interface PendingOperation {
   readonly operation: Operation;
 }
 
-/** What the script reads beside the header, see `lua/batch.lua`. */
+/** The operations' keys and arguments, which follow the header, see `lua/batch.lua`. */
 export interface EncodedOperations {
   readonly keys: string[];
   readonly args: (string | number)[];
 }
 
 /**
- * The order in which operations are sent that were asked for in this one: releases go first, together, but for those of
- * a key that something before them is about. What is done with a key so stays in its order.
+ * The order in which operations are sent. Releases go first, together, unless an earlier operation touches the same
+ * key: the operations on one key keep their order.
  */
 export function inSendingOrder<Item extends PendingOperation>(items: readonly Item[]): readonly Item[] {
   if (items.length === 1) return items;
@@ -34,9 +34,10 @@ export function inSendingOrder<Item extends PendingOperation>(items: readonly It
 }
 
 /**
- * Adds operations to a call, in this order: what most calls are about as runs, see `lua/runs.lua`, the others one by one.
+ * Adds operations to a call, in this order. Plain acquires and releases go as batches, see `lua/fast-acquires.lua` and
+ * `lua/fast-releases.lua`, the others one by one.
  *
- * @param isHeard whether a waiter would hear this node's calls; if not, it must not be called
+ * @param isHeard whether this process hears the node's notifications; if not, the node must not enter its waiters
  */
 export function encodeAll(
   pending: readonly PendingOperation[],
@@ -80,7 +81,7 @@ function encodeAcquires(acquires: readonly Acquire[], { keys, args }: EncodedOpe
   for (const { queues } of acquires) keys.push(queues[0] ?? '');
 }
 
-/** The plain releases from a place on, no key twice. */
+/** The plain releases from a place on, up to the first repeated key. */
 function releasesFrom(operations: readonly Operation[], start: number): readonly Release[] {
   const releases: Release[] = [];
   const keys = new Set<string>();
@@ -93,7 +94,7 @@ function releasesFrom(operations: readonly Operation[], start: number): readonly
   return releases;
 }
 
-/** The plain acquires from a place on that have their terms in common. */
+/** The plain acquires from a place on, as long as they have the same ttl and fencing. */
 function acquiresFrom(operations: readonly Operation[], start: number, isHeard: boolean): readonly Acquire[] {
   const acquires: Acquire[] = [];
   for (let at = start; at < operations.length; at += 1) {
@@ -110,7 +111,7 @@ function isPlainRelease(operation: Operation): operation is Release {
   return operation.kind === 'release' && operation.keys.length === 1 && operation.sharers === undefined;
 }
 
-/** Of one key, and nobody waits if it is refused. */
+/** Whether it is about one key and its caller does not wait if it is refused. */
 function isPlainAcquire(operation: Operation, isHeard: boolean): operation is Acquire {
   return (
     operation.kind === 'acquire' &&

@@ -1,4 +1,4 @@
-/** How a client stands with its server. */
+/** The state of a client's connection to its server. */
 export type ConnectionState =
   /** The first connection is being made. */
   | 'connecting'
@@ -9,25 +9,25 @@ export type ConnectionState =
   /** The client was ended and will not connect again. */
   | 'ended';
 
-/** What becomes of a subscription. */
+/** The events of a subscription. */
 export interface SubscriptionEvents {
-  /** The server has it: what is published from now on is heard. Again after every loss. */
+  /** The server has confirmed it: messages that are published from now on arrive. Comes again after every loss. */
   subscribed(): void;
-  /** Something was published. */
+  /** A message was published. */
   heard(message: string): void;
-  /** What is published from now on is not heard, until it is subscribed again. */
+  /** Messages that are published from now on do not arrive, until it is subscribed again. */
   lost(): void;
 }
 
-/** Hears what is published on one channel, as long as there is a connection; made anew on every new one. */
+/** A subscription to one channel. The client makes it anew on every new connection. */
 export interface Subscription {
   /** Ends it; no event comes after that. Does not wait. */
   close(): void;
 }
 
 /**
- * The port a Redis client fills: all that the library needs of one. Adapters for drivers implement it, and so
- * does a simulated node.
+ * The port to a Redis client: all that the library needs of one. Adapters for drivers implement it, and so does a
+ * simulated node.
  *
  * Commands must reach the server in the order they were sent, as long as one connection lasts.
  */
@@ -37,15 +37,15 @@ export interface Client {
   readonly state: ConnectionState;
   /** Why the state is not `ready`, as far as it is known. Never holds a password. */
   readonly stateReason: string;
-  /** Calls `listener` after every change of `state`, and on every new connection. Returns how to stop. */
+  /** Calls `listener` after every change of `state`, and on every new connection. Returns a function that stops it. */
   onStateChange(listener: () => void): () => void;
   /** EVALSHA. Rejects with the server's error, or when the connection is lost. May never settle. */
   evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
   /** EVAL, for a server that does not have the script yet. */
   eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
   /**
-   * SUBSCRIBE, on this connection where the protocol allows it (RESP3) and else on one of its own. Undefined where what
-   * is published can't be heard reliably: in a Redis Cluster.
+   * SUBSCRIBE, on this connection where the protocol allows it (RESP3) and else on one of its own. Undefined in a Redis
+   * Cluster, where notifications are not reliable.
    */
   subscribe(channel: string, events: SubscriptionEvents): Subscription | undefined;
   /** Whether the node is a Redis Cluster: several servers, each with some of the keys and its own TIME. */

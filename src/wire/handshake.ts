@@ -1,8 +1,8 @@
 import { isTimeUs, MalformedAnswerError } from './numbers.ts';
 
-/** What the marker script answers, see `lua/marker.lua`. */
-export interface LookAnswer {
-  /** 0 where the server does not tell it: then it is among what it lacks. */
+/** The answer of the marker script, see `lua/marker.lua`. */
+export interface HandshakeAnswer {
+  /** 0 where the server does not tell it: TIME is among `lacks` then. */
   readonly timeUs: number;
   readonly runId: string;
   readonly role: string;
@@ -11,7 +11,7 @@ export interface LookAnswer {
   readonly maxMemory: number;
   readonly evictionPolicy: string;
   readonly mode: string;
-  /** Empty, or the server's version, and then commands that failed, each followed by what it failed with. */
+  /** Empty, or the server's version, and then commands that failed, each followed by its error. */
   readonly lacks: readonly string[];
 }
 
@@ -22,7 +22,7 @@ const FIELDS = 9;
  *
  * @throws {MalformedAnswerError} it is not in the script's form
  */
-export function readHandshake(answer: unknown): LookAnswer {
+export function readHandshake(answer: unknown): HandshakeAnswer {
   if (!Array.isArray(answer) || answer.length !== FIELDS) throw new MalformedAnswerError(answer);
   const [timeUs, runId, role, marker, written, maxMemory, evictionPolicy, mode, lacks] =
     answer as readonly unknown[];

@@ -1,7 +1,7 @@
 import type { Command } from 'ioredis';
 import { encodeEvalsha } from './resp.ts';
 
-/** Sends EVALSHA in bytes that were made here. */
+/** Sends EVALSHA in bytes that the library encoded. */
 export type SendEvalsha = (
   sha1: string,
   keys: readonly string[],
@@ -17,7 +17,7 @@ type EvalshaClass = new (
 /** One for each copy of the driver that a program has. */
 const classes = new WeakMap<typeof Command, EvalshaClass>();
 
-/** EVALSHA, put together already. The driver is told no more of its arguments than it needs. */
+/** An EVALSHA that is encoded already. The driver learns no more of its arguments than it needs. */
 function evalshaFor(Base: typeof Command): EvalshaClass {
   const known = classes.get(Base);
   if (known !== undefined) return known;
@@ -37,7 +37,7 @@ function evalshaFor(Base: typeof Command): EvalshaClass {
   return Evalsha;
 }
 
-/** What is needed of an ioredis client, version 5 or 6. */
+/** The part of an ioredis client, version 5 or 6, that sends commands. */
 interface Sender {
   readonly isCluster: boolean;
   sendCommand?(command: never): unknown;
@@ -45,9 +45,9 @@ interface Sender {
 }
 
 /**
- * A way to send EVALSHA that costs a fraction of the driver's own, which looks at each argument several times: a `Command`,
- * handed to `sendCommand`, as the driver documents it. Undefined for a `Cluster`, which has to know the keys, and for what
- * only behaves like the driver: use its `evalsha`.
+ * A way to send EVALSHA that costs a fraction of the driver's own, which looks at each argument several times. It hands
+ * a `Command` to `sendCommand`, as the driver documents it. Undefined for a `Cluster`, which has to know the keys, and
+ * for a client that only behaves like the driver: use its `evalsha`.
  *
  * @param client one of the library's own, which does nothing with a command but to write it
  */
@@ -60,8 +60,8 @@ export function evalshaSenderOf(client: Sender): SendEvalsha | undefined {
 }
 
 /**
- * The class of the commands that a client sends: that of its own copy of the driver, of which a program may have several.
- * None is sent for it.
+ * The class of the commands that a client sends. It comes from the client's own copy of the driver, of which a program
+ * may have several. Nothing is sent to find it.
  */
 function commandOf(client: Sender): typeof Command | undefined {
   if (typeof client.sendCommand !== 'function') return undefined;

@@ -1,7 +1,10 @@
 import { describe, messageOf } from '../base/describe.ts';
 import { type DriverOptions, missingOption, ownClusterOptions, ownRedisOptions } from './ioredis-options.ts';
 
-/** What an ioredis client, version 5 or 6, `Redis` or `Cluster`, has in common as far as a program's own is used. */
+/**
+ * What `Redis` and `Cluster` of ioredis, version 5 or 6, have in common, as far as the library uses a program's own
+ * client.
+ */
 export interface IoredisClient {
   readonly status: string;
   readonly isCluster: boolean;
@@ -25,7 +28,7 @@ export interface OwnClient {
 
 const METHODS: readonly (keyof OwnClient)[] = ['evalsha', 'eval', 'on', 'off', 'connect', 'disconnect'];
 
-/** Whether something is an ioredis client, be it that it can't be duplicated. */
+/** Whether something is an ioredis client, even one that can't be duplicated. */
 export function isIoredisClient(candidate: unknown): candidate is IoredisClient & OwnClient {
   if (typeof candidate !== 'object' || candidate === null) return false;
   const client = candidate as Partial<Record<keyof OwnClient, unknown>>;
@@ -37,12 +40,12 @@ export function isIoredisClient(candidate: unknown): candidate is IoredisClient 
   );
 }
 
-/** Why a client can't be duplicated. */
+/** Says why a client can't be duplicated. */
 export class DuplicateError extends Error {}
 
 /**
- * A client of the library's own that connects as the program's does. Nothing is sent on the program's, nothing listens to
- * it, and whatever becomes of it does not matter.
+ * A client of the library's own that connects as the program's does. The library sends nothing on the program's client
+ * and does not listen to it, so the program may do with it as it likes.
  *
  * @throws {DuplicateError} there is none; then nothing is left open
  */
@@ -57,7 +60,7 @@ export function duplicateOf(client: IoredisClient): OwnClient {
   }
   const missing = missingOption(wanted, own.options as DriverOptions);
   if (missing === undefined) return own;
-  // Without a listener the driver would print that this ends it.
+  // Without a listener the driver would print the error that this end causes.
   own.on('error', () => undefined);
   own.disconnect();
   throw new DuplicateError(`its duplicate() does not take over the option ${missing}`);

@@ -7,7 +7,7 @@ function retryStrategy(attempt: number): number {
   return Math.min(25 * 2 ** Math.min(attempt, 10), LONGEST_RECONNECT_MS);
 }
 
-/** What the driver does with one connection. Nothing is sent twice, and no command waits for another connection. */
+/** One connection: nothing is sent twice, and no command waits for another connection. */
 const SAFE_CONNECTION = {
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
@@ -18,19 +18,21 @@ const SAFE_CONNECTION = {
 } as const;
 
 /**
- * The driver options a lock needs: a command is sent now or fails now. Nothing is queued for later, nothing is
- * sent twice, and a connection that was lost, or died without a word, is made anew for ever, soon.
+ * The driver options a lock needs: a command is sent now or fails now. Nothing is queued for later, nothing is sent
+ * twice, and the driver replaces a connection that was lost, or died without a word, soon and without end.
  */
 export const SAFE_OPTIONS = {
   ...SAFE_CONNECTION,
-  // The driver's own check needs INFO. A node is looked at on each connection anyway, and waits for one that is loading.
+  // The driver's own check needs INFO. The library's handshake on each connection waits for a server that is loading.
   enableReadyCheck: false,
   enableOfflineQueue: false,
   autoResubscribe: false,
   retryStrategy,
 } as const;
 
-/** What a program may have its own client do with commands and answers, and a lock must not have done with its own. */
+/**
+ * Settings by which a program may change its client's commands and answers. The library's own client has none of them.
+ */
 const PLAIN_COMMANDS = {
   keyPrefix: '',
   enableAutoPipelining: false,
@@ -48,12 +50,12 @@ const PLAIN_CONNECTION = {
   reconnectOnError: null,
 } as const;
 
-/** By the name of the option. */
+/** Driver options, by name. */
 export type DriverOptions = Readonly<Record<string, unknown>>;
 
 /**
- * The options of a connection of the library's own that leads where a program's `Redis` leads. Those that say how to
- * connect stay the program's: address, TLS, user, password, sentinels.
+ * The options of a connection of the library's own to the server of a program's `Redis`. Those that say how to connect
+ * stay the program's: address, TLS, user, password, sentinels.
  *
  * @param db the database that the program's client was made for, whichever it has selected since
  */
@@ -64,7 +66,7 @@ export function ownRedisOptions(db: number): DriverOptions {
     db,
     lazyConnect: false,
     readOnly: false,
-    // With RESP3 a connection can listen as well. The driver asks for RESP2 where a server does not have it.
+    // With RESP3 a connection can subscribe as well. The driver asks for RESP2 where a server does not have it.
     protocol: 3,
     // Without one the driver gives up when no sentinel answers.
     sentinelRetryStrategy: retryStrategy,
@@ -76,12 +78,13 @@ export function ownRedisOptions(db: number): DriverOptions {
 export function ownClusterOptions(): DriverOptions {
   return {
     ...PLAIN_COMMANDS,
-    // For a server of the Cluster that is being connected to. Without a Cluster, nothing is sent at all.
+    // For a server of the Cluster that is being connected to. Without a Cluster, `evalsha` fails before anything is
+    // sent.
     enableOfflineQueue: true,
     lazyConnect: false,
     clusterRetryStrategy: retryStrategy,
     scaleReads: 'master',
-    // A command of which a connection does not tell what became of it is not sent again.
+    // A command whose outcome a connection does not tell is not sent again.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
     retryDelayOnMoved: 0,
@@ -94,10 +97,10 @@ export function ownClusterOptions(): DriverOptions {
 
 const NONE: readonly never[] = [];
 
-/** A cluster that is being rearranged is asked again after so long. The driver knows no way to leave it at that. */
+/** The pause before a cluster that is being rearranged is asked again. The driver can't be told not to ask again. */
 const SHORTEST_DELAY_MS = 10;
 
-/** An option of those asked for that a client does not have. Undefined: it has all of them. */
+/** The first of the wanted options that a client does not have. Undefined: it has all of them. */
 export function missingOption(wanted: DriverOptions, options: DriverOptions): string | undefined {
   for (const [name, value] of Object.entries(wanted)) {
     const actual = options[name];
@@ -106,7 +109,7 @@ export function missingOption(wanted: DriverOptions, options: DriverOptions): st
       (isRecord(value) && isRecord(actual) && missingOption(value, actual) === undefined)
     )
       continue;
-    // A copy of what is empty, or unset.
+    // One may be a copy of an empty object, or be unset.
     if (isEmpty(value) && isEmpty(actual)) continue;
     return name;
   }

@@ -1,14 +1,14 @@
-/** What is needed of an ioredis client, version 5 or 6. */
+/** The part of an ioredis client, version 5 or 6, that connects. */
 interface Connecting {
   readonly options: object;
   on(event: string, listener: (error: Error) => void): unknown;
 }
 
 /**
- * Has a client go on with RESP2 where RESP3 can't be had. The driver does that by itself for a server that does not know
- * RESP3, but not for one that forbids HELLO, nor for what stands before a server and hangs up on it.
+ * Has a client go on with RESP2 where RESP3 is not to be had. The driver does that by itself for a server that does not
+ * know RESP3, but not for one that forbids HELLO, nor for a proxy that hangs up on it.
  *
- * @param speaksOldProtocol whether the program's own client speaks RESP2 there: then it is tried whatever goes wrong first
+ * @param speaksOldProtocol whether the program's own client speaks RESP2 there: then it is tried whatever fails first
  */
 export function fallBackToOldProtocol(client: Connecting, speaksOldProtocol: boolean): void {
   const options = client.options as { protocol?: number };

@@ -1,6 +1,6 @@
 import { messageOf, onOneLine } from '../base/describe.ts';
 
-/** What the options of an ioredis client tell of its connection; those of a Cluster's nodes are in `redisOptions`. */
+/** The options of an ioredis client that describe its connection; those of a Cluster's nodes are in `redisOptions`. */
 export interface ConnectionOptions {
   readonly tls?: unknown;
   readonly password?: unknown;
@@ -12,19 +12,19 @@ const SPEAKS_NO_TLS = 'if the port has no TLS, connect with redis://';
 const SPEAKS_TLS = 'if the port expects TLS, connect with rediss://';
 const IS_FULL = 'a server that has its maxclients hangs up, too';
 
-/** What OpenSSL says of an answer that is no TLS. */
+/** The errors of OpenSSL for an answer that is not TLS. */
 const NO_TLS = /wrong version number|packet length too long|http request|unsupported protocol/i;
 
-/** What the driver says of an answer that is no Redis's, with the first character of it. */
+/** The driver's error for an answer that is not Redis's, with its first character. */
 const NO_REDIS = /^(?:Unknown RESP type|Protocol error)/;
 
-/** The first byte of TLS's own word that it did not understand, as the driver tells it. */
+/** The first byte of a TLS alert, as the driver prints it: the server did not understand the client. */
 const TLS_ALERT = /\\u0015|\b21\b/;
 
-/** What the driver says of a connection that is lost, whatever the cause. */
+/** The driver's errors for a lost connection, whatever the cause. */
 const CONSEQUENCE = /^(?:Stream isn't writeable|Connection is closed)/;
 
-/** Knows why an ioredis client has no connection: what went wrong last, until there is one that works. */
+/** Knows why an ioredis client has no connection: it keeps the last error until a connection works. */
 export class IoredisReason {
   readonly #hasTls: boolean;
   readonly #secrets: readonly string[];
@@ -51,7 +51,7 @@ export class IoredisReason {
     this.#isErrorOld = false;
   }
 
-  /** Another connection is being made; what went wrong with the last one is all that is known until it fails, too. */
+  /** Another connection is being made. Until it fails too, the last connection's error is all that is known. */
   connecting(): void {
     this.#isErrorOld = true;
   }
@@ -82,7 +82,7 @@ export class IoredisReason {
     return `there is no connection yet${this.#hasTls ? `; ${SPEAKS_NO_TLS}` : ''}`;
   }
 
-  /** A text without what must not be in a log. */
+  /** The text without anything that must not be in a log. */
   clean(text: string): string {
     let cleaned = onOneLine(text);
     for (const secret of this.#secrets) cleaned = cleaned.replaceAll(secret, '***');
@@ -103,8 +103,8 @@ export class IoredisReason {
 }
 
 /**
- * What an error of the connection says. Without the address, which is the node's and told beside it, several nodes say the
- * same.
+ * The text of a connection's error, without the address. The message names the node beside it, so that several nodes
+ * with the same error have the same text.
  */
 function textOf(error: unknown): string {
   const { code, syscall, reason } = Object(error) as { code?: unknown; syscall?: unknown; reason?: unknown };

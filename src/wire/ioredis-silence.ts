@@ -1,19 +1,19 @@
 import { SystemClock, type Timer } from '../base/clock.ts';
 
 /**
- * How long a connection may leave a command without hearing anything; then the driver takes it for dead and makes a new
- * one. The kernel would take a quarter of an hour. Longer than a healthy server is busy with one thing.
+ * How long a connection may leave a command without any answer; then the driver takes it for dead and makes a new one.
+ * The kernel would take a quarter of an hour. Longer than a healthy server is busy with one command.
  */
 export const SOCKET_TIMEOUT_MS = 10_000;
 
-/** What is needed of an ioredis client, version 5 or 6. */
+/** The part of an ioredis client, version 5 or 6, that closes. */
 interface Closing {
   on(event: 'close', listener: () => void): unknown;
 }
 
 /**
- * Ends the wait for an answer with the connection that it was for. ioredis 5 goes on with it, then ends the next
- * connection, with which nothing is wrong, and meanwhile keeps the process from ending.
+ * Ends the wait for an answer together with its connection. ioredis 5 goes on waiting, then ends the next connection,
+ * which is healthy, and meanwhile keeps the process from ending.
  */
 export function endSilenceWithConnection(client: Closing): void {
   client.on('close', () => {
@@ -23,7 +23,7 @@ export function endSilenceWithConnection(client: Closing): void {
   });
 }
 
-/** What is needed of one that connects again. */
+/** The part of an ioredis client that connects again. */
 interface Reconnecting {
   readonly status: string;
   on(event: 'reconnecting', listener: () => void): unknown;
@@ -34,8 +34,7 @@ interface Reconnecting {
 const OVERDUE_MS = 1_000;
 
 /**
- * Connects again where the driver does not come to it: it waits for that on a timer that may be a fake one, which somebody
- * else moves, or takes away.
+ * Connects again where the driver's own timer does not fire: that may be a fake one, which a test moves, or takes away.
  */
 export function reconnectInRealTime(client: Reconnecting): void {
   const clock = new SystemClock();
@@ -43,7 +42,7 @@ export function reconnectInRealTime(client: Reconnecting): void {
   const connect = () => {
     if (client.status !== 'reconnecting') return;
     client.connect().catch(() => {
-      // Its state tells.
+      // The client's state tells the outcome.
     });
   };
   client.on('reconnecting', () => {
@@ -52,7 +51,10 @@ export function reconnectInRealTime(client: Reconnecting): void {
   });
 }
 
-/** The driver takes the timers that are there when it needs one. Fake ones may have come, or gone, since. */
+/**
+ * The driver takes the timer functions that exist when it needs one. A test may have installed or removed fake ones
+ * since.
+ */
 function endTimer(timer: NodeJS.Timeout | undefined): void {
   if (typeof timer?.close === 'function') timer.close();
   else clearTimeout(timer);

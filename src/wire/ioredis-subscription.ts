@@ -1,7 +1,7 @@
 import type { Subscription, SubscriptionEvents } from './client.ts';
 import { endSilenceWithConnection, reconnectInRealTime } from './ioredis-silence.ts';
 
-/** What a subscription needs of an ioredis client, version 5 or 6. */
+/** The part of an ioredis client, version 5 or 6, that subscribes. */
 export interface Subscribable {
   readonly status: string;
   on(event: string, listener: (...args: string[]) => void): unknown;
@@ -26,8 +26,8 @@ const LISTENER_OPTIONS = {
 };
 
 /**
- * Hears a channel on an ioredis client's own connection, where that speaks RESP3, and on another connection to the same
- * server where it does not: there, a connection that has subscribed takes no other commands.
+ * Subscribes to a channel on an ioredis client's own connection, where that speaks RESP3. Elsewhere it opens another
+ * connection to the same server: with RESP2, a connection that has subscribed takes no other commands.
  */
 export class IoredisSubscription implements Subscription {
   readonly #client: Subscribable;
@@ -70,7 +70,7 @@ export class IoredisSubscription implements Subscription {
       return;
     }
     const connection = this.#own ?? this.#client;
-    // The main client's return says nothing of a connection of its own.
+    // Where the subscription has a connection of its own, the main client's return says nothing.
     if (connection.status !== 'ready') return;
     this.#stopHearing(connection);
     connection.on('message', this.#message);
@@ -98,11 +98,11 @@ export class IoredisSubscription implements Subscription {
   }
 }
 
-/** The protocol that was agreed on with the server; unknown to ioredis 5, which speaks RESP2 only. */
+/** The protocol that client and server agreed on; unknown to ioredis 5, which speaks RESP2 only. */
 function protocolOf(client: object): unknown {
   const { condition } = client as { readonly condition?: { readonly protocol?: unknown } | null };
   return condition?.protocol;
 }
 
-/** Whatever fails shows in what is heard. */
+/** A failure shows in the subscription's own events. */
 function ignore(): void {}

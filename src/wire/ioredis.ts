@@ -10,17 +10,17 @@ import { type ConnectionOptions, IoredisReason } from './ioredis-reason.ts';
 import { endSilenceWithConnection, reconnectInRealTime } from './ioredis-silence.ts';
 import { IoredisSubscription, type Subscribable } from './ioredis-subscription.ts';
 
-/** What a URL must not set in its query: the driver would prefer it. */
+/** Options that a URL must not set in its query: the driver would prefer them. */
 export const SAFE_OPTION_NAMES: readonly string[] = Object.keys(SAFE_OPTIONS);
 
 /** Connects to one node with safe driver options. */
 export function connectByUrl(url: URL): Client {
-  // A URL's own spelling of itself: of `REDISS://` the driver makes a connection without TLS.
+  // `href` is the URL's normal form: of `REDISS://` the driver makes a connection without TLS.
   return clientOver(new Redis(url.href, SAFE_OPTIONS));
 }
 
 /**
- * Connects to where the program's client does.
+ * Connects to the server of a program's client.
  *
  * @throws {DuplicateError} it can't be duplicated
  */
@@ -29,7 +29,9 @@ export function connectAs(client: IoredisClient): Client {
   return clientOver(duplicateOf(client), protocol === 2);
 }
 
-/** @param speaksOldProtocol whether what it connects to is known to know RESP2, and may not know how to refuse RESP3 */
+/**
+ * @param speaksOldProtocol whether the server is known to speak RESP2, and may not know how to refuse RESP3
+ */
 export function clientOver(own: OwnClient, speaksOldProtocol = false): Client {
   if (!own.isCluster) fallBackToOldProtocol(own, speaksOldProtocol);
   endSilenceWithConnection(own);
@@ -47,7 +49,7 @@ interface KnownOptions extends ConnectionOptions {
   readonly protocol?: number;
 }
 
-/** Where a client connects to: `host:port`, a socket's path, or the name of what finds it. */
+/** The address of a client: `host:port`, a socket's path, or the name under which sentinels know it. */
 export function addressOf(client: Pick<IoredisClient, 'options' | 'isCluster'>): string {
   const { path, host, port, sentinels, name } = client.options as KnownOptions;
   if (client.isCluster) return `cluster ${firstStartupNode(client)}`;
@@ -70,7 +72,7 @@ function firstStartupNode(client: object): string {
   return typeof node === 'string' ? withoutCredentials(node) : 'of unknown address';
 }
 
-/** A URL, or `host:port`, as far as it is an address. */
+/** A URL, or `host:port`, reduced to its address. */
 function withoutCredentials(text: string): string {
   if (!URL.canParse(text) || !text.includes('://')) return text.slice(text.lastIndexOf('@') + 1);
   const { hostname, port } = new URL(text);
@@ -147,7 +149,7 @@ class IoredisAdapter implements Client {
   }
 
   subscribe(channel: string, events: SubscriptionEvents): Subscription | undefined {
-    // PUBLISH does not tell how many in all of a Cluster have heard it.
+    // In a Cluster, PUBLISH does not tell how many subscribers have heard it.
     if (this.isCluster) return undefined;
     return new IoredisSubscription(this.#client as OwnClient & Subscribable, channel, events);
   }
@@ -169,7 +171,7 @@ class IoredisAdapter implements Client {
 
   #noteError(error: Error): void {
     this.#reason.failed(error);
-    // What is told of a connection that is lost already is now more exact.
+    // The reason for a connection that is lost already is now more exact.
     if (this.state !== 'ready') this.#tell();
   }
 
@@ -177,7 +179,7 @@ class IoredisAdapter implements Client {
     for (const listener of this.#listeners) listener();
   }
 
-  /** A Cluster that is not there would have what it is sent wait until it is. */
+  /** A Cluster without a connection would queue commands until it has one. */
   #refusal(): Promise<never> | undefined {
     if (!this.isCluster || this.#client.status === 'ready') return undefined;
     return Promise.reject(new Error(this.stateReason));
@@ -190,8 +192,8 @@ class IoredisAdapter implements Client {
   }
 
   /**
-   * Selects the client's database once more on every connection: when the driver's own SELECT fails it only emits an
-   * error, and goes on in database 0, where nobody else's lock is seen.
+   * Selects the client's database once more on every connection. When the driver's own SELECT fails, the driver only
+   * emits an error and goes on in database 0, where the locks of other programs are not seen.
    */
   #select(db: number, changed: () => void): void {
     const { select } = this.#client as { select?(db: number): Promise<unknown> };

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * The text of a Lua script beside this file. In the package another module is in the place of this one, see
- * `scripts/build.mjs`: it has the texts in it, since no file is beside a program that a bundler has put together.
+ * The text of a Lua script beside this file. In the package another module replaces this one, see `scripts/build.mjs`:
+ * it contains the texts, since a bundled program has no files beside it.
  */
 export function textOf(name: string): string {
   return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');

@@ -1,22 +1,19 @@
 import { inspect } from 'node:util';
 
-/**
- * No TIME of a node is later, in microseconds: the year 2223. From there on, doubles would not be exact for what is added
- * to it.
- */
+/** No TIME of a node is later, in microseconds: the year 2223. Beyond it, doubles would not hold sums exactly. */
 const LATEST_TIME_US = 8e15;
 
-/** A whole number that is exact. */
+/** Whether a value is a whole number that a double holds exactly. */
 export function isCount(value: unknown, least = 0): value is number {
   return Number.isSafeInteger(value) && (value as number) >= least;
 }
 
-/** A server's TIME in microseconds. */
+/** Whether a value is a server's TIME in microseconds. */
 export function isTimeUs(value: unknown): value is number {
   return isCount(value, 1) && value <= LATEST_TIME_US;
 }
 
-/** An answer that can't be made use of. */
+/** An answer that the library can't make use of. */
 export class MalformedAnswerError extends Error {
   constructor(answer: unknown) {
     super(`an answer that is none of the script's: ${inspect(answer, SHORT)}`);
@@ -31,9 +28,9 @@ const SHORT = {
 } as const;
 
 /**
- * Checks the numbers that a call has beside its operations.
+ * Checks the numbers of a call's header.
  *
- * @throws {RangeError} one is no whole number, or out of range
+ * @throws {RangeError} one is not a whole number, or out of range
  */
 export function checkNumbers(numbers: readonly (string | number)[]): void {
   for (const number of numbers) {

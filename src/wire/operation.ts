@@ -6,15 +6,15 @@ export interface LockKeys {
   readonly keys: readonly string[];
   /** The fence counters that belong to `keys`, in the same order; empty for a lock without fencing. */
   readonly fences: readonly string[];
-  /** The queues of those who wait for `keys`, in the same order. They exist only while somebody waits. */
+  /** The queues of the waiters for `keys`, in the same order. A queue exists only while a waiter is in it. */
   readonly queues: readonly string[];
-  /** Of a lock that is shared: the set of those who share the one key. Undefined: it is held alone. */
+  /** Of a shared lock: the set of the values that share the one key. Undefined: it is an exclusive lock. */
   readonly sharers?: string | undefined;
-  /** Where the one key is a slot of a semaphore: how many it has. */
+  /** Where the one key is a slot of a semaphore: the number of its slots. */
   readonly size?: SemaphoreSize | undefined;
 }
 
-/** How many slots a semaphore has, as nodes know it. */
+/** The number of a semaphore's slots, as nodes know it. */
 interface SemaphoreSize {
   readonly key: string;
   readonly permits: number;
@@ -26,11 +26,11 @@ interface SemaphoreSize {
  */
 export const TOKENS_A_LEASE = 8;
 
-/** Somebody who waits for a lock, as the nodes know them. */
+/** A waiter, as the nodes know it. */
 export interface Waiter {
-  /** `<process>.<contender>`, see `lua/queue.lua`. */
+  /** `<process>.<waiter>`, see `lua/queue.lua`. */
   readonly member: string;
-  /** When it asked: microseconds of the nodes' time. Who asked first is called first. */
+  /** When its caller called `acquire`: microseconds of the nodes' time. A node notifies the earliest first. */
   readonly since: number;
 }
 
@@ -40,7 +40,10 @@ export interface Acquire extends LockKeys {
   readonly ttl: number;
   /** The proposed token, microseconds. */
   readonly proposal: number;
-  /** Who waits if this is refused; undefined: nobody does. A node whose calls are not heard is not told. */
+  /**
+   * The waiter that enters the queue if this is refused; undefined: none does. It is left out for a node whose
+   * notifications do not reach this process.
+   */
   readonly waiter?: Waiter | undefined;
   /** Of a share: a lock value of this process whose key this attempt takes over. */
   readonly previous?: string | undefined;
@@ -82,10 +85,10 @@ interface Waiting extends LockKeys {
   readonly kind: 'waiting';
 }
 
-/** What a quorum asks of one node. */
+/** What a quorum asks of one node, in one of its forms. */
 export type Operation = Acquire | Confirm | Extend | Release | Inspect | Enter | Leave | Waiting;
 
-/** Whether a node's marker has a say in it. */
+/** Whether the node's marker decides if it answers. */
 export function isVote({ kind }: Operation): boolean {
   return kind === 'acquire' || kind === 'confirm' || kind === 'extend' || kind === 'inspect';
 }
@@ -96,7 +99,7 @@ export function isTaking(operation: Operation): operation is Acquire | Confirm |
   return kind === 'acquire' || kind === 'confirm' || kind === 'extend';
 }
 
-/** Whether it matters to it what time it is at the node. */
+/** Whether its outcome depends on the node's TIME. */
 export function isTimed(operation: Operation): boolean {
   return isVote(operation) || operation.kind === 'enter';
 }
@@ -129,7 +132,7 @@ export function keysOf(operation: Operation): readonly string[] {
   }
 }
 
-/** Whether it is about having a lock, and so another one where that is shared. */
+/** Whether it takes, confirms, extends or releases a lock: on a shared lock it is another operation then. */
 function isOfLock({ kind }: Operation): boolean {
   return kind === 'acquire' || kind === 'confirm' || kind === 'extend' || kind === 'release';
 }
@@ -137,7 +140,7 @@ function isOfLock({ kind }: Operation): boolean {
 /**
  * The arguments of one operation, see `lua/batch.lua`.
  *
- * @param isHeard whether a waiter would hear this node's calls; if not, it must not be called
+ * @param isHeard whether this process hears the node's notifications; if not, the node must not enter its waiters
  */
 export function encode(operation: Operation, isHeard: boolean): readonly (string | number)[] {
   const { kind, keys } = operation;
@@ -145,7 +148,7 @@ export function encode(operation: Operation, isHeard: boolean): readonly (string
     case 'acquire': {
       const { value, ttl, waiter, previous, sharers, size } = operation;
       const number = ifFenced(operation, operation.proposal);
-      const { member, since } = isHeard && waiter !== undefined ? waiter : NOBODY;
+      const { member, since } = isHeard && waiter !== undefined ? waiter : NO_WAITER;
       const rest = [keys.length, value, ttl, number];
       if (size !== undefined) return ['permit', ...rest, member, since, size.permits];
       if (sharers !== undefined) return ['share', ...rest, member, since, previous ?? ''];
@@ -176,15 +179,15 @@ function nameOf({ kind, sharers }: Operation): string {
   return sharers === undefined ? kind : `${kind}-share`;
 }
 
-const NOBODY = { member: '', since: '' } as const;
+const NO_WAITER = { member: '', since: '' } as const;
 
 function ifFenced(operation: LockKeys, number: number): number | '' {
   return operation.fences.length > 0 ? number : '';
 }
 
 /**
- * The number of an operation that must not be sent, as a message names it: it is no whole one, or out of range. Undefined:
- * all of them may.
+ * Names the number for which an operation must not be sent: it is not a whole number, or out of range. Undefined: the
+ * operation may be sent.
  */
 export function badNumberIn(operation: Operation): string | undefined {
   const { kind, size } = operation;

@@ -1,7 +1,7 @@
-/** The ends of an argument and the head of the next one, by the number of its bytes. */
+/** The end of one argument and the head of the next one, by the number of the next one's bytes. */
 const heads: string[] = [];
 
-/** As {@link heads}, for arguments that are longer than is worth remembering. */
+/** Longer arguments have their heads made each time. */
 const MOST_HEADS = 1_024;
 
 function headOf(bytes: number): string {
@@ -10,7 +10,10 @@ function headOf(bytes: number): string {
   return heads[bytes];
 }
 
-/** EVALSHA as it goes to a server. It is text in one piece first: a string of many pieces would be copied piece by piece. */
+/**
+ * EVALSHA as it goes to a server. The text becomes one string first: a string of many pieces would be copied piece by
+ * piece.
+ */
 export function encodeEvalsha(
   sha1: string,
   keys: readonly string[],

@@ -7,7 +7,7 @@ export interface Script {
   readonly sha1: string;
 }
 
-/** A line of Lua that stands for another file: text that several share, where a function would cost too much. */
+/** A line of Lua that stands for another file: text that several files share, where a function would cost too much. */
 const PLACE = /--\[\[ ([\w-]+) \]\]/g;
 
 function read(name: string): string {
@@ -20,8 +20,8 @@ function script(source: string): Script {
   return { source, sha1: createHash('sha1').update(source).digest('hex') };
 }
 
-/** The names of operations in a call, and the file and the function that do them. */
-const OPERATIONS: readonly (readonly [name: string, file: string, run?: string])[] = [
+/** The operations of a call by name, and the file and the function that do them. */
+const OPERATIONS: readonly (readonly [name: string, file: string, lua?: string])[] = [
   ['acquire', 'acquire'],
   ['contend', 'acquire'],
   ['release', 'release'],
@@ -37,20 +37,20 @@ const OPERATIONS: readonly (readonly [name: string, file: string, run?: string])
   ['release-share', 'share', 'release_share'],
 ];
 
-/** The operations on a slot of a semaphore, and those on a lock that they are made of. */
+/** The operations on a slot of a semaphore, and the operation on a lock that each is made of. */
 const PERMITS: readonly (readonly [name: string, of: string])[] = [
   ['permit', 'acquire'],
   ['extend-permit', 'extend'],
 ];
 
 /**
- * Has a function of Lua make those of the operations when they are asked for: a call makes every function that it comes
- * by anew, which would cost more than what most calls are about.
+ * The source of a Lua function that makes an operation's function on demand: Redis makes every function that it comes
+ * by anew in each call, which would cost more than most calls' operations.
  */
 function operations(): string {
   const several = `if n > 1 and (name == 'acquire' or name == 'contend') then\n${read('acquire-all')}\nreturn acquire_all\nend`;
   const branches = OPERATIONS.map(
-    ([name, file, run = file]) => `if name == '${name}' then\n${read(file)}\nreturn ${run}\nend`,
+    ([name, file, lua = file]) => `if name == '${name}' then\n${read(file)}\nreturn ${lua}\nend`,
   );
   const permits = PERMITS.map(
     ([name, of]) =>

@@ -1,4 +1,4 @@
-/** A command that a server did not do when it was tried out, and what it said. */
+/** A command that a server refused when it was tried out, and its error. */
 export interface Lack {
   readonly command: string;
   readonly error: string;
@@ -7,11 +7,11 @@ export interface Lack {
 /** The oldest Redis that has all that locks need. */
 const OLDEST_REDIS = [6, 2] as const;
 
-/** What keys and channels the library uses beside those of locks, as an ACL rule has them. */
+/** The keys and channels of the library beside those of locks, as an ACL rule names them. */
 const OWN_KEYS = '~quorlock:*';
 const OWN_CHANNELS = '&quorlock:wake:*';
 
-/** What a server says of its state, not of what it is able to do: in another moment the same command may work. */
+/** Errors about a server's present state, not about its abilities: at another moment the same command may work. */
 const PASSING =
   /(^|-|: )(READONLY|NOREPLICAS|MISCONF|OOM|MASTERDOWN|LOADING|BUSY|CLUSTERDOWN|TRYAGAIN|WRONGTYPE)\b/;
 
@@ -26,31 +26,32 @@ const FORBIDDEN_CHANNEL =
   /permissions to access (?:a|one of the) channel|can't (?:publish to|access at least one of) the channel/i;
 const FORBIDDEN = /NOPERM|ACL failure/;
 
-/** Whether a server said it, rather than the driver: its errors begin with a code in capitals. */
+/** Whether an error comes from the server, rather than the driver: it begins with a code in capitals. */
 export function isServerError(message: string): boolean {
   return /^-?[A-Z][A-Z0-9]{2,} /.test(message);
 }
 
-/** Whether the server takes no commands yet, because it reads its data. */
+/** Whether the server takes no commands yet, because it loads its data. */
 export function isLoading(message: string): boolean {
   return LOADING.test(message);
 }
 
 /**
- * Whether an error says that this connection leads to a server that can't be a node: a replica, one that begins anew, one
- * of a Redis Cluster, or one that does not know this client. A new connection to the same address may lead to another one.
+ * Whether an error says that this connection leads to a server that can't be a node: a replica, one that is loading,
+ * one of a Redis Cluster, or one that does not know this client. A new connection to the same address may lead to
+ * another one.
  */
 export function isWrongServer(message: string): boolean {
   return LOADING.test(message) || REPLICA.test(message) || CLUSTER.test(message) || PASSWORD.test(message);
 }
 
-/** What a server said, and what mends it, if that is known. */
+/** A server's error, with a remedy if one is known. */
 export function explain(message: string): string {
-  const mend = mendOf(message);
-  return mend === undefined ? message : `${mend} [${firstLine(message)}]`;
+  const remedy = remedyOf(message);
+  return remedy === undefined ? message : `${remedy} [${firstLine(message)}]`;
 }
 
-function mendOf(message: string): string | undefined {
+function remedyOf(message: string): string | undefined {
   if (LOADING.test(message)) return 'it is still loading its data, and is asked again until it has';
   if (REPLICA.test(message)) return 'it is a replica by now. Give the address of a master';
   if (CLUSTER.test(message)) return CLUSTER_SERVER;
@@ -70,7 +71,7 @@ export const CLUSTER_SERVER =
   'master, or hand in a Cluster of ioredis';
 
 /**
- * What a server lacks of all that locks need, and what mends it; undefined if it lacks nothing.
+ * What a server lacks of all that locks need, with a remedy; undefined if it lacks nothing.
  *
  * @param version what Redis the server says it is; empty if it does not say
  */
@@ -140,7 +141,7 @@ function unique(items: readonly string[]): readonly string[] {
   return [...new Set(items)];
 }
 
-/** Servers repeat the arguments of what they do not know. */
+/** Servers repeat the arguments of commands that they do not know. */
 function firstLine(message: string): string {
   const [line = ''] = message.split(/[\r\n]|, with args beginning with/);
   return line;

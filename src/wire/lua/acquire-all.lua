@@ -3,18 +3,17 @@
 --
 -- keys      n lock keys; if fenced, their n fence counters; their n queues
 
--- Looks at all keys. First result: those that can be taken. Second: the reply, if some can't. Third: the places of the
--- held ones.
+-- Looks at all keys. Results: the keys that can be taken; the reply, if some can't; the places of the held ones.
 local function look_at_all(first, n, queues, value, member, score)
   local hand_to_first, _, is_behind = queue_functions()
-  local free, blocked, kept = {}, {}, {}
+  local free, blocked, reserved = {}, {}, {}
   local held
   for i = 0, n - 1 do
     local key, queue = KEYS[first + i], KEYS[queues + i]
     local owner, foreign = owner_of(key)
     if foreign then return free, foreign, blocked end
     local is_reserved = member ~= '' and owner == RESERVED .. member
-    if is_reserved then kept[#kept + 1] = i end
+    if is_reserved then reserved[#reserved + 1] = i end
     if owner == nil and is_behind(queue, member, score) and hand_to_first(key, queue) then owner = RESERVED end
     if owner == nil or is_reserved then
       free[#free + 1] = key
@@ -26,10 +25,10 @@ local function look_at_all(first, n, queues, value, member, score)
     end
   end
   if held then
-    -- What was kept for this waiter is of no use to it without the others.
-    for j = 1, #kept do
-      local key = KEYS[first + kept[j]]
-      if not hand_to_first(key, KEYS[queues + kept[j]]) then redis.call('DEL', key) end
+    -- The keys that are reserved for this waiter are of no use to it without the others.
+    for j = 1, #reserved do
+      local key = KEYS[first + reserved[j]]
+      if not hand_to_first(key, KEYS[queues + reserved[j]]) then redis.call('DEL', key) end
     end
   end
   return free, held, blocked

@@ -6,14 +6,14 @@
 -- number    fenced: the proposed token, microseconds; plain: empty
 --
 -- CONTEND has two more, and an empty one:
--- member    who waits, see queue.lua; refused because of a held key, it enters that key's queue
--- score     since when
+-- member    the waiter, see queue.lua; refused because of a held key, it enters that key's queue
+-- score     since when it waits
 --
 -- {GRANTED, c}           the owner is `value`; c is the counter, 0 if plain: the highest token of the block. Asked
 --                        again, it answers the same and leaves the expiry alone: a driver may send a command twice.
--- {HELD, remaining, rank} somebody else holds a key, or goes first, for that many milliseconds; CONTEND with a member:
---                        so many are before it in the queue
--- {FOREIGN, type}        a key is no lock
+-- {HELD, remaining, rank} another value owns a key, or another waiter goes first, for that many milliseconds; CONTEND
+--                        with a member: rank waiters are before it in the queue
+-- {FOREIGN, type}        a key is not a lock
 -- {LATE} {QUARANTINED}   the deadline has passed; this node may not vote
 -- {FAILED, message}      a command failed; nothing is left behind
 
@@ -30,7 +30,7 @@ local function acquire(first, distance, value, ttl, number, member, score)
     return refuse(reply, { queue }, member, score)
   end
 
-  -- The ordinary case: SET NX looks and takes in one call.
+  -- The ordinary case: SET NX looks and takes in one command.
   local is_taken = false
   local set = redis.pcall('SET', key, value, 'NX', 'PX', ttl)
   local failure = error_of(set)

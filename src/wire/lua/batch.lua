@@ -8,27 +8,27 @@
 --   value    the lock value
 --   ttl      milliseconds
 --   number   fenced: a token, and n fence counters follow the lock keys; plain: empty
--- The queues of the keys follow, for those operations that have to do with waiting; and then one more key for those that
--- are about a lock that is shared, or about a semaphore.
+-- The queues of the keys follow, for operations that have to do with waiting; and then one more key for those on a
+-- shared lock, or on a semaphore.
 --
--- Or a run, which is what most calls are about: `acquires` of one key each, one after the other, or `releases` of one key
--- each, no key twice. Then four arguments: its name; how many; the ttl of all acquires; for acquires, whether they are
--- fenced: not empty. After that, for each of them, its lock value, and its proposed token if it is fenced. Its keys: all
--- lock keys; if fenced, all fence counters; all queues. It replies as so many operations, but for what most get: what is
--- granted answers the counter alone, or 1 for a release that called nobody.
+-- Or a batch, the form of most operations: `acquires` of one key each, one after the other, or `releases` of one key
+-- each, no key twice. It has four arguments: its name; how many; the ttl of all acquires; for acquires, whether they are
+-- fenced: not empty. Then follow, for each of them, its lock value, and its proposed token if it is fenced. Its keys: all
+-- lock keys; if fenced, all fence counters; all queues. It replies as so many operations, but the frequent replies are
+-- short: a grant answers the counter alone, and a release that notified no waiter answers 1.
 --
--- The ordinary case of what most calls are about goes straight through this loop, and no function is made: a server that
--- is asked once in a while is cold, and a function costs it more there than a command. Anything else goes to the
--- function of its operation, before anything was done about it.
+-- The ordinary cases take the fast path through this loop, which makes no function: a server that is called once in a
+-- while is cold, and a function costs it more there than a command. Any other operation goes to its own function, before
+-- the loop has done anything about it.
 
 local replies = { now }
 
 -- Makes the function of an operation; made itself where it is first needed.
 local operation
--- The last function that it made, and of what.
-local known, run
+-- The operation whose function was made last, and that function.
+local known, perform
 
--- Where the next operation's keys and arguments begin, and, of a run, how many of its operations are done.
+-- Where the next operation's keys and arguments begin, and how many operations of a batch are done.
 local key = ARGV[2] == '' and 1 or 2
 local i = 8
 local done = 0
@@ -36,10 +36,10 @@ local done = 0
 while i <= #ARGV do
   local name = ARGV[i]
   local n = tonumber(ARGV[i + 1])
-  -- How many arguments each operation of a run has; nothing for other operations, and whether they have three more.
+  -- How many arguments each operation of a batch has, nil for other operations; and whether those have three more.
   local step, is_long
-  -- So many operations were not done here, and go to their function.
-  local apart = 0
+  -- How many operations were not done here, and go to their function.
+  local rest = 0
   if name == 'releases' then
     step = 1
     --[[ fast-releases ]]
@@ -48,13 +48,13 @@ while i <= #ARGV do
     --[[ fast-acquires ]]
   else
     is_long = name == 'contend' or name == 'share' or name == 'permit' or name == 'extend-permit'
-    apart = 1
+    rest = 1
     if name == 'contend' and n == 1 and not late and votes then
       --[[ fast-contend ]]
     end
   end
 
-  if apart > 0 then
+  if rest > 0 then
     if not operation then
       --[[ operations ]]
     end
@@ -62,18 +62,18 @@ while i <= #ARGV do
     local count = step and 1 or n
     if single ~= known or count > 1 then
       known = count == 1 and single
-      run = operation(single, count)
+      perform = operation(single, count)
     end
-    for _ = 1, apart do
+    for _ = 1, rest do
       -- One operation that fails must not take the others of this call with it.
       local ok, reply
       if name == 'releases' then
-        ok, reply = pcall(run, key + done, 1, ARGV[i + 4 + done], '', '', n)
+        ok, reply = pcall(perform, key + done, 1, ARGV[i + 4 + done], '', '', n)
       elseif name == 'acquires' then
         local at = i + 4 + step * done
-        ok, reply = pcall(run, key + done, n, ARGV[at], ARGV[i + 2], step == 2 and ARGV[at + 1] or '')
+        ok, reply = pcall(perform, key + done, n, ARGV[at], ARGV[i + 2], step == 2 and ARGV[at + 1] or '')
       else
-        ok, reply = pcall(run, key, n, unpack(ARGV, i + 2, i + (is_long and 7 or 4)))
+        ok, reply = pcall(perform, key, n, unpack(ARGV, i + 2, i + (is_long and 7 or 4)))
       end
       if not ok then reply = { FAILED, type(reply) == 'table' and reply.err or tostring(reply) } end
       if step and reply[1] == GRANTED and not reply[3] then reply = reply[2] end

@@ -7,7 +7,7 @@
 --
 -- {GRANTED, token}   `value` owned every key, no counter was higher, and every counter is now `token`
 -- {MISSING}          a key is not there any more
--- {HELD, remaining}  a key is somebody else's
+-- {HELD, remaining}  another value owns a key
 -- {SUPERSEDED, c}    a counter is higher: a later attempt was granted since
 -- {FOREIGN, type} {QUARANTINED} {FAILED, message}
 

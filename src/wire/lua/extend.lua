@@ -6,9 +6,9 @@
 -- number    fenced: the holder's token; plain: empty
 --
 -- {GRANTED, token}   every key is `value`'s for at least ttl; token is 0 if plain. Fenced, a key that this node
---                    had lost is taken again: no higher counter proves that nobody held it in between.
+--                    had lost is taken again: no higher counter proves that no other value held it in between.
 -- {MISSING}          plain: a key is not there any more
--- {HELD, remaining}  a key is somebody else's
+-- {HELD, remaining}  another value owns a key
 -- {SUPERSEDED, c}    fenced: a counter is higher than the token
 -- {FOREIGN, type} {LATE} {QUARANTINED} {FAILED, message}
 
@@ -42,7 +42,7 @@ local function extend(first, n, value, ttl, number)
       redis.call('PEXPIRE', KEYS[i], ttl)
     end
     if token then
-      local failure = error_of(redis.pcall('SET', KEYS[i + n], digits(token), 'PX', kept(KEYS[i + n])))
+      local failure = error_of(redis.pcall('SET', KEYS[i + n], digits(token), 'PX', lifetime_of(KEYS[i + n])))
       if failure then return { FAILED, failure } end
     end
   end

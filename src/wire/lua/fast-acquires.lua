@@ -1,18 +1,18 @@
--- A run of acquires up to the first whose key somebody has, where nobody waits for any of the keys.
+-- A batch of acquires, up to the first whose key has an owner, if none of the keys has a waiter.
 
 local queues = key + step * n
 if late or not votes then
-  apart = n - done
+  rest = n - done
 elseif redis.pcall('EXISTS', unpack(KEYS, queues, queues + n - 1)) ~= 0 then
-  apart = n - done
+  rest = n - done
 end
 local ttl = ARGV[i + 2]
-while apart == 0 and done < n do
+while rest == 0 and done < n do
   local at = i + 4 + step * done
   local lock = KEYS[key + done]
   local set = redis.pcall('SET', lock, ARGV[at], 'NX', 'PX', ttl)
   if not set or set.err then
-    apart = 1
+    rest = 1
   else
     local reply = 0
     if step == 2 then

@@ -24,7 +24,7 @@ if not set then
   end
 elseif not set.err then
   is_taken = redis.pcall('EXISTS', queue) == 0
-  -- Somebody may be before this one.
+  -- Another waiter may be before this one.
   if not is_taken then redis.call('DEL', lock) end
 end
 if is_taken then
@@ -42,5 +42,5 @@ if is_taken then
 end
 if reply then
   replies[#replies + 1] = reply
-  apart = 0
+  rest = 0
 end

@@ -1,8 +1,8 @@
--- A run of releases, where all of the keys are still the caller's and nobody waits for them; or one release, be it that
--- somebody waits, or that the key has another owner or none.
+-- A batch of releases whose keys are still the caller's and have no waiter; or one release, also where a waiter waits,
+-- or where the key has another owner or none.
 
 local queues = key + n
-apart = n
+rest = n
 if n == 1 then
   local reply
   local owner = redis.pcall('GET', KEYS[key])
@@ -11,7 +11,7 @@ if n == 1 then
     if is_awaited then
       local lock, queue = KEYS[key], KEYS[queues]
       --[[ hand-over ]]
-      if called then reply = { GRANTED, 1, 1 } end
+      if notified then reply = { GRANTED, 1, 1 } end
     end
     if not reply and type(redis.pcall('DEL', KEYS[key])) == 'number' then reply = 1 end
   elseif type(owner) == 'string' then
@@ -22,7 +22,7 @@ if n == 1 then
   end
   if reply then
     replies[#replies + 1] = reply
-    apart = 0
+    rest = 0
   end
 elseif redis.pcall('EXISTS', unpack(KEYS, queues, queues + n - 1)) == 0 then
   local owners = redis.pcall('MGET', unpack(KEYS, key, key + n - 1))
@@ -31,7 +31,7 @@ elseif redis.pcall('EXISTS', unpack(KEYS, queues, queues + n - 1)) == 0 then
   if are_mine and type(redis.pcall('DEL', unpack(KEYS, key, key + n - 1))) == 'number' then
     local before = #replies
     for j = 1, n do replies[before + j] = 1 end
-    apart = 0
+    rest = 0
   end
 end
-done = n - apart
+done = n - rest

@@ -1,4 +1,4 @@
--- What operations share that are not alone in their call, or out of the ordinary.
+-- What operations share that take no fast path.
 
 -- Numbers are doubles here, and tostring() keeps only 14 digits of them.
 local function digits(number)

@@ -1,4 +1,4 @@
--- INSPECT: who holds one lock, as this node sees it. Writes nothing.
+-- INSPECT: the owner of one lock, as this node sees it. Writes nothing.
 --
 -- keys      one lock key; if fenced, its fence counter
 -- value     unused
@@ -6,9 +6,9 @@
 -- number    fenced: any number; plain: empty
 --
 -- {HELD, remaining, value, c}   held for that many milliseconds; c is the counter, 0 if unknown
--- {MISSING, c}                  nobody holds it here
--- {QUARANTINED}                 nobody holds it here, as far as this node can remember
--- {FOREIGN, type}               the key is no lock
+-- {MISSING, c}                  it has no owner here
+-- {QUARANTINED}                 it has no owner here, as far as this node can remember
+-- {FOREIGN, type}               the key is not a lock
 -- {FAILED, message}             a command failed
 
 local function inspect(first, _, _, _, number)

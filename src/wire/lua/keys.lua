@@ -1,7 +1,7 @@
--- What operations do with lock keys and fence counters. Only made where a run had to leave something to them.
+-- What operations do with lock keys and fence counters. Made only where a fast path left something to them.
 
--- Who owns the lock key: nothing at all, or one value. Second result: the reply that refuses to go on, because
--- the key is no lock.
+-- The owner of a lock key: nil, or one value. Second result: the reply of an operation that has to stop, because the
+-- key is not a lock.
 local function owner_of(key)
   local owner = redis.pcall('GET', key)
   local failure = error_of(owner)
@@ -12,7 +12,7 @@ local function owner_of(key)
   return nil, { FAILED, failure }
 end
 
--- The reply for a key that somebody else owns. A key without expiry never was a lock.
+-- The reply for a key that another value owns. A key without expiry never was a lock.
 local function refusal(key)
   local remaining = redis.call('PTTL', key)
   if remaining == -1 then
@@ -21,31 +21,31 @@ local function refusal(key)
   return { HELD, remaining }
 end
 
--- For how long a fence counter is kept from now on: never shorter than it was going to be.
-local function kept(fence)
+-- For how long a fence counter lives from now on: never shorter than it was going to.
+local function lifetime_of(fence)
   return math.max(retention, redis.call('PTTL', fence))
 end
 
--- A positive integer below the limit of counters; nothing if it is none.
+-- A positive integer below the limit of counters; nil for anything else.
 local function count_of(text)
   if type(text) ~= 'string' or string.find(text, '%D') then return nil end
   local count = tonumber(text)
   return count and count >= 1 and count < COUNTER_LIMIT and count or nil
 end
 
--- A fence counter. Nothing if it is lost, be it that something is there which is no counter: whoever writes it next heals it.
+-- A fence counter. Nil if it is lost, also where the key has something else than a counter: the next write heals it.
 local function counter_of(fence)
   return count_of(redis.pcall('GET', fence))
 end
 
--- What is said to be a token. Second result: the reply that refuses to go on, because it is none.
+-- The token in an argument. Second result: the reply of an operation that has to stop, because it is not a token.
 local function token_of(number)
   local token = count_of(number)
   if token then return token end
   return nil, { FAILED, 'not a token: ' .. number }
 end
 
--- The reply that refuses to go on because a ttl is none; nothing if it is one.
+-- The reply of an operation that has to stop because its ttl is not one; nil for a good ttl.
 local function bad_ttl(ttl)
   if not count_of(ttl) then return { FAILED, 'not a ttl: ' .. ttl } end
 end
@@ -53,6 +53,6 @@ end
 -- Makes all fence counters of a lock the same; they follow its n lock keys.
 local function set_counters(first, n, token)
   for i = first + n, first + 2 * n - 1 do
-    redis.call('SET', KEYS[i], digits(token), 'PX', kept(KEYS[i]))
+    redis.call('SET', KEYS[i], digits(token), 'PX', lifetime_of(KEYS[i]))
   end
 end

@@ -1,8 +1,8 @@
--- Looks at the server and, if asked to, writes its marker. Run once a connection and while a node joins.
+-- Looks at the server and, if asked to, writes its marker. Run once a connection, and while a node joins.
 --
 -- KEYS[1]   the node's marker
--- KEYS[2]   and on: keys as a lock has them, to try out what locks need: a lock key, its queue, those who share it and, if locks
---           are fenced, its fence counter. None: nothing is tried out
+-- KEYS[2]   and on: keys in the form of a lock's keys, to try out what locks need: a lock key, its queue, its sharers
+--           and, if locks are fenced, its fence counter. None: nothing is tried out
 -- ARGV[1]   the marker to write; empty = only look
 -- ARGV[2]   the run_id that the caller saw
 -- ARGV[3]   the marker that the caller saw; empty = none
@@ -11,8 +11,8 @@
 -- {TIME in microseconds, run_id, role, marker or '', written, maxmemory, maxmemory_policy, redis_mode, lacks}
 -- The marker is the one after the call. `written` is 1 only if the process and the marker were the ones that
 -- the caller saw, and the deadline had not passed: a caller that slept in between changes nothing.
--- `lacks` is empty, or {redis_version, command, error, command, error, …}: the commands that failed, and what with. A
--- run_id, role or redis_mode that the server does not tell is empty.
+-- `lacks` is empty, or {redis_version, command, error, command, error, …}: the commands that failed, and their errors.
+-- A run_id, role or redis_mode that the server does not tell is empty.
 
 local lacks = {}
 
@@ -34,8 +34,8 @@ local function info(section)
   end
 end
 
--- Commands that do nothing, since none of these keys exists: a server refuses them all the same if it has no such command,
--- does not know the option, or forbids it to this user.
+-- Commands that do nothing, since none of these keys exists. A server refuses them all the same if it has no such
+-- command, does not know the option, or forbids it to this user.
 local function try_out(lock, queue, sharers, fence)
   if try('EXISTS', unpack(KEYS, 2)) ~= 0 then return end
   try('GET', lock)
@@ -55,7 +55,7 @@ local function try_out(lock, queue, sharers, fence)
   try('ZSCORE', sharers, '')
   try('ZREMRANGEBYSCORE', sharers, 0, 0)
   try('PUBLISH', 'quorlock:wake:', '')
-  -- What no script may call. Redis 7 can be asked.
+  -- Commands that no script may call. Redis 7 can be asked about them.
   if not redis.acl_check_cmd then return end
   for _, command in ipairs({ { 'EVAL', '', 0 }, { 'SUBSCRIBE', 'quorlock:wake:' } }) do
     local ok, may = pcall(redis.acl_check_cmd, unpack(command))
@@ -73,7 +73,7 @@ if lacks[1] then table.insert(lacks, 1, server('redis_version')) end
 local run_id = server('run_id')
 local marker = redis.pcall('GET', KEYS[1]) or ''
 if type(marker) == 'table' then
-  -- What it lacks says more.
+  -- `lacks` says more.
   if not string.find(marker.err, 'WRONGTYPE', 1, true) and not lacks[1] then return marker end
   marker = 'not a string'
 end

@@ -1,8 +1,8 @@
 -- PERMIT: ACQUIRE a slot of a semaphore.
 -- EXTEND-PERMIT: EXTEND it.
 --
--- Each slot is a lock, so that no two have the same one. How many slots there are is kept beside them for as long as
--- anybody can have one, and whoever takes the semaphore for a larger or a smaller one gets none.
+-- Each slot is a lock, so that no two holders have the same one. The number of slots is stored beside them, for as long
+-- as any permit can live. A caller that takes the semaphore for a larger or a smaller one gets no permit.
 --
 -- keys      a slot key; if fenced, its fence counter; the queue that all slots have in common; the size
 -- value     the lock value
@@ -15,7 +15,7 @@
 -- {FOREIGN, type}   also: it is a semaphore of another size, which `type` names
 -- {LATE} {QUARANTINED} {FAILED, message}
 
-local function permit(run, first, n, value, ttl, number, member, score, permits)
+local function permit(perform, first, n, value, ttl, number, member, score, permits)
   if late then return { LATE } end
   if not votes then return { QUARANTINED } end
   if not count_of(permits) then return { FAILED, 'not a number of permits: ' .. permits } end
@@ -24,9 +24,9 @@ local function permit(run, first, n, value, ttl, number, member, score, permits)
   local failure = error_of(known)
   if failure then return { FAILED, failure } end
   if known and known ~= permits then return { FOREIGN, 'a semaphore of ' .. known } end
-  -- Kept for longer than any permit lives, from now on; a program with a shorter maxTtl takes nothing of it away.
-  local kept = math.max(2 * tonumber(ARGV[3]), redis.call('PTTL', size))
-  failure = error_of(redis.pcall('SET', size, permits, 'PX', kept))
+  -- It lives longer than any permit, from now on; a program with a shorter maxTtl does not shorten it.
+  local lifetime = math.max(2 * tonumber(ARGV[3]), redis.call('PTTL', size))
+  failure = error_of(redis.pcall('SET', size, permits, 'PX', lifetime))
   if failure then return { FAILED, failure } end
-  return run(first, n, value, ttl, number, member, score, '')
+  return perform(first, n, value, ttl, number, member, score, '')
 end

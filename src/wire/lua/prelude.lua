@@ -10,13 +10,13 @@
 -- ARGV[3]   maxTtl: milliseconds, the longest ttl that the caller uses
 -- ARGV[4]   beta: microseconds a proposed token may be away from this node's TIME
 -- ARGV[5]   milliseconds a fence counter outlives its last use
--- ARGV[6]   milliseconds a free key is kept for a waiter who has been called
+-- ARGV[6]   milliseconds a free key is reserved for a notified waiter
 -- ARGV[7]   how many tokens an acquire takes: a block, of which the counter it answers is the highest
 -- ARGV[8..] the operations, see batch.lua
 
 local now, info = 0, nil
 if ARGV[1] ~= '' then
-  -- A call that looks at the process's run_id has its time there as well, but for Redis before 6.2.
+  -- INFO, which tells the run_id, tells the time as well, except before Redis 6.2.
   if ARGV[2] ~= '' then
     info = redis.call('INFO', 'server')
     local _, colon = string.find(info, 'server_time_usec:', 1, true)
@@ -37,8 +37,8 @@ if not (beta >= 0 and beta <= 1e12 and block >= 1 and block <= 100 and (beta + b
 end
 local late = ARGV[1] ~= '' and now > tonumber(ARGV[1])
 
--- Does the marker let this node vote? It must be active, of the process that is running now, of a quorum of the
--- caller's size, and know of ttls as long as the caller's. Nobody asks in a call that has nothing to do with the time.
+-- Does the marker let this node vote? It must be active, of the running process, of a quorum of the caller's size, and
+-- know of ttls as long as the caller's. A call that does not depend on the time does not need to know.
 local votes = ARGV[2] == ''
 if info then
   local marker = redis.pcall('GET', KEYS[1])
@@ -49,17 +49,18 @@ if info then
     and string.find(info, 'run_id:' .. run_id .. '\r', 1, true) ~= nil
 end
 
--- Replies of an operation; wire/operation.ts has the same table.
+-- Replies of an operation; wire/answer.ts has the same table.
 local GRANTED, HELD, MISSING, FOREIGN, SUPERSEDED, LATE, QUARANTINED, FAILED, QUEUE = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
--- What a key begins with that nobody owns, and that is kept for a waiter; see queue.lua.
+-- The value of a key that has no owner and is reserved for a waiter begins with it; see queue.lua.
 local RESERVED = '~'
 
 -- The channel of a process, without its name.
 local WAKE = 'quorlock:wake:'
 
--- Fence counters are below this: doubles are exact up to 2^53 - 1, and drivers that add up digits need some room below it.
+-- Fence counters are below this: doubles are exact up to 2^53 - 1, and drivers that add up digits need some room below
+-- it.
 local COUNTER_LIMIT = 9007199254740000
 
--- A call pops so many waiters that nobody hears of any more at the most; the next call goes on.
+-- A hand-over pops at most so many waiters whose processes do not hear it; the next one goes on.
 local MOST_DEAF = 64

@@ -1,5 +1,5 @@
--- RELEASE: give the keys back, those that are still the caller's, and hand them to whoever waits first. Harmless late,
--- twice, or without a marker: a key that nobody owns by now is handed on too, and no other is touched.
+-- RELEASE: release the keys that are still the caller's, and hand them over to the first waiter. Harmless late, twice, or
+-- without a marker: a key that has no owner by now is handed over too, and no other is touched.
 --
 -- keys      n lock keys, their n queues
 -- value     the lock value of the attempt
@@ -8,18 +8,18 @@
 --
 -- {GRANTED, n}       n keys were `value`'s and are not any more
 -- {MISSING}          no key was there any more
--- {HELD, remaining}  none was `value`'s, and somebody else holds one
+-- {HELD, remaining}  none was `value`'s, and another value owns one
 -- {FOREIGN, type} {FAILED, message}
--- The first two end with one more element, 1, if a waiter was called; after MISSING there is a 0 between.
+-- The first two end with one more element, 1, if a waiter was notified; after MISSING there is a 0 between.
 
--- `distance`: from a key to its queue among KEYS; n if it is not said.
+-- `distance`: from a key to its queue among KEYS; n if it is not given.
 local function release(first, n, value, _, _, distance)
-  local function hand_on(i)
+  local function hand_over(i)
     local queue = KEYS[i + (distance or n)]
     return has_queue(queue) and queue_functions()(KEYS[i], queue)
   end
   local freed = 0
-  local called
+  local notified
   local other
   for i = first, first + n - 1 do
     local owner, foreign = owner_of(KEYS[i])
@@ -27,18 +27,18 @@ local function release(first, n, value, _, _, distance)
       other = other or foreign
     elseif owner == value then
       freed = freed + 1
-      if hand_on(i) then
-        called = 1
+      if hand_over(i) then
+        notified = 1
       else
         redis.call('DEL', KEYS[i])
       end
     elseif owner ~= nil then
       other = other or refusal(KEYS[i])
-    elseif hand_on(i) then
-      called = 1
+    elseif hand_over(i) then
+      notified = 1
     end
   end
-  if freed > 0 then return { GRANTED, freed, called } end
+  if freed > 0 then return { GRANTED, freed, notified } end
   if other then return other end
-  return called and { MISSING, 0, called } or { MISSING }
+  return notified and { MISSING, 0, notified } or { MISSING }
 end

@@ -1,14 +1,14 @@
--- SHARE: take part in a lock that any number may share, and nobody may have alone meanwhile.
+-- SHARE: take part in a lock that any number may share, and that no other may have alone meanwhile.
 -- CONFIRM-SHARE: make the counter at least the token that the quorum agreed on.
 -- EXTEND-SHARE: let a share live longer. Never shortens.
--- RELEASE-SHARE: give a share back. The last one hands the key to whoever waits first. Harmless late, twice, or
--- without a marker.
+-- RELEASE-SHARE: release a share. The last one hands the key over to the first waiter. Harmless late, twice, or without
+-- a marker.
 --
--- A key that is shared has the value `&`, and beside it is a sorted set of those who share it: the member is a lock
--- value, the score the milliseconds of this node's TIME when its share expires. The key lives as long as the last of
--- them, so that whoever wants it alone finds it held, also with a library that knows nothing of shares.
+-- A shared key has the value `&`, and beside it is a sorted set of its sharers: the member is a lock value, the score the
+-- milliseconds of this node's TIME when its share expires. The key lives as long as the last of them, so that an
+-- exclusive attempt finds it held, also that of a library that knows nothing of shares.
 --
--- keys      a lock key; if fenced, its fence counter; its queue; the set of those who share it
+-- keys      a lock key; if fenced, its fence counter; its queue; the set of its sharers
 -- value     the lock value
 -- ttl       milliseconds; unused to confirm and to release
 -- number    SHARE, fenced: the proposed token; to confirm and to extend, fenced: the token; else empty
@@ -18,11 +18,11 @@
 -- {GRANTED, c}       SHARE: c is the counter, 0 if plain. Asked again, the expiry is left alone. To confirm and to
 --                    extend: the token. To release: 1
 -- {MISSING}          the share is not there any more; after RELEASE-SHARE as after RELEASE
--- {HELD, remaining, rank}  somebody has it alone, or goes first, for that many milliseconds; rank as in acquire.lua
+-- {HELD, remaining, rank}  a value has it alone, or a waiter goes first, for that many milliseconds; rank as in acquire.lua
 -- {SUPERSEDED, c}    EXTEND-SHARE, fenced: this node had lost the share, and the counter is higher by now
 -- {FOREIGN, type} {LATE} {QUARANTINED} {FAILED, message}
 
--- Until when a value has a share; nothing if it has none that lives. Second result: an error.
+-- Until when a value has a share; nil if it has none that lives. Second result: an error.
 local function share_of(readers, value)
   local score = redis.pcall('ZSCORE', readers, value)
   local failure = error_of(score)
@@ -31,7 +31,8 @@ local function share_of(readers, value)
   return score and score >= math.floor(now / 1000) and score or nil
 end
 
--- Gives a value a share until `ttl` milliseconds from now. `is_first`: nobody else has one. The error, if there is one.
+-- Gives a value a share until `ttl` milliseconds from now. `is_first`: no other value has one. Returns the error, if
+-- any.
 local function take_share(key, readers, value, ttl, is_first)
   if is_first then
     local failure = error_of(redis.pcall('SET', key, SHARED, 'PX', ttl))
@@ -103,7 +104,7 @@ local function confirm_share(first, _, value, _, number)
   local known, failure = share_of(KEYS[first + 3], value)
   if failure then return { FAILED, failure } end
   if not known then return { MISSING } end
-  -- Others who share it may have raised the counter. Nobody had it alone since, or this value had no share here.
+  -- Other sharers may have raised the counter. No value had it alone since, or this value would have no share here.
   local counter = counter_of(KEYS[first + 1])
   if not counter or counter < token then set_counters(first, 1, token) end
   return { GRANTED, token }
@@ -129,7 +130,7 @@ local function extend_share(first, _, value, ttl, number)
     local counter = counter_of(KEYS[first + 1])
     if not known and counter and counter > token then return { SUPERSEDED, counter } end
     local fence = KEYS[first + 1]
-    failure = error_of(redis.pcall('SET', fence, digits(math.max(counter or 0, token)), 'PX', kept(fence)))
+    failure = error_of(redis.pcall('SET', fence, digits(math.max(counter or 0, token)), 'PX', lifetime_of(fence)))
     if failure then return { FAILED, failure } end
   end
   if not known or known < math.floor(now / 1000) + tonumber(ttl) then
@@ -149,14 +150,14 @@ local function release_share(first, _, value)
   if failure then return { FAILED, failure } end
   local freed = removed == 1
   local last = freed and redis.call('ZRANGE', readers, -1, -1, 'WITHSCORES')
-  -- It lives on with those who are left.
+  -- It lives on with the remaining sharers.
   if last and last[2] then redis.call('PEXPIREAT', key, digits(tonumber(last[2]))) end
   local is_over = owner == nil or (freed and (not last[2] or redis.call('EXISTS', key) == 0))
-  local called = is_over and has_queue(queue) and queue_functions()(key, queue) and 1 or nil
+  local notified = is_over and has_queue(queue) and queue_functions()(key, queue) and 1 or nil
   if freed and is_over then
     redis.call('DEL', readers)
-    if not called then redis.call('DEL', key) end
+    if not notified then redis.call('DEL', key) end
   end
-  if freed then return { GRANTED, 1, called } end
-  return called and { MISSING, 0, called } or { MISSING }
+  if freed then return { GRANTED, 1, notified } end
+  return notified and { MISSING, 0, notified } or { MISSING }
 end

@@ -1,8 +1,8 @@
 -- ENTER: wait in the queues of these keys, without asking for them. For an attempt that got some nodes and not enough:
 -- followed by its RELEASE, it is as if the attempt had been refused here.
--- LEAVE: wait no more. A key that is kept for this waiter goes on to the next; of one that is shared, those behind it
--- who would share it are called.
--- WAITING: who waits, first come first. Writes nothing.
+-- LEAVE: wait no more. A key that is reserved for this waiter goes on to the next; of a shared one, the waiters behind it
+-- that would share it are notified.
+-- WAITING: the waiters, first come first. Writes nothing.
 --
 -- keys      n lock keys, their n queues; for WAITING one of each
 -- value     ENTER, LEAVE: the member, see queue.lua
@@ -10,7 +10,7 @@
 -- number    empty
 --
 -- {GRANTED, n}                        ENTER, LEAVE: n queues
--- {LATE}                              ENTER: who asked may have left by now
+-- {LATE}                              ENTER: the waiter may have left by now
 -- {QUEUE, member, score, member, …}   WAITING: no more than the first hundred
 
 local MOST_NAMED = 100
