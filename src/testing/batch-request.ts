@@ -27,7 +27,7 @@ const NONE: readonly string[] = [];
 /** One operation of a batch, its keys and arguments taken apart. */
 export interface Request {
   readonly name: string;
-  /** Whether it is one of a run, see `wire/lua/runs.lua`. */
+  /** Whether it is one of a run, see `wire/lua/batch.lua`. */
   readonly isInRun: boolean;
   readonly keys: readonly string[];
   /** The fence counters that belong to the keys; empty if it is plain. */

@@ -20,45 +20,39 @@ function script(source: string): Script {
   return { source, sha1: createHash('sha1').update(source).digest('hex') };
 }
 
-/** The operations of a call by name, and the file and the function that do them. */
-const OPERATIONS: readonly (readonly [name: string, file: string, lua?: string])[] = [
-  ['acquire', 'acquire'],
-  ['contend', 'acquire'],
-  ['release', 'release'],
-  ['confirm', 'confirm'],
-  ['extend', 'extend'],
-  ['inspect', 'inspect'],
-  ['enter', 'waiting', 'enter'],
-  ['leave', 'waiting', 'leave'],
-  ['waiting', 'waiting'],
-  ['share', 'share'],
-  ['confirm-share', 'share', 'confirm_share'],
-  ['extend-share', 'share', 'extend_share'],
-  ['release-share', 'share', 'release_share'],
-];
-
-/** The operations on a slot of a semaphore, and the operation on a lock that each is made of. */
-const PERMITS: readonly (readonly [name: string, of: string])[] = [
-  ['permit', 'acquire'],
-  ['extend-permit', 'extend'],
-];
+/** The files of operations on locks. Each has the functions of these operations, by name. */
+const FILES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  acquire: { acquire: 'acquire', contend: 'acquire', permit: 'acquire' },
+  release: { release: 'release' },
+  confirm: { confirm: 'confirm' },
+  extend: { extend: 'extend', 'extend-permit': 'extend' },
+  inspect: { inspect: 'inspect' },
+  waiting: { enter: 'enter', leave: 'leave', waiting: 'waiting' },
+  share: {
+    share: 'share',
+    'confirm-share': 'confirm_share',
+    'extend-share': 'extend_share',
+    'release-share': 'release_share',
+  },
+};
 
 /**
  * The source of a Lua function that makes an operation's function on demand: Redis makes every function that it comes
- * by anew in each call, which would cost more than most calls' operations.
+ * by anew in each call, which would cost more than most calls' operations. Every file stands in it once.
  */
 function operations(): string {
-  const several = `if n > 1 and (name == 'acquire' or name == 'contend') then\n${read('acquire-all')}\nreturn acquire_all\nend`;
-  const branches = OPERATIONS.map(
-    ([name, file, lua = file]) => `if name == '${name}' then\n${read(file)}\nreturn ${lua}\nend`,
-  );
-  const permits = PERMITS.map(
-    ([name, of]) =>
-      `if name == '${name}' then\n${read(of)}\n${read('permit')}\n` +
-      `return function(...) return permit(${of}, ...) end\nend`,
-  );
-  const parts = [read('keys'), read('queue'), read('counter'), several, ...branches, ...permits];
-  return `${read('helpers')}\noperation = function(name, n)\n${parts.join('\n')}\nend`;
+  const branches = Object.entries(FILES).map(([file, functions]) => {
+    const names = Object.keys(functions);
+    const isOneOf = names.map((name) => `name == '${name}'`).join(' or ');
+    const table = names.map((name) => `['${name}'] = ${functions[name]}`).join(', ');
+    const several =
+      file === 'acquire' ? `if n > 1 then\n${read('acquire-all')}\nreturn acquire_all\nend\n` : '';
+    return `if ${isOneOf} then\n${several}${read(file)}\nmade = ({ ${table} })[name]\nend`;
+  });
+  // A permit is a lock on a slot.
+  const permits = `if name == 'permit' or name == 'extend-permit' then\n${read('permit')}\nreturn function(...) return permit(made, ...) end\nend`;
+  const body = ['local made', ...branches, permits, 'return made'].join('\n');
+  return `${read('keys')}\n${read('queue')}\noperation = function(name, n)\n${body}\nend`;
 }
 
 /** Carries the operations of one tick to one node, see `lua/batch.lua`. */

@@ -16,8 +16,8 @@ const CEILINGS: Readonly<Record<string, number>> = {
   'functions entered by that release': 99,
   'mutable fields of the waiting state': 19,
   'lines of the core, Lua included': 11_719,
-  'characters of the composed batch script': 84_960,
-  'Lua files that stand in it more than once': 8,
+  'characters of the composed batch script': 40_000,
+  'Lua files that stand in it more than once': 0,
   'lines of the longest function': 70,
 };
 

@@ -55,19 +55,8 @@ const names = Object.keys(FILES_BY_OPERATION);
 const contracts = [...new Set(Object.values(FILES_BY_OPERATION))];
 
 /** Files that have code for operations without a contract of their own. */
-const STRAIGHT = ['fast-releases', 'fast-acquires', 'fast-contend'];
-const SHARED_TEXT = ['raise-counter', 'hand-over', 'wait-in'];
-const HELPERS = [
-  'prelude',
-  'helpers',
-  'keys',
-  'queue',
-  'counter',
-  'acquire-all',
-  'batch',
-  ...STRAIGHT,
-  ...SHARED_TEXT,
-];
+const FAST_PATHS = ['fast-releases', 'fast-acquires'];
+const HELPERS = ['prelude', 'keys', 'queue', 'counter', 'acquire-all', 'batch', ...FAST_PATHS];
 
 /** Reply codes by name, as the scripts have them. */
 function codesOfPrelude(): Readonly<Record<string, number>> {

@@ -3,9 +3,8 @@
 --
 -- keys      n lock keys; if fenced, their n fence counters; their n queues
 
--- Looks at all keys. Results: the keys that can be taken; the reply, if some can't; the places of the held ones.
+-- Results: the keys that can be taken; the reply, if some can't; the places of the held ones.
 local function look_at_all(first, n, queues, value, member, score)
-  local hand_to_first, _, is_behind = queue_functions()
   local free, blocked, reserved = {}, {}, {}
   local held
   for i = 0, n - 1 do
@@ -42,7 +41,6 @@ local function acquire_all(first, n, value, ttl, number, member, score)
   local queues = first + n * (number == '' and 1 or 2)
   local free, reply, blocked = look_at_all(first, n, queues, value, member, score)
   if reply then
-    local _, _, _, _, refuse = queue_functions()
     local names = {}
     for i = 1, #blocked do names[i] = KEYS[queues + blocked[i]] end
     return refuse(reply, names, member, score)

@@ -26,7 +26,6 @@ local function acquire(first, distance, value, ttl, number, member, score)
   local queue = KEYS[first + (number == '' and 1 or 2) * distance]
   local function refused(reply)
     if not member or member == '' then return reply end
-    local _, _, _, _, refuse = queue_functions()
     return refuse(reply, { queue }, member, score)
   end
 
@@ -36,7 +35,6 @@ local function acquire(first, distance, value, ttl, number, member, score)
   local failure = error_of(set)
   if set and not failure then
     if has_queue(queue) then
-      local hand_to_first, _, is_behind = queue_functions()
       if is_behind(queue, member or '', score) and hand_to_first(key, queue) then
         return refused({ HELD, tonumber(grace) })
       end

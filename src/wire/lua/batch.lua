@@ -11,24 +11,23 @@
 -- The queues of the keys follow, for operations that have to do with waiting; and then one more key for those on a
 -- shared lock, or on a semaphore.
 --
--- Or a batch, the form of most operations: `acquires` of one key each, one after the other, or `releases` of one key
--- each, no key twice. It has four arguments: its name; how many; the ttl of all acquires; for acquires, whether they are
--- fenced: not empty. Then follow, for each of them, its lock value, and its proposed token if it is fenced. Its keys: all
--- lock keys; if fenced, all fence counters; all queues. It replies as so many operations, but the frequent replies are
--- short: a grant answers the counter alone, and a release that notified no waiter answers 1.
+-- Or a batch, the form of most operations: `acquires` of one key each, or `releases` of one key each, no key twice. It has
+-- four arguments: its name; how many; the ttl of all acquires; for acquires, whether they are fenced: not empty. Then
+-- follow, for each, its lock value, and its proposed token if fenced. Its keys: all lock keys; if fenced, all fence
+-- counters; all queues. The frequent replies are short: a grant answers the counter alone, and a release that notified no
+-- waiter answers 1.
 --
--- The ordinary cases take the fast path through this loop, which makes no function: a server that is called once in a
--- while is cold, and a function costs it more there than a command. Any other operation goes to its own function, before
--- the loop has done anything about it.
+-- The ordinary cases of batches take a fast path here, which makes no function. Any other operation goes to its own.
+
+--[[ counter ]]
 
 local replies = { now }
 
--- Makes the function of an operation; made itself where it is first needed.
+-- Makes the function of an operation. The one that was made last, and its name.
 local operation
--- The operation whose function was made last, and that function.
 local known, perform
 
--- Where the next operation's keys and arguments begin, and how many operations of a batch are done.
+-- Where the next operation's keys and arguments begin, and how many of a batch are done.
 local key = ARGV[2] == '' and 1 or 2
 local i = 8
 local done = 0
@@ -36,9 +35,9 @@ local done = 0
 while i <= #ARGV do
   local name = ARGV[i]
   local n = tonumber(ARGV[i + 1])
-  -- How many arguments each operation of a batch has, nil for other operations; and whether those have three more.
+  -- How many arguments each of a batch has; nil: it is no batch, and may have three more.
   local step, is_long
-  -- How many operations were not done here, and go to their function.
+  -- How many go to their function.
   local rest = 0
   if name == 'releases' then
     step = 1
@@ -49,9 +48,6 @@ while i <= #ARGV do
   else
     is_long = name == 'contend' or name == 'share' or name == 'permit' or name == 'extend-permit'
     rest = 1
-    if name == 'contend' and n == 1 and not late and votes then
-      --[[ fast-contend ]]
-    end
   end
 
   if rest > 0 then
@@ -65,8 +61,7 @@ while i <= #ARGV do
       perform = operation(single, count)
     end
     for _ = 1, rest do
-      -- One operation that fails must not take the others of this call with it.
-      local ok, reply
+          local ok, reply
       if name == 'releases' then
         ok, reply = pcall(perform, key + done, 1, ARGV[i + 4 + done], '', '', n)
       elseif name == 'acquires' then

@@ -16,8 +16,7 @@ while rest == 0 and done < n do
   else
     local reply = 0
     if step == 2 then
-      local fence, number = KEYS[key + n + done], ARGV[at + 1]
-      --[[ raise-counter ]]
+      local token, failure = raise_counter(KEYS[key + n + done], ARGV[at + 1])
       reply = token
       if failure then
         redis.pcall('DEL', lock)

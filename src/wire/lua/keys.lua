@@ -1,4 +1,13 @@
--- What operations do with lock keys and fence counters. Made only where a fast path left something to them.
+-- What operations do with lock keys and fence counters.
+
+-- Numbers are doubles here, and tostring() keeps only 14 digits of them.
+local function digits(number)
+  return string.format('%.0f', number)
+end
+
+local function error_of(reply)
+  return type(reply) == 'table' and reply.err or nil
+end
 
 -- The owner of a lock key: nil, or one value. Second result: the reply of an operation that has to stop, because the
 -- key is not a lock.

@@ -1,8 +1,8 @@
 -- PERMIT: ACQUIRE a slot of a semaphore.
 -- EXTEND-PERMIT: EXTEND it.
 --
--- Each slot is a lock, so that no two holders have the same one. The number of slots is stored beside them, for as long
--- as any permit can live. A caller that takes the semaphore for a larger or a smaller one gets no permit.
+-- Each slot is a lock. How many there are is stored beside them, for as long as any permit can live. A caller that takes
+-- the semaphore for a larger or a smaller one gets no permit.
 --
 -- keys      a slot key; if fenced, its fence counter; the queue that all slots have in common; the size
 -- value     the lock value

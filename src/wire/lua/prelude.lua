@@ -1,7 +1,6 @@
 -- The start of the batch script: what every operation of one call shares.
 --
 -- One call carries any number of operations, so that the time, the deadline and the node's marker are read once.
--- scripts.ts joins this, batch.lua, and the files of the operations into one script.
 --
 -- KEYS[1]   the node's marker, only if ARGV[2] is not empty; the operations' keys follow
 -- ARGV[1]   deadline: microseconds of this node's TIME after which nothing may be granted any more; empty = nothing of
@@ -38,7 +37,7 @@ end
 local late = ARGV[1] ~= '' and now > tonumber(ARGV[1])
 
 -- Does the marker let this node vote? It must be active, of the running process, of a quorum of the caller's size, and
--- know of ttls as long as the caller's. A call that does not depend on the time does not need to know.
+-- know of ttls as long as the caller's.
 local votes = ARGV[2] == ''
 if info then
   local marker = redis.pcall('GET', KEYS[1])
@@ -58,8 +57,7 @@ local RESERVED = '~'
 -- The channel of a process, without its name.
 local WAKE = 'quorlock:wake:'
 
--- Fence counters are below this: doubles are exact up to 2^53 - 1, and drivers that add up digits need some room below
--- it.
+-- Fence counters are below this: 2^53, and room for drivers that add up digits.
 local COUNTER_LIMIT = 9007199254740000
 
 -- A hand-over pops at most so many waiters whose processes do not hear it; the next one goes on.

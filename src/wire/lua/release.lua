@@ -16,7 +16,7 @@
 local function release(first, n, value, _, _, distance)
   local function hand_over(i)
     local queue = KEYS[i + (distance or n)]
-    return has_queue(queue) and queue_functions()(KEYS[i], queue)
+    return has_queue(queue) and hand_to_first(KEYS[i], queue)
   end
   local freed = 0
   local notified

@@ -4,9 +4,8 @@
 -- RELEASE-SHARE: release a share. The last one hands the key over to the first waiter. Harmless late, twice, or without
 -- a marker.
 --
--- A shared key has the value `&`, and beside it is a sorted set of its sharers: the member is a lock value, the score the
--- milliseconds of this node's TIME when its share expires. The key lives as long as the last of them, so that an
--- exclusive attempt finds it held, also that of a library that knows nothing of shares.
+-- A shared key has the value `&`, and beside it is a sorted set of its sharers: lock values, by the milliseconds of this
+-- node's TIME when their shares expire. The key lives as long as the last of them: other libraries find it held.
 --
 -- keys      a lock key; if fenced, its fence counter; its queue; the set of its sharers
 -- value     the lock value
@@ -59,7 +58,6 @@ local function share(first, _, value, ttl, number, member, score, previous)
   local fence = KEYS[first + 1]
   local queue = KEYS[first + (number == '' and 1 or 2)]
   local readers = KEYS[first + (number == '' and 2 or 3)]
-  local hand_to_first, _, is_behind, notify_sharers, refuse = queue_functions()
   local function refused(reply) return refuse(reply, { queue }, member, score) end
 
   local owner, foreign = owner_of(key)
@@ -153,7 +151,7 @@ local function release_share(first, _, value)
   -- It lives on with the remaining sharers.
   if last and last[2] then redis.call('PEXPIREAT', key, digits(tonumber(last[2]))) end
   local is_over = owner == nil or (freed and (not last[2] or redis.call('EXISTS', key) == 0))
-  local notified = is_over and has_queue(queue) and queue_functions()(key, queue) and 1 or nil
+  local notified = is_over and has_queue(queue) and hand_to_first(key, queue) and 1 or nil
   if freed and is_over then
     redis.call('DEL', readers)
     if not notified then redis.call('DEL', key) end

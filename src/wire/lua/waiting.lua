@@ -1,7 +1,7 @@
--- ENTER: wait in the queues of these keys, without asking for them. For an attempt that got some nodes and not enough:
--- followed by its RELEASE, it is as if the attempt had been refused here.
--- LEAVE: wait no more. A key that is reserved for this waiter goes on to the next; of a shared one, the waiters behind it
--- that would share it are notified.
+-- ENTER: wait in the queues of these keys, without asking for them: before the RELEASE of an attempt that got too few
+-- nodes, as if it had been refused here.
+-- LEAVE: wait no more. A key that is reserved for this waiter goes on to the next; of a shared one, the next sharers are
+-- notified.
 -- WAITING: the waiters, first come first. Writes nothing.
 --
 -- keys      n lock keys, their n queues; for WAITING one of each
@@ -14,7 +14,6 @@
 -- {QUEUE, member, score, member, …}   WAITING: no more than the first hundred
 
 local MOST_NAMED = 100
-local hand_to_first, wait_in, _, notify_sharers = queue_functions()
 
 local function enter(first, n, member, score)
   if late then return { LATE } end
