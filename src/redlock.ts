@@ -112,6 +112,7 @@ export class Redlock {
       random: this.#random,
       process: this.#process,
       releaseTimeout: this.#releaseTimeout,
+      closing: this.#closing.signal,
       background: this.#background.add,
     });
     const deps: LeaseDeps = {
@@ -305,7 +306,7 @@ export class Redlock {
     const startedAtMs = this.#clock.monotonic();
     this.#closing.abort(new ClosedError({ resources: [] }));
     this.#quorum.stopAsking();
-    this.#waitQueues.endWaits(this.#closing.signal.reason);
+    this.#waitQueues.endWaits();
     routines.askToStop();
     this.#releaseUnused(routines.locks);
     await routines.settled(closeTimeout);

@@ -24,20 +24,21 @@ export class HandOverWatch {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #timeoutMs: number;
+  readonly #closing: AbortSignal;
   readonly #watched = new Map<string, Timer>();
-  #isClosed = false;
 
   /** @param timeoutMs how long a node has to answer, and a waiter to come once it is notified */
-  constructor(quorum: Quorum, clock: Clock, random: Random, timeoutMs: number) {
+  constructor(quorum: Quorum, clock: Clock, random: Random, timeoutMs: number, closing: AbortSignal) {
     this.#quorum = quorum;
     this.#clock = clock;
     this.#random = random;
     this.#timeoutMs = timeoutMs;
+    this.#closing = closing;
   }
 
   /** Begins. @param name one watch at a time has this name */
   watch(name: string, handOver: HandOver): void {
-    if (this.#isClosed) return;
+    if (this.#closing.aborted) return;
     this.#watched.get(name)?.cancel();
     const marginMs = MARGIN_MS.least + this.#random.fraction() * (MARGIN_MS.most - MARGIN_MS.least);
     const look = () => {
@@ -49,7 +50,6 @@ export class HandOverWatch {
   }
 
   close(): void {
-    this.#isClosed = true;
     for (const timer of this.#watched.values()) timer.cancel();
     this.#watched.clear();
   }
@@ -58,7 +58,7 @@ export class HandOverWatch {
     const { target, value } = handOver;
     const look = { target, fraction: this.#random.fraction(), timeoutMs: this.#timeoutMs };
     if (await this.#quorum.isTaken(look)) return;
-    if (this.#isClosed || handOver.isMoot()) return;
+    if (this.#closing.aborted || handOver.isMoot()) return;
     const { votes } = await this.#quorum.release(target, value, this.#timeoutMs);
     if (votes.some(hasNotified)) this.watch(name, handOver);
   }

@@ -48,13 +48,14 @@ export class Notifications {
   #opening: Opening | undefined;
   #idle: Timer | undefined;
   #heardBefore = 0;
-  #isClosed = false;
+  readonly #closing: AbortSignal;
 
   /** @param process names this process in the nodes' queues; as no other process is named */
-  constructor(quorum: Quorum, clock: Clock, process: string) {
+  constructor(quorum: Quorum, clock: Clock, process: string, closing: AbortSignal) {
     this.#quorum = quorum;
     this.#clock = clock;
     this.#process = process;
+    this.#closing = closing;
   }
 
   /** Whether enough nodes can be heard for a majority to notify. */
@@ -89,7 +90,7 @@ export class Notifications {
   /** Subscribes if that was not done. Resolves when all nodes that vote are heard, or have had time enough. */
   open(): Promise<void> {
     if (this.#opening !== undefined) return this.#opening.done;
-    if (this.#subscription !== undefined || this.#isClosed) return Promise.resolve();
+    if (this.#subscription !== undefined || this.#closing.aborted) return Promise.resolve();
     this.#opening = this.#begin();
     this.#heardBefore = 0;
     this.#subscription = this.#quorum.listen(
@@ -108,7 +109,6 @@ export class Notifications {
 
   /** Ends it for good. */
   close(): void {
-    this.#isClosed = true;
     this.#opening?.finish();
     this.#idle?.cancel();
     this.#subscription?.close();
@@ -143,7 +143,7 @@ export class Notifications {
 
   #rest(): void {
     this.#idle?.cancel();
-    if (this.#isClosed) return;
+    if (this.#closing.aborted) return;
     const end = () => {
       this.#subscription?.close();
       this.#subscription = undefined;

@@ -42,6 +42,12 @@ export interface Awaited {
   idle(): void;
 }
 
+/** The last attempt that failed. */
+type Failure = FailedAttempt & {
+  /** When the holder's keys should have expired, as far as the nodes said; monotonic milliseconds. */
+  readonly expiresAtMs: number;
+};
+
 type State = 'idle' | 'acquiring' | 'subscribing' | 'waiting' | 'held' | 'renewing';
 
 /**
@@ -75,9 +81,7 @@ export class WaitQueue implements WaiterEvents, Notified {
   #ticket: QueueTicket | undefined;
   /** Wakes it up; only ever moved forward. */
   #timer: { readonly timer: Timer; readonly atMs: number } | undefined;
-  #failure: FailedAttempt = { outcome: 'held', votes: [] };
-  /** When the holder's keys should have expired, as far as the nodes said; monotonic milliseconds. */
-  #expiresAtMs = Number.POSITIVE_INFINITY;
+  #failure: Failure = { outcome: 'held', votes: [], expiresAtMs: Number.POSITIVE_INFINITY };
   /** Attempts and rechecks since the last success or notification by a majority. */
   #tries = 0;
   /** Notifications may have been lost since the last attempt was begun. */
@@ -288,9 +292,8 @@ export class WaitQueue implements WaiterEvents, Notified {
 
   async #refused(waiter: Waiter, attempt: FailedAttempt): Promise<void> {
     const { clock, random } = this.#deps;
-    this.#failure = attempt;
+    this.#failure = { ...attempt, expiresAtMs: clock.uptime() + expiryMs(attempt.votes, random) };
     this.#tries += 1;
-    this.#expiresAtMs = clock.uptime() + expiryMs(attempt.votes, random);
     const goesOn = attempt.outcome === 'held' || (await isWorthATry(attempt, waiter.request));
     if (!goesOn) for (const each of this.#waiters.splice(0)) each.fail(attempt);
     else if (waiter.isLate) waiter.fail(attempt);
@@ -327,7 +330,7 @@ export class WaitQueue implements WaiterEvents, Notified {
   #untilRecheckMs(): number {
     const { clock, random, notifications } = this.#deps;
     if (this.#hasMissed) return afterSilenceMs(random);
-    const untilExpiryMs = Math.max(0, this.#expiresAtMs - clock.uptime());
+    const untilExpiryMs = Math.max(0, this.#failure.expiresAtMs - clock.uptime());
     return Math.min(untilExpiryMs, recheckMs(this.#failure.votes, this.#tries, notifications.size, random));
   }
 
@@ -363,7 +366,7 @@ export class WaitQueue implements WaiterEvents, Notified {
         this.#failure.outcome === 'held' &&
         this.#notified.size === 0 &&
         !this.#hasMissed &&
-        this.#deps.clock.uptime() < this.#expiresAtMs;
+        this.#deps.clock.uptime() < this.#failure.expiresAtMs;
       if (isSure && this.#ticket !== undefined) void this.#recheck(this.#ticket);
       else this.#attempt();
     }

@@ -29,6 +29,8 @@ export interface WaitQueuesSettings {
   readonly process: string;
   /** How long a node has to answer a release, in milliseconds. */
   readonly releaseTimeout: number;
+  /** Aborts, with a {@link ClosedError}, when the Redlock closes: no call waits then. */
+  readonly closing: AbortSignal;
   /** Takes note of work that no caller waits for, but that close() has to. */
   background(work: Promise<unknown>): void;
 }
@@ -61,17 +63,15 @@ export class WaitQueues {
   readonly #otherQueues = new Map<WaitQueue, string>();
   readonly #successor: Successor;
   #sweepAt = SMALLEST_SWEEP;
-  /** Why no call waits any more. */
-  #closedBy: { readonly reason: unknown } | undefined;
 
   constructor(settings: WaitQueuesSettings) {
-    const { quorum, clock, random, process, releaseTimeout } = settings;
+    const { quorum, clock, random, process, releaseTimeout, closing } = settings;
     this.#settings = settings;
-    this.#watch = new HandOverWatch(quorum, clock, random, releaseTimeout);
+    this.#watch = new HandOverWatch(quorum, clock, random, releaseTimeout, closing);
     this.#deps = {
       clock,
       random,
-      notifications: new Notifications(quorum, clock, process),
+      notifications: new Notifications(quorum, clock, process, closing),
       nodeCount: quorum.size,
       timeUs: (nowMs) => quorum.timeUs(nowMs),
     };
@@ -125,9 +125,9 @@ export class WaitQueues {
     return new Lock(lease, ttl);
   }
 
-  /** Ends every wait with this reason. Nodes are still told. */
-  endWaits(reason: unknown): void {
-    this.#closedBy = { reason };
+  /** The Redlock closes: ends every wait with that reason. Nodes are still told. */
+  endWaits(): void {
+    const { reason } = this.#settings.closing;
     this.#watch.close();
     for (const { queue } of this.#entries.values()) queue?.close(reason);
     for (const queue of this.#otherQueues.keys()) queue.close(reason);
@@ -161,10 +161,11 @@ export class WaitQueues {
   }
 
   async #askAlone(request: AcquireRequest): Promise<Attempt> {
+    const { closing } = this.#settings;
     const { signal } = request;
     const asking = request.attempt(WITHOUT_WAITER);
     const attempt = await (signal === undefined ? asking : abortable(asking, [signal], releaseLate));
-    if (this.#closedBy !== undefined) throw this.#closedBy.reason;
+    if (closing.aborted) throw closing.reason;
     return attempt;
   }
 
