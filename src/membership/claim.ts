@@ -1,21 +1,21 @@
 import type { Handshake } from '../node/marker.ts';
 
-/** A node without memory of its own, as it was last seen. */
+/** A node without memory of its own, as this client last saw it. */
 export interface Fresh<Subject> {
   readonly member: Subject;
   readonly handshake: Handshake;
 }
 
 /**
- * Marks all nodes of what looks like a new deployment as being started by us, and looks at them again. Where each of
- * them still carries our claim then, there was a moment at which all of them carried it: none had a memory that could
- * contradict. That a program has seen every node without a marker does not say so, since it saw them one after the
- * other. The first claim is on the node that all programs agree on, so that of several that start together one wins.
+ * Claims all nodes of what looks like a new deployment for a start, and looks at them again. If each of them still
+ * carries this client's claim then, there was a moment at which all of them carried it: none had a memory that could
+ * contradict. To have seen every node without a marker does not prove that, since the client saw them one after the
+ * other. All clients place the first claim on the same node, so that one wins if several start together.
  *
  * @param write writes a claim, provided that the node is still as it was seen
  * @param handshakeAgain looks at a node again
- * @returns the nodes as they were seen with our claims; undefined if somebody else has changed one
- * @throws what a look failed with
+ * @returns the nodes as they were seen with the claims; undefined if another client has changed one
+ * @throws the error of a handshake
  */
 export async function claimAll<Subject>(
   fresh: readonly Fresh<Subject>[],

@@ -1,16 +1,16 @@
 import { shorten } from '../base/describe.ts';
 import type { Handshake, Marker } from '../node/marker.ts';
 
-/** What keeps a server from being a node of a quorum; each says what to do. Undefined: nothing does. */
+/** The reason why a server can't be a node of a quorum; each says what to do. Undefined: it can. */
 export type Obstacle = string | undefined;
 
-/** Only a master remembers what it has answered. One that does not tell what it is has to be believed. */
+/** Only a master remembers its answers. A server that does not tell its role has to be believed. */
 export function replicaObstacle({ role }: Pick<Handshake, 'role'>): Obstacle {
   if (role === 'master' || role === '') return undefined;
   return `it is a ${role}, which forgets what it has not been told yet. Give the address of a master`;
 }
 
-/** By its run_id a server is told from the one that it was before it lost its memory. */
+/** The run_id tells a server from its earlier process, which had the memory that it has lost. */
 export function namelessObstacle({ runId }: Pick<Handshake, 'runId'>): Obstacle {
   if (runId !== '') return undefined;
   return (
@@ -26,13 +26,13 @@ export function twinObstacle(handshake: Pick<Handshake, 'runId'>, others: readon
   return `it is the same server as ${shorten(twin.node.address)}, under another address. Give every master once`;
 }
 
-/** A node that was looked at, or not yet. */
+/** A node, and its handshake if it had one. */
 interface Looked {
   readonly node: { readonly address: string };
   readonly handshake: Pick<Handshake, 'runId'> | undefined;
 }
 
-/** That of the others which is the same server. One without a run_id can't be told from others. */
+/** The one of the others that is the same server. A server without a run_id can't be told from others. */
 export function twinOf<Other extends Looked>(
   { runId }: Pick<Handshake, 'runId'>,
   others: readonly Other[],
@@ -40,7 +40,7 @@ export function twinOf<Other extends Looked>(
   return runId === '' ? undefined : others.find(({ handshake }) => handshake?.runId === runId);
 }
 
-/** Two majorities of differently long lists need not meet. A start that somebody began and gave up binds nobody. */
+/** Two majorities of differently long lists need not meet. A start that its client gave up binds no other. */
 export function foreignObstacle(marker: Marker | undefined, nodeCount: number): Obstacle {
   if (marker === undefined || marker.state === 'starting' || marker.nodeCount === nodeCount) return undefined;
   return (

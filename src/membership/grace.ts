@@ -3,7 +3,10 @@ import type { Clock, Timer } from '../base/clock.ts';
 /** How long a new deployment waits for the nodes that do not answer yet before the others join one by one. */
 const NEW_DEPLOYMENT_GRACE_MS = 3_000;
 
-/** The time that a deployment which looks new gives to nodes that have not been reached. It begins when first asked. */
+/**
+ * The time that a deployment which looks new gives to nodes that have not been reached. It begins with the first
+ * request.
+ */
 export class Grace {
   readonly #clock: Clock;
   readonly #over: () => void;

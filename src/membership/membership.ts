@@ -19,7 +19,7 @@ import {
 import { NodeWarnings } from './node-warnings.ts';
 import { type MembershipSettings, quarantineMs, reasonToAskAll, reasonToWait } from './quarantine.ts';
 
-/** A marker is written within this time of the look that it depends on, or not at all. */
+/** The client writes a marker within this time of the handshake that it depends on, or not at all. */
 const WRITE_WINDOW_MS = 500;
 
 /** How often initialize() tries to be the last to write a node's marker. */
@@ -28,21 +28,21 @@ const INITIALIZE_TRIES = 5;
 /** Pause between two looks at a node that does not vote. */
 const WATCH_MS = 500;
 
-/** Pause before something that did not work is tried again. */
+/** Pause before something that failed is tried again. */
 const TRY_AGAIN_MS = 250;
 
-/** Pause between two looks at a deployment that somebody is starting. */
+/** Pause between two looks at a deployment that another client is starting. */
 const CLAIM_WATCH_MS = 50;
 
-/** A client that only watches a node join leaves the one that began it this much of a lead, at the most. */
+/** A client that only watches a node join gives the one that began it this much of a lead, at the most. */
 const LONGEST_COURTESY_MS = 500;
 
 /**
  * Decides which nodes may vote. By its marker a node is *active*, *joining*, *stale* (of an earlier process) or
- * *blank*. Active ones vote. A stale one, and a blank one among others that are not, gets a joining marker, and
- * whoever has watched that marker unchanged for a whole quarantine makes it active. Where a survey of all nodes
- * finds all of them blank, the deployment is new: it is *claimed*, and active as a whole if the claims hold. Every write depends on the server
- * process and the marker that were seen just before.
+ * *blank*. Active ones vote. A stale node, and a blank one among others that are not, gets a joining marker. A client
+ * that has watched this marker unchanged for a whole quarantine makes the node active. If a survey of all nodes finds
+ * all of them blank, the deployment is new: the client *claims* it, and makes all of it active if the claims hold.
+ * Every write depends on the server process and the marker that the client saw just before.
  */
 export class Membership implements MembershipListener {
   readonly #settings: MembershipSettings;
@@ -58,7 +58,7 @@ export class Membership implements MembershipListener {
     this.#grace = new Grace(settings.clock, () => this.#survey.request());
   }
 
-  /** The nodes whose membership this is, before any of them was looked at. */
+  /** Takes the nodes of the quorum, before any of them has had its handshake. */
   register(nodes: readonly Node[]): void {
     this.#members = nodes.map(newMember);
     for (const member of this.#members) {
@@ -71,7 +71,7 @@ export class Membership implements MembershipListener {
     }
   }
 
-  /** The longest ttl that this program or any marker has told of. */
+  /** The longest ttl of this program and of all markers. */
   get #longestTtl(): number {
     return Math.max(this.#settings.maxTtl, ...this.#members.map(({ longestTtl }) => longestTtl));
   }
@@ -83,11 +83,13 @@ export class Membership implements MembershipListener {
     this.#survey.request();
   }
 
-  /** A clock that went ahead may have ended keys early. One that went back keeps them for longer, and endangers no lock. */
+  /**
+   * A clock that went ahead may have ended keys early. One that went back keeps them for longer, and endangers no lock.
+   */
   clockDiverged(node: Node, divergence: Divergence): void {
     const { driftFactor, leapt } = this.#settings;
     if (divergence.byMs > 0) {
-      // Keys of others, with longer ttls than ours, may have expired too early as well.
+      // Other programs' keys with longer ttls may have expired too early as well.
       node.distrustClock(this.#longestTtl * (1 + driftFactor));
       leapt(
         this.#members.findIndex((member) => member.node === node),
@@ -98,8 +100,8 @@ export class Membership implements MembershipListener {
   }
 
   /**
-   * Declares that no lock is held on any node, and has all of them vote at once. The longest ttl in use is this program's
-   * from then on.
+   * Declares that no lock is held on any node, and has all of them vote at once. From then on the longest ttl in use is
+   * this program's.
    *
    * @returns the nodes where that did not work, and why
    */
@@ -119,7 +121,7 @@ export class Membership implements MembershipListener {
     return failures;
   }
 
-  /** Our own quarantine may be writing a marker at the same time; the declaration comes after it. */
+  /** This client's own quarantine may be writing a marker at the same time; the declaration comes after it. */
   async #initialize(member: Member): Promise<string | undefined> {
     let handshake = await member.node.handshake();
     for (let tries = 0; tries < INITIALIZE_TRIES; tries += 1) {
@@ -151,7 +153,7 @@ export class Membership implements MembershipListener {
       this.#obstacleOf(member, handshake) ??
       (this.#isMarked(member) ? foreignObstacle(marker, this.#settings.nodeCount) : undefined);
     if (obstacle !== undefined) {
-      // It may be the other address that leads elsewhere by now.
+      // The other address may be the one that leads elsewhere by now.
       twinOf(handshake, this.#countedBeside(member))?.node.doubt();
       this.#refuse(member, obstacle, handshake);
     } else if (!this.#isMarked(member)) this.#admit(member);
@@ -164,9 +166,9 @@ export class Membership implements MembershipListener {
   }
 
   /**
-   * Has the marker tell of ttls as long as ours before anything else. An active one, because the node may forget our locks
-   * later on; a joining one, because it may have forgotten them already, and whoever watches it must wait for them. The
-   * nonce stays: it is the same memory.
+   * Raises the ttl of the marker to this program's, before anything else. An active marker needs it, because the node
+   * may forget this program's locks later on. A joining one needs it, because the node may have forgotten them already,
+   * and every client that watches must wait for them. The nonce stays: it is the same memory.
    */
   #withOurTtl(member: Member, handshake: Handshake, marker: Marker, then: () => void): void {
     const { maxTtl } = this.#settings;
@@ -179,13 +181,13 @@ export class Membership implements MembershipListener {
     member.node.admit();
   }
 
-  /** What keeps it out may be mended without a new connection. */
+  /** The obstacle may go away without a new connection. */
   #refuse(member: Member, obstacle: string, handshake: Handshake): void {
     member.node.refuse(obstacle, handshake.runId === '' ? 'error' : 'refused');
     this.#handshakeAgain(member, WATCH_MS);
   }
 
-  /** Why a node can't be part of any quorum with the others. */
+  /** The reason why a node can't be part of any quorum with the others. */
   #obstacleOf(member: Member, handshake: Handshake): string | undefined {
     if (member.node.isCluster) return undefined;
     const others = this.#countedBeside(member);
@@ -240,7 +242,7 @@ export class Membership implements MembershipListener {
     }
   }
 
-  /** Makes all nodes of a new deployment active, unless somebody else is doing so. */
+  /** Makes all nodes of a new deployment active, unless another client is doing so. */
   async #start(all: readonly Fresh<Member>[]): Promise<void> {
     const fresh: Fresh<Member>[] = [];
     for (const one of all) {
@@ -290,7 +292,7 @@ export class Membership implements MembershipListener {
     this.#handshakeAgain(member, TRY_AGAIN_MS);
   }
 
-  /** Makes a node active if it is still as it was seen, and that is not long ago. Returns what it is now. */
+  /** Makes a node active if it is still as it was seen, and that is not long ago. Returns its new handshake. */
   async #activate(member: Member, seen: Handshake, maxTtl?: number): Promise<Handshake> {
     noteTtl(member, seen);
     const marker = this.#marker('active', seen);
@@ -315,13 +317,13 @@ export class Membership implements MembershipListener {
     this.#replaceMarker(member, seen, marker, () => this.#watch(member, marker.nonce, true));
   }
 
-  /** initialize() of another program may have taken back the long ttl that would have the node wait. */
+  /** initialize() of another program may have taken back the long ttl for which the node would wait. */
   async #joinUnlessTakenBack(member: Member): Promise<void> {
     const others = this.#members.filter((other) => other !== member);
     const areAllRead = await this.#readTtls(others);
     try {
       const handshake = await member.node.handshake();
-      // A lock of such a ttl needs a majority that knows of it: all others would not have forgotten it.
+      // A lock with such a ttl needs a majority that knows of it: all others would not have forgotten it.
       if (others.length > 0 && areAllRead) member.longestTtl = 0;
       noteTtl(member, handshake);
       if (this.#closed) return;
@@ -334,7 +336,9 @@ export class Membership implements MembershipListener {
     }
   }
 
-  /** Waits, by our own clock, until what the node may have forgotten has expired; then makes it active. */
+  /**
+   * Waits, by this client's clock, until the locks have expired that the node may have forgotten; then makes it active.
+   */
   #watch(member: Member, nonce: string, isOurs: boolean): void {
     const { clock, random, driftFactor } = this.#settings;
     const known = member.joining?.nonce === nonce ? member.joining : undefined;
@@ -351,9 +355,9 @@ export class Membership implements MembershipListener {
     this.#handshakeAgain(member, Math.min(leftMs + courtesyMs, WATCH_MS));
   }
 
-  /** Somebody may have come meanwhile who uses longer ttls; the markers of the others tell. */
+  /** A program with longer ttls may have come meanwhile; the markers of the other nodes tell. */
   async #endQuarantine(member: Member): Promise<void> {
-    // While they are read, the node may forget again, and we may begin to watch another marker.
+    // Meanwhile the node may forget again, and this client may begin to watch another marker.
     const waitedFor = member.joining;
     const waitedForTtl = this.#longestTtl;
     await this.#readTtls();
@@ -371,7 +375,7 @@ export class Membership implements MembershipListener {
     }
   }
 
-  /** Reads what the markers tell of ttls by now. Returns whether all of them could be read. */
+  /** Reads the ttls of the markers. Returns whether all of them could be read. */
   async #readTtls(members: readonly Member[] = this.#members): Promise<boolean> {
     const handshakes = await Promise.allSettled(
       members.map(async (member) => noteTtl(member, await member.node.handshake())),

@@ -7,10 +7,10 @@ import type { Divergence, TimeReading } from '../node/node-clock.ts';
 /** Two readings of clocks are compared only if they were taken within this time: later a clock may have been set. */
 const SAME_TIME_MS = 1_000;
 
-/** What lasts is told of again after maxTtl, and no sooner than this. */
+/** A lasting fault is reported again after maxTtl, and no sooner than this. */
 const SHORTEST_REPEAT_MS = 5_000;
 
-/** The largest driftFactor there is. */
+/** The largest driftFactor that an option allows. */
 const LARGEST_DRIFT_FACTOR = 0.5;
 
 export interface NodeWarningSettings {
@@ -21,11 +21,11 @@ export interface NodeWarningSettings {
   warn(warning: RedlockWarning): void;
 }
 
-/** Tells of what weakens single nodes or their clocks: each once, or now and then while it lasts. */
+/** Warns of faults of single nodes or their clocks: of each once, or now and then while it lasts. */
 export class NodeWarnings {
   readonly #settings: NodeWarningSettings;
   readonly #evicting = new Set<string>();
-  /** For each node until when its wrong clock has been told of, by a clock of ours that does not jump. */
+  /** For each node until when the warning of its wrong clock is not repeated, by a clock that does not jump. */
   readonly #clockToldUntilMs = new Map<string, number>();
   /** The last reading of each node's clock. */
   readonly #readings = new Map<string, TimeReading>();
@@ -38,7 +38,7 @@ export class NodeWarnings {
     this.#settings = settings;
   }
 
-  /** A node was looked at. */
+  /** A node had its handshake. */
   greeted(address: string, handshake: Handshake): void {
     if (handshake.evicts && !this.#evicting.has(address)) {
       this.#evicting.add(address);
@@ -75,7 +75,7 @@ export class NodeWarnings {
     });
   }
 
-  /** This program has the markers tell of a longer ttl than they did, in milliseconds, with quarantines of such lengths. */
+  /** This program raises the ttl of the markers, in milliseconds, with quarantines of such lengths. */
   raised(beforeTtl: number, { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }): void {
     if (this.#isToldRaised) return;
     this.#isToldRaised = true;
@@ -90,7 +90,7 @@ export class NodeWarnings {
   }
 
   /**
-   * A node's clock went wrong. While it goes on doing so, that is told of again now and then.
+   * A node's clock went wrong. While it goes on doing so, the warning is repeated now and then.
    *
    * @param forMs for how long its votes do not count if it went ahead
    */
@@ -165,7 +165,7 @@ function leastApartMs(a: TimeReading, b: TimeReading): number {
   return Math.max(leastAheadMs(a) - mostAheadMs(b), leastAheadMs(b) - mostAheadMs(a));
 }
 
-/** A node's clock was read after the question was sent, and before the answer came. */
+/** The node read its clock after the client had sent the question, and before the answer came. */
 function mostAheadMs({ timeUs, sentAtMs }: TimeReading): number {
   return timeUs / 1_000 - sentAtMs;
 }

@@ -5,13 +5,13 @@ import type { RedlockWarning } from '../base/warning.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';
 
 /**
- * What is done about a node that may have lost its memory. `auto`: it waits until all it may have forgotten has
- * expired, but a deployment in which *no* node has a marker is new and starts at once. `strict`: it waits even then.
- * `off`: nothing; a node that restarts empty may give away a lock that is still held.
+ * What happens to a node that may have lost its memory. `auto`: it does not vote until all locks that it may have
+ * forgotten have expired, but a deployment in which *no* node has a marker is new and starts at once. `strict`: it
+ * waits even then. `off`: nothing; a node that restarts empty may give away a held lock.
  */
 export type Quarantine = 'auto' | 'strict' | 'off';
 
-/** What the membership of a quorum goes by. All durations in milliseconds. */
+/** The terms of a quorum's membership. All durations in milliseconds. */
 export interface MembershipSettings {
   readonly clock: Clock;
   readonly random: Random;
@@ -20,22 +20,22 @@ export interface MembershipSettings {
   readonly maxTtl: number;
   readonly driftFactor: number;
   warn(warning: RedlockWarning): void;
-  /** The clock of a node, by its place in the list, is so many milliseconds ahead of what it should be, at the most. */
+  /** The clock of a node, by its place in the list, is at most so many milliseconds ahead of what it should be. */
   leapt(node: number, ms: number): void;
 }
 
-/** Added to every quarantine, for what the nodes and this process do in between. */
+/** Added to every quarantine, for the time that messages take. */
 const MARGIN_MS = 100;
 
 /**
- * How long a node that may have lost its memory does not vote, in milliseconds by the clock of whoever watches it:
- * until all locks that it may have granted have expired, and its TIME is past every token that it may have given.
+ * How long a node that may have lost its memory does not vote, in milliseconds by the clock of the client that watches
+ * it: until all locks that it may have granted have expired, and its TIME is past every token that it may have given.
  */
 export function quarantineMs(longestTtl: number, driftFactor: number): number {
   return longestTtl * (1 + driftFactor) + 2 * CLAMP_MS + MARGIN_MS;
 }
 
-/** Why a node in quarantine does not vote, with `leftMs` to go at `wallMs`. */
+/** The reason why a node in quarantine does not vote, with `leftMs` to go at `wallMs`. */
 export function reasonToWait(leftMs: number, wallMs: number): string {
   const seconds = Math.max(1, Math.ceil(leftMs / 1_000));
   const at = new Date(Math.ceil((wallMs + Math.max(0, leftMs)) / 1_000) * 1_000);
@@ -45,7 +45,9 @@ export function reasonToWait(leftMs: number, wallMs: number): string {
   );
 }
 
-/** Why a node without memory does not vote while the nodes at the `silent` addresses may remember something. */
+/**
+ * The reason why a node without memory does not vote while the nodes at the `silent` addresses may remember something.
+ */
 export function reasonToAskAll(silent: readonly string[]): string {
   return (
     `it is new, and so may all nodes be, but ${list(silent.map((node) => shorten(node)))} can't be asked. Start what is missing, ` +

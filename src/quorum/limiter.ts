@@ -1,24 +1,27 @@
 import type { Clock } from '../base/clock.ts';
 
 /**
- * Rounds that are held at the same time at most: that keeps every node's calls full, and more would not be faster. One over
+ * The most rounds at the same time: so many keep every node's calls full, and more would not be faster. A round over
  * several keys counts as that many.
  */
 const MOST_AT_ONCE = 384;
 
-/** As many as that are held at first. */
+/** The bound at first. */
 const FIRST_AT_ONCE = 128;
 
-/** As many as that may always be held. */
+/** The bound never falls below this. */
 const FEWEST_AT_ONCE = 64;
 
-/** So many more after every round of them, … */
+/** The bound grows by this much after as many rounds as it allows, … */
 const GROWTH = 8;
 
-/** … and half as many after a slow one. A round that takes more of its nodes' time than this share shows that too many are held. */
+/** … and halves after a slow round: one that takes more of its nodes' time than this share. */
 const SLOW = 3 / 4;
 
-/** What goes first where rounds have to wait: what keeps a lock, then what gives one back, then what takes or looks at one. */
+/**
+ * The order in which rounds go that have to wait: those that keep a lock, those that release one, those that take or
+ * look at one.
+ */
 const PRIORITIES = ['keep', 'release', 'take'] as const;
 
 /** How urgent a round is. */
@@ -31,7 +34,7 @@ interface Waiting {
 }
 
 /** Rounds that wait, first come first served, however many they are. */
-class Line {
+class Fifo {
   #first: Waiting | undefined;
   #last: Waiting | undefined;
 
@@ -42,7 +45,7 @@ class Line {
     this.#last = waiting;
   }
 
-  /** What the first one weighs; undefined: nobody waits. */
+  /** The weight of the first one; undefined: none waits. */
   get firstWeight(): number | undefined {
     return this.#first?.weight;
   }
@@ -57,14 +60,14 @@ class Line {
 }
 
 /**
- * The pace at which a quorum holds rounds, so that a program may ask for any number of them at once: nodes are asked for
- * as many as they, and this process, do well within the time they have, and the others wait here, where no time runs for
- * them. How many that are shows: a few more after every round of them, and half as many after a slow one, after TCP's
- * congestion avoidance (RFC 5681, section 3.1).
+ * Limits the rounds of a quorum that run at the same time, so that a program may start any number at once. The nodes,
+ * and this process, get as many as they finish well within the time they have. The others wait here, where no time runs
+ * for them. The bound adapts: a little higher after every full set of rounds, and half as high after a slow one, after
+ * TCP's congestion avoidance (RFC 5681, section 3.1).
  */
 export class Limiter {
   readonly #clock: Clock;
-  readonly #lines = new Map(PRIORITIES.map((priority): [Priority, Line] => [priority, new Line()]));
+  readonly #lines = new Map(PRIORITIES.map((priority): [Priority, Fifo] => [priority, new Fifo()]));
   #atOnce = FIRST_AT_ONCE;
   #held = 0;
   #waiting = 0;
@@ -75,10 +78,10 @@ export class Limiter {
   }
 
   /**
-   * Holds a round: at once, within this very call, or when it is its turn.
+   * Runs a round: at once, within this very call, or when it is its turn.
    *
    * @param timeoutMs the time that its nodes have
-   * @param weight over how many keys it is
+   * @param weight the number of its keys
    */
   run<Result>(
     priority: Priority,
@@ -95,7 +98,7 @@ export class Limiter {
     return turn.then(() => this.#run(timeoutMs, hold, weight));
   }
 
-  /** Whether somebody waits, for more room, whose round is as urgent. */
+  /** Whether a round that is as urgent waits already. */
   #isBehind(priority: Priority): boolean {
     if (this.#waiting === 0) return false;
     for (const [each, line] of this.#lines) {
@@ -105,7 +108,7 @@ export class Limiter {
     return false;
   }
 
-  /** One that weighs more than all that may be held at once is held alone. */
+  /** One that weighs more than the bound runs alone. */
   #hasRoomFor(weight: number): boolean {
     return this.#held + weight <= this.#atOnce || this.#held === 0;
   }
@@ -134,7 +137,7 @@ export class Limiter {
     for (const line of this.#lines.values()) {
       const weight = line.firstWeight;
       if (weight === undefined) continue;
-      // What is less urgent does not pass.
+      // A less urgent round does not pass.
       if (!this.#hasRoomFor(weight)) return false;
       this.#held += weight;
       this.#waiting -= 1;

@@ -4,9 +4,9 @@ import { platform } from '../base/platform.ts';
 import { majorityOf } from './tally.ts';
 
 /**
- * The clocks of this machine, and what the nodes say against them. A host that was stopped from outside (a virtual machine
- * that was paused, or restored from a snapshot) has no clock that counted; and where the clocks of a majority of nodes were set
- * forward, keys there have ended early. Either way the nodes are right: it is by their clocks that keys expire.
+ * The clocks of this machine, and what the nodes say against them. A host that was stopped from outside (a virtual
+ * machine that was paused, or restored from a snapshot) has no clock that counted. Where the clocks of a majority of
+ * nodes were set forward, keys there have ended early. Either way the nodes are right: keys expire by their clocks.
  */
 export class QuorumClock implements Clock {
   readonly #clock: Clock;
@@ -14,7 +14,9 @@ export class QuorumClock implements Clock {
   #leaps: Leaps;
   #isTelling = false;
 
-  /** @param size how many nodes there are */
+  /**
+   * @param size the number of nodes
+   */
   constructor(clock: Clock, size: number) {
     this.#clock = clock;
     this.#leaps = new Leaps(new Array<number>(size).fill(0), majorityOf(size));
@@ -40,18 +42,18 @@ export class QuorumClock implements Clock {
     return this.#clock.after(delayMs, callback, options);
   }
 
-  /** Calls `listener`, soon, whenever a node's clock has leapt. Returns how to stop that. */
+  /** Calls `listener`, soon, whenever a node's clock has leapt. Returns a function that stops it. */
   onLeap(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** A node's clock is so many milliseconds ahead of what it should be by ours, at the most. */
+  /** A node's clock is at most so many milliseconds ahead of what it should be by this machine's clocks. */
   leapt(node: number, ms: number): void {
     this.#leaps = this.#leaps.plus(node, ms);
     if (this.#isTelling) return;
     this.#isTelling = true;
-    // Not in the middle of an answer, of which only the time has been read.
+    // The caller has read only the time of an answer yet, not the rest.
     platform.queueMicrotask(() => {
       this.#isTelling = false;
       for (const listener of [...this.#listeners]) listener();

@@ -7,7 +7,7 @@ import type { NodeSettings } from '../node/node-settings.ts';
 import type { Client, Subscription } from '../wire/client.ts';
 import type { LockKeys, Operation, Waiter } from '../wire/operation.ts';
 import { failed } from '../wire/operation.ts';
-import { type ContendOptions, patienceOf } from './contend-options.ts';
+import { type ContendOptions, roundEndOf } from './contend-options.ts';
 import { chooseToken } from './fencing-token.ts';
 import { Limiter } from './limiter.ts';
 import { QuorumClock } from './quorum-clock.ts';
@@ -16,7 +16,7 @@ import { isInQueue, isTaken, type SpotCheck } from './spot-check.ts';
 import { majorityOf } from './tally.ts';
 import { TokenClock } from './token-clock.ts';
 
-/** What came of asking a quorum for a lock. */
+/** The result of asking a quorum for a lock. */
 export interface Grant {
   readonly granted: boolean;
   readonly votes: readonly NodeVote[];
@@ -27,8 +27,8 @@ export interface Grant {
 }
 
 /**
- * All nodes together. It sends an operation to every node at the same time and says what the majority makes of
- * it; how long a lock is good for is the business of whoever asked.
+ * All nodes together. It sends an operation to every node at the same time and counts the votes. How long a lock is
+ * valid is its caller's business.
  */
 export class Quorum {
   readonly size: number;
@@ -54,9 +54,9 @@ export class Quorum {
   }
 
   /**
-   * Asks for a lock with a value that was never used before. The tokens of two grants for one resource are never
-   * equal, and grow in real time: a token counts only once a majority has it as its counter while the value
-   * still owns the key there.
+   * Asks for a lock with a value that was never used before. The tokens of two grants for one resource are never equal,
+   * and grow in real time: a token counts only once a majority has it as its counter while the value still owns the key
+   * there.
    */
   acquire(
     target: LockKeys,
@@ -65,7 +65,7 @@ export class Quorum {
     timeoutMs: number,
     contend?: ContendOptions,
   ): Promise<Grant> {
-    // What takes over from a lock is part of its release.
+    // An attempt that takes over from a lock is part of that lock's release.
     const priority = contend?.previous === undefined ? 'take' : 'release';
     const ask = () =>
       this.#isEnding || contend?.isWanted?.() === false
@@ -99,7 +99,7 @@ export class Quorum {
         previous: contend?.previous,
       },
       timeoutMs,
-      patienceOf(contend),
+      roundEndOf(contend),
     );
     const { votes } = round;
     const granted = round.decision === 'won';
@@ -111,7 +111,7 @@ export class Quorum {
     return { granted: isConfirmed, votes: confirmation.votes, startedAt, token };
   }
 
-  /** An attempt that came to nothing before it was made. */
+  /** The result of an attempt that its caller gave up before its turn came. */
   async #notAsked(): Promise<Grant> {
     const message = 'no caller wants it any more';
     const votes = this.#nodes.map(
@@ -120,7 +120,7 @@ export class Quorum {
     return { granted: false, votes, startedAt: instant(this.clock), token: 0 };
   }
 
-  /** From now on no lock is asked for. */
+  /** Refuses all attempts from now on. */
   stopAsking(): void {
     this.#isEnding = true;
   }
@@ -137,19 +137,19 @@ export class Quorum {
   }
 
   /**
-   * Releases a value's keys on every node, which hands them on to the first waiter; nodes that do not confirm it are
+   * Releases a value's keys on every node, which hands them over to the first waiter. Nodes that do not confirm it are
    * asked again in the background.
    */
   release(target: LockKeys, value: string, timeoutMs: number): Promise<RoundResult> {
     const release = { kind: 'release', ...target, value } as const;
-    const ask = () => askAll(this.#nodes, release, timeoutMs, 'everybody');
+    const ask = () => askAll(this.#nodes, release, timeoutMs, 'all');
     return this.#limiter.run('release', timeoutMs, ask, target.keys.length);
   }
 
   /**
-   * Gives back what an attempt that was lost may have got. Somebody who waits enters the queue where the attempt was
-   * granted, so that all nodes go on to call the same one. Nodes that refused have nothing to give back, but for a
-   * command that was sent twice; they are asked along with the next call. Nodes that were never asked have nothing.
+   * Rolls back a lost attempt. A caller that waits enters the queue where the attempt was granted, so that all nodes go
+   * on to notify the same one. Nodes that refused have nothing to release, but for a command that was sent twice; they
+   * are asked along with the next call. Nodes that were never asked have nothing.
    */
   async rollBack(
     target: LockKeys,
@@ -166,14 +166,17 @@ export class Quorum {
     if (others.size === this.size) return;
     const giveBack = () => {
       if (waiter !== undefined) {
-        void askAll(this.#nodes, { kind: 'enter', ...target, waiter }, timeoutMs, 'everybody', others);
+        void askAll(this.#nodes, { kind: 'enter', ...target, waiter }, timeoutMs, 'all', others);
       }
-      return askAll(this.#nodes, release, timeoutMs, 'everybody', others);
+      return askAll(this.#nodes, release, timeoutMs, 'all', others);
     };
     await this.#limiter.run('release', timeoutMs, giveBack, target.keys.length);
   }
 
-  /** Waits no more: on these nodes, by their places in the list. What was kept for the waiter goes on to the next. */
+  /**
+   * Takes a waiter out of the queues of these nodes, by their places in the list. A key that is reserved for it goes on
+   * to the next.
+   */
   async leave(
     target: LockKeys,
     member: string,
@@ -185,31 +188,31 @@ export class Quorum {
     if (nodes.size === 0) return;
     const operation = { kind: 'leave', ...target, member } as const;
     await this.#limiter.run('release', timeoutMs, () =>
-      askAll(this.#nodes, operation, timeoutMs, 'everybody', others),
+      askAll(this.#nodes, operation, timeoutMs, 'all', others),
     );
   }
 
-  /** As {@link leave}, of somebody who has the lock: there is no hurry. */
+  /** As {@link leave}, for a waiter that has the lock: there is no hurry. */
   leaveLater(target: LockKeys, member: string, nodes: ReadonlySet<number>): void {
     for (const index of nodes) this.#nodes[index]?.submitLater({ kind: 'leave', ...target, member });
   }
 
-  /** Who waits, as every node knows it. Changes nothing. */
+  /** The waiters, as every node knows them. Changes nothing. */
   async waiting(target: LockKeys, timeoutMs: number): Promise<readonly NodeVote[]> {
     return await this.#askAll({ kind: 'waiting', ...target }, timeoutMs);
   }
 
-  /** As {@link isTaken}. */
-  isTaken(look: SpotCheck): Promise<boolean> {
-    return this.#limiter.run('take', look.timeoutMs, () => isTaken(this.#nodes, look));
+  /** See {@link isTaken}. */
+  isTaken(check: SpotCheck): Promise<boolean> {
+    return this.#limiter.run('take', check.timeoutMs, () => isTaken(this.#nodes, check));
   }
 
-  /** As {@link isInQueue}. */
-  isInQueue(look: SpotCheck, member: string): Promise<boolean> {
-    return this.#limiter.run('take', look.timeoutMs, () => isInQueue(this.#nodes, look, member));
+  /** See {@link isInQueue}. */
+  isInQueue(check: SpotCheck, member: string): Promise<boolean> {
+    return this.#limiter.run('take', check.timeoutMs, () => isInQueue(this.#nodes, check, member));
   }
 
-  /** Hears the nodes call on a channel. `heard` gets the index of the node and what it said. */
+  /** Subscribes to a channel at all nodes. `heard` gets the index of a node and its message. */
   listen(channel: string, heard: (node: number, message: string) => void, changed: () => void): Subscription {
     const subscriptions = this.#nodes.map(({ subscription }, index) =>
       subscription.listen(channel, {
@@ -225,7 +228,7 @@ export class Quorum {
     };
   }
 
-  /** How many nodes would be heard if they called, and how many vote and are not heard, yet. */
+  /** How many nodes' notifications arrive, and how many nodes vote and are not subscribed yet. */
   get hearing(): { readonly heard: number; readonly unheard: number } {
     const heard = this.#nodes.filter(({ subscription }) => subscription.isOpen).length;
     return {
@@ -239,7 +242,7 @@ export class Quorum {
     return this.#tokenClock.timeUs(nowMs);
   }
 
-  /** What every node says of a lock. Changes nothing. */
+  /** The state of a lock at every node. Changes nothing. */
   async inspect(target: LockKeys, timeoutMs: number): Promise<readonly NodeVote[]> {
     return await this.#askAll({ kind: 'inspect', ...target }, timeoutMs);
   }
@@ -250,12 +253,14 @@ export class Quorum {
     await this.#until(areSettled, timeoutMs);
     const failures = await this.#membership.initialize();
     if (failures.length === 0 || areSettled()) return failures;
-    // A node that was refused is connected to anew at any moment, this one included.
+    // A node that refused is connected to anew at any moment, this one included.
     await this.#until(areSettled, timeoutMs);
     return this.#membership.initialize();
   }
 
-  /** Whether it is certain if a majority of nodes votes for now. First connections take time, and new markers. */
+  /**
+   * Whether it is certain, for now, if a majority of nodes votes. First connections take time, and so do new markers.
+   */
   get isConnected(): boolean {
     let voting = 0;
     let pending = 0;
@@ -284,15 +289,15 @@ export class Quorum {
     await Promise.all(this.#nodes.map((node) => node.flush()));
   }
 
-  /** Ends all nodes. Operations under way fail. */
+  /** Ends all nodes. Operations in flight fail. */
   close(): void {
     this.#membership.close();
     for (const node of this.#nodes) node.close();
   }
 
   async #askAll(operation: Operation, timeoutMs: number): Promise<readonly NodeVote[]> {
-    const look = () => askAll(this.#nodes, operation, timeoutMs, 'everybody');
-    return (await this.#limiter.run('take', timeoutMs, look)).votes;
+    const ask = () => askAll(this.#nodes, operation, timeoutMs, 'all');
+    return (await this.#limiter.run('take', timeoutMs, ask)).votes;
   }
 
   /** Has the nodes that answered another counter take `token` as theirs, as far as the value still owns them. */
@@ -338,7 +343,7 @@ export class Quorum {
   }
 }
 
-/** A node of every client, or of none: those that were made are ended. */
+/** A node of every client, or of none: if one fails, those made already end. */
 function nodesOf(clients: readonly Client[], make: (client: Client) => Node): readonly Node[] {
   const nodes: Node[] = [];
   try {
@@ -350,7 +355,7 @@ function nodesOf(clients: readonly Client[], make: (client: Client) => Node): re
   }
 }
 
-/** Whether a node was not even asked: it had more to do than it may be asked for. */
+/** Whether a node was not even asked, because it had too many operations already. */
 function wasNeverSent(vote: NodeVote): boolean {
   return vote.outcome === 'failed' && vote.reason === 'overloaded';
 }

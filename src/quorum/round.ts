@@ -3,30 +3,30 @@ import type { Node } from '../node/node.ts';
 import type { Operation } from '../wire/operation.ts';
 import { type Decision, tally } from './tally.ts';
 
-/** What a round came to. */
+/** The result of a round. */
 export interface RoundResult {
   readonly decision: Exclude<Decision, 'undecided'>;
   /** One vote a node, in the order of the node list. */
   readonly votes: readonly NodeVote[];
 }
 
-/** When a round is over. Neither waits for nodes that are known to be silent once all others have voted. */
-export type Patience =
+/** When a round ends. None waits for nodes that are known to be silent once all others have voted. */
+export type RoundEnd =
   /** As soon as its outcome is certain. */
   | 'outcome'
-  /** As soon as it is won, or when every node has voted: whoever is going to wait may as well know all of it. */
+  /** As soon as it is won, or when every node has voted: a caller that is going to wait needs all of it. */
   | 'victory'
   /** When every node has voted. */
-  | 'everybody';
+  | 'all';
 
-const NOBODY: ReadonlySet<number> = new Set();
+const NONE: ReadonlySet<number> = new Set();
 
 /**
  * Asks all nodes the same thing at the same time, and counts.
  *
- * Resolves, never rejects, at the latest when `timeoutMs` has passed: every node replies or fails within it. Votes
- * that come after the end do not count. A majority that could only be reached with silent nodes is not waited for:
- * meanwhile the other votes would keep everybody from winning.
+ * Resolves, never rejects, at the latest when `timeoutMs` has passed: every node replies or fails within it. Votes that
+ * come after the end do not count. A majority that could only be reached with silent nodes is not waited for: meanwhile
+ * the other votes would keep every attempt from winning.
  *
  * @param already nodes that count as granted without being asked again, by their index
  */
@@ -34,8 +34,8 @@ export function askAll(
   nodes: readonly Node[],
   operation: Operation,
   timeoutMs: number,
-  patience: Patience,
-  already: ReadonlySet<number> = NOBODY,
+  end: RoundEnd,
+  already: ReadonlySet<number> = NONE,
 ): Promise<RoundResult> {
   return new Promise((resolve) => {
     const votes: NodeVote[] = nodes.map(({ pending }) => pending);
@@ -54,15 +54,14 @@ export function askAll(
       else refused += 1;
       const decision = tally(nodes.length, granted, refused);
       const mayEndEarly =
-        (patience === 'outcome' && decision !== 'undecided') ||
-        (patience !== 'everybody' && decision === 'won');
+        (end === 'outcome' && decision !== 'undecided') || (end !== 'all' && decision === 'won');
       if (!mayEndEarly && nodes.some(isAwaited)) return;
       over = true;
       if (granted + refused < nodes.length) explainSilence();
       resolve({ decision: decision === 'won' ? 'won' : 'lost', votes });
     };
 
-    /** What keeps those silent that have not voted, as far as it is known. */
+    /** Gives the nodes that have not voted their known reason. */
     const explainSilence = () => {
       nodes.forEach((pending, at) => {
         const obstacle = pending.obstacle;

@@ -3,36 +3,36 @@ import type { Node } from '../node/node.ts';
 import type { LockKeys, Operation } from '../wire/operation.ts';
 import { isReserved } from './fencing-token.ts';
 
-/** What one node says of a lock key: who owns it and who waits for it. */
+/** What one node says of a lock key: its owner and its waiters. */
 interface KeyStatus {
   readonly owner: Reply;
   readonly queue: Reply;
 }
 
-/** How to look at one node. */
+/** The terms of a check of one node. */
 export interface SpotCheck {
   readonly target: LockKeys;
-  /** In [0, 1): at which of the nodes that vote and answer. */
+  /** In [0, 1): chooses among the nodes that vote and answer. */
   readonly fraction: number;
   readonly timeoutMs: number;
 }
 
 /**
- * Asks one node whether what was handed on has been taken: false if a key has no owner and somebody waits for it, or if
- * the node does not say.
+ * Asks one node whether a released lock has been taken. False if a key has no owner and a waiter, or if the node does
+ * not answer.
  */
-export async function isTaken(nodes: readonly Node[], look: SpotCheck): Promise<boolean> {
-  const looks = await checkOneNode(nodes, look);
-  return looks.length > 0 && looks.every(isTakenOrUnwanted);
+export async function isTaken(nodes: readonly Node[], check: SpotCheck): Promise<boolean> {
+  const statuses = await checkOneNode(nodes, check);
+  return statuses.length > 0 && statuses.every(isTakenOrUnwanted);
 }
 
 /**
- * Asks one node whether somebody has a reason to go on waiting: one of the keys is somebody else's, and it is in the queue
- * for that one, among the first hundred. False if the node does not say so.
+ * Asks one node whether a waiter has a reason to go on waiting: another value owns one of the keys, and the waiter is
+ * among the first hundred of that key's queue. False if the node does not say so.
  */
-export async function isInQueue(nodes: readonly Node[], look: SpotCheck, member: string): Promise<boolean> {
-  const looks = await checkOneNode(nodes, look);
-  return looks.some(
+export async function isInQueue(nodes: readonly Node[], check: SpotCheck, member: string): Promise<boolean> {
+  const statuses = await checkOneNode(nodes, check);
+  return statuses.some(
     ({ owner, queue }) =>
       owner.outcome === 'held' &&
       queue.outcome === 'granted' &&
@@ -45,7 +45,7 @@ function isTakenOrUnwanted({ owner, queue }: KeyStatus): boolean {
   return queue.outcome === 'granted' && queue.waiters?.length === 0;
 }
 
-/** All that is asked travels in one call. Nothing where no node would answer. */
+/** All questions travel in one call. Empty where no node would answer. */
 async function checkOneNode(
   nodes: readonly Node[],
   { target, fraction, timeoutMs }: SpotCheck,
@@ -60,8 +60,8 @@ async function checkOneNode(
   return await Promise.all(
     target.keys.map(async (key, index) => {
       const one = { keys: [key], fences: [], queues: target.queues.slice(index, index + 1) };
-      const asked = [ask({ kind: 'inspect', ...one }), ask({ kind: 'waiting', ...one })] as const;
-      const [owner, queue] = await Promise.all(asked);
+      const questions = [ask({ kind: 'inspect', ...one }), ask({ kind: 'waiting', ...one })] as const;
+      const [owner, queue] = await Promise.all(questions);
       return { owner, queue };
     }),
   );

@@ -1,6 +1,6 @@
 import type { NodeVote } from '../base/vote.ts';
 
-/** What the votes so far come to. */
+/** The result of the votes so far. */
 export type Decision = 'won' | 'lost' | 'undecided';
 
 /** The smallest number of nodes of which no two sets can be disjoint. Derived from the node list, never set. */
@@ -24,9 +24,9 @@ export function tally(nodeCount: number, granted: number, refused: number): Deci
 
 /** Why a round was lost, judged by what kept it from a majority. */
 export type LossReason =
-  /** Others hold it, or won it meanwhile. With different contenders it can be free again at once. */
+  /** Others hold it, or won it meanwhile. If several attempts have split the votes it can be free again at once. */
   | 'held'
-  /** So many nodes gave no vote that nobody could have won. */
+  /** So many nodes gave no vote that no attempt could have won. */
   | 'no-quorum'
   /** As no-quorum, and on some nodes the reason is that the key is not a lock. */
   | 'not-a-lock';

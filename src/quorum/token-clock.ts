@@ -3,14 +3,14 @@ import { isTimeUs } from '../wire/numbers.ts';
 
 /** The time of one node as {@link TokenClock} needs it. */
 export interface TimeEstimate {
-  /** The best guess of how far the node's time is ahead of the monotonic clock, in microseconds; undefined: no idea. */
+  /** The best guess of how far the node's time is ahead of the monotonic clock, in microseconds; undefined: unknown. */
   readonly aheadUs: number | undefined;
 }
 
 /**
- * Proposes fencing tokens: microseconds of the nodes' own time, each above the last as far as nodes take that. It is a hybrid logical clock
- * (Kulkarni et al., "Logical Physical Clocks", 2014) over the median of what the nodes say the time is. The wall
- * clock of this machine plays no part.
+ * Proposes fencing tokens: microseconds of the nodes' own time, each above the last as far as nodes accept that. It is
+ * a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014) over the median of the nodes' times. The
+ * wall clock of this machine plays no part.
  */
 export class TokenClock {
   readonly #nodes: readonly TimeEstimate[];
@@ -22,9 +22,9 @@ export class TokenClock {
   }
 
   /**
-   * The next proposal. Before any node has told its time, the nodes' own lower bound decides. Nodes take none that is
-   * further ahead than their clamp allows, each by a clock of its own, and so would disagree: where their clocks were set
-   * back, proposals follow.
+   * The next proposal. Before any node has told its time, the nodes' own lower bound decides. Each node clamps a
+   * proposal that is too far ahead by its own clock, and so the nodes would disagree: where their clocks were set back,
+   * proposals follow.
    */
   next(nowMs: number): number {
     const timeUs = this.timeUs(nowMs);
@@ -34,20 +34,20 @@ export class TokenClock {
     return this.#last;
   }
 
-  /** What the nodes' time is at a moment of the monotonic clock, in whole microseconds; 0 before any has told it. */
+  /** The nodes' time at a moment of the monotonic clock, in whole microseconds; 0 before any has told it. */
   timeUs(nowMs: number): number {
     const ahead = this.#ahead;
     ahead.length = 0;
     for (const { aheadUs } of this.#nodes) {
       if (aheadUs === undefined || !Number.isFinite(aheadUs)) continue;
       let at = ahead.length;
-      // A sorted list of a few numbers; to make a new one each time would cost more than the rest.
+      // A sorted list of a few numbers: to make a new one each time would cost more than the rest.
       for (; at > 0 && (ahead[at - 1] ?? 0) > aheadUs; at -= 1) ahead[at] = ahead[at - 1] ?? 0;
       ahead[at] = aheadUs;
     }
     const median = ahead[Math.floor(ahead.length / 2)];
     const timeUs = median === undefined ? 0 : Math.floor(median + nowMs * 1_000);
-    // What is no time would spoil the proposals to come.
+    // A value that is not a time would spoil the proposals to come.
     return isTimeUs(timeUs) ? timeUs : 0;
   }
 }

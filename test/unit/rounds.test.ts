@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Node } from '../../src/node/node.ts';
-import { askAll, type Patience, type RoundResult } from '../../src/quorum/round.ts';
+import { askAll, type RoundEnd, type RoundResult } from '../../src/quorum/round.ts';
 import type { Operation } from '../../src/wire/operation.ts';
 import { World } from './world.ts';
 
@@ -22,10 +22,10 @@ function acquire(value: string): Operation {
 async function round(
   world: World,
   nodes: readonly Node[],
-  patience: Patience,
+  end: RoundEnd,
 ): Promise<RoundResult & { readonly tookMs: number; readonly outcomes: readonly string[] }> {
   const startedAtMs = world.clock.monotonic();
-  const result = await world.clock.runUntil(askAll(nodes, acquire('v'), TIMEOUT_MS, patience));
+  const result = await world.clock.runUntil(askAll(nodes, acquire('v'), TIMEOUT_MS, end));
   const outcomes = result.votes.map(({ outcome }) => outcome);
   return { ...result, outcomes, tookMs: world.clock.monotonic() - startedAtMs };
 }
@@ -58,7 +58,7 @@ describe('a round', () => {
     const world = new World(5);
     const nodes = await world.nodes();
     for (const server of world.servers) server.pause();
-    const { decision, tookMs } = await round(world, nodes, 'everybody');
+    const { decision, tookMs } = await round(world, nodes, 'all');
     expect(decision).toBe('lost');
     expect(tookMs).toBe(TIMEOUT_MS);
     expect(world.clock.pendingTimers).toBe(0);
@@ -110,14 +110,14 @@ describe('a round', () => {
     expect(tookMs).toBeLessThan(5);
   });
 
-  it('with patience for everybody waits for the slowest node, but for none that is known to be silent', async () => {
+  it('that waits for all nodes waits for the slowest node, but for none that is known to be silent', async () => {
     const world = new World(3);
     const nodes = await world.nodes();
     world.client(2).rules.latency = { least: 10, most: 10 };
-    expect((await round(world, nodes, 'everybody')).tookMs).toBeGreaterThanOrEqual(20);
+    expect((await round(world, nodes, 'all')).tookMs).toBeGreaterThanOrEqual(20);
     world.server(2).pause();
-    expect((await round(world, nodes, 'everybody')).tookMs).toBe(TIMEOUT_MS);
-    const third = await round(world, nodes, 'everybody');
+    expect((await round(world, nodes, 'all')).tookMs).toBe(TIMEOUT_MS);
+    const third = await round(world, nodes, 'all');
     expect(third.tookMs).toBeLessThan(5);
     expect(third.votes[2]).toMatchObject({ outcome: 'failed', reason: 'timeout', latencyMs: undefined });
   });
