@@ -6,7 +6,7 @@ import { Lease, type LeaseDeps, type LeaseTerms } from './lease.ts';
 import type { LockValues } from './lock-values.ts';
 import { Validity } from './validity.ts';
 
-/** What one attempt to get a lock came to. */
+/** The result of one attempt to get a lock. */
 export type Attempt =
   | {
       readonly outcome: 'acquired';
@@ -23,9 +23,8 @@ export type Attempt =
 export interface AttemptsSettings {
   readonly deps: LeaseDeps;
   readonly values: LockValues;
-  /** How long nodes that turn out to be new have to vote, in milliseconds. */
+  /** How long nodes that turn out to be new have until they vote, in milliseconds. */
   readonly connectTimeout: number;
-  /** Aborts when the Redlock closes. */
   readonly closing: AbortSignal;
 }
 
@@ -38,8 +37,8 @@ export class Attempts {
   }
 
   /**
-   * Tries once. Whatever keeps it from a valid lease, its value is released on every node, also on those that answered
-   * nothing; that is not waited for. A lease that comes while the Redlock closes is released, too.
+   * Makes one attempt. If it gets no valid lease, its value is released on every node, also on those that answered
+   * nothing; the caller does not wait for that. A lease that comes while the Redlock closes is released, too.
    */
   async make(terms: Omit<LeaseTerms, 'value'>, contend?: ContendOptions): Promise<Attempt> {
     const { deps, connectTimeout, closing } = this.#settings;
@@ -87,8 +86,8 @@ async function attempt(
 }
 
 /**
- * A share is held beside others, whom the nodes let in as they come, and a permit is one slot of many: neither is handed
- * on in the process.
+ * A share is held beside others, which the nodes let in as they come, and a permit is one slot of many: neither is
+ * handed over in the process.
  */
 function tokensFor({ target }: LeaseTerms): number {
   return target.sharers === undefined && target.size === undefined ? TOKENS_A_LEASE : 1;

@@ -7,7 +7,7 @@ import { validityMs } from './validity.ts';
 /** An extension is due when this share of the ttl is left: well before a third of it is, … */
 const EXTEND_AT = 1 / 2;
 
-/** … and no sooner than this share of the validity that it gives is left, where clocks are allowed to be off by much. */
+/** … and no sooner than this share of the validity that it gives is left, where the drift allowance is large. */
 const EXTEND_AT_MOST = 3 / 4;
 
 /** A failed extension is tried again after this share of what is left. */
@@ -16,29 +16,29 @@ const TRY_AGAIN_AFTER = 1 / 8;
 /** The signal aborts when this share of the ttl is left and no extension has come through, … */
 const GIVE_UP_AT = 1 / 20;
 
-/** … or this many milliseconds, whichever is less: time to stop in, while nobody else can hold the lock. */
+/** … or this many milliseconds, whichever is less: time to stop in, while no other can hold the lock. */
 const GIVE_UP_AT_MOST_MS = 500;
 
-/** However short the ttl, a auto-extension rests this long between two steps. */
+/** However short the ttl, an auto-extension rests this long between two steps. */
 const SHORTEST_REST_MS = 1;
 
-/** For how long a auto-extension keeps its lock. */
+/** The terms of an auto-extension. */
 export interface AutoExtendTerms {
-  /** Milliseconds from now after which the lock is not kept any longer; Infinity for no bound. */
+  /** Milliseconds from now after which the lock is not extended any longer; Infinity for no bound. */
   readonly maxHold: number;
 }
 
 /**
- * Keeps a lock alive while a routine runs. It *rests* until half of the ttl is left, then *extends*; if that fails
- * it rests a little and extends again. Beside that it *gives up* when so little is left that an abort of the
- * lock's signal is due while the lock is still valid. It never overlaps two extensions and leaves no timer behind.
+ * Extends a lock while a routine runs. It *rests* until half of the ttl is left, then *extends*; if that fails it rests
+ * a little and extends again. It *gives up* when so little is left that the lock's signal has to abort while the lock
+ * is still valid. It never overlaps two extensions and leaves no timer behind.
  */
 export class AutoExtend {
   readonly #lock: Lock;
   readonly #clock: Clock;
   readonly #maxHold: number;
   readonly #since: Instant;
-  /** There may be very many auto-extensions, so each has one timer, for whichever of its steps comes first. */
+  /** There may be very many auto-extensions, so each has one timer, for the earliest of its steps. */
   #timer: Timer | undefined;
   #stopped = false;
   #lastVotes: readonly NodeVote[] = [];
@@ -51,18 +51,18 @@ export class AutoExtend {
     this.#goOn();
   }
 
-  /** Stops at once. An extension under way ends by itself and changes nothing any more. */
+  /** Stops at once. An extension in flight ends by itself and changes nothing any more. */
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
   }
 
-  /** After every grant: when to extend next, and when it would be too late. */
+  /** Plans, after every grant, when to extend next, and when it would be too late. */
   #goOn(): void {
     const remainingMs = this.#lock.remainingValidity();
     if (this.#stopped || remainingMs <= 0) return;
     const { ttl } = this.#lock;
-    // What already lasts until maxHold needs no extension.
+    // A lock that lasts until maxHold needs no extension.
     if (this.#untilLateMs() < this.#untilMaxHoldMs())
       this.#rest(remainingMs - Math.min(ttl * EXTEND_AT, this.#fullValidityMs() * EXTEND_AT_MOST));
     else this.#watch();
@@ -92,7 +92,7 @@ export class AutoExtend {
     }
   }
 
-  /** What an extension makes of the lock's validity, in milliseconds: its ttl, without what clocks may be off by. */
+  /** The lock's validity after an extension, in milliseconds: its ttl less the drift allowance. */
   #fullValidityMs(): number {
     return validityMs(this.#lock.ttl, 0, leaseOf(this.#lock).deps.driftFactor);
   }

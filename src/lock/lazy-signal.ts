@@ -1,6 +1,6 @@
 /**
- * An AbortSignal that is true to the facts whenever it is read. After the process was stopped or busy, a plain
- * signal says "not aborted" until a timer gets its turn; this one looks first.
+ * An AbortSignal that is right whenever it is read. After the process was stopped or busy, a plain signal says "not
+ * aborted" until a timer gets its turn; this one looks first.
  *
  * @param look called before `aborted`, `reason` or `throwIfAborted` answers; aborts the controller if it is time
  */

@@ -6,7 +6,7 @@ import type { LockKeys } from '../wire/operation.ts';
 import { isDenial, type ReleaseReport, reportOf } from './release-report.ts';
 import { Validity, validityMs } from './validity.ts';
 
-/** A lease is not handed on any more so many milliseconds after it began: other processes are to have their turn. */
+/** A lease is handed over for so many milliseconds after it began: then other processes have their turn. */
 const LONGEST_LEASE_MS = 100;
 
 /** The next caller gets at least this share of its ttl as validity, where a new lock would have as much, … */
@@ -20,17 +20,17 @@ export interface LeaseDeps {
   readonly quorum: Quorum;
   readonly clock: Clock;
   readonly driftFactor: number;
-  /** Checks a ttl that is handed to extend(); throws if it is out of bounds. */
+  /** Checks the ttl of extend(); throws if it is out of bounds. */
   checkTtl(ttl: number): void;
   /** The time a node has to answer, in milliseconds, for an operation with this ttl. */
   nodeTimeoutFor(ttl: number): number;
   /** The time a node has to answer a release, in milliseconds. */
   readonly releaseTimeout: number;
-  /** Takes note of work that no caller waits for, but that close() has to. */
+  /** Adds work that no caller waits for, but that close() waits for. */
   background(work: Promise<unknown>): void;
 }
 
-/** What a lease was granted for. */
+/** The terms of a lease. */
 export interface LeaseTerms {
   readonly resources: readonly string[];
   readonly target: LockKeys;
@@ -42,13 +42,13 @@ export interface LeaseTerms {
 
 /** Decides what becomes of a lease that its holder has released. */
 export interface Successor {
-  /** The holder has released it: the successor hands it on in this process, or has the nodes release it. */
+  /** The holder has released it: the successor hands it over in this process, or has the nodes release it. */
   released(lease: Lease): Promise<ReleaseReport>;
   /** The lease is lost while a caller holds it, or has been released on the nodes. Called once. */
   ended(lease: Lease): void;
 }
 
-/** Tells the caller that has the lease that it is over. */
+/** Tells the caller that has the lease why it is over. */
 type Holder = (why: () => QuorlockError) => void;
 
 /** Whether the next caller can have a lease: at once, after an extension for its ttl, or not at all. */
@@ -61,7 +61,7 @@ type Fitness = 'now' | 'after extension' | 'no';
  *     held → lost       its validity ended, or a majority said that it is gone
  *          → released   the nodes were asked to release it
  *
- * An extension, a loss and the validity are the lease's, and the caller that has it at that moment hears of them.
+ * An extension, a loss and the validity are the lease's, and apply to the caller that has it at that moment.
  * A hand-over needs a token that is left, less than 100 ms since the lease began, and a validity that is as good as a
  * new one; a caller's lock is over, synchronously, before the next one exists.
  */
@@ -74,12 +74,12 @@ export class Lease {
   readonly #ended: (() => void) | undefined;
   /** The highest token of the block, which the nodes' counters have; 0 without fencing. */
   readonly #lastToken: number;
-  /** How many callers it can be given to. */
+  /** The hand-off budget: how many more callers can have it. */
   #handsLeft: number;
   readonly #beganAtMs: number;
   #validity: Validity;
   #state: 'held' | 'lost' | 'released' = 'held';
-  /** Makes the error that says why it is held no more. */
+  /** Makes the error that says why it is over. */
   #why: (() => QuorlockError) | undefined;
   #holder: Holder | undefined;
   #successor: Successor | undefined;
@@ -87,7 +87,9 @@ export class Lease {
   #queue: Promise<unknown> | undefined;
   #released: Promise<ReleaseReport> | undefined;
 
-  /** @param block how many callers can have it, and so many tokens the nodes' counters were raised by at least */
+  /**
+   * @param block how many callers can have it; the nodes' counters were raised by at least so many tokens
+   */
   constructor(deps: LeaseDeps, terms: LeaseTerms, grant: Grant, validity: Validity, block: number) {
     this.resources = terms.resources;
     this.target = terms.target;
@@ -104,12 +106,12 @@ export class Lease {
     return this.#deps;
   }
 
-  /** Whether it is held: neither lost nor released. Sees for itself whether the validity has ended. */
+  /** Whether it is neither lost nor released. Looks whether the validity has ended. */
   get isHeld(): boolean {
     return this.look() === undefined;
   }
 
-  /** Who decides what becomes of it once its holder has released it. Undefined: the nodes release it. */
+  /** Sets what decides about the lease once its holder has released it. Undefined: the nodes release it. */
   follow(successor: Successor): void {
     this.#successor = successor;
   }
@@ -126,7 +128,7 @@ export class Lease {
     return this.#lastToken === 0 ? 0 : this.#lastToken - this.#handsLeft;
   }
 
-  /** Whether another caller can have it at all: a token is left, and the time of other processes has not come. */
+  /** Whether another caller can have it at all: a token is left, and it is not the turn of other processes yet. */
   get mayBeHandedOver(): boolean {
     return this.isHeld && this.#handsLeft > 0 && this.ageMs < LONGEST_LEASE_MS;
   }
@@ -135,14 +137,14 @@ export class Lease {
   fitnessFor(ttl: number): Fitness {
     const { driftFactor } = this.#deps;
     const remainingMs = this.remainingMs();
-    // A caller's ttl bounds for how long others are kept out if its process dies.
+    // A caller's ttl bounds for how long others wait if its process dies.
     if (!this.mayBeHandedOver || remainingMs > ttl) return 'no';
     const fullMs = validityMs(ttl, 0, driftFactor);
     const freshMs = fullMs > ttl * FRESH_OF_TTL ? ttl * FRESH_OF_TTL : fullMs * FRESH_OF_VALIDITY;
     return remainingMs >= freshMs ? 'now' : 'after extension';
   }
 
-  /** Milliseconds since it was asked for. */
+  /** Milliseconds since its request. */
   get ageMs(): number {
     return this.#deps.clock.uptime() - this.#beganAtMs;
   }
@@ -152,7 +154,7 @@ export class Lease {
     return this.#validity.remainingMs(this.#deps);
   }
 
-  /** Sees whether the validity has ended. Returns why it is held no more, if so. */
+  /** Looks whether the validity has ended. Returns why the lease is over, if it is. */
   look(): (() => QuorlockError) | undefined {
     if (this.#state === 'held' && this.remainingMs() <= 0) {
       this.lose(() => new LockLostError('its validity has ended', { resources: this.resources }));
@@ -160,14 +162,14 @@ export class Lease {
     return this.#why;
   }
 
-  /** Declares it lost: the caller that has it hears of that. */
+  /** Declares it lost, and tells the caller that has it. */
   lose(why: () => QuorlockError): void {
     if (this.#state !== 'held') return;
     this.#end('lost', why);
   }
 
   /**
-   * Lets the keys live `ttl` milliseconds from now; never less than before. In turn with other extensions and the
+   * Extends the keys to `ttl` milliseconds from now; never shortens. Runs in turn with other extensions and the
    * release.
    *
    * @param check called when its turn comes; throws if the extension is not wanted any more
@@ -182,14 +184,14 @@ export class Lease {
     });
   }
 
-  /** Its holder has it no more: another caller of this process may have it next, or the nodes release it. */
+  /** Ends its holder's turn: another caller of this process may have it next, or the nodes release it. */
   release(): Promise<ReleaseReport> {
     this.#holder = undefined;
     return this.#successor === undefined ? this.releaseOnNodes() : this.#successor.released(this);
   }
 
   /**
-   * Releases it on every node, after an extension that is under way. Never rejects. Nodes that do not confirm it are
+   * Releases it on every node, after an extension that is in flight. Never rejects. Nodes that do not confirm it are
    * asked again in the background.
    */
   releaseOnNodes(): Promise<ReleaseReport> {
@@ -208,8 +210,8 @@ export class Lease {
     const { quorum, clock, nodeTimeoutFor } = this.#deps;
     this.#assertHeld();
     const grant = await quorum.extend(this.target, this.value, ttl, this.#lastToken, nodeTimeoutFor(ttl));
-    // An agreement that comes after the old validity has ended comes too late: others may have held the lock in
-    // between, and the signal has said so.
+    // An agreement after the end of the old validity comes too late: others may have held the lock in between, and the
+    // signal has said so.
     this.#assertHeld();
     if (!grant.granted) {
       const { votes, startedAt } = grant;
@@ -233,7 +235,7 @@ export class Lease {
   #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
     const turn = this.#queue === undefined ? task() : this.#queue.then(task);
     this.#queue = turn.catch(() => {
-      // The caller of this turn hears of the error; the next turn begins.
+      // The caller of this turn gets the error; the next turn begins.
     });
     return turn;
   }

@@ -2,7 +2,7 @@ import type { Random } from '../base/random.ts';
 
 /** Makes lock values: strings that no other attempt, of this process or another, ever uses. */
 export class LockValues {
-  /** What all of them begin with: the name of this Redlock, which no other has. */
+  /** The prefix of all of them: the name of this Redlock, which no other has. */
   readonly process: string;
   #count = 0;
 

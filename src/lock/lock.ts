@@ -9,38 +9,38 @@ import type { ReleaseReport } from './release-report.ts';
 /** The lease that a lock is a handle on; the handle may be over, and the lease another caller's. */
 export let leaseOf: (lock: Lock) => Lease;
 
-/** The keys of a lock that this quorum granted; undefined: it is no lock, or another Redlock's. */
+/** The keys of a lock that this quorum granted; undefined for another Redlock's lock, or anything else. */
 export let targetOf: (lock: unknown, quorum: Quorum) => LockKeys | undefined;
 
 /**
- * Aborts the signal of a lock that stays held: its caller is to stop, and has it until it has stopped. Does nothing where
- * the signal has aborted.
+ * Aborts the signal of a lock that stays held: its caller is to stop, and has it until it has stopped. Does nothing
+ * where the signal has aborted.
  */
 export let askToStop: (lock: Lock, reason: unknown) => void;
 
-/** Declares a lock lost before its validity has ended, and its lease with it. Does nothing to one that is over. */
+/** Declares a lock lost before its validity has ended, and its lease with it. Does nothing to a lock that is over. */
 export let loseLock: (lock: Lock, why: () => QuorlockError) => void;
 
 /**
- * A lock that was acquired. It is *held* until it is *released* by its holder or *lost*: its validity ended, or a
- * majority of nodes said that it is gone. Neither can be undone.
+ * An acquired lock. It is *held* until it is *released* by its holder or *lost*: its validity ended, or a majority of
+ * nodes said that it is gone. Neither can be undone.
  *
- * It is a caller's handle on a {@link Lease}: where several callers of this process wait for the same lock, they have
- * one lease in turn, each with a lock and a fencing token of its own. One that is over never speaks for the next one.
+ * It is a caller's handle on a {@link Lease}: callers of this process that wait for the same lock have one lease in
+ * turn, each with a lock and a fencing token of its own. A lock that is over never speaks for the next one.
  */
 export class Lock {
-  /** What is locked: sorted, without duplicates. */
+  /** The names of the resources: sorted, without duplicates. */
   readonly resources: readonly string[];
   /**
    * The string that owns the keys on the nodes. It is the lease's: callers of this process that have the lock one after
-   * the other, without a call to the nodes in between, have the same. The fencing token is each one's own.
+   * the other, without a call to the nodes in between, have the same. The fencing token is each caller's own.
    */
   readonly value: string;
-  /** Milliseconds that the lock was asked for, and that extend() uses if nothing else is said. */
+  /** The ttl that the caller asked for, in milliseconds; the default of extend(). */
   readonly ttl: number;
   readonly #lease: Lease;
   readonly #token: number;
-  /** Makes the error that says why it is held no more. */
+  /** Makes the error that says why it is over. */
   #why: (() => QuorlockError) | undefined;
   #release: Promise<ReleaseReport> | undefined;
   #controller: AbortController | undefined;
@@ -61,10 +61,11 @@ export class Lock {
   }
 
   /**
-   * The fencing token, a positive integer below 2^53: unique to this acquisition and higher than that of every
-   * earlier one of these resources. Read locks that are held together may have the same, which is higher than that of
-   * every earlier write lock, and lower than that of every later one. A permit's is one of its slots alone. Hand it to what the lock protects, and have that refuse a lower one than it has
-   * seen.
+   * The fencing token, a positive integer below 2^53: unique to this acquisition and higher than that of every earlier
+   * one of these resources. Hand it to what the lock protects, and have that refuse a lower one than it has seen.
+   *
+   * Read locks that are held together may have the same token, which is higher than that of every earlier write lock,
+   * and lower than that of every later one. A permit's token counts for its slot alone.
    *
    * @throws {TypeError} the Redlock was made with `fencing: false`
    */
@@ -76,10 +77,11 @@ export class Lock {
   }
 
   /**
-   * Aborts as soon as the lock is held no more; its reason is a {@link LockLostError} or
-   * {@link LockReleasedError}. Where a routine runs under it, it aborts with a {@link ClosedError} once the Redlock is
-   * being closed: the lock stays held until the routine has settled, for closeTimeout at the most. Inside `using` it aborts a little *before* the validity ends, if the lock can't be
-   * extended. It is right whenever it is read, also before any timer had a chance to run.
+   * Aborts as soon as the lock is held no more; its reason is a {@link LockLostError} or {@link LockReleasedError}.
+   * Inside `using` it aborts a little *before* the validity ends, if the lock can't be extended. It also aborts, with a
+   * {@link ClosedError}, if the Redlock is being closed while a routine runs under the lock: the lock stays held until
+   * the routine has settled, for closeTimeout at the most. It is right whenever it is read, also before any timer had a
+   * chance to run.
    */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
@@ -92,7 +94,7 @@ export class Lock {
     return this.#controller.signal;
   }
 
-  /** Milliseconds for which nobody else can hold the lock, elapsed time and drift taken off; 0 once it is over. */
+  /** Milliseconds for which no other can hold the lock, elapsed time and drift taken off; 0 once it is over. */
   remainingValidity(): number {
     return this.#look() === undefined ? this.#lease.remainingMs() : 0;
   }
@@ -109,8 +111,8 @@ export class Lock {
   }
 
   /**
-   * Lets the lock live `ttl` milliseconds from now. It never gets shorter by this. If no majority agrees the lock
-   * stays valid for what it has left.
+   * Extends the lock to `ttl` milliseconds from now; never shortens it. If no majority agrees the lock stays valid for
+   * what it has left.
    *
    * @param ttl milliseconds, by default those it was acquired with; a positive integer, at most maxTtl
    * @returns the remaining validity in milliseconds
@@ -134,9 +136,9 @@ export class Lock {
   }
 
   /**
-   * Releases the lock: on every node, or, where another caller of this process waits for it, by handing it to that one.
-   * Never throws: not if the lock has expired or was lost, not if nodes fail; those are asked again in the background
-   * until the keys have expired anyway. A second call returns the same report.
+   * Releases the lock: on every node, or by a hand-over to the next caller of this process that waits for it. Never
+   * throws, even if the lock has expired or was lost, or if nodes fail: those are asked again in the background until
+   * the keys have expired anyway. A second call returns the same report.
    */
   release(): Promise<ReleaseReport> {
     if (this.#release === undefined) {
@@ -146,14 +148,13 @@ export class Lock {
     return this.#release;
   }
 
-  /** Releases the lock at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
   }
 
-  /** Sees whether the validity has ended. Returns why the lock is held no more, if so. */
+  /** Looks whether the validity has ended. Returns why the lock is over, if it is. */
   #look(): (() => QuorlockError) | undefined {
-    // The lease tells its holder if it is over.
+    // A lease that is over tells its holder.
     if (this.#why === undefined) this.#lease.look();
     return this.#why;
   }
@@ -165,7 +166,7 @@ export class Lock {
     this.#controller?.abort(why());
   }
 
-  /** Wakes up when the validity should have ended, and looks. An extension in between only makes it look again. */
+  /** Looks when the validity should have ended. After an extension it only looks again. */
   #watch(): void {
     this.#expiry = afterElapsed(this.#lease.deps.clock, Math.max(0, this.#lease.remainingMs()), () => {
       if (this.#look() === undefined) this.#watch();

@@ -1,18 +1,18 @@
 import type { NodeVote } from '../base/vote.ts';
 import { majorityOf } from '../quorum/tally.ts';
 
-/** What a release came to. */
+/** The outcome of a release. */
 export interface ReleaseReport {
   /**
-   * Whether nothing of this lock keeps others out any more: a majority of nodes has confirmed that its keys are gone, or
-   * the lock was handed over.
+   * Whether nothing of this lock keeps others out any more: a majority of nodes has confirmed that its keys are gone,
+   * or the lock was handed over.
    */
   readonly freed: boolean;
   /** Whether the next caller of this process has the lock now. No node was asked then. */
   readonly handedOver: boolean;
   /**
-   * What each node said: `granted` = released, `missing` = it had expired there, `held` = another client has it by now,
-   * `failed` = unknown; such a node is asked again in the background. Empty where the lock was handed over.
+   * The vote of each node: `granted` = released, `missing` = it had expired there, `held` = another client has it by
+   * now, `failed` = unknown; such a node is asked again in the background. Empty where the lock was handed over.
    */
   readonly votes: readonly NodeVote[];
 }
@@ -29,7 +29,7 @@ export function reportOf(votes: readonly NodeVote[]): ReleaseReport {
   return { freed: gone >= majorityOf(votes.length), handedOver: false, votes };
 }
 
-/** Whether a node said that the holder does not hold the lock there. */
+/** Whether a node says that the holder does not hold the lock there. */
 export function isDenial(outcome: NodeVote['outcome']): boolean {
   return outcome === 'held' || outcome === 'missing' || outcome === 'superseded';
 }
