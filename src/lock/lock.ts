@@ -148,6 +148,7 @@ export class Lock {
     return this.#release;
   }
 
+  /** Releases the lock at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
   }

@@ -16,7 +16,7 @@ import { tally } from '../quorum/tally.ts';
 /** An attempt that got no lock. */
 export type FailedAttempt = Exclude<Attempt, { readonly outcome: 'acquired' }>;
 
-/** What a caller asks for, and how long it is ready to wait for it. */
+/** One call of acquire(): the lock that the caller wants, and how long it waits for it. */
 export interface AcquireRequest {
   readonly resources: readonly string[];
   readonly ttl: number;
@@ -26,9 +26,9 @@ export interface AcquireRequest {
   readonly signal: AbortSignalLike | undefined;
   /** Of a semaphore: how many permits the caller takes it to have. */
   readonly permits?: number | undefined;
-  /** What this very process has of it at this moment; undefined: nothing. */
+  /** What this very process holds of it at this moment; undefined: nothing. */
   ownHold(): OwnHold | undefined;
-  /** Tries once, with a lock value of its own. */
+  /** Makes one attempt, with a lock value of its own. */
   attempt(contend?: ContendOptions): Promise<Attempt>;
   /** Whether, within this many milliseconds, a majority of nodes votes and owes no answer. */
   nodesAnswer(withinMs: number): Promise<boolean>;
@@ -37,7 +37,7 @@ export interface AcquireRequest {
 /** How long a majority that was too slow for nodeTimeout gets to show that it is slow, and not gone. */
 const SLOW_NODES_GRACE_MS = 40;
 
-/** Whether another attempt may end better than this one, as far as nodes are concerned. */
+/** Whether another attempt may end better than this one, as far as the nodes' health is concerned. */
 export async function isWorthATry(
   { outcome, votes }: FailedAttempt,
   request: AcquireRequest,
@@ -53,7 +53,7 @@ export async function isWorthATry(
   }
 }
 
-/** Whether a majority would have voted if those that were too late had been in time. */
+/** Whether a majority would have voted if the nodes that were too late had been in time. */
 function couldBeSlow(votes: readonly NodeVote[]): boolean {
   const out = votes.filter(
     (vote) => vote.outcome === 'foreign' || (vote.outcome === 'failed' && !isLateness(vote.reason)),
@@ -65,7 +65,7 @@ function isLateness(reason: FailureReason): boolean {
   return reason === 'timeout' || reason === 'late' || reason === 'overloaded';
 }
 
-/** What a failed attempt means for a caller that does not go on. */
+/** The error of a failed attempt for a caller that does not go on. */
 export function failureOf(attempt: FailedAttempt, request: AcquireRequest, elapsedMs: number): Error {
   const { resources, ttl, waitTime, permits } = request;
   const details = { resources, votes: attempt.votes, elapsedMs };

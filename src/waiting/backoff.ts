@@ -2,45 +2,52 @@ import type { Random } from '../base/random.ts';
 import { longestRemainingTtl, type NodeVote } from '../base/vote.ts';
 import { majorityOf } from '../quorum/tally.ts';
 
-/** Who is first in the queue, and sleeps until a holder's keys expire, wakes up within this many milliseconds after. */
+/** The first waiter of a queue wakes up within this many milliseconds after the holder's keys expire. */
 const SPREAD_MS = 5;
 
-/** Whoever is behind wakes up so many milliseconds later, for each one before it: by then it has been called. */
+/**
+ * A waiter behind others wakes up so many milliseconds later, for each one before it: by then the first is notified.
+ */
 const BEHIND_MS = 15;
 
-/** Without any call, the shortest time until nodes are asked again, in milliseconds. It doubles … */
+/** Without a notification, the shortest time until a waiter rechecks, in milliseconds. It doubles … */
 const FIRST_RECHECK_MS = 500;
 
-/** … with every attempt up to this: calls may be lost, and holders may use another library, which calls nobody. */
+/**
+ * … with every attempt up to this: notifications may be lost, and holders may use another library, which sends none.
+ */
 const LONGEST_RECHECK_MS = 2_000;
 
-/** Whoever is behind others doubts so many milliseconds later, for each one before it. */
-const PATIENCE_MS = 50;
+/** A waiter behind others rechecks so many milliseconds later, for each one before it. */
+const RECHECK_BEHIND_MS = 50;
 
-/** Where very many sleep, this many milliseconds for each of them: nodes have better to do than answer doubts. */
+/** Where very many wait, this many milliseconds for each of them: rechecks must not keep the nodes busy. */
 const RECHECK_EACH_MS = 5;
 
-/** A call by too few nodes is waited with for at least this many milliseconds, and up to twice as many. It doubles … */
+/**
+ * After a partial notification, by too few nodes, a waiter gives the others from this many milliseconds to twice as
+ * many. It doubles …
+ */
 const PARTIAL_MS = 25;
 
 /** … with every attempt up to this. */
 const LONGEST_PARTIAL_MS = 800;
 
-/** Where nodes can't be heard: the shortest span from which the pause between two attempts is drawn. It doubles … */
+/** Without notifications: the shortest span from which the pause between two attempts is drawn. It doubles … */
 const FIRST_PAUSE_MS = 8;
 
 /** … with every attempt up to this. */
 const LONGEST_PAUSE_MS = 200;
 
-/** After how long the lock may be free without a call: the holder's keys should have expired. */
+/** After how long the lock may be free without a notification: the holder's keys should have expired. */
 export function expiryMs(votes: readonly NodeVote[], random: Random): number {
   return freeInMs(votes) + 1 + random.fraction() * SPREAD_MS + rankOf(votes) * BEHIND_MS;
 }
 
 /**
- * How long somebody sleeps who will be called, until it begins to doubt.
+ * How long a waiter that notifications reach sleeps until it rechecks.
  *
- * @param sleepers how many sleep in this process: together they doubt no more often than once in a few milliseconds
+ * @param sleepers how many sleep in this process: together they recheck no more often than once in a few milliseconds
  */
 export function recheckMs(
   votes: readonly NodeVote[],
@@ -49,11 +56,11 @@ export function recheckMs(
   random: Random,
 ): number {
   const span = Math.max(doubled(FIRST_RECHECK_MS, LONGEST_RECHECK_MS, tries), sleepers * RECHECK_EACH_MS);
-  const longest = Math.min(span + rankOf(votes) * PATIENCE_MS, Math.max(span, LONGEST_RECHECK_MS));
+  const longest = Math.min(span + rankOf(votes) * RECHECK_BEHIND_MS, Math.max(span, LONGEST_RECHECK_MS));
   return longest * (0.5 + random.fraction() / 2);
 }
 
-/** How many are before it in the queue, where they are fewest: 0 if nobody knows. */
+/** How many waiters are before it in the queue, at the node where they are fewest; 0 if no node told. */
 function rankOf(votes: readonly NodeVote[]): number {
   let fewest: number | undefined;
   for (const vote of votes) {
@@ -62,17 +69,17 @@ function rankOf(votes: readonly NodeVote[]): number {
   return fewest ?? 0;
 }
 
-/** How long to wait for more nodes to call, when nobody seems to be called by a majority. */
+/** How long to wait for more nodes after a partial notification. */
 export function partialNotificationMs(tries: number, random: Random): number {
   return doubled(PARTIAL_MS, LONGEST_PARTIAL_MS, tries) * (1 + random.fraction());
 }
 
-/** How soon to ask again after nodes could not be heard for a while. */
+/** How soon to ask again after notifications may have been lost. */
 export function afterSilenceMs(random: Random): number {
   return random.fraction() * LONGEST_PAUSE_MS;
 }
 
-/** The random pause between two attempts of somebody who can't be called. */
+/** The random pause between two attempts of a waiter that notifications do not reach. */
 export function pauseMs(votes: readonly NodeVote[], tries: number, random: Random): number {
   const drawn = 1 + random.fraction() * doubled(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, tries);
   const holderMs = longestRemainingTtl(votes);
@@ -83,7 +90,7 @@ function doubled(first: number, longest: number, times: number): number {
   return Math.min(first * 2 ** Math.min(times, 10), longest);
 }
 
-/** Milliseconds until a majority of nodes could be free, if nobody extends or gives back what is held. */
+/** Milliseconds until a majority of nodes could be free, if no holder extends or releases. */
 export function freeInMs(votes: readonly NodeVote[]): number {
   const remaining: number[] = [];
   let granted = 0;

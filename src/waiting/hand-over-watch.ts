@@ -3,21 +3,21 @@ import type { Random } from '../base/random.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import type { LockKeys } from '../wire/operation.ts';
 
-/** How much longer than a notified waiter has time, a watch waits at the least and at the most, in milliseconds. */
+/** The shortest and the longest time that a watch waits beyond the notified waiter's time, in milliseconds. */
 const MARGIN_MS = { least: 2, most: 12 } as const;
 
-/** A lock that was released, and that a waiter was notified of. */
+/** A released lock, of which a waiter was notified. */
 interface HandOver {
   readonly target: LockKeys;
   /** The lock value that was released. */
   readonly value: string;
-  /** Whether a wait queue of this process looks after it anyway, when it is time to. */
-  isMoot(): boolean;
+  /** Whether this process waits for the lock itself: its wait queue rechecks it anyway. */
+  hasOwnWaiter(): boolean;
 }
 
 /**
- * Sees to it that locks which this process released are taken by the waiters that were notified. One that hangs does not
- * come, and all others sleep on; then the nodes hand the lock to the next. It costs one command, on one node.
+ * Watches that notified waiters take the locks that this process released. A waiter that hangs does not come, and all
+ * others sleep on; then the watch has the nodes hand the lock over to the next. It costs one command, on one node.
  */
 export class HandOverWatch {
   readonly #quorum: Quorum;
@@ -36,14 +36,14 @@ export class HandOverWatch {
     this.#closing = closing;
   }
 
-  /** Begins. @param name one watch at a time has this name */
+  /** Begins a watch. @param name one watch at a time has this name */
   watch(name: string, handOver: HandOver): void {
     if (this.#closing.aborted) return;
     this.#watched.get(name)?.cancel();
     const marginMs = MARGIN_MS.least + this.#random.fraction() * (MARGIN_MS.most - MARGIN_MS.least);
     const look = () => {
       this.#watched.delete(name);
-      if (!handOver.isMoot()) void this.#look(name, handOver);
+      if (!handOver.hasOwnWaiter()) void this.#look(name, handOver);
     };
     const timer = this.#clock.after(this.#timeoutMs + marginMs, look, { keepAlive: false });
     this.#watched.set(name, timer);
@@ -58,13 +58,13 @@ export class HandOverWatch {
     const { target, value } = handOver;
     const look = { target, fraction: this.#random.fraction(), timeoutMs: this.#timeoutMs };
     if (await this.#quorum.isTaken(look)) return;
-    if (this.#closing.aborted || handOver.isMoot()) return;
+    if (this.#closing.aborted || handOver.hasOwnWaiter()) return;
     const { votes } = await this.#quorum.release(target, value, this.#timeoutMs);
     if (votes.some(hasNotified)) this.watch(name, handOver);
   }
 }
 
-/** Whether a release handed the lock on at a node. */
+/** Whether a release handed the lock over at a node. */
 export function hasNotified(vote: { readonly notified?: boolean } | object): boolean {
   return 'notified' in vote && vote.notified === true;
 }

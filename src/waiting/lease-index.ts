@@ -13,7 +13,6 @@ export class LeaseIndex {
     }
   }
 
-  /** Does nothing where it is not there. */
   delete(lease: Lease): void {
     for (const key of lease.target.keys) {
       const known = this.#byKey.get(key);
@@ -22,7 +21,7 @@ export class LeaseIndex {
     }
   }
 
-  /** Those over any of these keys. */
+  /** The leases over any of these keys. */
   at(keys: readonly string[]): Set<Lease> {
     const found = new Set<Lease>();
     for (const key of keys) {

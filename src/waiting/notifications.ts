@@ -3,24 +3,24 @@ import type { Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/tally.ts';
 import type { Subscription } from '../wire/client.ts';
 
-/** Nodes that do not confirm the subscription within this many milliseconds are not waited for. */
+/** A node has this many milliseconds to confirm the subscription; then waiters do not wait for it any longer. */
 const OPENING_MS = 100;
 
 /** Subscriptions that no wait queue has needed for this many milliseconds are ended. */
 const IDLE_MS = 10_000;
 
-/** Hears the nodes, on behalf of one wait queue. */
+/** Takes the notifications for one wait queue. */
 export interface Notified {
   /** A node says that the lock is this queue's to take. Only a hint: it may come twice, late, or from any client. */
   notified(node: number): void;
-  /** Some nodes could not be heard for a while. */
+  /** Notifications of some nodes may have been lost for a while. */
   missed(): void;
 }
 
-/** The subscriptions are being made. */
+/** Subscriptions that are being made. */
 interface Opening {
   readonly done: Promise<void>;
-  /** Sees whether it is done. */
+  /** Looks whether it is done. */
   look(): void;
   finish(): void;
 }
@@ -34,9 +34,9 @@ export interface Registration {
 }
 
 /**
- * The nodes' notifications to this process: one channel and one subscription a node, however many wait queues there are.
- * The first wait makes it, and it ends when there has been none for a while. A notification only shortens a wait: it
- * never votes.
+ * The nodes' notifications to this process: one channel and one subscription a node, however many wait queues there
+ * are. The first wait makes it, and it ends when there has been none for a while. A notification only shortens a wait:
+ * it never votes.
  */
 export class Notifications {
   readonly #quorum: Quorum;
@@ -58,7 +58,7 @@ export class Notifications {
     this.#closing = closing;
   }
 
-  /** Whether enough nodes can be heard for a majority to notify. */
+  /** Whether the subscriptions of so many nodes are open that a majority can notify. */
   get isOpen(): boolean {
     return this.#subscription !== undefined && this.#quorum.hearing.heard >= majorityOf(this.#quorum.size);
   }
@@ -71,7 +71,7 @@ export class Notifications {
   /**
    * Lets nodes notify a wait queue, until the registration ends.
    *
-   * @param isSharing whether it waits for a share, which is had together with others; its name says so to the nodes
+   * @param isSharing whether it waits for a share, which others may hold as well; its name says so to the nodes
    */
   register(queue: Notified, isSharing: boolean): Registration {
     this.#idle?.cancel();
@@ -87,7 +87,7 @@ export class Notifications {
     };
   }
 
-  /** Subscribes if that was not done. Resolves when all nodes that vote are heard, or have had time enough. */
+  /** Subscribes, unless that was done. Resolves when all nodes that vote have confirmed, or have had time enough. */
   open(): Promise<void> {
     if (this.#opening !== undefined) return this.#opening.done;
     if (this.#subscription !== undefined || this.#closing.aborted) return Promise.resolve();
@@ -100,7 +100,7 @@ export class Notifications {
     );
     const { done, look } = this.#opening;
     look();
-    // The wait queue that it was made for may be served in the process, and never register.
+    // The wait queue that it was made for may get its lock in this process, and never register.
     void done.then(() => {
       if (this.#registered.size === 0) this.#rest();
     });
@@ -137,7 +137,7 @@ export class Notifications {
     const wasBetter = heard > this.#heardBefore && this.#opening === undefined;
     this.#heardBefore = heard;
     this.#opening?.look();
-    // What a node said while it could not be heard is lost.
+    // A notification that was published meanwhile is lost.
     if (wasBetter) for (const queue of this.#registered.values()) queue.missed();
   }
 

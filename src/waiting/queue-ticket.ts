@@ -5,7 +5,9 @@ import type { Registration } from './notifications.ts';
 /** Takes a waiter out of these nodes' queues. */
 export type Leave = (member: string, nodes: ReadonlySet<number>) => void;
 
-/** A wait queue's ticket in the nodes' queues: the name by which they notify it, and where it may be waiting. */
+/**
+ * A wait queue's ticket in the nodes' queues: the name by which they notify it, and the nodes where it may be waiting.
+ */
 export class QueueTicket {
   readonly #registration: Registration;
   readonly #nodes = new Set<number>();
@@ -23,7 +25,7 @@ export class QueueTicket {
     return this.#nodes.size > 0;
   }
 
-  /** An attempt was made. A node that refuses a waiter has it in its queue, and one that grants has not. */
+  /** Notes an attempt. A node that refuses a waiter has it in its queue, and one that grants has not. */
   asked({ outcome, votes }: Attempt, waiter: QueuedWaiter | undefined): void {
     votes.forEach((vote, node) => {
       if (outcome === 'acquired' && vote.outcome === 'granted') this.#nodes.delete(node);

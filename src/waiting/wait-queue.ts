@@ -22,21 +22,21 @@ export interface WaitQueueDeps {
   timeUs(nowMs: number): number;
 }
 
-/** What a wait queue is for. */
+/** The lock that a wait queue is for. */
 export interface Awaited {
-  /** Of several callers that share, each has a wait queue of its own, and so has each that wants a permit. */
+  /** Of several callers that want a share, each has a wait queue of its own, and so has each that wants a permit. */
   readonly mode: 'exclusive' | 'shared' | 'semaphore';
-  /** What this process has of it, if anything. */
+  /** The lease of this process, if it has one. */
   readonly lease: Lease | undefined;
   /** The lease is this process's from now on. */
   granted(lease: Lease): void;
   /** Has the nodes release a lease; this process has it no more. */
   release(lease: Lease): Promise<ReleaseReport>;
-  /** Takes a waiter out of these nodes' queues, at once. */
+  /** Takes a waiter out of these nodes' queues at once. */
   readonly leave: Leave;
-  /** As leave, with the next call. */
+  /** Takes it out with the next call. */
   readonly leaveLater: Leave;
-  /** Whether a node has a waiter in its queue for a lock that is held elsewhere; false if that is not known. */
+  /** Whether a node has a waiter in its queue for a lock that another value owns; false if that is not known. */
   isInQueue(member: string): Promise<boolean>;
   /** No caller waits here any more. */
   idle(): void;
@@ -114,7 +114,7 @@ export class WaitQueue implements WaiterEvents, Notified {
     return waiter.lock;
   }
 
-  /** A caller that had begun an attempt before there was a queue has failed: it waits, before all others. */
+  /** Joins for a caller whose attempt, begun before there was a queue, has failed: it waits before all others. */
   joinFirst(request: AcquireRequest, calledAt: CallTime, attempt: FailedAttempt): Promise<Lock> {
     const waiter = new Waiter(request, calledAt, this.#deps.clock, this);
     this.#waiters.unshift(waiter);
@@ -122,7 +122,7 @@ export class WaitQueue implements WaiterEvents, Notified {
     return waiter.lock;
   }
 
-  /** A caller that had begun an attempt before there was a queue has the lock, or has left. */
+  /** Goes on after a caller whose attempt, begun before there was a queue, has the lock or was given up. */
   skipFirst(): void {
     if (this.#awaited.lease === undefined) {
       this.#attempt();
@@ -132,7 +132,7 @@ export class WaitQueue implements WaiterEvents, Notified {
     }
   }
 
-  /** The holder has released the lease that this process has. */
+  /** The holder has released this process's lease. */
   released(lease: Lease): Promise<ReleaseReport> {
     const next = this.#waiters[0];
     switch (next === undefined ? 'no' : lease.fitnessFor(next.request.ttl)) {
@@ -146,18 +146,18 @@ export class WaitQueue implements WaiterEvents, Notified {
     }
   }
 
-  /** The lease that this process had was lost. */
+  /** This process's lease was lost. */
   lost(): void {
     if (this.#state === 'held' || this.#state === 'renewing') this.#attempt();
   }
 
-  /** Every waiter is told so. */
+  /** Ends every wait with this reason. */
   close(reason: unknown): void {
     for (const waiter of this.#waiters.splice(0)) waiter.crash(reason);
     if (this.#state !== 'acquiring' && this.#state !== 'renewing') this.#becomeIdle();
   }
 
-  /** A node says that the lock is this queue's to take. */
+  /** See {@link Notified.notified}. */
   notified(node: number): void {
     this.#notified.add(node);
     if (this.#state !== 'waiting') return;
@@ -165,7 +165,7 @@ export class WaitQueue implements WaiterEvents, Notified {
       this.#tries = 0;
       this.#attempt();
     } else {
-      // It may be that no majority has notified any one waiter.
+      // Different nodes may have notified different waiters, none of them with a majority.
       this.#wakeWithin(partialNotificationMs(this.#tries, this.#deps.random));
     }
   }
@@ -182,8 +182,8 @@ export class WaitQueue implements WaiterEvents, Notified {
   }
 
   /**
-   * A waiter's waitTime is over. The first one tries once more, to be sure of what it says; for the others that was said
-   * a moment ago, and so it was where this process has the lock.
+   * A waiter's waitTime is over. The first waiter tries once more, so that its error is up to date. For the others an
+   * attempt was refused a moment ago, or this process has the lock.
    */
   late(waiter: Waiter): void {
     if (waiter === this.#waiters[0]) {
@@ -232,7 +232,9 @@ export class WaitQueue implements WaiterEvents, Notified {
     );
   }
 
-  /** Under which name the nodes are to enter a waiter in their queues. Undefined: it would not hear them. */
+  /**
+   * The name under which the nodes are to enter a waiter in their queues. Undefined: notifications would not reach it.
+   */
   #queued(waiter: Waiter): QueuedWaiter | undefined {
     const { notifications, timeUs } = this.#deps;
     if (!notifications.isOpen) return undefined;
@@ -265,7 +267,7 @@ export class WaitQueue implements WaiterEvents, Notified {
     else this.#becomeIdle(this.#awaited.leaveLater);
   }
 
-  /** Extends a lease that no caller has at this moment, for the next waiter. */
+  /** Extends a lease that is between two callers, for the next waiter. */
   async #renew(lease: Lease, ttl: number): Promise<ReleaseReport> {
     this.#state = 'renewing';
     let isExtended = true;
@@ -282,7 +284,7 @@ export class WaitQueue implements WaiterEvents, Notified {
     return HANDED_OVER;
   }
 
-  /** Both go in one call to each node: whoever waits there goes first, and this process enters the queue again. */
+  /** Both go in one call to each node: the first waiter there goes first, and this process enters the queue again. */
   #releaseAndAcquire(lease: Lease): Promise<ReleaseReport> {
     this.#state = 'idle';
     const report = this.#awaited.release(lease);
@@ -305,14 +307,14 @@ export class WaitQueue implements WaiterEvents, Notified {
     else this.#wait();
   }
 
-  /** Sleeps for as long as nothing can have changed. */
+  /** Sleeps until something may have changed. */
   #wait(): void {
     const { notifications, random } = this.#deps;
     this.#state = 'waiting';
     if (this.#failure.outcome !== 'held') this.#wakeWithin(pauseMs(this.#failure.votes, this.#tries, random));
     else if (!notifications.isOpen) void this.#subscribe();
     else if (this.#ticket?.isQueued === true) this.#wakeWithin(this.#untilRecheckMs());
-    // The attempt was made before nodes could be heard: they do not know yet that this queue waits.
+    // The attempt was made before this process was subscribed: the nodes do not know yet that this queue waits.
     else this.#attempt();
   }
 
@@ -336,7 +338,7 @@ export class WaitQueue implements WaiterEvents, Notified {
 
   #watchLease(): void {
     const { lease } = this.#awaited;
-    // To look at a lease whose validity has ended tells this queue that it is lost.
+    // A look at a lease whose validity has ended tells this queue that it is lost.
     if (lease?.isHeld === true) this.#wakeWithin(lease.remainingMs() + 1);
     else if (this.#state === 'held') this.#attempt();
   }
@@ -372,11 +374,11 @@ export class WaitQueue implements WaiterEvents, Notified {
     }
   }
 
-  /** It has heard nothing for a while. One node is asked whether that may be right; if not, all are. */
+  /** It had no notification for a while. It asks one node whether that is right; if not, it asks all. */
   async #recheck(ticket: QueueTicket): Promise<void> {
-    const isRight = await this.#awaited.isInQueue(ticket.member);
+    const isStillQueued = await this.#awaited.isInQueue(ticket.member);
     if (this.#state !== 'waiting') return;
-    if (isRight) {
+    if (isStillQueued) {
       this.#tries += 1;
       this.#wait();
     } else {

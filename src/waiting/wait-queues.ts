@@ -17,7 +17,10 @@ import { callTime } from './waiter.ts';
 /** Below this many leases it is not worth looking for expired ones. */
 const SMALLEST_SWEEP = 1_024;
 
-/** An attempt that no node is to remember if it fails: it hears all nodes then, and the next one tells them who waits. */
+/**
+ * An attempt whose caller enters no queue if it fails: it waits for all nodes' votes then, and the next attempt enters
+ * the queues.
+ */
 const WITHOUT_WAITER = { waiter: undefined };
 
 /** What wait queues need of their Redlock. */
@@ -25,7 +28,7 @@ export interface WaitQueuesSettings {
   readonly quorum: Quorum;
   readonly clock: Clock;
   readonly random: Random;
-  /** Names this process in the nodes' queues; as no other is named. */
+  /** Names this process in the nodes' queues; no other process has this name. */
   readonly process: string;
   /** How long a node has to answer a release, in milliseconds. */
   readonly releaseTimeout: number;
@@ -44,11 +47,11 @@ interface Entry {
 }
 
 /**
- * The one place that knows what this process holds and who of it waits. A caller that gets its lock at once leaves
- * nothing here but its lease; a wait queue is made for one that has to wait.
+ * Knows what this process holds and which of its callers wait. A caller that gets its lock at once leaves nothing here
+ * but its lease; a caller that has to wait gets a wait queue.
  *
- * Exclusive locks are known by name, so that a second caller waits for the first one here and has its lease next. Shares
- * and permits are held beside each other: each caller that waits for one has a wait queue of its own.
+ * Exclusive locks are known by name, so that a second caller waits for the first one here and has its lease next.
+ * Shares and permits are held beside each other: each caller that waits for one has a wait queue of its own.
  */
 export class WaitQueues {
   readonly #settings: WaitQueuesSettings;
@@ -57,9 +60,9 @@ export class WaitQueues {
   readonly #entries = new Map<string, Entry>();
   /** Leases of shares and permits, and those that a caller got beside an entry. */
   readonly #others = new Set<Lease>();
-  /** By each of their keys: those of the leases that no single key names. */
+  /** The leases that no single key names, by each of their keys. */
   readonly #index = new LeaseIndex();
-  /** The wait queues of shares and permits, and the names of what they wait for. */
+  /** The wait queues for shares and permits, and the name of what each waits for. */
   readonly #otherQueues = new Map<WaitQueue, string>();
   readonly #successor: Successor;
   #sweepAt = SMALLEST_SWEEP;
@@ -133,12 +136,12 @@ export class WaitQueues {
     for (const queue of this.#otherQueues.keys()) queue.close(reason);
   }
 
-  /** Ends what is left: nothing is heard any more. */
+  /** Ends the subscriptions. */
   close(): void {
     this.#deps.notifications.close();
   }
 
-  /** One attempt, which makes a wait queue only if it fails. */
+  /** Makes one attempt, and a wait queue only if it fails. */
   async #acquireAlone(request: AcquireRequest, target: LockKeys, name: string): Promise<Lock> {
     const entry = this.#newEntry(name);
     entry.isAsking = true;
@@ -169,7 +172,7 @@ export class WaitQueues {
     return attempt;
   }
 
-  /** A caller has no more to do with the attempt that it had begun before there was a queue. */
+  /** A caller has done with the attempt that it had begun before there was a queue. */
   #hasAsked(entry: Entry, name: string): void {
     entry.isAsking = false;
     entry.queue?.skipFirst();
@@ -203,7 +206,7 @@ export class WaitQueues {
   /** A lock that its holder forgot is kept until it has expired and their number has doubled since the last look. */
   #sweep(): void {
     if (this.#entries.size + this.#others.size < this.#sweepAt) return;
-    // Looking at an expired lease makes it report its end.
+    // An expired lease that is looked at reports its end.
     for (const lease of this.leases()) lease.look();
     this.#sweepAt = Math.max(SMALLEST_SWEEP, 2 * (this.#entries.size + this.#others.size));
   }
@@ -228,13 +231,13 @@ export class WaitQueues {
     this.#dropIfUnused(kept.entry, kept.name);
   }
 
-  /** Has the nodes release a lease, and sees to it that the waiter they notify comes for it. */
+  /** Has the nodes release a lease, and watches that the notified waiter comes for it. */
   async #release(lease: Lease): Promise<ReleaseReport> {
     const report = await lease.releaseOnNodes();
     if (report.votes.some(hasNotified)) {
       const { target, value } = lease;
       const name = nameOf(target);
-      this.#watch.watch(name, { target, value, isMoot: () => this.waiting(target) > 0 });
+      this.#watch.watch(name, { target, value, hasOwnWaiter: () => this.waiting(target) > 0 });
     }
     return report;
   }
@@ -259,7 +262,7 @@ export class WaitQueues {
     return new WaitQueue(this.#deps, awaited, entry.isAsking);
   }
 
-  /** A wait queue of one caller that waits for a share or a permit. */
+  /** The wait queue of one caller that waits for a share or a permit. */
   #queueBeside(name: string, target: LockKeys): WaitQueue {
     const awaited: Awaited = {
       ...this.#awaited(target, modeOf(target)),
@@ -283,7 +286,7 @@ export class WaitQueues {
       leave: (member, nodes) => background(quorum.leave(target, member, nodes, releaseTimeout)),
       leaveLater: (member, nodes) => quorum.leaveLater(target, member, nodes),
       isInQueue: async (member) => {
-        // Others who share it, or another slot of a semaphore, may leave room without a notification.
+        // Another sharer, or another slot of a semaphore, may leave room without a notification.
         if (mode !== 'exclusive') return false;
         const look = { target, fraction: random.fraction(), timeoutMs: releaseTimeout };
         return await quorum.isInQueue(look, member);
@@ -302,7 +305,7 @@ function modeOf({ sharers, size }: LockKeys): Awaited['mode'] {
   return size === undefined ? 'exclusive' : 'semaphore';
 }
 
-/** Another name for what callers may wait for. Readers and writers wait for the same. */
+/** Names a lock that callers may wait for. Readers and writers of a resource wait for the same one. */
 function nameOf({ keys, size }: LockKeys): string {
   const [only = ''] = keys;
   if (size !== undefined) return `*${size.key}`;
@@ -310,7 +313,7 @@ function nameOf({ keys, size }: LockKeys): string {
   return nameOfKey(only);
 }
 
-/** Most keys are names as they are, and need no other string beside the one that is there. */
+/** Most keys are their own names: that saves a second string. */
 function nameOfKey(key: string): string {
   return /^[=*[]/.test(key) ? `=${key}` : key;
 }

@@ -4,11 +4,11 @@ import { onAbort } from '../base/on-abort.ts';
 import type { Lock } from '../lock/lock.ts';
 import { type AcquireRequest, type FailedAttempt, failureOf } from './acquire-request.ts';
 
-/** Hears that a waiter can't wait as before. */
+/** The events that end a waiter's wait. */
 export interface WaiterEvents {
-  /** Its signal has aborted; it has been told. */
+  /** Its signal has aborted, and its caller has the error. */
   left(waiter: Waiter): void;
-  /** Its waitTime is over. It has not been told. */
+  /** Its waitTime is over. Its caller does not know yet. */
   late(waiter: Waiter): void;
 }
 
@@ -17,7 +17,7 @@ interface Settle {
   reject(error: unknown): void;
 }
 
-/** When a call was made, by each of the clocks that waiting needs. */
+/** The moment of a call, by each of the clocks that waiting needs. */
 export interface CallTime {
   /** Monotonic milliseconds, the time of a suspended host included. */
   readonly uptimeMs: number;
@@ -28,7 +28,9 @@ export function callTime(clock: Clock): CallTime {
   return { uptimeMs: clock.uptime(), monotonicMs: clock.monotonic() };
 }
 
-/** One call of acquire(), with a ttl, a waitTime and a signal of its own. It *waits* until it has a lock or an error. */
+/**
+ * One call of acquire(), with a ttl, a waitTime and a signal of its own. It *waits* until it has a lock or an error.
+ */
 export class Waiter {
   readonly request: AcquireRequest;
   /** Settles as the call does. */
@@ -67,7 +69,7 @@ export class Waiter {
     return this.elapsedMs >= this.request.waitTime;
   }
 
-  /** Begins to mind waitTime: a call that gets its lock at once needs no timer. */
+  /** Starts the timer of waitTime: a call that gets its lock at once needs none. */
   limit(): void {
     if (this.#limit !== undefined || !this.isWaiting) return;
     const tooLate = () => {
@@ -80,7 +82,7 @@ export class Waiter {
     this.#end()?.resolve(lock);
   }
 
-  /** The caller will not get the lock. */
+  /** Ends the call with the error of a failed attempt. */
   fail(attempt: FailedAttempt): void {
     this.#end()?.reject(failureOf(attempt, this.request, this.elapsedMs));
   }
