@@ -4,7 +4,7 @@ import { checkNumbers } from '../wire/numbers.ts';
 import { isTimed, type Operation, TOKENS_A_LEASE } from '../wire/operation.ts';
 import { batchScript } from '../wire/scripts.ts';
 
-/** What every call carries beside its operations; asked for when the call is sent. */
+/** The header of every call, made when the call is sent. */
 export interface BatchHeader {
   /** The node's marker key, or undefined where the node votes without one. */
   readonly markerKey: string | undefined;
@@ -12,9 +12,9 @@ export interface BatchHeader {
   readonly maxTtl: number;
   readonly clampUs: number;
   readonly fenceRetentionMs: number;
-  /** Milliseconds that a free key is kept for a waiter who has been called. */
+  /** Milliseconds for which a free key is reserved for a notified waiter. */
   readonly graceMs: number;
-  /** Whether a waiter of this process would hear the node's calls. */
+  /** Whether this process hears the node's notifications. */
   isHeard(): boolean;
   /** The node's TIME, in microseconds, after which nothing of the call may be granted. */
   deadlineUs(nowMs: number, withinMs: number): number;
@@ -23,18 +23,18 @@ export interface BatchHeader {
 /** A call of the batch script. */
 export interface BatchCall {
   /**
-   * What the server answers: its TIME in microseconds, and then one element for each operation, in the order in which
-   * they were sent. Rejects with the server's error, or when the connection is lost.
+   * The server's answer: its TIME in microseconds, and then one element for each operation, in the order in which they
+   * were sent. Rejects with the server's error, or when the connection is lost.
    */
   readonly answer: Promise<unknown>;
-  /** Whether anything of the call depends on the server's TIME; if not, it does not tell it. */
+  /** Whether an operation of the call depends on the server's TIME; if not, the server does not tell it. */
   readonly isTimed: boolean;
 }
 
 /**
  * Calls the batch script.
  *
- * @throws {RangeError} a number of the header is none; nothing is sent
+ * @throws {RangeError} a number of the header is out of range; nothing is sent
  * @param sentAtMs now
  * @param withinMs for how long from now on the operations may be granted
  */

@@ -19,35 +19,38 @@ import {
 } from './pending-operation.ts';
 import type { Setback } from './release-retries.ts';
 
-/** Hears of every answer of the server, those included that come too late to be a reply. */
+/** Learns of every answer of the server, also of those that come too late to be a reply. */
 export interface AnswerListener {
-  /** The server answered a call; with its time, if that was asked for. */
+  /** The server answered a call; `reading` is its time, if the call asked for it. */
   answered(reading: TimeReading | undefined): void;
   /** The server answered this operation. Returns the reply as it counts. */
   done(operation: Operation, reply: Reply): Reply;
-  /** The server did not do this operation, as far as is known, and it is not on its way any more. */
+  /** The server did not do this operation, as far as is known, and the operation is not on its way any more. */
   undone(operation: Operation, setback: Setback): void;
   /** The server answered a whole call with an error, and did nothing of it. */
   refused(error: string): void;
   /** Operations had no answer in time. */
   timedOut(): void;
-  /** Whether an operation that the server did not do is still worth asking for, as far as is known beside the batcher. */
+  /** Whether the library still needs an operation that the server did not do, as far as is known beside the batcher. */
   isWanted(operation: Operation): boolean;
 }
 
 /** Operations in one script call: bounds how long a call keeps the server from serving others. */
 const MOST_OPERATIONS_A_CALL = 128;
 
-/** Calls that may be under way to one node at a time; what is posted meanwhile travels with the next one. */
+/** Calls that may be in flight to one node at a time; what is enqueued meanwhile travels with the next one. */
 const MOST_CALLS = 2;
 
-/** Operations one node may be asked for and not have answered. What comes on top fails at once. */
+/** The most operations without an answer that one node may have. Any other fails at once. */
 const MOST_UNANSWERED = 4_096;
 
 /** As {@link MOST_UNANSWERED}, in characters of their keys. */
 const MOST_UNANSWERED_CHARACTERS = 4 * 1_024 * 1_024;
 
-/** From posting to the end of the tick it takes less than that, in milliseconds, unless the process is stopped or busy. */
+/**
+ * From enqueueing to the end of the tick it takes less than that, in milliseconds, unless the process is stopped or
+ * busy.
+ */
 const LONGEST_TICK_MS = 2;
 
 /** A node that left a call unanswered is asked again after so long, then after twice as long, … */
@@ -56,17 +59,18 @@ const SHORTEST_PROBE_PAUSE_MS = 25;
 /** … and at the latest after so long. */
 const LONGEST_PROBE_PAUSE_MS = 500;
 
-/** What follows runs once what runs now has ended. */
+/** A promise whose callbacks run once the present code has ended. */
 const SOON = Promise.resolve();
 
 /**
- * The way to one node, by group commit: what is posted while a call is under way travels together as the next one, in
- * the order it was posted. Calls so grow with the load; alone, an operation is sent at the end of the tick.
+ * The way to one node, by group commit: operations that are enqueued while a call is in flight travel together as the
+ * next one, in the order of enqueueing. Calls so grow with the load; alone, an operation is sent at the end of the
+ * tick.
  *
- * An entry is *queued* while a call is under way or there is no connection, then *sent*, and over when it has its reply:
- * the server's, or a failure once `timeoutMs` has passed since the tick it was posted in. An answer that comes later is reported
- * to the {@link AnswerListener} and is no reply. While a node leaves a call unanswered for longer than that, it is asked
- * again only now and then, and everything else fails at once: nothing piles up.
+ * An operation is *queued* while a call is in flight or there is no connection, then *sent*, and over when it has its
+ * reply: the server's, or a failure once `timeoutMs` has passed since its tick. A later answer goes to the
+ * {@link AnswerListener} and is no reply. While a node leaves a call unanswered for longer than that, the batcher asks
+ * it only now and then, and all other operations fail at once: nothing piles up.
  */
 export class Batcher {
   readonly #client: Client;
@@ -83,12 +87,12 @@ export class Batcher {
     this.#deadlines.length = 0;
     this.#flush();
   };
-  /** The deadlines of what was posted in this tick, of which the last one may be shared by what is posted next. */
+  /** The deadlines of this tick's operations; the next operation may share the last one. */
   readonly #deadlines: Deadline[] = [];
   #calls = 0;
   readonly #sent = new Set<Call>();
   readonly #overdue = new Set<Call>();
-  /** Posted, and neither answered nor given up. */
+  /** Enqueued, and neither answered nor given up. */
   #unanswered = 0;
   #unansweredCharacters = 0;
   #probePauseMs = SHORTEST_PROBE_PAUSE_MS;
@@ -103,12 +107,12 @@ export class Batcher {
     this.#mostCalls = client.isCluster ? Number.POSITIVE_INFINITY : MOST_CALLS;
   }
 
-  /** How many more operations the node can be asked for in the background: half of all is for what somebody waits for. */
+  /** How many more operations the node may have in the background: half of all is for those that a caller waits for. */
   get room(): number {
     return Math.max(0, MOST_UNANSWERED / 2 - this.#unanswered);
   }
 
-  /** Has the node do an operation. `listener` hears its reply, once, after this call has returned. */
+  /** Has the node do an operation. `listener` gets its reply, once, after this call has returned. */
   enqueue(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0): void {
     const bad = badNumberIn(operation);
     if (bad !== undefined) {
@@ -148,18 +152,18 @@ export class Batcher {
     platform.queueMicrotask(() => listener(reply, 0, place));
   }
 
-  /** Sends what is held, and everything that is posted from now on, as soon as it may. */
+  /** Sends what is held, and everything that is enqueued from now on, as soon as it may. */
   send(): void {
     this.#isHeld = false;
     this.#flush();
   }
 
-  /** Holds back what is posted from now on, until {@link send}, {@link fail} or its own timer. */
+  /** Holds back what is enqueued from now on, until {@link send}, {@link fail} or its own timer. */
   hold(): void {
     this.#isHeld = true;
   }
 
-  /** Gives everything that is not sent yet this reply, and holds what is posted from now on. */
+  /** Gives everything that is not sent yet this reply, and holds what is enqueued from now on. */
   fail(reply: Reply): void {
     this.#isHeld = true;
     this.#giveUp(this.#queue.splice(0), reply);
@@ -202,7 +206,7 @@ export class Batcher {
     }
   }
 
-  /** Whether the server leaves a call unanswered. Of the servers of a Cluster, others may answer. */
+  /** Whether the server leaves a call unanswered. Other servers of a Cluster may still answer. */
   get #isStalled(): boolean {
     return this.#overdue.size > 0 && !this.#client.isCluster;
   }
@@ -219,7 +223,7 @@ export class Batcher {
     return slots.values();
   }
 
-  /** Whether a node that owes answers is to be asked something again. */
+  /** Whether to try a node that owes answers again. */
   #mayProbe(): boolean {
     const now = this.#clock.uptime();
     if (now < this.#probeAtMs) return false;
@@ -243,7 +247,7 @@ export class Batcher {
     this.#flush();
   }
 
-  /** Before anybody hears of an answer: what they post then is sent to a server that answers. */
+  /** Runs before any listener gets its reply: what listeners enqueue then is sent to a server that answers. */
   #answered(call: Call): void {
     this.#end(call);
     // Servers answer in order: what was overdue got lost, though the connection did not.
@@ -263,7 +267,7 @@ export class Batcher {
     this.#probeAtMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** The server had lost the script and did nothing. What is no longer wanted by now must not run any more. */
+  /** The server had lost the script and did nothing. An operation that is no longer wanted must not run any more. */
   async #askBySource(call: Call, unknownScript: unknown): Promise<void> {
     const { entries } = call;
     const wanted = entries.filter(
@@ -282,7 +286,7 @@ export class Batcher {
     }
   }
 
-  /** Whether the release of what an operation takes is on its way. */
+  /** Whether the release of an operation's lock value is on its way. */
   #isBeingReleased(operation: Operation): boolean {
     if (!isTaking(operation)) return false;
     const isRelease = ({ operation: other }: PendingOperation) =>
@@ -340,7 +344,7 @@ export class Batcher {
 
   #rejectAll(entries: readonly PendingOperation[], error: unknown): void {
     const isRefused = this.#client.state === 'ready';
-    // The driver says of a command that it was not tried again; what became of the connection says more.
+    // The driver says only that it did not try a command again; the connection's own error says more.
     const reply = isRefused
       ? failed('error', explain(messageOf(error)))
       : failed('disconnected', `${this.#client.stateReason} before the answer came`);
@@ -350,7 +354,7 @@ export class Batcher {
     }
   }
 
-  /** What was never sent is not sent any more. */
+  /** Operations that were not sent by now never are. */
   #giveUp(entries: readonly PendingOperation[], reply: Reply): void {
     for (const entry of entries) {
       this.#forget(entry);

@@ -7,17 +7,17 @@ import { markerScript } from '../wire/scripts.ts';
 import { CLUSTER_SERVER, describeLacks, type Lack } from '../wire/server-errors.ts';
 import type { TimeReading } from './node-clock.ts';
 
-/** The key under which a node keeps its marker. */
+/** The key of a node's marker. */
 export const MARKER_KEY = 'quorlock:node';
 
 /**
- * What a node remembers of its own membership, without expiry. A node votes only while its marker is active and of
- * the process that is running: one that lost its memory has no marker, or that of an earlier process.
+ * What a node remembers of its own membership, without expiry. A node votes only while its marker is active and of the
+ * running process: a node that lost its memory has no marker, or that of an earlier process.
  */
 export interface Marker {
   /**
-   * `joining`: the node waits until everything it may have forgotten has expired. `starting`: somebody found it
-   * without a marker and means to make it active together with all others; it remembers no more than one without.
+   * `joining`: the node waits until everything it may have forgotten has expired. `starting`: a client found it without
+   * a marker and means to make it active together with all others; it remembers no more than one without.
    */
   readonly state: 'active' | 'joining' | 'starting';
   /** The server process that the marker was written for. */
@@ -26,17 +26,17 @@ export interface Marker {
   readonly nonce: string;
   /** How many nodes the quorum has. */
   readonly nodeCount: number;
-  /** The longest ttl in use, in milliseconds. Raised by whoever uses longer ones; only initialize() takes it back. */
+  /** The longest ttl in use, in milliseconds. Clients with longer ones raise it; only initialize() shortens it. */
   readonly maxTtl: number;
 }
 
-/** The marker as the node keeps it; `lua/prelude.lua` reads it too. */
+/** The text of a marker; `lua/prelude.lua` reads it too. */
 function formatMarker({ state, runId, nonce, nodeCount, maxTtl }: Marker): string {
   checkNumbers([nodeCount, maxTtl]);
   return `${state} ${runId} ${nonce} ${nodeCount} ${maxTtl}`;
 }
 
-/** A marker from what a node keeps; undefined for anything else. */
+/** Parses the text of a marker; undefined for anything else. */
 export function parseMarker(text: string): Marker | undefined {
   const [, state, runId = '', nonce = '', nodeCount, maxTtl] =
     /^(active|joining|starting) ([0-9a-f]+) (\S+) (\d+) (\d+)$/.exec(text) ?? [];
@@ -52,21 +52,21 @@ export interface Handshake extends TimeReading {
   readonly runId: string;
   /** Empty: the server does not tell. */
   readonly role: string;
-  /** The marker as the node keeps it; empty if there is none. */
+  /** The text of the marker; empty if there is none. */
   readonly marker: string;
-  /** Whether this look wrote the marker. */
+  /** Whether this handshake wrote the marker. */
   readonly written: boolean;
   /** Whether the server may throw keys away when its memory is full. */
   readonly evicts: boolean;
   readonly evictionPolicy: string;
-  /** Why those who wait can't hear of what is released there, and what mends it. Undefined: they can. */
+  /** Why waiters do not get notifications from it, and the remedy. Undefined: they do. */
   readonly deafness?: string | undefined;
 }
 
-/** Without these, locks work, and those who wait ask now and then. */
+/** Without these, locks work, and waiters ask now and then. */
 const WAITING_COMMANDS: readonly string[] = ['PUBLISH', 'SUBSCRIBE'];
 
-/** The marker of the process that is running; undefined if there is none. */
+/** The marker of the running process; undefined if there is none. */
 export function currentMarker(handshake: Pick<Handshake, 'marker' | 'runId'>): Marker | undefined {
   const marker = parseMarker(handshake.marker);
   return marker?.runId === handshake.runId ? marker : undefined;
@@ -77,7 +77,7 @@ export function isFresh(handshake: Pick<Handshake, 'marker' | 'runId'>): boolean
   return handshake.marker === '' || currentMarker(handshake)?.state === 'starting';
 }
 
-/** Whether a node has been looked at, or changed, since: who asks several nodes waits for the slowest. */
+/** Whether a node has been looked at, or changed, since: a survey of several nodes waits for the slowest. */
 export function isOlder(handshake: Handshake, known: Handshake | undefined): boolean {
   return known !== undefined && handshake.receivedAtMs < known.receivedAtMs;
 }
@@ -90,12 +90,14 @@ export interface MarkerWrite {
   readonly deadlineUs: number;
 }
 
-/** A server that can't be a node: it lacks what locks need, or is one of a Redis Cluster. The message says what mends it. */
+/**
+ * A server that can't be a node: it lacks what locks need, or is one of a Redis Cluster. The message says what to do.
+ */
 export class UnfitServerError extends Error {
   override readonly name = 'UnfitServerError';
 }
 
-/** How a server is looked at. */
+/** The terms of a handshake. */
 export interface HandshakeTerms {
   readonly clock: Clock;
   readonly timeoutMs: number;
@@ -107,10 +109,10 @@ export interface HandshakeTerms {
 }
 
 /**
- * Asks a server what it is, and writes its marker if asked to.
+ * Asks a server what it is, and writes its marker if `write` is given.
  *
  * @throws {UnfitServerError} it can't be a node
- * @throws what the server or the driver said; or it has not answered after `timeoutMs`
+ * @throws the error of the server or the driver; or it has not answered after `timeoutMs`
  */
 export async function handshakeWith(client: Client, terms: HandshakeTerms): Promise<Handshake> {
   const { clock, timeoutMs } = terms;
@@ -157,7 +159,7 @@ async function ask(
   };
 }
 
-/** What the server lacks of what locks need, and of what waiting needs. */
+/** The commands for locks, and for waiting, that the server lacks. */
 function readLacks(
   [version = '', ...pairs]: readonly string[],
   needsInfo: boolean,

@@ -1,11 +1,11 @@
-/** A reading of a node's TIME, between the two moments of our own clock that enclose it. */
+/** A reading of a node's TIME, between the two moments of the monotonic clock that enclose it. */
 export interface TimeReading {
   readonly timeUs: number;
   readonly sentAtMs: number;
   readonly receivedAtMs: number;
 }
 
-/** What Redis's own expiry may be off by; a node's clock may be as well. */
+/** The precision of Redis's own expiry; a node's clock may be off by as much. */
 const TOLERANCE_MS = 2;
 
 /** How far a node's clock went wrong between two readings. All in milliseconds. */
@@ -14,42 +14,44 @@ export interface Divergence {
   readonly byMs: number;
   /** How far it may be ahead, if it is, at the most: an answer takes its time. */
   readonly mostAheadMs: number;
-  /** How long the time between the two readings was by our own clock, at the most. */
+  /** The time between the two readings by the monotonic clock, at the most. */
   readonly withinMs: number;
 }
 
-/** A reading, and how far our own uptime was ahead by then: see {@link NodeClock.note}. */
+/** A reading, and how far the host's uptime was ahead by then: see {@link NodeClock.note}. */
 interface Known extends TimeReading {
   readonly jumpedMs: number;
 }
 
 /**
- * A node's wall clock as its answers show it: every script answers with the TIME it ran at. Redis expires keys by
- * this clock, so a node whose clock steps or runs at another rate than ours keeps locks too short or too long.
+ * A node's wall clock as its answers show it: every script answers with the TIME it ran at. Redis expires keys by this
+ * clock, so a node whose clock steps or runs at another rate than this machine's keeps locks too short or too long.
  */
 export class NodeClock {
   readonly #driftFactor: number;
   #last: TimeReading | undefined;
   #aheadUs: number | undefined;
-  /** Of all readings since the clock last went wrong the one that says, by what drift allows, that it is least ahead now. */
+  /** Of all readings since the clock last went wrong, the one that gives the lower bound of how far it is ahead now. */
   #least: Known | undefined;
-  /** … and the one that says that it is most ahead. */
+  /** … and the one that gives the upper bound. */
   #most: Known | undefined;
 
-  /** @param driftFactor largest relative error between the node's clock and ours */
+  /**
+   * @param driftFactor largest relative error between the node's clock and this machine's
+   */
   constructor(driftFactor: number) {
     this.#driftFactor = driftFactor;
   }
 
   /**
-   * Takes note of a reading. Returns how far the clock went wrong since earlier ones, if beyond what is allowed. It is
-   * measured anew from then on.
+   * Notes a reading. Returns how far the clock went wrong since earlier ones, if beyond the allowance. The measurement
+   * begins anew then.
    *
-   * @param jumpedMs how far our uptime is ahead of our monotonic clock. It is if the host was suspended, or if the uptime is
-   *   wrong: a node that agrees with either of the two is not to blame
+   * @param jumpedMs how far this host's uptime is ahead of its monotonic clock, because the host was suspended, or the
+   *   uptime is wrong: a node that agrees with either of the two is not to blame
    */
   note(reading: TimeReading, jumpedMs = 0): Divergence | undefined {
-    // The server's TIME is checked already; a clock of this process that fails must not spoil all readings to come.
+    // The server's TIME is checked already; a failing clock of this process must not spoil all readings to come.
     if (!Number.isFinite(reading.sentAtMs) || !Number.isFinite(reading.receivedAtMs)) return undefined;
     const known: Known = { ...reading, jumpedMs };
     const divergence = this.#divergenceOf(known);
@@ -85,7 +87,10 @@ export class NodeClock {
     return last.timeUs + Math.ceil(elapsedMs * 1_000);
   }
 
-  /** The best guess of how far the node's time is ahead of our clock, in microseconds; undefined before the first reading. */
+  /**
+   * The best guess of how far the node's time is ahead of the monotonic clock, in microseconds; undefined before the
+   * first reading.
+   */
   get aheadUs(): number | undefined {
     return this.#aheadUs;
   }
@@ -106,23 +111,23 @@ export class NodeClock {
     return undefined;
   }
 
-  /** How far the node may have been ahead of our clock at a reading, less what drift may have added since. */
+  /** How far the node was ahead at a reading, at the most, less what drift may have added since. */
   #mostAheadMs({ timeUs, sentAtMs }: Known): number {
     return timeUs / 1_000 - sentAtMs * (1 + this.#driftFactor);
   }
 
-  /** How far it must have been, and what drift may have taken since. */
+  /** How far it was ahead, at the least, and what drift may have taken since. */
   #leastAheadMs({ timeUs, receivedAtMs, jumpedMs }: Known): number {
     return timeUs / 1_000 - (receivedAtMs - jumpedMs) * (1 - this.#driftFactor);
   }
 }
 
-/** What lies between two readings, by the node's clock and by ours. */
+/** The time between two readings, by the node's clock and by this machine's. */
 function spanOf(from: Known, to: Known) {
   return {
     nodeMs: (to.timeUs - from.timeUs) / 1_000,
     longestMs: to.receivedAtMs - from.sentAtMs,
-    // Negative for readings that were under way at the same time: either may have been the first.
+    // Negative for readings that were in flight at the same time: either may have been the first.
     shortestMs: to.sentAtMs - from.receivedAtMs,
   };
 }

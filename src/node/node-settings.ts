@@ -15,11 +15,11 @@ export interface NodeSettings {
   readonly fenceRetention: number;
   /** Whether the node's marker must let it vote. */
   readonly usesMarker: boolean;
-  /** Keys as a lock has them, which no lock has, to try out what locks need; see `wire/lua/marker.lua`. */
+  /** Keys in the form of a lock's keys, which no lock has, to try out what locks need; see `wire/lua/marker.lua`. */
   readonly probeKeys: readonly string[];
 }
 
-/** Pause before a server that would not be looked at is asked again. */
+/** Pause before another handshake with a server that refused one. */
 export const HANDSHAKE_AGAIN_MS = 250;
 
 /** A server that can't be a node is connected to anew at once, then after so long, then after twice as long, … */
@@ -28,7 +28,10 @@ export const SHORTEST_RENEWAL_MS = 100;
 /** … and at the latest after so long. */
 export const LONGEST_RENEWAL_MS = 5_000;
 
-/** A node that votes is connected to anew after so long if another address leads to its server, then after twice as long, … */
+/**
+ * If another address leads to the same server, a voting node is connected to anew after so long, then after twice as
+ * long, …
+ */
 export const SHORTEST_DOUBT_MS = 1_000;
 
 /** … and at the latest after so long. */

@@ -1,6 +1,6 @@
 import type { Client, Subscription, SubscriptionEvents } from '../wire/client.ts';
 
-/** Hears what one node publishes on one channel at a time. It is *open* while the server has the subscription. */
+/** The subscription to one channel at a time of one node. It is *open* while the server has it. */
 export class NodeSubscription {
   readonly #client: Client;
   #isOpen = false;
@@ -13,7 +13,7 @@ export class NodeSubscription {
     return this.#isOpen;
   }
 
-  /** Begins to listen, until the subscription is closed. Undefined where nothing can be heard. */
+  /** Subscribes, until the subscription is closed. Undefined where the client can't subscribe. */
   listen(channel: string, events: SubscriptionEvents): Subscription | undefined {
     const subscription = this.#client.subscribe(channel, {
       subscribed: () => {

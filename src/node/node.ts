@@ -21,15 +21,15 @@ import { NodeSubscription } from './node-subscription.ts';
 import type { ReplyListener } from './pending-operation.ts';
 import { ReleaseRetries } from './release-retries.ts';
 
-/** Decides whether a node may vote, and hears what bears on it. */
+/** Decides whether a node may vote, and learns what bears on it. */
 export interface MembershipListener {
-  /** The node was looked at, on a new connection or because its marker would not let it vote. */
+  /** The node had its handshake, on a new connection or because its marker would not let it vote. */
   greeted(node: Node, handshake: Handshake): void;
   /** The node's clock went wrong. */
   clockDiverged(node: Node, divergence: Divergence): void;
 }
 
-/** A reason, or how to tell it: one that names a time that is left is another one every moment. */
+/** A reason, or a function that tells it: one that names the time left changes every moment. */
 export type Why = string | (() => string);
 
 type NodeState = 'connecting' | 'greeting' | 'voting' | 'quarantined' | 'refused' | 'down' | 'ended';
@@ -40,12 +40,12 @@ const NO_DEADLINE_US = Number.MAX_SAFE_INTEGER;
 /**
  * One Redis master: an operation in, one reply out, never a throw.
  *
- * A node is *connecting* until its client is ready; then *greeting*, while it is looked at and its registrar decides;
- * then *voting*, *quarantined* (the registrar or its own marker keep it from voting for now) or *refused*. It is
- * *down* while there is no connection or the server would not be looked at, and *ended* when the library was closed.
- * A refused node is looked at again, on its connection and on new ones: its address may lead to another server by now.
- * Connecting and greeting nodes hold what they are asked for, within its timeout; refused, down and ended ones fail
- * it at once. A quarantined node is asked all the same: its marker is the judge, and releases are always welcome.
+ * A node is *connecting* until its client is ready; then *greeting*, while it has its handshake and the membership
+ * decides; then *voting*, *quarantined* (the membership or its own marker keep it from voting for now) or *refused*. It
+ * is *down* while there is no connection or the handshake fails, and *ended* when the library was closed. A refused
+ * node gets another handshake, on its connection and on new ones: its address may lead to another server by now.
+ * Connecting and greeting nodes hold operations, within their timeout; refused, down and ended ones fail them at once.
+ * A quarantined node is asked all the same: its marker is the judge, and releases are always welcome.
  */
 export class Node {
   readonly address: string;
@@ -53,7 +53,7 @@ export class Node {
   readonly pending: NodeVote;
   /** Whether it is a Redis Cluster, whose servers have no marker in common. */
   readonly isCluster: boolean;
-  /** Hears the node call those who wait. */
+  /** The subscription to its notifications. */
   readonly subscription: NodeSubscription;
   /** The node's wall clock, as far as it is known. */
   readonly time: NodeClock;
@@ -65,16 +65,18 @@ export class Node {
   readonly #stopListening: () => void;
   readonly #stateListeners = new Set<() => void>();
   #state: NodeState = 'connecting';
-  /** What keeps it from voting, for messages: as it is when it is asked for. */
+  /** The reason why it does not vote, for messages: as it is at the moment of a message. */
   #why: Why = 'it is not connected yet';
   #runId = '';
   #silent = false;
   #hasFailed = false;
   #connection = 0;
   #handshakeAgain: Timer | undefined;
-  /** Of a refused node. */
+  /** The reason of a refused node. */
   #refusedFor: FailureReason = 'refused';
-  /** A new connection is being made instead of one that led to a server which can't be a node; `lost`: that one is gone. */
+  /**
+   * A new connection is being made instead of one that led to a server which can't be a node; `lost`: that one is gone.
+   */
   #renewal: 'begun' | 'lost' | undefined;
   #renewalTimer: Timer | undefined;
   /** How many connections have been made anew since the node was last of use. */
@@ -130,7 +132,7 @@ export class Node {
     if (this.#state === 'connecting') this.#expectConnection();
   }
 
-  /** Whether the node has left an operation unanswered and not been heard of since. */
+  /** Whether the node has left an operation unanswered and has not answered anything since. */
   get isSilent(): boolean {
     return this.#silent;
   }
@@ -144,7 +146,7 @@ export class Node {
     return this.#state === 'voting';
   }
 
-  /** Whether it is a member of the quorum, be it that its votes do not count for now. */
+  /** Whether it is a member of the quorum, even if its votes do not count for now. */
   get isCounted(): boolean {
     return this.#state === 'voting' || this.#state === 'quarantined';
   }
@@ -157,25 +159,33 @@ export class Node {
     return this.#state === 'down';
   }
 
-  /** Whether it may turn out any moment what it is: it has not failed since it was last a member, or is connected to anew. */
+  /**
+   * Whether its state may become clear any moment: it has not failed since it was last a member, or is connected to
+   * anew.
+   */
   get isExpected(): boolean {
     return this.#renewal !== undefined || (!this.isSettled && !this.#hasFailed);
   }
 
-  /** What the node is known to fail with at present, if it does; known without asking it. */
+  /** The reply that the node is known to fail with at present, if it does; known without asking it. */
   get obstacle(): Reply | undefined {
     if (this.#state === 'quarantined') return failed('quarantined', this.#reason());
     if (this.#silent) return failed('timeout', 'it owes earlier answers still');
     return undefined;
   }
 
-  /** Calls `listener` whenever the state may have changed, or a silent node was heard of. Returns how to stop. */
+  /**
+   * Calls `listener` whenever the state may have changed, or a silent node answered. Returns a function that stops it.
+   */
   onStateChange(listener: () => void): () => void {
     this.#stateListeners.add(listener);
     return () => this.#stateListeners.delete(listener);
   }
 
-  /** Has the node do an operation. `listener` hears the one reply, within `timeoutMs`, after this has returned, with `place`. */
+  /**
+   * Has the node do an operation. `listener` gets the one reply, within `timeoutMs`, after this has returned, with
+   * `place`.
+   */
   submit(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0): void {
     if (operation.kind === 'release') this.#releases.sent(operation);
     if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'refused') {
@@ -188,7 +198,7 @@ export class Node {
     this.#batcher.enqueue(operation, timeoutMs, listener, place);
   }
 
-  /** Has the node do something some time soon. Nobody hears the reply. */
+  /** Has the node do an operation some time soon, without a reply. */
   submitLater(operation: Release | Leave): void {
     if (this.#state !== 'ended') this.#releases.later(operation);
   }
@@ -198,7 +208,10 @@ export class Node {
     if (this.isCounted) await this.#releases.sendLater();
   }
 
-  /** Looks at the server, and writes its marker if asked to. Rejects if the server does not answer in time. */
+  /**
+   * Makes a handshake with the server, and writes its marker if `write` is given. Rejects if the server does not answer
+   * in time.
+   */
   async handshake(write?: MarkerWrite): Promise<Handshake> {
     if (this.#client.state !== 'ready') throw new Error(this.#client.stateReason);
     const { clock, handshakeTimeout, usesMarker, probeKeys } = this.#settings;
@@ -223,23 +236,23 @@ export class Node {
     return handshake;
   }
 
-  /** The registrar's word: the node votes, as far as its marker lets it. */
+  /** The membership lets the node vote, as far as its marker does. */
   admit(): void {
     this.#decide('voting', '');
   }
 
-  /** The registrar's word: the node may not vote for now. */
+  /** The membership keeps the node from voting for now. */
   quarantine(why: Why): void {
     this.#decide('quarantined', why);
   }
 
-  /** The registrar's word: the node can't be part of this quorum. */
+  /** The membership finds that the node can't be part of this quorum. */
   refuse(why: string, reason: FailureReason = 'refused'): void {
     this.#refusedFor = reason;
     this.#decide('refused', why);
   }
 
-  /** The registrar's word: another node is the same server, so that one of their addresses may lead elsewhere by now. */
+  /** The membership finds that another node is the same server: one of their addresses may lead elsewhere by now. */
   doubt(): void {
     const now = this.#settings.clock.uptime();
     if (this.#doubt !== undefined && now < this.#doubt.atMs) return;
@@ -248,12 +261,12 @@ export class Node {
     this.#doubt = { atMs: now + pauseMs, pauseMs };
   }
 
-  /** Leaves the node out for this long because of its clock, by a clock of ours that does not jump. */
+  /** Leaves the node out for this long because of its clock, by a clock that does not jump. */
   distrustClock(forMs: number): void {
     this.#clockWrongUntilMs = this.#settings.clock.monotonic() + forMs;
   }
 
-  /** Ends it: what waits for an answer fails, timers stop, a connection that the library made is dropped. */
+  /** Ends it: pending operations fail, timers stop, a connection that the library made is dropped. */
   close(): void {
     if (this.#state === 'ended') return;
     this.#stopListening();
@@ -273,7 +286,7 @@ export class Node {
       case 'down':
       case 'ended':
         if (this.#state === 'down') {
-          // Why it can't be reached comes to light when it is tried again.
+          // The reason why it can't be reached comes to light with the next connection.
           this.#why = this.#client.stateReason;
           return;
         }
@@ -284,7 +297,7 @@ export class Node {
     }
   }
 
-  /** A server may accept a connection and never say a word; then it is down until it does. */
+  /** A server may accept a connection and never answer; then it is down until it does. */
   #expectConnection(): void {
     const { clock, handshakeTimeout } = this.#settings;
     const tooLate = () => {
@@ -301,7 +314,7 @@ export class Node {
     this.#introduce(this.#connection);
   }
 
-  /** Looks, and has the registrar decide. */
+  /** Makes a handshake, and has the membership decide. */
   #introduce(connection: number): void {
     this.handshake().then(
       (handshake) => {
@@ -310,13 +323,16 @@ export class Node {
       },
       (error: unknown) => {
         if (connection !== this.#connection || this.#state === 'ended') return;
-        this.#couldNotLook(error);
+        this.#handshakeFailed(error);
       },
     );
   }
 
-  /** A server that does not answer is down. One that answers with an error is asked again, on new connections too. */
-  #couldNotLook(error: unknown): void {
+  /**
+   * A server that does not answer is down. One that answers with an error gets another handshake, on new connections
+   * too.
+   */
+  #handshakeFailed(error: unknown): void {
     const { clock, handshakeTimeout } = this.#settings;
     const message = messageOf(error);
     const isUnfit = error instanceof UnfitServerError;
@@ -328,7 +344,7 @@ export class Node {
       return;
     }
     const mayBeReadySoon = isLoading(message) && clock.uptime() - this.#greetedAtMs < handshakeTimeout;
-    // What is asked for meanwhile, on a first connection, waits for the data to be loaded.
+    // Operations on a first connection wait until the server has loaded its data.
     if (!mayBeReadySoon || this.#hasFailed || this.#state !== 'greeting') {
       this.#refusedFor = 'error';
       this.#enter('refused', isUnfit ? message : explain(message));
@@ -336,7 +352,7 @@ export class Node {
     this.#askAnew();
   }
 
-  /** Looks once more after a while, if the connection is still the same one. */
+  /** Makes another handshake after a while, if the connection is still the same one. */
   #askAnew(): void {
     const connection = this.#connection;
     const again = () => {
@@ -345,7 +361,7 @@ export class Node {
     this.#handshakeAgain = this.#settings.clock.after(HANDSHAKE_AGAIN_MS, again, { keepAlive: false });
   }
 
-  /** What the server says to an operation. If it can't be a node any more, another one may be at its address. */
+  /** The server's error to an operation. If it can't be a node any more, another one may be at its address. */
   #heardError(message: string): void {
     if (this.isCluster || !this.isCounted || !isWrongServer(message)) return;
     this.#refusedFor = 'refused';
@@ -353,7 +369,10 @@ export class Node {
     this.#askAnew();
   }
 
-  /** Makes a new connection in place of one that leads to a server which can't be a node; again and again, ever more seldom. */
+  /**
+   * Makes a new connection in place of one that leads to a server which can't be a node; again and again, ever more
+   * seldom.
+   */
   #renewLater(): void {
     if (this.isCluster || this.#renewalTimer !== undefined) return;
     const { clock } = this.#settings;
@@ -370,7 +389,7 @@ export class Node {
     this.#renewal = 'begun';
     const tooLate = () => this.#enter('down', this.#client.stateReason);
     this.#renewalTimer = clock.after(handshakeTimeout, tooLate, { keepAlive: false });
-    // Its owner makes new connections, if any; it is looked at again on this one.
+    // The client makes new connections itself, if any; the next handshake is on this one.
     if (!this.#client.reconnect()) this.#endRenewal();
   }
 
@@ -436,7 +455,7 @@ export class Node {
     return deadline ?? NO_DEADLINE_US;
   }
 
-  /** The node was heard of; the reading is one of its clock, if there is one. */
+  /** The node answered; `reading` is one of its clock, if there is one. */
   #note(reading: TimeReading | undefined): void {
     if (this.#silent) {
       this.#silent = false;
@@ -460,7 +479,7 @@ export class Node {
       return reply;
     }
     if (!isVote(operation)) return reply;
-    if (reply.outcome === 'failed' && reply.reason === 'quarantined') return this.#heardOfQuarantine(reply);
+    if (reply.outcome === 'failed' && reply.reason === 'quarantined') return this.#learnOfQuarantine(reply);
     if (reply.outcome === 'granted') {
       this.#renewals = 0;
       if (this.#state === 'quarantined') this.#enter('voting', '');
@@ -475,8 +494,8 @@ export class Node {
     );
   }
 
-  /** The marker does not let the node vote. If that is news, it must be looked at again. */
-  #heardOfQuarantine(reply: Reply): Reply {
+  /** The marker does not let the node vote. If that is news, it needs a handshake. */
+  #learnOfQuarantine(reply: Reply): Reply {
     if (this.#state === 'quarantined') return failed('quarantined', this.#reason());
     if (this.#state === 'voting') {
       this.#enter('greeting', '');

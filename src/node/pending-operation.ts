@@ -2,14 +2,14 @@ import type { Timer } from '../base/clock.ts';
 import type { Reply } from '../base/vote.ts';
 import type { Operation } from '../wire/operation.ts';
 
-/** Hears the one reply to an operation, how many milliseconds it took, and the place it was posted with. */
+/** Gets the one reply to an operation, its latency in milliseconds, and the place that it was enqueued with. */
 export type ReplyListener = (reply: Reply, latencyMs: number, place: number) => void;
 
-/** An operation that was posted. */
+/** An operation in the batcher. */
 export interface PendingOperation {
   readonly operation: Operation;
   readonly listener: ReplyListener;
-  /** For the listener, which may hear several nodes. */
+  /** For a listener of several nodes. */
   readonly place: number;
   readonly deadline: Deadline;
   /** The call it travels in; undefined until it is sent. */
@@ -17,28 +17,28 @@ export interface PendingOperation {
   replied: boolean;
 }
 
-/** What was posted in one tick and has to be answered by the same time, with one timer for all of it. */
+/** The deadline of operations of one tick, with one timer for all of them. */
 export interface Deadline {
   readonly entries: PendingOperation[];
-  /** When they were posted, or, if the process was stopped before the end of that tick, when it went on. */
+  /** When they were enqueued, or, if the process was stopped before the end of that tick, when it went on. */
   enqueuedAtMs: number;
   readonly timeoutMs: number;
   timer: Timer;
   unreplied: number;
 }
 
-/** A script call on its way. */
+/** A script call in flight. */
 export interface Call {
   readonly entries: readonly PendingOperation[];
   unreplied: number;
   /**
    * `overdue`: every reply was a timeout, and it holds up nothing else any more. `over`: it was answered or failed, or
-   * never will be: one that was sent after it was answered.
+   * never will be, since a later call was answered.
    */
   state: 'under way' | 'overdue' | 'over';
 }
 
-/** How long the keys of an operation are together. */
+/** The total length of an operation's keys. */
 export function charactersOf({ keys }: Operation): number {
   let characters = 0;
   for (const key of keys) characters += key.length;
