@@ -1,4 +1,7 @@
-/** What behaves like an `AbortSignal`: one of another realm, as in jsdom, or of a polyfill, which may have no reason. */
+/**
+ * Anything that behaves like an `AbortSignal`: one of another realm, as in jsdom, or of a polyfill, which may have no
+ * reason.
+ */
 export interface AbortSignalLike {
   readonly aborted: boolean;
   readonly reason?: unknown;
@@ -19,7 +22,7 @@ export function isAbortSignal(value: unknown): value is AbortSignalLike {
   );
 }
 
-/** Why a signal has aborted: its own reason, and where it has none the one that an `AbortSignal` has by default. */
+/** The reason of an aborted signal: its own, or, if it has none, the one that an `AbortSignal` has by default. */
 export function reasonOf(signal: AbortSignalLike): unknown {
   return signal.reason === undefined
     ? new DOMException('This operation was aborted', 'AbortError')

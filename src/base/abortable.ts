@@ -4,7 +4,7 @@ import { onAbort } from './on-abort.ts';
 /**
  * Waits for `work` unless one of the signals aborts first; then rejects at once with that signal's own reason.
  *
- * @param abandoned gets the result that came after the abort
+ * @param abandoned gets the result of `work` after an abort
  */
 export function abortable<Result>(
   work: Promise<Result>,

@@ -1,44 +1,41 @@
 import type { Leaps } from './leaps.ts';
 import { platform } from './platform.ts';
 
-/** A pending callback that can be taken back. Cancelling twice, or after it ran, does nothing. */
+/** A pending callback that can be cancelled. Cancelling twice, or after it ran, does nothing. */
 export interface Timer {
   cancel(): void;
 }
 
-/**
- * Everything the library knows of time. The default is {@link SystemClock}; a test or a simulation hands in
- * its own and so decides what time it is.
- */
+/** The time, as the library knows it. The default is {@link SystemClock}; a test or a simulation passes its own. */
 export interface Clock {
   /** Milliseconds on a clock that never steps, with fractions. Only differences mean anything. */
   monotonic(): number;
   /** Milliseconds since the Unix epoch. May step in either direction. */
   wall(): number;
   /**
-   * Milliseconds since the host booted, with fractions: as monotonic, but the time that the host was suspended
-   * counts too, as soon as that is noticed.
+   * Milliseconds since the host booted, with fractions: as monotonic, but suspended time counts too, as soon as the
+   * clock notices it.
    */
   uptime(): number;
   /**
-   * Runs `callback` once, no sooner than `delayMs` from now and after input that had already arrived was
-   * handled: a stall of this process is not held against a node whose answer is waiting in the socket.
-   * Any finite or infinite delay is valid; an infinite one never fires.
+   * Runs `callback` once, no sooner than `delayMs` from now, and after the handling of input that had already arrived:
+   * a stall of this process is not held against a node whose answer is waiting in the socket. Any finite or infinite
+   * delay is valid; an infinite one never fires.
    *
    * @param options.keepAlive whether the timer alone keeps the process running (default true)
    */
   after(delayMs: number, callback: () => void, options?: { readonly keepAlive?: boolean }): Timer;
 }
 
-/** The clocks of this machine, and what nodes elsewhere have said against them, if any do. */
+/** The clocks of this machine, and the nodes' evidence against them, if any. */
 interface WitnessedClock extends Clock {
   /** How far the nodes' clocks have leapt ahead until now. */
   readonly leaps?: Leaps;
-  /** Calls `listener` soon after they did. Returns how to stop that. */
+  /** Calls `listener` soon after a leap. Returns a function that stops it. */
   onLeap?(listener: () => void): () => void;
 }
 
-/** One moment, as every clock of this machine saw it, and the nodes. */
+/** One moment, by every clock of this machine, and by the nodes. */
 export interface Instant {
   readonly monotonic: number;
   readonly wall: number;
@@ -57,8 +54,8 @@ export function instant(clock: WitnessedClock): Instant {
 
 /**
  * Milliseconds since `start`: the largest of what the three clocks say, and a majority of the nodes, never negative. On
- * Linux the monotonic clock stands still while the host sleeps and the wall clock may be set back meanwhile; a host that
- * was stopped from outside may have none that counted. Taking the largest means that a clock that stops or jumps can only
+ * Linux the monotonic clock stands still while the host sleeps and the wall clock may be set back meanwhile; a host
+ * that was stopped from outside may have none that counted. With the largest, a clock that stops or jumps can only
  * shorten what is left of a lock.
  */
 export function elapsedMs(clock: WitnessedClock, start: Instant): number {
@@ -73,8 +70,8 @@ export function elapsedMs(clock: WitnessedClock, start: Instant): number {
 }
 
 /**
- * Runs `callback` once: `delayMs` from now, or as soon as nodes have said that more time has passed than this machine's
- * clocks know of. Keeps no process running.
+ * Runs `callback` once: `delayMs` from now, or as soon as nodes have shown that more time has passed than this
+ * machine's clocks know of. Keeps no process running.
  */
 export function afterElapsed(clock: WitnessedClock, delayMs: number, callback: () => void): Timer {
   const cancel = () => {
@@ -93,7 +90,7 @@ export function afterElapsed(clock: WitnessedClock, delayMs: number, callback: (
 /** The longest delay that Node's timers take; a longer one would fire at once. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** Reading the uptime costs microseconds, so it is read anew only this often, or when the wall clock moved. */
+/** The uptime is read again only this often, since reading it costs microseconds, or when the wall clock moved. */
 const UPTIME_REFRESH_MS = 1_000;
 
 /** The kernel reports uptime in hundredths of a second; a smaller gap between two clocks is rounding. */
@@ -102,7 +99,10 @@ const UPTIME_ROUNDING_MS = 25;
 /** How far wall and monotonic clock may part between two readings before a suspend is suspected. */
 const WALL_STEP_MS = 5;
 
-/** How far the host's uptime is ahead of the monotonic clock, at the least and at the most; undefined: it does not tell. */
+/**
+ * How far the host's uptime is ahead of the monotonic clock, at the least and at the most; undefined: the host does not
+ * tell.
+ */
 function readUptimeAhead(): { readonly least: number; readonly most: number } | undefined {
   try {
     const before = platform.monotonicMs();
@@ -197,8 +197,8 @@ class SystemTimer implements Timer {
       this.#sleep();
       return;
     }
-    // Timers run before the poll phase, immediates after it. One that is unref'd would let that phase wait for whatever
-    // comes next.
+    // Timers run before the poll phase, immediates after it. An unref'd immediate would let that phase wait for the
+    // next event.
     this.#immediate = platform.setImmediate(this.#callback);
   }
 }

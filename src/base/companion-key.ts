@@ -5,21 +5,21 @@ const tagOf = new Map<number, number>();
 let nextTag = 0;
 
 /**
- * Names keys that accompany other ones: another name for every key, and always in the same slot of a Redis Cluster, so
- * that one script may touch both.
+ * Names keys that accompany other ones: a companion for every key, always in the same slot of a Redis Cluster, so that
+ * one script may touch both.
  *
- * The three forms differ in a word before any part of `key`, so that no two keys share a companion. The names are
- * kept in stores: another form would forget everything kept under this one.
+ * The three forms differ in a word before any part of `key`, so that no two keys share a companion. Nodes store keys
+ * under these names: another form would forget all of them.
  *
- * @param purpose what the companions are for; begins their names
+ * @param purpose the use of the companions; begins their names
  */
 export function companions(purpose: string): (key: string) => string {
-  // Made once: a name of many pieces takes several times its length.
+  // Made once: to join many pieces takes several times as long.
   const [tagged, whole, slot] = [`${purpose}:tagged:`, `${purpose}:whole:{`, `${purpose}:slot:{`];
   return (key) => {
     if (hashTagOf(key) !== undefined) return tagged + key;
     if (!key.includes('}')) return `${whole}${key}}`;
-    // Braces around a key that contains `}` would end too early. So a tag that hashes alike.
+    // Braces around a key that contains `}` would end too early. A tag that hashes alike takes their place.
     return `${slot}${tagFor(slotOf(key))}}:${key}`;
   };
 }

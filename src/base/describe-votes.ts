@@ -1,19 +1,19 @@
 import { list, onOneLine, shorten } from './describe.ts';
 import type { NodeVote } from './vote.ts';
 
-/** So many characters of what a node said does a message repeat, … */
+/** A message repeats at most so many characters of a node's error, … */
 const MOST_SAID = 300;
 
-/** … and so many nodes does it list that said the same. */
+/** … and lists at most so many nodes with the same statement. */
 const MOST_NODES = 20;
 
-/** What one node has to say, or several that say the same. */
+/** The statement of one node, or the same one of several. */
 export interface Statement {
   readonly node: string;
   readonly text: string;
 }
 
-/** A line a person can read: what each node said. What several of them said is there once. */
+/** Each node's statement, for a person to read, on one line. The same statement of several nodes is there once. */
 export function describeVotes(votes: readonly NodeVote[]): string {
   const held = votes.flatMap((vote) => (vote.outcome === 'held' ? [vote.remainingTtl] : []));
   const heldText = `held, ${span(held)} ms left`;
@@ -25,7 +25,7 @@ export function describeVotes(votes: readonly NodeVote[]): string {
   return describeStatements(statements);
 }
 
-/** What nodes say, each thing once, with the nodes that say it before it. */
+/** The statements, each once, after the nodes that make it. */
 export function describeStatements(statements: readonly Statement[]): string {
   const nodesBy = new Map<string, string[]>();
   for (const { node, text } of statements) {
@@ -42,12 +42,15 @@ export function describeStatements(statements: readonly Statement[]): string {
 
 type Failed = Extract<NodeVote, { readonly outcome: 'failed' }>;
 
-/** Whether nodes with the same to say name different numbers. */
+/** Whether nodes with the same statement give different numbers in it. */
 function isCounting(vote: NodeVote): vote is Failed {
   return vote.outcome === 'failed' && (vote.reason === 'quarantined' || vote.reason === 'overloaded');
 }
 
-/** What is the same but for a number: the time that is left of a quarantine, or how many answers a node owes. */
+/**
+ * Of statements that differ in a number only, the latest: the time that is left of a quarantine, or how many answers a
+ * node owes.
+ */
 function latestOf(vote: Failed, messages: readonly string[]): Failed {
   const withoutNumbers = (text: string) => text.replace(/\d+/g, '');
   const alike = messages.filter((text) => withoutNumbers(text) === withoutNumbers(vote.message));

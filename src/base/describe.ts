@@ -1,7 +1,7 @@
-/** So many characters of a value, a name or another program's message does a message of ours repeat. */
+/** A message repeats at most so many characters of a value, a name or another program's message. */
 const MOST_SHOWN = 100;
 
-/** So many names does a message list. */
+/** A message lists at most so many names. */
 const MOST_LISTED = 5;
 
 /** A value as an error message shows it: on one line, and never long. */
@@ -16,12 +16,12 @@ export function describe(value: unknown): string {
   return shorten(typeof value === 'bigint' ? `${value}n` : String(value));
 }
 
-/** A value of a wrong type, where a text may be the URL of a node, and hold a password: it is not repeated. */
+/** A value of a wrong type. A text may be the URL of a node with a password, and so is not repeated. */
 export function describeKind(value: unknown): string {
   return typeof value === 'string' ? 'a string' : describe(value);
 }
 
-/** A text in quotation marks: what it has of line breaks is escaped, so that it can't forge a line of a log. */
+/** A text in quotation marks, with its line breaks escaped, so that it can't forge a line of a log. */
 export function quote(whole: string): string {
   const text = withoutCredentials(whole);
   if (text.length <= MOST_SHOWN) return JSON.stringify(text);
@@ -33,35 +33,36 @@ export function shorten(text: string, most = MOST_SHOWN): string {
   return text.length <= most ? text : `${beginning(text, most)}… (${text.length} characters)`;
 }
 
-/** Never half of a character. */
+/** Never ends in half of a character. */
 function beginning(text: string, length: number): string {
   return text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '');
 }
 
-/** A text on one line: what others say may have line breaks, and must not forge a line of a log. */
+/** A text on one line: other programs' messages may have line breaks, and must not forge a line of a log. */
 export function onOneLine(text: string): string {
   return text.replace(/[\p{Control}\u2028\u2029]+/gu, ' ').trim();
 }
 
-/** Names, one after the other, each in quotation marks; the first ones, if they are many. */
+/** Names in quotation marks, one after the other; only the first ones, if they are many. */
 export function quoteAll(names: readonly string[]): string {
   return list(names.map(quote));
 }
 
-/** Items, one after the other; the first ones, if they are many. */
+/** Items, one after the other; only the first ones, if they are many. */
 export function list(items: readonly string[], most = MOST_LISTED, separator = ', '): string {
   if (items.length <= most) return items.join(separator);
   return `${items.slice(0, most).join(separator)} and ${items.length - most} more`;
 }
 
-/** `Object` for an object that is nothing else, of whatever class or realm; `Map` or `Promise` for one that is that. */
+/** `Object` for a plain object, of whatever class or realm; `Map` or `Promise` for one of these. */
 export function kindOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice('[object '.length, -1);
 }
 
 /**
- * What an error says, whatever was thrown, and by whatever realm: under Jest those of Node itself are no `Error` of the
- * program's. One that stands for several and says nothing itself, as for the addresses of a host, says what they do.
+ * The message of anything that was thrown, in any realm: under Jest, Node's own errors are not instances of the
+ * program's `Error`. An error that stands for several, as for the addresses of a host, and has no message itself gives
+ * theirs.
  */
 export function messageOf(error: unknown): string {
   if (typeof error === 'string') return withoutArguments(error);
@@ -72,7 +73,7 @@ export function messageOf(error: unknown): string {
   return typeof code === 'string' ? code : describe(error);
 }
 
-/** The user and password of a URL do not belong in a message, wherever it comes from. */
+/** The user and password of a URL do not belong in a message, whatever its source. */
 function withoutCredentials(text: string): string {
   if (!text.includes('@')) return text;
   const withoutOne = (word: string) => {

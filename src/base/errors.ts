@@ -3,7 +3,7 @@ import { describeStatements, describeVotes } from './describe-votes.ts';
 import { named } from './named.ts';
 import { longestRemainingTtl, type NodeVote } from './vote.ts';
 
-/** The stable names of what can go wrong. Compare these, not messages. */
+/** The stable names of all errors. Compare these, not messages. */
 export type ErrorCode =
   | 'QUORLOCK_HELD'
   | 'QUORLOCK_NO_QUORUM'
@@ -18,7 +18,7 @@ export type ErrorCode =
   | 'QUORLOCK_NOT_INITIALIZED'
   | 'QUORLOCK_CLOSED';
 
-/** What an error is about. */
+/** The details of an error. */
 export interface ErrorDetails {
   readonly resources: readonly string[];
   readonly votes?: readonly NodeVote[] | undefined;
@@ -32,13 +32,13 @@ export abstract class QuorlockError extends Error {
   }
 
   abstract readonly code: ErrorCode;
-  /** What was to be locked, sorted. */
+  /** The resources that were to be locked, sorted. */
   readonly resources: readonly string[];
-  /** What each node said last. Empty where no node was asked. */
+  /** Each node's last vote. Empty where no node was asked. */
   readonly votes: readonly NodeVote[];
   /** Milliseconds that the call took until this error; 0 where it was certain without asking the nodes. */
   readonly elapsedMs: number;
-  /** Milliseconds the present holder's keys live on if nobody extends them; undefined if no node named one. */
+  /** Milliseconds the present holder's keys live on if it does not extend them; undefined if no node named one. */
   readonly holderRemainingTtl: number | undefined;
 
   constructor(message: string, details: ErrorDetails) {
@@ -52,13 +52,13 @@ export abstract class QuorlockError extends Error {
   }
 }
 
-/** What the very process that asked for a lock had of it. */
+/** What the very process that asked for a lock held of it. */
 export interface OwnHold {
-  /** Milliseconds for which it had had it. */
+  /** Milliseconds for which it had held it. */
   readonly heldForMs: number;
-  /** Of a semaphore: how many permits it had. */
+  /** Of a semaphore: how many permits it held. */
   readonly permits: number | undefined;
-  /** Whether it only read, and the lock was wanted alone. */
+  /** Whether it held a read lock, and the call wanted the lock alone. */
   readonly isToBeUpgraded: boolean;
 }
 
@@ -77,14 +77,14 @@ function describeOwnHold({ heldForMs, permits, isToBeUpgraded }: OwnHold): strin
   );
 }
 
-/** Somebody else holds the lock, or another part of this program, and the call was not to wait. */
+/** Another client holds the lock, or another part of this program, and the call was not to wait. */
 export class LockHeldError extends QuorlockError {
   readonly code = 'QUORLOCK_HELD';
   static {
     named(LockHeldError, 'LockHeldError');
   }
 
-  /** What this very process had of the lock; undefined if nothing. */
+  /** What this very process held of the lock; undefined if nothing. */
   readonly ownHold: OwnHold | undefined;
 
   constructor(details: ErrorDetails & { readonly ownHold?: OwnHold | undefined }) {
@@ -120,14 +120,14 @@ export class NoQuorumError extends QuorlockError {
   }
 }
 
-/** Somebody else held the lock during all of waitTime, or another part of this program. */
+/** Another client held the lock during all of waitTime, or another part of this program. */
 export class WaitTimeoutError extends QuorlockError {
   readonly code = 'QUORLOCK_WAIT_TIMEOUT';
   static {
     named(WaitTimeoutError, 'WaitTimeoutError');
   }
 
-  /** What this very process had of the lock at the end; undefined if nothing. */
+  /** What this very process held of the lock at the end; undefined if nothing. */
   readonly ownHold: OwnHold | undefined;
 
   constructor(details: ErrorDetails & { readonly waitTime: number; readonly ownHold?: OwnHold | undefined }) {
@@ -143,7 +143,7 @@ export class WaitTimeoutError extends QuorlockError {
   }
 }
 
-/** A majority granted the lock, but so slowly that nothing was left of its validity. It was given back. */
+/** A majority granted the lock, but so slowly that nothing was left of its validity. It was released. */
 export class LockExpiredError extends QuorlockError {
   readonly code = 'QUORLOCK_EXPIRED';
   static {
@@ -159,7 +159,7 @@ export class LockExpiredError extends QuorlockError {
   }
 }
 
-/** A lock that was held is held no more: its validity ended, or a majority gave it to somebody else. */
+/** A lock that was held is held no more: its validity ended, or a majority says that it is gone or another client's. */
 export class LockLostError extends QuorlockError {
   readonly code = 'QUORLOCK_LOST';
   static {
@@ -223,7 +223,7 @@ export class NotALockError extends QuorlockError {
   }
 }
 
-/** A routine is to have a lock alone, and the lock that was shown with `within` is a read lock of the same resource. */
+/** A routine needs a lock alone, and the lock passed as `within` is a read lock of the same resource. */
 export class UpgradeError extends QuorlockError {
   readonly code = 'QUORLOCK_UPGRADE';
   static {
@@ -276,8 +276,9 @@ export class InitializeError extends QuorlockError {
 }
 
 /**
- * Gives an error of the library the stack of the place where this is called. In an async function that a caller awaits, that is the
- * caller's: where it was made, after a wait, a timer or a socket was the caller. Costs nothing as long as nothing fails.
+ * Gives an error of the library the stack of the place where this is called. In an async function that a caller awaits,
+ * that is the caller's stack. The error was made after a wait, where a timer or a socket was the caller. Costs nothing
+ * as long as nothing fails.
  */
 export function withCallersStack(error: unknown): unknown {
   if (error instanceof QuorlockError) Error.captureStackTrace(error, withCallersStack);

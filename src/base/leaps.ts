@@ -1,12 +1,14 @@
 /**
- * How far each of several clocks has leapt ahead of this machine's since it was first read, all its leaps added up. It
- * never changes: a lock keeps the one of the moment it was asked for, and compares.
+ * How far each of several clocks has leapt ahead of this machine's since it was first read, all its leaps added up.
+ * Never changes: a lock keeps the one of the moment of its request, and compares.
  */
 export class Leaps {
   readonly #byClock: readonly number[];
   readonly #quota: number;
 
-  /** @param quota how many clocks must say so for that much time to have passed */
+  /**
+   * @param quota how many clocks must show a time for it to have passed
+   */
   constructor(byClock: readonly number[], quota: number) {
     this.#byClock = byClock;
     this.#quota = quota;
@@ -20,7 +22,7 @@ export class Leaps {
     );
   }
 
-  /** By how many milliseconds at least so many of the clocks as make the quota have leapt since an earlier moment. */
+  /** The number of milliseconds that at least a quota of the clocks have leapt since an earlier moment. */
   sinceMs(earlier: Leaps): number {
     if (earlier === this) return 0;
     const differences = this.#byClock.map((leaptMs, index) => leaptMs - (earlier.#byClock[index] ?? 0));

@@ -1,16 +1,17 @@
 import type { AbortSignalLike } from './abort-signal.ts';
 
-/** Those who listen to one signal. */
-interface Crowd {
+/** The listeners of one signal. */
+interface Listeners {
   readonly listeners: Set<() => void>;
   readonly tell: () => void;
 }
 
-const crowds = new WeakMap<AbortSignalLike, Crowd>();
+const crowds = new WeakMap<AbortSignalLike, Listeners>();
 
 /**
- * Calls `listener` when a signal aborts, if it has not done so before. Any number may listen to one signal, and none of them
- * is slowed down by the others: `addEventListener` goes through all earlier listeners, and warns of more than ten.
+ * Calls `listener` when a signal aborts, if it has not done so before. One signal may have any number of listeners, and
+ * none of them slows down the others: `addEventListener` goes through all earlier listeners, and warns of more than
+ * ten.
  *
  * @param listener a function of its own for every call; must not throw
  * @returns stops listening; nothing is left at the signal after the last one
@@ -24,7 +25,7 @@ export function onAbort(signal: AbortSignalLike, listener: () => void): () => vo
   };
 }
 
-function crowdOf(signal: AbortSignalLike): Crowd {
+function crowdOf(signal: AbortSignalLike): Listeners {
   const known = crowds.get(signal);
   if (known !== undefined) return known;
   const listeners = new Set<() => void>();

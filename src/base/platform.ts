@@ -3,10 +3,10 @@ import { performance } from 'node:perf_hooks';
 import { clearImmediate, clearTimeout, setImmediate, setTimeout } from 'node:timers';
 
 /**
- * The timers and clocks of the platform, taken once, when the library is imported. A test that puts others in their place
- * later (fake timers of vitest, Jest or sinon) changes the time of its own program and not that of the locks, whose keys
- * live on real servers in real time. They are taken from Node's modules rather than from the globals, which an environment
- * like jsdom replaces by a browser's: without setImmediate, and with timers that can't be unref'd.
+ * The timers and clocks of the platform, taken once, when the library is imported. A test that replaces them later
+ * (fake timers of vitest, Jest or sinon) changes the time of its own program and not that of the locks, whose keys live
+ * on real servers in real time. They come from Node's modules rather than from the globals, which an environment like
+ * jsdom replaces by a browser's: without setImmediate, and with timers that can't be unref'd.
  */
 export const platform = {
   setTimeout,
@@ -18,6 +18,6 @@ export const platform = {
   monotonicMs: performance.now.bind(performance),
   /** Milliseconds since the Unix epoch. */
   wallMs: Date.now,
-  /** Seconds since the host booted; may throw, as it does where the system refuses to tell. */
+  /** Seconds since the host booted; throws where the system refuses to tell. */
   uptimeSeconds: uptime,
 } as const;

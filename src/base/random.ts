@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** Where chance enters. A simulation hands in a seeded source and gets the same run again. */
+/** The source of chance. A simulation passes a seeded one and gets the same run again. */
 export interface Random {
   /** A fraction in [0, 1), for delays. Need not be unpredictable. */
   fraction(): number;

@@ -1,4 +1,4 @@
-/** Runs something again and again on request, but never twice at the same time. */
+/** Runs a routine again and again on request, but never twice at the same time. */
 export class SingleFlight {
   readonly #run: () => Promise<void>;
   #isRunning = false;
@@ -8,7 +8,7 @@ export class SingleFlight {
     this.#run = run;
   }
 
-  /** Runs it now, or once more after the run that is under way: that one may have looked too early. */
+  /** Runs it now, or once more after the present run: that one may have looked too early. */
   request(): void {
     this.#isWantedAgain = true;
     if (!this.#isRunning) void this.#runWhileWanted();

@@ -2,19 +2,19 @@ import type { Clock, Timer } from './clock.ts';
 import { messageOf } from './describe.ts';
 import type { RedlockWarning } from './warning.ts';
 
-/** The clocks are compared with each other this often, as long as none jumps: every lock that is looked at reads them. */
+/** The clocks are compared with each other this often, as long as none jumps: every look at a lock reads them. */
 const COMPARE_EVERY_MS = 50;
 
-/** By how much they may part from one comparison to the next without a word, whatever the time in between, … */
+/** By how much they may part from one comparison to the next without a warning, whatever the time in between, … */
 const STEP_MS = 100;
 
 /** … and by which share of it: clocks are slewed, and more slowly than that. */
 const SLEW = 0.01;
 
-/** If reading the clocks takes longer the process was stopped in between, and there is nothing to compare. */
+/** If reading the clocks takes longer the process was stopped in between, and the readings can't be compared. */
 const LONGEST_READING_MS = 5;
 
-/** What lasts is told of again, but no sooner than this. */
+/** The warning of a lasting fault is repeated, but no sooner than this. */
 const REPEAT_MS = 60_000;
 
 const NAMES = { monotonic: 'monotonic clock', wall: 'wall clock', uptime: 'uptime of the host' } as const;
@@ -22,9 +22,9 @@ const NAMES = { monotonic: 'monotonic clock', wall: 'wall clock', uptime: 'uptim
 type Which = keyof typeof NAMES;
 
 /**
- * The clocks of this process, one of which may be wrong. One that can't be read is taken to run on as the monotonic clock
- * does, so that it never hides what the others say. If they disagree, that is told of as what it is: a matter of this
- * process, and of no node.
+ * The clocks of this process, one of which may be wrong. A clock that can't be read is taken to run on as the monotonic
+ * clock does, so that it never hides what the others say. If they disagree, the warning says that this process is at
+ * fault, and not a node.
  */
 export class SoundClock implements Clock {
   readonly #clock: Clock;
@@ -68,7 +68,7 @@ export class SoundClock implements Clock {
     return this.#clock.after(delayMs, callback, options);
   }
 
-  /** Whether the clocks are to be compared: now and then, and as soon as one that was just read has jumped. */
+  /** Whether the clocks are to be compared: now and then, and as soon as the clock just read has jumped. */
   #isDue(monotonic: number, which: 'wall' | 'uptime', now: number): boolean {
     if (this.#compared === undefined) return true;
     const passedMs = monotonic - this.#compared.monotonic;
@@ -82,7 +82,7 @@ export class SoundClock implements Clock {
     return now;
   }
 
-  /** Undefined for a clock that can't be read; then that is told of. */
+  /** Undefined, with a warning, for a clock that can't be read. */
   #read(which: Which): number | undefined {
     let why: string;
     try {
@@ -109,7 +109,7 @@ export class SoundClock implements Clock {
     const uptimeMs = now.uptime - before.uptime - passedMs;
     const wallMs = now.wall - before.wall - passedMs;
     const isFar = (ms: number) => Math.abs(ms) > STEP_MS + SLEW * passedMs;
-    // A host that was suspended: on Linux its monotonic clock did not count, the two others did.
+    // The host was suspended: on Linux its monotonic clock did not count, the two others did.
     if (!isFar(uptimeMs - wallMs)) return;
     if (isFar(uptimeMs)) this.#tellOfJump('uptime', uptimeMs, passedMs);
     if (isFar(wallMs)) this.#tellOfJump('wall', wallMs, passedMs);

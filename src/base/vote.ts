@@ -1,4 +1,4 @@
-/** Why a node did not do, or could not be asked to do, what an operation wanted. */
+/** Why a node did not do, or could not be asked to do, an operation. */
 export type FailureReason =
   /** No answer within nodeTimeout. */
   | 'timeout'
@@ -19,12 +19,12 @@ export type FailureReason =
   /** The library was closed before the node answered. */
   | 'closed';
 
-/** What one node says to one operation. Durations in milliseconds. */
+/** One node's answer to one operation. Durations in milliseconds. */
 export type Reply =
   /**
-   * Done as asked. `counter`: the fence counter, 0 without fencing; for a release, how many keys went. `called`: a
-   * release handed the lock on to somebody who waits for it. `waiters`: who waits, the first one first, if that was
-   * asked.
+   * The node did the operation. `counter`: the fence counter, 0 without fencing; for a release, how many keys went.
+   * `notified`: a release handed the lock over to a waiter. `waiters`: the queue, the first one first, if the operation
+   * asked for it.
    */
   | {
       readonly outcome: 'granted';
@@ -32,7 +32,10 @@ export type Reply =
       readonly notified?: boolean;
       readonly waiters?: readonly { readonly member: string; readonly since: number }[];
     }
-  /** Somebody else owns a key, for `remainingTtl` more milliseconds. `rank`: so many wait there before whoever asked. */
+  /**
+   * Another value owns a key, for `remainingTtl` more milliseconds. `rank`: so many waiters are before the waiter of
+   * this operation.
+   */
   | {
       readonly outcome: 'held';
       readonly remainingTtl: number;
@@ -42,7 +45,7 @@ export type Reply =
     }
   /** The key is not there. */
   | { readonly outcome: 'missing'; readonly counter?: number; readonly notified?: boolean }
-  /** The key exists and is no lock: of another type, or without an expiry. */
+  /** The key exists and is not a lock: of another type, or without an expiry. */
   | { readonly outcome: 'foreign'; readonly type: string }
   /** A later attempt got a higher fencing token. */
   | { readonly outcome: 'superseded'; readonly counter: number }
@@ -57,7 +60,7 @@ export type NodeVote = (Reply | { readonly outcome: 'pending' }) & {
   readonly latencyMs: number | undefined;
 };
 
-/** The longest time that a key is still held by somebody else, as far as these votes tell. */
+/** The longest time for which another value still owns a key, as far as these votes tell. */
 export function longestRemainingTtl(votes: readonly NodeVote[]): number | undefined {
   let longest: number | undefined;
   for (const vote of votes) {

@@ -10,11 +10,11 @@ export interface RedlockWarning {
     | 'QUORLOCK_OWN_CLOCK'
     /** The nodes' clocks are further apart than maxTtl, which fencing tokens may need once memory is lost. */
     | 'QUORLOCK_CLOCKS_APART'
-    /** A node may not publish or subscribe: those who wait do not hear it, and ask now and then. */
+    /** A node may not publish or subscribe: waiters get no notification from it, and ask now and then. */
     | 'QUORLOCK_SLOW_WAITING'
-    /** A node does not tell its run_id, by which one that lost its memory, or is given twice, is found. */
+    /** A node does not tell its run_id, which shows lost memory, and a server that is given twice. */
     | 'QUORLOCK_NO_RUN_ID'
-    /** This program's maxTtl is longer than that of the others, and quarantines get longer for all of them. */
+    /** This program's maxTtl is longer than that of the others, which lengthens quarantines for all of them. */
     | 'QUORLOCK_MAX_TTL'
     /** A node is a Redis Cluster, whose failovers may lose locks and can't be seen. */
     | 'QUORLOCK_CLUSTER';
