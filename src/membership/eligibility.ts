@@ -14,7 +14,7 @@ export function replicaObstacle({ role }: Pick<Handshake, 'role'>): Obstacle {
 export function namelessObstacle({ runId }: Pick<Handshake, 'runId'>): Obstacle {
   if (runId !== '') return undefined;
   return (
-    'it does not tell its run_id (INFO server), so that nobody could see that it has lost its memory. Use a server that does, ' +
+    'it does not tell its run_id (INFO server), so that no client could see that it has lost its memory. Use a server that does, ' +
     "or say quarantine: 'off'"
   );
 }

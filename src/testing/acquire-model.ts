@@ -10,7 +10,7 @@ export class Acquisition {
   readonly #call: Call;
   readonly #queues: Queues;
   readonly #request: Request;
-  /** The keys that it has taken just now. */
+  /** The keys that it has taken so far. */
   readonly #taken: string[] = [];
 
   constructor(call: Call, queues: Queues, request: Request) {
@@ -30,7 +30,7 @@ export class Acquisition {
     return reply;
   }
 
-  /** SET NX looks and takes in one call. */
+  /** SET NX looks and takes in one command. */
   #takeOne(): BatchReply | undefined {
     const { keys, queues, value, ttl } = this.#request;
     const [key = ''] = keys;
@@ -58,7 +58,7 @@ export class Acquisition {
   #takeAll(): BatchReply | undefined {
     const { keys, queues, value, ttl } = this.#request;
     const free: string[] = [];
-    const kept: number[] = [];
+    const reserved: number[] = [];
     const blocked: string[] = [];
     let held: BatchReply | undefined;
     for (const [index, key] of keys.entries()) {
@@ -66,7 +66,7 @@ export class Acquisition {
       const { owner, foreign } = this.#call.ownerOf(key);
       if (foreign !== undefined) return foreign;
       const isReserved = owner !== undefined && this.#isReserved(owner);
-      if (isReserved) kept.push(index);
+      if (isReserved) reserved.push(index);
       const isFree = owner === undefined ? !this.#handOver(key, queue) : isReserved;
       if (isFree) {
         free.push(key);
@@ -78,7 +78,7 @@ export class Acquisition {
       }
     }
     if (held !== undefined) {
-      for (const index of kept) this.#passOn(keys[index] ?? '', queues[index] ?? '');
+      for (const index of reserved) this.#unreserve(keys[index] ?? '', queues[index] ?? '');
       return this.#held(held, blocked);
     }
     for (const key of free) {
@@ -89,14 +89,14 @@ export class Acquisition {
     return undefined;
   }
 
-  /** Whether it has handed a free key to somebody who goes first. */
+  /** Whether a waiter goes first, and the free key is reserved for it now. */
   #handOver(key: string, queue: string): boolean {
     const { member, score } = this.#request;
     return this.#queues.isBehind(queue, member, score) && this.#queues.handToFirst(key, queue);
   }
 
-  /** What was kept for this waiter is of no use to it without the others. */
-  #passOn(key: string, queue: string): void {
+  /** A key that is reserved for this waiter is of no use to it without the others. */
+  #unreserve(key: string, queue: string): void {
     if (!this.#queues.handToFirst(key, queue)) this.#call.store.delete(key);
   }
 
@@ -105,7 +105,7 @@ export class Acquisition {
     return member !== '' && owner === this.#queues.reservedFor(member);
   }
 
-  /** Who waits enters the queues of the keys that somebody else has. */
+  /** The waiter enters the queues of the keys that other values own. */
   #held(reply: BatchReply, queues: readonly string[]): BatchReply {
     const { member, score } = this.#request;
     return this.#queues.refuse(reply, queues, member, score);

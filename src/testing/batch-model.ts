@@ -32,12 +32,12 @@ export function runBatch(
   const replies: ScriptReply[] = [call.timeUs];
   for (const request of requestsOf(keys, args)) {
     const reply = batch.run(request);
-    replies.push(request.isInRun ? inShort(reply) : reply);
+    replies.push(request.isInBatch ? inShort(reply) : reply);
   }
   return replies;
 }
 
-/** In a run, what was granted answers its counter alone. */
+/** In a batch of acquires or releases, a grant answers its counter alone. */
 function inShort(reply: BatchReply): ScriptReply {
   const [code, counter, called] = reply;
   return code === GRANTED && counter !== undefined && called === undefined ? counter : reply;
@@ -139,7 +139,7 @@ class Batch {
 
   #release({ keys, queues, value }: Request): BatchReply {
     let freed = 0;
-    let isCalled = false;
+    let isNotified = false;
     let other: BatchReply | undefined;
     for (const [index, key] of keys.entries()) {
       const queue = queues[index] ?? '';
@@ -148,17 +148,17 @@ class Batch {
         other ??= foreign;
       } else if (owner === value) {
         freed += 1;
-        if (this.#queues.handOn(key, queue)) isCalled = true;
+        if (this.#queues.tryHandOver(key, queue)) isNotified = true;
         else this.#call.store.delete(key);
       } else if (owner !== undefined) {
         other ??= this.#call.refusal(key);
-      } else if (this.#queues.handOn(key, queue)) {
-        isCalled = true;
+      } else if (this.#queues.tryHandOver(key, queue)) {
+        isNotified = true;
       }
     }
-    if (freed > 0) return isCalled ? [GRANTED, freed, 1] : [GRANTED, freed];
+    if (freed > 0) return isNotified ? [GRANTED, freed, 1] : [GRANTED, freed];
     if (other !== undefined) return other;
-    return isCalled ? [MISSING, 0, 1] : [MISSING];
+    return isNotified ? [MISSING, 0, 1] : [MISSING];
   }
 
   #inspect({ keys: [key = ''], fences: [fence] }: Request): BatchReply {

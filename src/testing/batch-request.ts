@@ -1,6 +1,6 @@
 import type { Argument } from './key-store.ts';
 
-/** Arguments of a batch before those of its operations, of an operation, and of a long one; see `wire/lua/batch.lua`. */
+/** The number of arguments of a call's header, of an operation, and of a long one; see `wire/lua/batch.lua`. */
 export const HEADER_LENGTH = 7;
 const OPERATION_LENGTH = 5;
 const LONG_LENGTH = 8;
@@ -27,8 +27,8 @@ const NONE: readonly string[] = [];
 /** One operation of a batch, its keys and arguments taken apart. */
 export interface Request {
   readonly name: string;
-  /** Whether it is one of a run, see `wire/lua/batch.lua`. */
-  readonly isInRun: boolean;
+  /** Whether it is one of a batch of acquires or releases, see `wire/lua/batch.lua`. */
+  readonly isInBatch: boolean;
   readonly keys: readonly string[];
   /** The fence counters that belong to the keys; empty if it is plain. */
   readonly fences: readonly string[];
@@ -40,11 +40,14 @@ export interface Request {
   readonly ttl: Argument;
   /** Undefined if it is plain. */
   readonly number: Argument | undefined;
-  /** Of long operations: who waits if it is refused, since when, and the lock value it takes over; each empty if there is none. */
+  /**
+   * Of long operations: the waiter if it is refused, since when it waits, and the lock value it takes over; each may be
+   * empty.
+   */
   readonly member: string;
   readonly score: Argument;
   readonly previous: string;
-  /** The key that follows the others: of a share, the set of those who have one; of permits, the size of the semaphore. */
+  /** The key that follows the others: of a share, the set of the sharers; of permits, the size of the semaphore. */
   readonly besides: string | undefined;
   /** Of permits: how many the caller takes the semaphore to have. */
   readonly permits: string;
@@ -66,7 +69,7 @@ export function requestsOf(keys: readonly string[], args: readonly Argument[]): 
   return requests;
 }
 
-/** What is read at once. */
+/** An operation, or a batch of them, and where the next one begins. */
 interface Part {
   readonly requests: readonly Request[];
   readonly keyCount: number;
@@ -84,7 +87,7 @@ function singleFrom(keys: readonly string[], key: number, args: readonly Argumen
   const last = isLong ? String(args[at + 7] ?? '') : '';
   const request = {
     name,
-    isInRun: false,
+    isInBatch: false,
     keys: keys.slice(key, key + count),
     fences: fences === 0 ? NONE : keys.slice(key + count, key + count + fences),
     queues: queues === 0 ? NONE : keys.slice(key + count + fences, key + count + fences + queues),
@@ -115,7 +118,7 @@ function runFrom(keys: readonly string[], key: number, args: readonly Argument[]
     const queue = key + index + width * count;
     return {
       name,
-      isInRun: true,
+      isInBatch: true,
       keys: keys.slice(key + index, key + index + 1),
       fences: isFenced ? keys.slice(key + index + count, key + index + count + 1) : NONE,
       queues: keys.slice(queue, queue + 1),

@@ -2,13 +2,13 @@ import { type Argument, type KeyStore, RedisError } from './key-store.ts';
 import { countOf, digits, isWrongType } from './lua-values.ts';
 import { type BatchReply, FAILED, FOREIGN, HELD } from './reply-codes.ts';
 
-/** What the batch script can see of its server. */
+/** The server, as the batch script sees it. */
 export interface BatchServer {
   readonly store: KeyStore;
   readonly runId: string;
   /** Its TIME, in microseconds. */
   readonly timeUs: number;
-  /** PUBLISH: how many have heard it. */
+  /** PUBLISH: how many subscribers have heard it. */
   publish(channel: string, message: string): number;
 }
 
@@ -31,7 +31,7 @@ export class Call {
   readonly timeUs: number;
   /** Milliseconds, the longest ttl that the caller uses. */
   readonly maxTtl: number;
-  /** Milliseconds that a free key is kept for a waiter who has been called. */
+  /** Milliseconds for which a free key is reserved for a notified waiter. */
   readonly grace: Argument;
   /** Whether the deadline has passed. */
   readonly isLate: boolean;
@@ -73,20 +73,23 @@ export class Call {
     return { owner: this.store.get(key) };
   }
 
-  /** The reply for a key that somebody else owns. */
+  /** The reply for a key that another value owns. */
   refusal(key: string): BatchReply {
     const remaining = this.store.ttlOf(key);
     return remaining === -1 ? [FOREIGN, 'string without expiry'] : [HELD, remaining];
   }
 
-  /** A proposed token, within reach of this node's TIME. One that is no number is as if it were too low. */
+  /** A proposed token, clamped to this node's TIME. A proposal that is not a number counts as too low. */
   clamp(number: Argument): number {
     const proposal = Number(number);
     const lowest = this.timeUs - this.#clampUs;
     return proposal >= lowest ? Math.floor(Math.min(proposal, this.timeUs + this.#clampUs)) : lowest;
   }
 
-  /** Raises a counter by at least a block of tokens, and at least to `floor`. What is no counter is one that is lost. */
+  /**
+   * Raises a counter by at least a block of tokens, and at least to `floor`. A value that is not a counter is a lost
+   * counter.
+   */
   raise(fence: string, floor: number): number {
     const before = this.#replaceCounter(fence, floor);
     if (before === undefined || before + this.#block <= floor) return floor;
@@ -94,18 +97,21 @@ export class Call {
     return before + this.#block;
   }
 
-  /** Undefined if it is lost, be it that something is there which is no counter. */
+  /** Undefined if it is lost, also where the key has something else than a counter. */
   counter(fence: string): number | undefined {
     return this.store.typeOf(fence) === 'string' ? countOf(this.store.get(fence)) : undefined;
   }
 
-  /** What is said to be a token, or the reply that refuses to go on, because it is none. */
+  /** The token in an argument, or the reply of an operation that has to stop, because it is not a token. */
   tokenOf(number: Argument): { readonly token?: number; readonly none?: BatchReply } {
     const token = countOf(number);
     return token === undefined ? { none: [FAILED, `not a token: ${number}`] } : { token };
   }
 
-  /** The token of an extension, undefined if it is plain; or the reply that refuses to go on, because something is none. */
+  /**
+   * The token of an extension, undefined if it is plain; or the reply of an operation that has to stop, because its
+   * token or ttl is not one.
+   */
   termsOf(
     ttl: Argument,
     number: Argument | undefined,
@@ -114,23 +120,23 @@ export class Call {
     return none !== undefined || number === undefined ? { none } : this.tokenOf(number);
   }
 
-  /** The reply that refuses to go on because a ttl is none; undefined if it is one. */
+  /** The reply of an operation that has to stop because its ttl is not one; undefined for a good ttl. */
   badTtl(ttl: Argument): BatchReply | undefined {
     return countOf(ttl) === undefined ? [FAILED, `not a ttl: ${ttl}`] : undefined;
   }
 
   setCounter(fence: string, counter: number): void {
-    this.store.set(fence, digits(counter), this.#kept(fence));
+    this.store.set(fence, digits(counter), this.#lifetimeOf(fence));
   }
 
-  /** For how long a counter is kept from now on: never shorter than it was going to be. */
-  #kept(fence: string): number {
+  /** For how long a counter lives from now on: never shorter than it was going to. */
+  #lifetimeOf(fence: string): number {
     return Math.max(this.#retentionMs, this.store.ttlOf(fence));
   }
 
   #replaceCounter(fence: string, counter: number): number | undefined {
     try {
-      return countOf(this.store.exchange(fence, digits(counter), this.#kept(fence)));
+      return countOf(this.store.exchange(fence, digits(counter), this.#lifetimeOf(fence)));
     } catch (error) {
       if (!isWrongType(error)) throw error;
       this.setCounter(fence, counter);

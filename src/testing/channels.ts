@@ -1,10 +1,10 @@
 /** The receiving end of a subscription. */
 export interface Receiver {
-  /** Something was published on a channel it has subscribed to. */
+  /** A message was published on a channel it has subscribed to. */
   push(channel: string, message: string): void;
 }
 
-/** Who has subscribed to what, at a server. */
+/** The channels of a server and their subscribers. */
 export class Channels {
   readonly #receivers = new Map<string, Set<Receiver>>();
 
@@ -22,22 +22,22 @@ export class Channels {
     if (receivers?.size === 0) this.#receivers.delete(channel);
   }
 
-  /** How many subscriptions there are. */
+  /** The number of subscriptions. */
   get size(): number {
     return [...this.#receivers.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** A connection is no more. */
+  /** Drops a connection that is gone. */
   forget(receiver: Receiver): void {
     for (const channel of [...this.#receivers.keys()]) this.unsubscribe(channel, receiver);
   }
 
-  /** All connections are no more. */
+  /** Drops all connections. */
   clear(): void {
     this.#receivers.clear();
   }
 
-  /** PUBLISH: how many it was sent to. */
+  /** PUBLISH: how many subscribers it was sent to. */
   publish(channel: string, message: string): number {
     const receivers = this.#receivers.get(channel);
     if (receivers === undefined) return 0;

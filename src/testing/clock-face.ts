@@ -1,6 +1,6 @@
 import type { Timeline } from './timeline.ts';
 
-/** What one clock shows: it runs at a rate of its own and can be stepped. All in milliseconds. */
+/** The face of one clock: it runs at a rate of its own and can be stepped. All in milliseconds. */
 export class ClockFace {
   readonly #timeline: Timeline;
   #sinceMs: number;

@@ -7,17 +7,19 @@ import type { SubscribingConnection } from './subscriptions.ts';
 import { Turn } from './timeline.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
-/** How the way to a server behaves. May be changed at any moment. */
+/** The behaviour of the network to a server. May be changed at any moment. */
 export interface NetworkRules {
   /** One way, for each message. Default 0.1 to 0.5 ms. */
   latency: Latency;
-  /** How many of all messages never arrive, from 0 to 1, while the connection stands. Default 0. */
+  /** The share of messages that never arrive, from 0 to 1, while the connection stands. Default 0. */
   loss: number;
-  /** How many of all messages may overtake earlier ones, from 0 to 1, as if there were several connections. Default 0. */
+  /**
+   * The share of messages that may overtake earlier ones, from 0 to 1, as if there were several connections. Default 0.
+   */
   overtaking: number;
   /**
-   * How many of all commands the server does a second time, and how many of all published messages it sends a second
-   * time, from 0 to 1. Default 0.
+   * The share of commands that the server does a second time, and of published messages that it sends a second time,
+   * from 0 to 1. Default 0.
    */
   doubling: number;
   /** How much later the second time is. Default 1 to 10 ms. */
@@ -28,22 +30,22 @@ export interface NetworkRules {
   resends: boolean;
 }
 
-/** A command on its way: what the server does, and who hears the reply. */
+/** A command on its way: what the server does, and the callback for the reply. */
 export interface Command {
-  /** Hears what the server made of it. */
+  /** Called with the server's replies. */
   readonly done?: ((reply: readonly ScriptReply[] | undefined) => void) | undefined;
   readonly run: (server: SimulatedServer) => readonly ScriptReply[];
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Who uses a connection. */
+/** The user of a connection. */
 export interface ConnectionUser {
   /** The server has answered the first time. */
   ready(): void;
-  /** Something was published on a channel it has subscribed to. */
+  /** A message was published on a channel it has subscribed to. */
   heard(channel: string, message: string): void;
-  /** There was no connection to be had, or it is no more. */
+  /** A connection could not be made, or has ended. */
   lost(why: string): void;
 }
 
@@ -55,7 +57,7 @@ export interface Cut {
 
 /**
  * One connection between a simulated machine and a simulated server, from the first packet to the last. As in RESP3,
- * what is published comes on the connection that commands and replies use.
+ * published messages come on the connection that commands and replies use.
  */
 export class Connection implements ServerConnection, SubscribingConnection {
   readonly #server: SimulatedServer;
@@ -144,7 +146,7 @@ export class Connection implements ServerConnection, SubscribingConnection {
     return this.#unanswered.splice(0);
   }
 
-  /** The server's kernel says so behind the last reply. */
+  /** The server's kernel ends the connection after the last reply. */
   broken(): void {
     this.#requests.close();
     this.#carry(this.#replies, () => this.#user.lost('the server closed the connection'));
@@ -175,22 +177,25 @@ export class Connection implements ServerConnection, SubscribingConnection {
         try {
           run(this.#server);
         } catch {
-          // Whoever asked has had an answer.
+          // The command has had an answer.
         }
       });
     });
   }
 
-  /** What a connection can't do without: it arrives, and in order. */
-  #carry(lane: LinkDirection, arrive: () => void): void {
-    lane.send(drawLatency(this.#rules.latency, this.#random), arrive);
+  /** Sends a message that a connection can't do without: it arrives, and in order. */
+  #carry(direction: LinkDirection, arrive: () => void): void {
+    direction.send(drawLatency(this.#rules.latency, this.#random), arrive);
   }
 
-  /** A command, its answer, or what was published. Nothing is drawn for a rule that is off, so that it changes no run. */
-  #send(lane: LinkDirection, arrive: () => void): void {
+  /**
+   * Sends a command, its answer, or a published message. Nothing is drawn for a rule that is off, so that it changes no
+   * run.
+   */
+  #send(direction: LinkDirection, arrive: () => void): void {
     const { latency, loss, overtaking } = this.#rules;
     if (loss > 0 && this.#random.fraction() < loss) return;
     const overtakes = overtaking > 0 && this.#random.fraction() < overtaking;
-    lane.send(drawLatency(latency, this.#random), arrive, overtakes);
+    direction.send(drawLatency(latency, this.#random), arrive, overtakes);
   }
 }

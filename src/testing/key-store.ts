@@ -8,13 +8,13 @@ export class RedisError extends Error {
   override readonly name = 'RedisError';
 }
 
-/** The types of Redis values that are no strings. Of these, only what a sorted set holds plays a part. */
+/** The types of Redis values other than strings. Of these, only a sorted set's members play a part. */
 export type ForeignType = 'list' | 'hash' | 'set' | 'zset' | 'stream';
 
 interface Entry {
   readonly type: 'string' | ForeignType;
   readonly value: string;
-  /** What a sorted set holds; undefined for any other type. */
+  /** The members of a sorted set; undefined for any other type. */
   readonly members: SortedSet | undefined;
   /** Milliseconds of the server's wall clock after which it is gone; undefined for a key without expiry. */
   expiresAtMs: number | undefined;
@@ -35,12 +35,12 @@ export class KeyStore {
   readonly #nowMs: () => number;
   readonly #entries = new Map<string, Entry>();
   #sweepAt = SMALLEST_SWEEP;
-  /** Whether the script that is running, if there is one, has written. Known only while there is a writeError. */
+  /** Whether the running script, if there is one, has written. Known only while there is a writeError. */
   #hasWritten = false;
   #isInScript = false;
   /**
-   * The error of commands that write; undefined if they work. As in Redis, one that begins with `OOM` is only for those
-   * that may need more memory (DEL works), and a script that has written already is not stopped by it any more.
+   * The error of commands that write; undefined if they work. As in Redis, an error that begins with `OOM` is only for
+   * commands that may need more memory (DEL works), and does not stop a script that has written already.
    */
   writeError: string | undefined;
 
@@ -71,7 +71,7 @@ export class KeyStore {
     return true;
   }
 
-  /** SET PX GET: the value there was. */
+  /** SET PX GET: the earlier value. */
   exchange(key: string, value: string, ttl: Argument): string | undefined {
     this.#checkMemory();
     const ttlMs = expiryOf(ttl);
@@ -117,7 +117,7 @@ export class KeyStore {
     return popped;
   }
 
-  /** ZRANGE WITHSCORES: no more than so many, from the first on. */
+  /** ZRANGE WITHSCORES: at most `count` members, from the first on. */
   firstMembers(key: string, count: number): readonly Scored[] {
     return this.#membersOf(key)?.first(count) ?? NO_MEMBERS;
   }
@@ -180,7 +180,7 @@ export class KeyStore {
     this.#put(key, { type, value: '', members, expiresAtMs: undefined });
   }
 
-  /** Has a script use the commands; see {@link writeError}. */
+  /** Runs a script that uses the commands; see {@link writeError}. */
   runScript<Result>(script: () => Result): Result {
     this.#isInScript = true;
     this.#hasWritten = false;
@@ -192,7 +192,7 @@ export class KeyStore {
     }
   }
 
-  /** FLUSHALL, and what becomes of memory in a crash. */
+  /** FLUSHALL, and the loss of memory in a crash. */
   clear(): void {
     this.#entries.clear();
   }
@@ -204,7 +204,7 @@ export class KeyStore {
     return copy;
   }
 
-  /** Forgets everything and takes over what another one has. */
+  /** Forgets everything and takes over another store's keys. */
   replaceBy(other: KeyStore): void {
     this.#entries.clear();
     for (const [key, entry] of other.#entries)
@@ -216,12 +216,12 @@ export class KeyStore {
     return [...this.#entries.keys()].filter((key) => this.#live(key) !== undefined);
   }
 
-  /** Takes a key away, as maxmemory does with an evicting policy. */
+  /** Evicts a key, as maxmemory does with an evicting policy. */
   evict(key: string): void {
     this.#entries.delete(key);
   }
 
-  /** How many keys there are, expired ones that nobody has asked for since included. */
+  /** The number of keys, including expired ones that no command has met since. */
   get size(): number {
     return this.#entries.size;
   }

@@ -1,12 +1,14 @@
 import type { Random } from '../base/random.ts';
 
-/** How long a message takes one way, in milliseconds. */
+/** The time that a message takes one way, in milliseconds. */
 export type Latency =
-  /** Anything between two bounds, all of it as likely. */
+  /** Uniform between two bounds. */
   | { readonly least: number; readonly most: number }
   /** At least `least` (default 0), and beyond that exponential: on average `mean` in all. */
   | { readonly least?: number; readonly mean: number }
-  /** Log-normal, as measured networks are: half of all messages take longer than the median, one in 100 than p99. */
+  /**
+   * Log-normal, as measured networks are: half of all messages take longer than the median, one in 100 longer than p99.
+   */
   | { readonly median: number; readonly p99: number };
 
 /** The 99th percentile of the standard normal distribution. */

@@ -1,11 +1,11 @@
 import type { Timeline } from './timeline.ts';
 
-/** Has something happen after a delay in true time; the far end may have its own idea of when it gets to it. */
+/** Schedules something after a delay in true time; the far end may get to it later. */
 export type Carrier = (delayMs: number, happen: () => void) => void;
 
 /**
- * One direction of one connection. What is sent arrives in the order it was sent, as TCP has it, unless it may
- * overtake. A cut lane *holds* what is on the way until it is mended; a closed one loses it.
+ * One direction of one connection. Messages arrive in the order they were sent, as TCP has it, unless they may
+ * overtake. A cut direction *holds* the messages on their way until it is restored; a closed one loses them.
  */
 export class LinkDirection {
   readonly #carry: Carrier;
@@ -19,7 +19,9 @@ export class LinkDirection {
     this.#carry = carry;
   }
 
-  /** @param overtakes whether it may arrive before what was sent earlier */
+  /**
+   * @param overtakes whether it may arrive before earlier messages
+   */
   send(latencyMs: number, arrive: () => void, overtakes = false): void {
     const { nowMs } = this.#timeline;
     const arrivalMs = overtakes ? nowMs + latencyMs : Math.max(nowMs + latencyMs, this.#lastArrivalMs);

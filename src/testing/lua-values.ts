@@ -1,6 +1,6 @@
 import { RedisError } from './key-store.ts';
 
-/** What a script answers, as it looks to a client: integers, strings, and lists of them. */
+/** A script's answer, as a client gets it: integers, strings, and lists of them. */
 export type ScriptReply = number | string | readonly ScriptReply[];
 
 /** The scripts' COUNTER_LIMIT. */
@@ -14,7 +14,7 @@ export function countOf(text: string | number | undefined): number | undefined {
   return count >= 1 && count < COUNTER_LIMIT ? count : undefined;
 }
 
-/** When a waiter asked, in microseconds of the server's time; what is no time is as if it asked now. */
+/** Since when a waiter waits, in microseconds of the server's time; a score that is not a time counts as now. */
 export function askedAt(score: string | number, nowUs: number): number {
   const asked = score === '' ? Number.NaN : Number(score);
   return asked >= 0 ? asked : nowUs;
@@ -30,7 +30,7 @@ export function isWrongType(error: unknown): boolean {
   return error instanceof RedisError && error.message.startsWith('WRONGTYPE');
 }
 
-/** redis.pcall() where only the error's message matters: undefined if there was none. */
+/** redis.pcall() where only the error's message matters: undefined without one. */
 export function failureOf(command: () => void): string | undefined {
   try {
     command();
@@ -41,7 +41,7 @@ export function failureOf(command: () => void): string | undefined {
   }
 }
 
-/** redis.pcall() where the error does not matter: then it is undefined. */
+/** redis.pcall() where the error does not matter: then the result is undefined. */
 export function attempt<Result>(command: () => Result): Result | undefined {
   try {
     return command();

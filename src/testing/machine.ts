@@ -10,20 +10,20 @@ import { Turn } from './timeline.ts';
 import type { Trace } from './trace.ts';
 import type { ClockErrors, VirtualClock } from './virtual-clock.ts';
 
-/** What is special about one machine. */
+/** The settings of one machine. */
 export interface MachineOptions {
   /** For traces. Default: `machine 1` and so on. */
   readonly name?: string;
   /** The nodes that it is connected to. Default: all of the simulation. */
   readonly nodes?: readonly SimulatedServer[];
-  /** What is wrong with its clocks. Default: nothing. */
+  /** The errors of its clocks. Default: none. */
   readonly clocks?: ClockErrors;
-  /** How the ways from it to the nodes behave. Default: those of the simulation. */
+  /** The network between it and the nodes. Default: that of the simulation. */
   readonly network?: Partial<NetworkRules>;
 }
 
-/** What a machine is part of. */
-export interface Surroundings {
+/** What a machine needs of its simulation. */
+export interface MachineDeps {
   readonly name: string;
   readonly nodes: readonly SimulatedServer[];
   readonly clock: VirtualClock;
@@ -42,14 +42,14 @@ export class Machine {
   readonly nodes: readonly SimulatedServer[];
   /** Its connections, one to each of its nodes, in their order. */
   readonly clients: readonly SimulatedClient[];
-  /** What the Redlocks of this machine warned of. */
+  /** The warnings of this machine's Redlocks. */
   readonly warnings: RedlockWarning[] = [];
   readonly #random: SeededRandom;
   readonly #trace: Trace | undefined;
   #state: 'running' | 'paused' | 'dead' = 'running';
 
   /** Made by {@link Simulation.machine}. */
-  constructor({ name, nodes, clock, random, network, trace }: Surroundings) {
+  constructor({ name, nodes, clock, random, network, trace }: MachineDeps) {
     if (network.latency !== undefined) checkLatency('network.latency', network.latency);
     this.name = name;
     this.nodes = nodes;
@@ -73,8 +73,8 @@ export class Machine {
   }
 
   /**
-   * A Redlock on this machine, over all its nodes. It is the library itself; only its clock, its chance
-   * and its connections are simulated. Warnings are collected in {@link warnings} unless you hear them yourself.
+   * A Redlock on this machine, over all its nodes. It is the library itself; only its clock, its chance and its
+   * connections are simulated. {@link warnings} collects its warnings, unless `onWarning` is given.
    */
   redlock(options: RedlockOptions = {}): Redlock {
     return new Redlock(this.clients, {
@@ -93,8 +93,9 @@ export class Machine {
   }
 
   /**
-   * Stops the process for so much true time, as SIGSTOP or a long garbage collection would: its clocks go on. When it
-   * goes on, what came in meanwhile is handled before timers that fell due. Does nothing unless it is running.
+   * Stops the process for so much true time, as SIGSTOP or a long garbage collection would: its clocks go on.
+   * Afterwards it handles the input that arrived meanwhile before the timers that fell due. Does nothing unless it is
+   * running.
    */
   pause(ms: number): void {
     if (this.#state !== 'running') return;

@@ -2,7 +2,7 @@ import type { BatchServer } from './call-model.ts';
 import type { Argument } from './key-store.ts';
 import type { ScriptReply } from './lua-values.ts';
 
-/** What the marker script can see of its server. */
+/** The server, as the marker script sees it. */
 export interface MarkerServer extends BatchServer {
   readonly role: 'master' | 'slave';
   readonly maxmemory: number;
@@ -10,8 +10,8 @@ export interface MarkerServer extends BatchServer {
 }
 
 /**
- * The marker script, `wire/lua/marker.lua`, in TypeScript. The conformance suite holds the two equal. A simulated server
- * lacks nothing.
+ * The marker script, `wire/lua/marker.lua`, in TypeScript. The conformance suite holds the two equal. A simulated
+ * server lacks nothing.
  */
 export function runMarker(
   server: MarkerServer,

@@ -3,7 +3,7 @@ import type { Call } from './call-model.ts';
 import { countOf, failureOf } from './lua-values.ts';
 import { type BatchReply, FAILED, FOREIGN, LATE, QUARANTINED } from './reply-codes.ts';
 
-/** PERMIT and EXTEND-PERMIT, as `wire/lua/permit.lua` has them; `run` is what they do with the slots. */
+/** PERMIT and EXTEND-PERMIT, as `wire/lua/permit.lua` has them; `run` is the operation on the slots. */
 export function takePermits(
   call: Call,
   { besides: size = '', permits }: Request,
@@ -14,7 +14,7 @@ export function takePermits(
   if (countOf(permits) === undefined) return [FAILED, `not a number of permits: ${permits}`];
   const known = call.store.get(size);
   if (known !== undefined && known !== permits) return [FOREIGN, `a semaphore of ${known}`];
-  const kept = Math.max(2 * call.maxTtl, call.store.ttlOf(size));
-  const failure = failureOf(() => call.store.set(size, permits, kept));
+  const lifetime = Math.max(2 * call.maxTtl, call.store.ttlOf(size));
+  const failure = failureOf(() => call.store.set(size, permits, lifetime));
   return failure === undefined ? run() : [FAILED, failure];
 }

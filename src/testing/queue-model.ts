@@ -7,7 +7,7 @@ import { type BatchReply, HELD } from './reply-codes.ts';
 const RESERVED = '~';
 const MOST_DEAF = 64;
 
-/** The queues of those who wait for lock keys, as `wire/lua/queue.lua` has them. */
+/** The queues of waiters for lock keys, as `wire/lua/queue.lua` has them. */
 export class Queues {
   readonly #call: Call;
 
@@ -15,23 +15,23 @@ export class Queues {
     this.#call = call;
   }
 
-  /** The value of a key that is kept for a waiter. */
+  /** The value of a key that is reserved for a waiter. */
   reservedFor(member: string): string {
     return RESERVED + member;
   }
 
-  /** Hands a key that nobody owns to whoever waits first. False: nobody was called, and the key is as before. */
+  /** Reserves a key without an owner for the first waiter. False: none was notified, and the key is as before. */
   handToFirst(key: string, queue: string): boolean {
-    const member = this.#callFirst(queue);
-    return member !== undefined && this.#keepFor(key, member);
+    const member = this.#notifyFirst(queue);
+    return member !== undefined && this.#reserve(key, member);
   }
 
   /** As {@link handToFirst}, without as much as a write where there is no queue. */
-  handOn(key: string, queue: string): boolean {
+  tryHandOver(key: string, queue: string): boolean {
     return this.#call.store.typeOf(queue) !== 'none' && this.handToFirst(key, queue);
   }
 
-  /** How many are before it; undefined if it could not enter. */
+  /** How many waiters are before it; undefined if it could not enter. */
   enter(queue: string, member: string, score: Argument): number | undefined {
     const { store, timeUs, maxTtl } = this.#call;
     const asked = askedAt(score, timeUs);
@@ -41,7 +41,9 @@ export class Queues {
     return store.rankOf(queue, member);
   }
 
-  /** The reply to a waiter that is refused because of these queues' keys: it enters them, if that is what kept it. */
+  /**
+   * The reply to a waiter that is refused because of these queues' keys: it enters them, if a held key is the cause.
+   */
   refuse(reply: BatchReply, queues: readonly string[], member: string, score: Argument): BatchReply {
     const [code, remaining = 0] = reply;
     if (member === '' || code !== HELD) return reply;
@@ -53,7 +55,7 @@ export class Queues {
     return before === undefined ? [HELD, remaining] : [HELD, remaining, before];
   }
 
-  /** Whether somebody else is first, and before this waiter; newcomers that do not wait are behind everybody. */
+  /** Whether another waiter is first, and before this one; a caller that does not wait is behind all waiters. */
   isBehind(queue: string, member: string, score: Argument): boolean {
     const { store, timeUs } = this.#call;
     if (store.typeOf(queue) !== 'zset') return false;
@@ -62,7 +64,7 @@ export class Queues {
     return member === '' || first.score < askedAt(score, timeUs);
   }
 
-  /** Calls those who wait first as long as they would share the lock with those who have it. */
+  /** Notifies the first waiters, as long as they would share the lock with its present sharers. */
   notifySharers(queue: string): void {
     const { store, server } = this.#call;
     if (store.typeOf(queue) === 'none') return;
@@ -75,8 +77,8 @@ export class Queues {
     }
   }
 
-  /** Pops the first waiter that is there to hear it, and calls it. */
-  #callFirst(queue: string): string | undefined {
+  /** Pops the first waiter whose process hears the notification. */
+  #notifyFirst(queue: string): string | undefined {
     const { store, server } = this.#call;
     for (let popped = 0; popped < MOST_DEAF; popped += 1) {
       const member = attempt(() => store.popFirstMember(queue))?.member;
@@ -89,7 +91,7 @@ export class Queues {
     return undefined;
   }
 
-  #keepFor(key: string, member: string): boolean {
+  #reserve(key: string, member: string): boolean {
     const { store, grace } = this.#call;
     return (
       attempt(() => {
@@ -100,7 +102,7 @@ export class Queues {
   }
 }
 
-/** Whether the name of a contender in it says that it would share the lock. */
+/** Whether the waiter's name in it says that it would share the lock. */
 function isSharer(member: string): boolean {
   return member.includes('.+');
 }

@@ -1,4 +1,4 @@
-/** What an operation answers: the reply codes of `wire/lua/prelude.lua`, and the fields that follow. */
+/** The reply of an operation: a reply code of `wire/lua/prelude.lua`, and the fields that follow. */
 export type BatchReply = readonly [code: number, ...fields: readonly (number | string)[]];
 
 export const GRANTED = 1;

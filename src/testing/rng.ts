@@ -1,6 +1,6 @@
 import { SeededRandom } from './seeded-random.ts';
 
-/** What a run draws from its seed. */
+/** The random draws of a run, from its seed. */
 export class Rng {
   readonly #random: SeededRandom;
 
@@ -12,12 +12,12 @@ export class Rng {
     return new Rng(new SeededRandom(seed));
   }
 
-  /** Other rng, which later throws of these do not change. */
+  /** Another rng, whose draws do not depend on this one's later draws. */
   fork(): Rng {
     return new Rng(this.#random.fork());
   }
 
-  /** True in this share of all throws. */
+  /** True in this share of all draws. */
   chance(share: number): boolean {
     return this.#random.fraction() < share;
   }
@@ -37,7 +37,7 @@ export class Rng {
     return item;
   }
 
-  /** So many different items, or all if there are fewer. */
+  /** `count` different items, or all if there are fewer. */
   sample<Item>(items: readonly Item[], count: number): readonly Item[] {
     const rest = [...items];
     const drawn: Item[] = [];

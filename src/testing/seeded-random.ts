@@ -1,11 +1,11 @@
 import type { Random } from '../base/random.ts';
 
-/** Numbers drawn and thrown away at the start: seeds that differ in one bit must not begin alike. */
+/** Draws that are thrown away at the start: seeds that differ in one bit must not begin alike. */
 const WARM_UP = 15;
 
 /**
- * Chance that is the same again for the same seed. The generator is Chris Doty-Humphrey's sfc32 from PractRand
- * (pracrand.sourceforge.net), which is in the public domain.
+ * A source of chance that is the same again for the same seed. The generator is Chris Doty-Humphrey's sfc32 from
+ * PractRand (pracrand.sourceforge.net), which is in the public domain.
  */
 export class SeededRandom implements Random {
   #a = 0;
@@ -27,7 +27,7 @@ export class SeededRandom implements Random {
     return Array.from({ length: 4 }, () => this.#next().toString(36).padStart(7, '0')).join('');
   }
 
-  /** Another source, which what is drawn from this one afterwards does not depend on. */
+  /** Another source, whose draws do not depend on this one's later draws. */
   fork(): SeededRandom {
     return new SeededRandom(this.#next());
   }

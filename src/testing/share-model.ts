@@ -14,10 +14,10 @@ import {
   SUPERSEDED,
 } from './reply-codes.ts';
 
-/** The value of a key that is shared. */
+/** The value of a shared key. */
 export const SHARED = '&';
 
-/** What is granted without a token. */
+/** The reply to a grant without a token. */
 const PLAIN: BatchReply = [GRANTED, 0];
 
 /** SHARE, CONFIRM-SHARE, EXTEND-SHARE and RELEASE-SHARE, as `wire/lua/share.lua` has them. */
@@ -153,13 +153,13 @@ export class Shares {
     if (last !== undefined) store.expireAt(this.#key, last.score);
     const isGone = owner === undefined || (isFreed && store.typeOf(this.#key) === 'none');
     const isOver = isGone || (isFreed && last === undefined);
-    const isCalled = isOver && this.#queues.handOn(this.#key, this.#queue);
+    const isNotified = isOver && this.#queues.tryHandOver(this.#key, this.#queue);
     if (isFreed && isOver) {
       store.delete(this.#sharers);
-      if (!isCalled) store.delete(this.#key);
+      if (!isNotified) store.delete(this.#key);
     }
-    if (isFreed) return isCalled ? [GRANTED, 1, 1] : [GRANTED, 1];
-    return isCalled ? [MISSING, 0, 1] : [MISSING];
+    if (isFreed) return isNotified ? [GRANTED, 1, 1] : [GRANTED, 1];
+    return isNotified ? [MISSING, 0, 1] : [MISSING];
   }
 
   /** Until when a value has a share, if that lives. */
@@ -168,7 +168,7 @@ export class Shares {
     return score !== undefined && score >= this.#nowMs ? score : undefined;
   }
 
-  /** Gives the value a share. `isFirst`: nobody else has one. Undefined, or the error. */
+  /** Gives the value a share. `isFirst`: no other value has one. Returns the error, if any. */
   #take(isFirst: boolean): string | undefined {
     const { store } = this.#call;
     const { value, ttl } = this.#request;
@@ -191,7 +191,7 @@ export class Shares {
     return undefined;
   }
 
-  /** Who waits enters the queue of what somebody else has. */
+  /** The waiter enters the queue of the key that refused it. */
   #refuse(reply: BatchReply): BatchReply {
     const { member, score } = this.#request;
     return this.#queues.refuse(reply, [this.#queue], member, score);

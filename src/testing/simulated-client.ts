@@ -17,7 +17,7 @@ const DEFAULT_RULES: Readonly<NetworkRules> = {
   resends: false,
 };
 
-/** Where a client writes down what becomes of its commands, and in whose name. */
+/** The trace of a client's commands, and the client's name in it. */
 export interface ClientTrace {
   readonly from: string;
   readonly to: Trace;
@@ -109,21 +109,21 @@ export class SimulatedClient implements Client {
   }
 
   /**
-   * The connection breaks, for both ends. Requests on the way arrive all the same, or are lost; replies on the way
-   * are lost, and commands that had no answer fail.
+   * The connection breaks, for both ends. Requests on the way arrive all the same, or are lost; replies on the way are
+   * lost, and commands without an answer fail.
    */
   disconnect({ requestsArrive }: { readonly requestsArrive: boolean }): void {
     if (this.#connection !== undefined) this.#lose('the connection was reset', requestsArrive);
   }
 
-  /** Nothing gets through in these directions, and neither end notices. What is on the way waits for {@link mend}. */
+  /** Stops all messages in these directions; neither end notices. Messages on the way wait for {@link mend}. */
   cut(direction: 'requests' | 'replies' | 'both'): void {
     if (direction !== 'replies') this.#cut.requests = true;
     if (direction !== 'requests') this.#cut.replies = true;
     this.#connection?.cut(this.#cut);
   }
 
-  /** Undoes {@link cut}: what waited arrives now. */
+  /** Undoes {@link cut}: the messages that waited arrive now. */
   mend(): void {
     this.#cut = { requests: false, replies: false };
     this.#connection?.mend();

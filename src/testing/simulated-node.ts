@@ -32,13 +32,13 @@ export interface SimulatedServerOptions {
   readonly address: string;
   /** Names the first process. Default: drawn. */
   readonly runId?: string;
-  /** What its wall clock shows at the beginning, in milliseconds since the epoch. Default: the year 2030. */
+  /** The time of its wall clock at the beginning, in milliseconds since the epoch. Default: the year 2030. */
   readonly wallMs?: number;
-  /** Hears of what becomes of it. */
+  /** Gets the events of the server. */
   readonly trace?: Trace | undefined;
 }
 
-/** The memory of a server as it was at a moment: what a replica has that is that far behind. */
+/** The memory of a server as it was at a moment, like that of a replica that is so far behind. */
 export class Snapshot {
   readonly store: KeyStore;
 
@@ -48,8 +48,8 @@ export class Snapshot {
 }
 
 /**
- * A Redis server that knows the library's scripts and nothing else. It is *up*, or *paused* (connections stand,
- * nothing is answered, as after SIGSTOP), or *down*. It does one command at a time, and takes no time for it.
+ * A Redis server that knows the library's scripts and nothing else. It is *up*, or *paused* (connections stand, nothing
+ * is answered, as after SIGSTOP), or *down*. It does one command at a time, and takes no time for it.
  *
  * Its wall clock is its own: step it, or set its `rate`.
  */
@@ -97,7 +97,7 @@ export class SimulatedServer implements MarkerServer {
     return Math.round(this.wall.read() * 1_000);
   }
 
-  /** How many script calls it has done, those it did not know the script of included. */
+  /** The number of its script calls, including those of unknown scripts. */
   get commands(): number {
     return this.#commands;
   }
@@ -124,8 +124,8 @@ export class SimulatedServer implements MarkerServer {
   }
 
   /**
-   * PUBLISH, at once, by whomever: how many connections it was sent to. A server that is down sends nothing, and one
-   * that is paused sends it all the same.
+   * PUBLISH, at once, from outside the simulated clients: how many connections it was sent to. A server that is down
+   * sends nothing, and one that is paused sends it all the same.
    */
   publish(channel: string, message: string): number {
     const count = this.#channels.publish(channel, message);
@@ -133,7 +133,7 @@ export class SimulatedServer implements MarkerServer {
     return count;
   }
 
-  /** How many subscriptions it has, of all connections. */
+  /** The number of its subscriptions, of all connections. */
   get subscriptions(): number {
     return this.#channels.size;
   }
@@ -157,7 +157,7 @@ export class SimulatedServer implements MarkerServer {
     else if (this.#state === 'paused') this.#inbox.push(handle);
   }
 
-  /** A connection is made. False: nobody listens. */
+  /** A connection is made. False: the server is down. */
   accept(connection: ServerConnection): boolean {
     if (this.#state === 'down') return false;
     this.#connections.add(connection);
@@ -177,7 +177,7 @@ export class SimulatedServer implements MarkerServer {
     this.#state = 'paused';
   }
 
-  /** SIGCONT: what came in meanwhile is done now. */
+  /** SIGCONT: the input that arrived meanwhile is handled now. */
   resume(): void {
     if (this.#state !== 'paused') return;
     this.#note('goes on');
@@ -185,7 +185,7 @@ export class SimulatedServer implements MarkerServer {
     for (const handle of this.#inbox.splice(0)) handle();
   }
 
-  /** SIGKILL: connections break, and what was not done yet is lost. Memory is what {@link restart} makes of it. */
+  /** SIGKILL: connections break, and pending input is lost. {@link restart} decides about the memory. */
   crash(): void {
     this.#note('crashes');
     this.#state = 'down';
@@ -205,7 +205,7 @@ export class SimulatedServer implements MarkerServer {
     this.#note(keepMemory ? 'is started with what it had' : 'is started empty');
   }
 
-  /** What a replica has at this moment, for a later {@link failOver}. */
+  /** The memory of a replica at this moment, for a later {@link failOver}. */
   snapshot(): Snapshot {
     return new Snapshot(this.store.copy());
   }
@@ -218,7 +218,7 @@ export class SimulatedServer implements MarkerServer {
     this.restart({ keepMemory: true });
   }
 
-  /** Takes a key away, as maxmemory does with an evicting policy. */
+  /** Evicts a key, as maxmemory does with an evicting policy. */
   evict(key: string): void {
     this.#note(`evicts ${key}`);
     this.store.evict(key);
@@ -263,7 +263,7 @@ function modelOf(sha1: string): Model {
   return model;
 }
 
-/** By what EVALSHA names a script. */
+/** The name of a script for EVALSHA. */
 export function sha1Of(source: string): string {
   return createHash('sha1').update(source).digest('hex');
 }

@@ -12,11 +12,11 @@ import { VirtualClock } from './virtual-clock.ts';
 export interface SimulationOptions {
   /** How many Redis masters there are. Default 3; an integer from 1 to 99. */
   readonly nodes?: number;
-  /** Decides everything that is left to chance. Default 1; an integer from 0 to 2^32 - 1. */
+  /** Decides all chance. Default 1; an integer from 0 to 2^32 - 1. */
   readonly seed?: number;
   /** How the network behaves. Default: messages take 0.1 to 0.5 ms one way, and nothing goes wrong. */
   readonly network?: Partial<NetworkRules>;
-  /** Hears what happens, a line each. */
+  /** Gets the events of the simulation, a line each. */
   readonly trace?: (line: string) => void;
 }
 
@@ -72,13 +72,13 @@ export class Simulation {
     return machine;
   }
 
-  /** Lets this much time pass, and everything happen that is due in it. */
+  /** Lets this much time pass, with all events that are due in it. */
   advance(ms: number): Promise<void> {
     return this.timeline.advance(ms);
   }
 
   /**
-   * Lets time pass until the promise has settled, and no further. Returns or throws what it came to.
+   * Lets time pass until the promise has settled, and no further. Returns its result or throws its error.
    *
    * @param withinMs default: a day
    * @throws {Error} it can't settle any more, or did not in time
@@ -88,8 +88,8 @@ export class Simulation {
   }
 
   /**
-   * Machines and nodes of different groups do not hear of each other from now on; neither end notices but by waiting.
-   * Whatever is in no group makes up another one. Replaces an earlier partition.
+   * Cuts the network: machines and nodes of different groups do not reach each other from now on; neither end notices
+   * but by waiting. Those in no group make up another one. Replaces an earlier partition.
    */
   partition(...groups: readonly (readonly (Machine | SimulatedServer)[])[]): void {
     this.heal();
@@ -103,13 +103,13 @@ export class Simulation {
     }
   }
 
-  /** Everything can be reached again; what was held up arrives. */
+  /** Ends all partitions; messages that were held up arrive. */
   heal(): void {
     this.note('is whole');
     for (const { clients } of this.#machines) for (const client of clients) client.mend();
   }
 
-  /** Writes something of your own into the trace. */
+  /** Writes a line of the caller's into the trace. */
   note(what: string, who = 'network'): void {
     this.#trace?.note(who, what);
   }

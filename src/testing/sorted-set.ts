@@ -4,7 +4,7 @@ export interface Scored {
   readonly score: number;
 }
 
-/** What a Redis sorted set holds: in the order of the scores and, where these are the same, of the members' bytes. */
+/** The members of a Redis sorted set, in the order of their scores and, where these are the same, of their bytes. */
 export class SortedSet {
   readonly #scores = new Map<string, number>();
   readonly #sorted: Scored[] = [];
@@ -34,18 +34,17 @@ export class SortedSet {
     return this.#scores.get(member);
   }
 
-  /** How many members come before this one; undefined if it is none. */
+  /** How many members come before this one; undefined if it is not a member. */
   rankOf(member: string): number | undefined {
     const score = this.#scores.get(member);
     return score === undefined ? undefined : this.#placeOf({ member, score });
   }
 
-  /** Takes out all with a score below this one. */
+  /** Takes out all members with a score below this one. */
   removeBelow(score: number): void {
     while ((this.#sorted[0]?.score ?? score) < score) this.popFirst();
   }
 
-  /** The last one. */
   get last(): Scored | undefined {
     return this.#sorted.at(-1);
   }
@@ -57,7 +56,7 @@ export class SortedSet {
     return first;
   }
 
-  /** No more than so many, from the first on. */
+  /** At most `count` members, from the first on. */
   first(count: number): readonly Scored[] {
     return this.#sorted.slice(0, count);
   }
@@ -68,7 +67,7 @@ export class SortedSet {
     return copy;
   }
 
-  /** How many members come before this one, be it a member or not. */
+  /** How many members come before this one, whether it is a member or not. */
   #placeOf(scored: Scored): number {
     let low = 0;
     let high = this.#sorted.length;

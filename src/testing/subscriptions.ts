@@ -1,8 +1,10 @@
 import type { Subscription, SubscriptionEvents } from '../wire/client.ts';
 
-/** What subscriptions need of a connection. */
+/** The part of a connection that subscribes. */
 export interface SubscribingConnection {
-  /** @param acknowledged called when the server's word that it is done has come back */
+  /**
+   * @param acknowledged called when the server's confirmation has come back
+   */
   subscribe(channel: string, acknowledged: () => void): void;
   unsubscribe(channel: string): void;
 }
@@ -26,7 +28,7 @@ export class Subscriptions {
     return { close: () => this.#end(entry) };
   }
 
-  /** There is a connection: all are made anew. */
+  /** There is a connection: it makes all subscriptions anew. */
   connected(connection: SubscribingConnection): void {
     this.#connection = connection;
     for (const entry of this.#entries) this.#make(entry);

@@ -1,14 +1,14 @@
 import { platform } from '../base/platform.ts';
-/** Something that is going to happen, and can be taken back until then. */
+/** Something that is going to happen, and can be cancelled until then. */
 export interface Event {
   cancel(): void;
 }
 
-/** What comes first of what happens at the same moment. */
+/** The order of events of the same moment. */
 export const Turn = {
-  /** What happens outside of all programs, on the network and in servers. It must not run any of their code. */
+  /** Events outside of all programs, on the network and in servers. They must not run any program's code. */
   outside: 0,
-  /** What comes in from outside: a process handles its sockets before it looks at its timers. */
+  /** Input from outside: a process handles its sockets before its timers. */
   input: 1,
   timer: 2,
 } as const;
@@ -19,7 +19,7 @@ class Entry implements Event {
   readonly turn: Turn;
   readonly order: number;
   readonly #cancelled: () => void;
-  /** Undefined once it has happened or was taken back: it may stay in the queue, but holds on to nothing. */
+  /** Undefined once it has happened or was cancelled: it may stay in the queue, but holds on to nothing. */
   happen: (() => void) | undefined;
 
   constructor(atMs: number, turn: Turn, order: number, happen: () => void, cancelled: () => void) {
@@ -41,21 +41,21 @@ class Entry implements Event {
   }
 }
 
-/** Far more than any test needs; a wait beyond it is one that never ends. */
+/** Far more than any test needs; a longer wait is one that never ends. */
 const LONGEST_RUN_MS = 24 * 3_600_000;
 
-/** So many turns of Node's event loop are asked for at once: each alone costs a look at all sockets. */
+/** So many turns of Node's event loop are requested at once: each alone costs a look at all sockets. */
 const LOOP_TURNS = 64;
 
 /** Cancelled events may wait in the queue for their moment, but not more of them than this beside the live ones. */
 const CANCELLED_AT_MOST = 256;
 
 /**
- * The true time of a simulated world, in milliseconds, and what is going to happen in it. Nothing happens but inside
+ * The true time of a simulated world, in milliseconds, and its events to come. Nothing happens but inside
  * {@link advance}, {@link runUntil} and {@link runAll}, and always in the same order: by time, then input before
- * timers, then in the order it was asked for. Every promise callback has run before the next thing happens.
+ * timers, then in the order of the requests. Every promise callback has run before the next event happens.
  *
- * The machines of a world share one timeline, and each has clocks of its own on it, which may show something else.
+ * The machines of a world share one timeline, and each has clocks of its own on it, which may show another time.
  */
 export class Timeline {
   #nowMs = 0;
@@ -77,7 +77,7 @@ export class Timeline {
     return entry;
   }
 
-  /** Lets this much time pass, and everything happen that is due in it. */
+  /** Lets this much time pass, with all events that are due in it. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms;
     await this.#run(untilMs);
@@ -85,7 +85,7 @@ export class Timeline {
   }
 
   /**
-   * Lets time pass until the promise has settled, and no further. Returns what it came to.
+   * Lets time pass until the promise has settled, and no further. Returns its result.
    *
    * @throws {Error} it can't settle any more, or did not within `withinMs`
    */
@@ -106,9 +106,9 @@ export class Timeline {
   }
 
   /**
-   * Lets time pass until nothing is left to happen.
+   * Lets time pass until no event is left.
    *
-   * @throws {Error} there was still something after `withinMs`
+   * @throws {Error} there was still one after `withinMs`
    */
   async runAll(withinMs = LONGEST_RUN_MS): Promise<void> {
     const untilMs = this.#nowMs + withinMs;
@@ -119,8 +119,8 @@ export class Timeline {
   }
 
   /**
-   * Has one thing happen after the other, up to a moment or until it is over. Node runs every promise callback, those included that the
-   * callbacks ask for, before the next immediate, however many there are; so each immediate is one step.
+   * Runs one event after the other, up to a moment or until `isOver`. Node runs every promise callback, including those
+   * that callbacks request, before the next immediate, however many there are; so each immediate is one step.
    */
   #run(untilMs: number, isOver = () => false): Promise<void> {
     if (this.#isRunning) throw new Error('time passes already: await the call that lets it');
@@ -152,7 +152,7 @@ export class Timeline {
     });
   }
 
-  /** Whatever is next, up to the first thing that runs code of a program. False: nothing is left to happen by then. */
+  /** Runs the next events, up to the first one that runs a program's code. False: none is left by then. */
   #step(untilMs: number): boolean {
     while (this.#nextMs() <= untilMs) {
       const entry = pop(this.#queue);
@@ -166,7 +166,7 @@ export class Timeline {
     return false;
   }
 
-  /** When the next thing happens; Infinity if nothing does. */
+  /** The moment of the next event; Infinity if there is none. */
   #nextMs(): number {
     for (;;) {
       const first = this.#queue[0];

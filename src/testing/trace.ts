@@ -5,7 +5,7 @@ import { type Request, requestsOf } from './batch-request.ts';
 import type { ScriptReply } from './lua-values.ts';
 import type { Timeline } from './timeline.ts';
 
-/** What happens in a simulation, a line each, for a person to read: when, where, what. */
+/** The events of a simulation, a line each, for a person to read: when, where, what. */
 export class Trace {
   readonly #timeline: Timeline;
   readonly #listener: (line: string) => void;
@@ -20,7 +20,7 @@ export class Trace {
   }
 }
 
-/** A script call and what the server made of it. */
+/** A script call and the server's answer. */
 export function describeCall(
   sha1: string,
   keys: readonly string[],

@@ -2,12 +2,12 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { ClockFace } from './clock-face.ts';
 import { type Event, Timeline, Turn } from './timeline.ts';
 
-/** Where the clocks of a machine begin. Far apart, so that a time of one taken for a time of another shows. */
+/** The times of a machine's clocks at the beginning: far apart, so that one that is taken for another shows. */
 const FIRST_MONOTONIC_MS = 5_000;
 const FIRST_UPTIME_MS = 900_000;
 const FIRST_WALL_MS = Date.UTC(2030, 0, 1);
 
-/** What is wrong with a machine's clocks. */
+/** The errors of a machine's clocks. */
 export interface ClockErrors {
   /** How fast all of them run, above 0; 1 (the default) is true. The wall clock may be given another rate later. */
   readonly rate?: number;
@@ -15,14 +15,14 @@ export interface ClockErrors {
   readonly wallOffsetMs?: number;
 }
 
-/** A timer that was due by its due time is not put off for what a double can't hold. */
+/** A timer that is due but for the rounding of a double is due. */
 const ROUNDING_MS = 1e-6;
 
 /**
  * The clocks and timers of one simulated machine. Time passes only when a test says so, and takes none.
  *
- * A machine *runs*, or *stands still* between {@link freeze} and {@link thaw}: then nothing happens on it. What comes
- * in meanwhile, and timers that fall due, wait; input is handled first, as a real process does it.
+ * A machine *runs*, or *stands still* between {@link freeze} and {@link thaw}: then nothing happens on it. Input, and
+ * timers that fall due, wait meanwhile; input is handled first, as a real process does it.
  */
 export class VirtualClock implements Clock {
   readonly timeline: Timeline;
@@ -66,27 +66,27 @@ export class VirtualClock implements Clock {
     return this.#happenIn(delayMs / this.rate, Turn.timer, happen);
   }
 
-  /** Has something come in from outside, `delayMs` of true time from now. */
+  /** Schedules input from outside, `delayMs` of true time from now. */
   arrive(delayMs: number, happen: () => void): Event {
     return this.#happenIn(delayMs, Turn.input, happen);
   }
 
-  /** How many timers are pending, those with an infinite delay included. */
+  /** The number of pending timers, including those with an infinite delay. */
   get pendingTimers(): number {
     return this.#pendingTimers;
   }
 
-  /** Lets this much time pass, and everything happen that is due in it. */
+  /** Lets this much time pass, with all events that are due in it. */
   advance(ms: number): Promise<void> {
     return this.timeline.advance(ms);
   }
 
-  /** Lets time pass until the promise has settled, and no further. Returns what it came to. */
+  /** Lets time pass until the promise has settled, and no further. Returns its result. */
   runUntil<Result>(promise: PromiseLike<Result>, withinMs?: number): Promise<Result> {
     return this.timeline.runUntil(promise, withinMs);
   }
 
-  /** Lets time pass until nothing is left to happen. */
+  /** Lets time pass until no event is left. */
   runAll(withinMs?: number): Promise<void> {
     return this.timeline.runAll(withinMs);
   }
@@ -96,7 +96,7 @@ export class VirtualClock implements Clock {
     this.#wall.step(ms);
   }
 
-  /** Has the uptime of the host jump ahead, though it was not suspended: what tells it is wrong. */
+  /** Has the uptime of the host jump ahead, though it was not suspended: its source is wrong. */
   stepUptime(ms: number): void {
     this.#uptime.step(ms);
   }
@@ -143,7 +143,7 @@ export class VirtualClock implements Clock {
     this.#missed ??= [];
   }
 
-  /** The machine runs again; what it missed happens when time is next let pass. */
+  /** The machine runs again; what it missed happens when time passes next. */
   thaw(): void {
     const missed = this.#missed ?? [];
     this.#missed = undefined;

@@ -1,6 +1,6 @@
 /**
- * The time in which one holder acted under a lock: from its grant to the last thing it did after it had made sure
- * that it still held it. That, and not the time until the release, is what must not overlap with anybody else's.
+ * The time in which one holder acted under a lock: from its grant to the last thing it did after it had made sure that
+ * it still held it. That, and not the time until the release, must not overlap with another holder's.
  */
 export interface Interval {
   readonly holder: string;
@@ -10,9 +10,9 @@ export interface Interval {
   readonly token?: number | undefined;
 }
 
-/** An interval of somebody who may have shared the lock with others. */
+/** An interval of a holder that may have shared the lock with others. */
 export interface SharedInterval extends Interval {
-  /** Whether it was held together with others who share it. Default: it was held alone. */
+  /** Whether others might hold the lock at the same time. Default: it was held alone. */
   readonly isShared?: boolean | undefined;
 }
 
@@ -25,9 +25,9 @@ export interface Overlap<Section extends Interval> {
 }
 
 /**
- * All pairs of intervals that overlap and must not: readers may be together, a writer may not be beside anybody.
- * Intervals that only touch do not overlap: a lock may change hands in one moment. Who the holders are does not matter,
- * since a lock excludes its own holder as well.
+ * All pairs of intervals that overlap and must not: readers may be together, a writer may not be beside any other.
+ * Intervals that only touch do not overlap: a lock may change hands in one moment. The names of the holders do not
+ * matter, since a lock excludes its own holder as well.
  *
  * @throws {RangeError} an interval that ends before it begins, or that is not made of numbers
  */

@@ -2,14 +2,14 @@
 export interface Grant {
   readonly holder: string;
   readonly token: number;
-  /** When the holder asked for the lock and when it had it: any unit, on one clock that all holders share. */
+  /** When the holder asked for the lock, and when it had it: any unit, on one clock that all holders share. */
   readonly requestedAt: number;
   readonly grantedAt: number;
-  /** Whether others might have the lock at the same time, and the same token with it. Default: it was had alone. */
+  /** Whether others might hold the lock at the same time, and the same token with it. Default: it was held alone. */
   readonly isShared?: boolean | undefined;
 }
 
-/** What a fencing token must never do. `earlier` was granted first. */
+/** A broken rule of fencing tokens. `earlier` was granted first. */
 export interface TokenFault<Granted extends Grant> {
   readonly kind: 'duplicate' | 'inversion';
   readonly earlier: Granted;
@@ -17,9 +17,9 @@ export interface TokenFault<Granted extends Grant> {
 }
 
 /**
- * Checks that the tokens of one resource are unique, and increase in real time: whoever asks after somebody was
- * granted a token gets a higher one. Requests that were under way together may be served in any order. Those who share
- * the lock may have one token among them, but never a lower one than somebody had before they asked.
+ * Checks that the tokens of one resource are unique, and increase in real time: a request that begins after a grant
+ * gets a higher token. Requests that were in flight together may be served in any order. Holders that share the lock
+ * may have one token among them, but never a lower one than that of a grant before their requests.
  *
  * Every grant that breaks a rule is reported once, against the earlier grant that shows it best.
  *
