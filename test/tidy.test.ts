@@ -6,13 +6,21 @@ import {
   importCycles,
   indexesThatAreNoLists,
   loopholes,
+  strayFileNames,
   strayImports,
   unfinishedWork,
   unloadedLua,
   upwardImports,
   type Violations,
 } from './tidy/rules.ts';
-import { codeOf, readSources, type Sources, withoutComments } from './tidy/source.ts';
+import {
+  codeOf,
+  commentsOf,
+  readProject,
+  readSources,
+  type Sources,
+  withoutComments,
+} from './tidy/source.ts';
 
 let sources: Sources;
 let lua: Sources;
@@ -46,6 +54,14 @@ describe('src', () => {
     await redisGuard(client).register('page', 1);
     const loaded = Object.values(scripts).map(({ source }) => source);
     expect(unloadedLua(lua, [...loaded, guard])).toEqual([]);
+  });
+});
+
+describe('the project', () => {
+  it('names no file that does not exist, in comments and on its pages', async () => {
+    const project = await readProject(['bench', 'docs', 'examples', 'scripts', 'src', 'test']);
+    expect(project.size).toBeGreaterThan(sources.size);
+    expect(strayFileNames(project)).toEqual([]);
   });
 });
 
@@ -203,7 +219,47 @@ describe('the rules of the house find', () => {
   });
 });
 
+describe('the name of a file that does not exist is found', () => {
+  const there = {
+    '.gitignore': 'chaos-report/\nnode_modules/\n',
+    'src/wire/lua/batch.lua': '',
+    'src/base/vote.ts': '',
+    'docs/failures.md': '',
+  };
+
+  it.each<[string, string, string]>([
+    ['in a comment', 'src/wire/batch.ts', '/** See `lua/runs.lua`. */'],
+    ['in a comment at the end of a line', 'src/wire/batch.ts', 'const a = 1; // see lua/runs.lua.'],
+    ['in one of Lua', 'src/wire/lua/keys.lua', '-- lua/runs.lua has it'],
+    ['on a page', 'README.md', 'It is in `lua/runs.lua`.'],
+    ['in a link', 'README.md', 'It is [here](lua/runs.lua#top).'],
+  ])('%s', (_, path, text) =>
+    expect(strayFileNames(of({ ...there, [path]: text }))).toEqual([
+      `${path} names lua/runs.lua, which does not exist`,
+    ]),
+  );
+
+  it.each([
+    [
+      'src/a.ts',
+      '// See lua/batch.lua, wire/lua/batch.lua, batch.lua, ../base/vote.ts and docs/failures.md.',
+    ],
+    ['src/a.ts', "const name = 'lua/runs.lua';"],
+    ['README.md', 'Node.js writes chaos-report/chaos.json, `*.test.ts` and https://host/page.html.'],
+    ['README.md', 'Save it as `first.mjs`.'],
+  ])('%s: and none in %s', (path, text) =>
+    expect(strayFileNames(of({ ...there, [path]: text }))).toEqual([]),
+  );
+});
+
 describe('a file is read as', () => {
+  it('comments alone', () => {
+    expect(commentsOf('a.ts', "const url = 'redis://host'; // where\n/* and how */")).toBe(
+      '\n// where\n/* and how */',
+    );
+    expect(commentsOf('a.lua', 'local a = 1 -- one\n')).toBe('-- one');
+  });
+
   it('text without comments, but with strings that look like one', () => {
     expect(withoutComments("const url = 'redis://host'; // where\n/* a\n b */const b = 1;")).toBe(
       "const url = 'redis://host'; \nconst b = 1;",

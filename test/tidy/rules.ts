@@ -1,4 +1,4 @@
-import { codeOf, importsOf, type Sources } from './source.ts';
+import { codeOf, commentsOf, importsOf, type Sources } from './source.ts';
 
 /** What is wrong, one line each: the file first. */
 export type Violations = readonly string[];
@@ -145,6 +145,36 @@ export function unloadedLua(lua: Sources, scripts: readonly string[]): Violation
     const isLoaded = scripts.some((script) => pieces.every((piece) => script.includes(piece)));
     return isLoaded ? [] : [`${path} is loaded by no script`];
   });
+}
+
+/** The name of a file, with its folders or some of them. `Node.js` is none, nor is an address, a pattern, or a part of a longer name. */
+const FILE_NAME =
+  /(?<![\w.$/<>{}@*:-])(?:\.{1,2}\/)*(?:[\w.-]+\/)*[\w.-]+\.(?:[cm]?ts|[cm]js|lua|md|json|pml|c|ya?ml|svg|html|sh)\b(?![\w/*-])/g;
+
+/** What a reader is told to save under that name. */
+const SAVED_BY_READERS = new Set(['first.mjs']);
+
+/**
+ * Files that comments and pages name and that do not exist. A name may leave out folders at its beginning; what
+ * `.gitignore` lists is made while the project runs.
+ */
+export function strayFileNames(sources: Sources): Violations {
+  const endings = new Set([...sources.keys()].flatMap(endingsOf));
+  const ignored = (sources.get('.gitignore') ?? '').split('\n').filter((line) => line !== '');
+  const exists = (name: string) =>
+    endings.has(name) || SAVED_BY_READERS.has(name) || ignored.some((made) => name.startsWith(made));
+  return [...sources].flatMap(([path, text]) => {
+    const names = new Set(commentsOf(path, text).match(FILE_NAME));
+    return [...names]
+      .filter((name) => !exists(name.replace(/^(?:\.{1,2}\/)+/, '')))
+      .map((name) => `${path} names ${name}, which does not exist`);
+  });
+}
+
+/** A path, and what is left of it without its first folder, without the first two, and so on. */
+function endingsOf(path: string): readonly string[] {
+  const parts = path.split('/');
+  return parts.map((_, index) => parts.slice(index).join('/'));
 }
 
 function found(path: string, text: string, patterns: readonly RegExp[]): Violations {

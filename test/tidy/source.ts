@@ -12,6 +12,32 @@ export async function readSources(ending: string): Promise<Sources> {
   return new Map(wanted.map((path, index) => [path, texts[index] ?? '']));
 }
 
+/** Folders that are made, not written. */
+const MADE = new Set(['node_modules', 'dist', 'coverage']);
+
+/** Reads all files of the project that have text: those of these folders, and those that stand beside them. */
+export async function readProject(folders: readonly string[]): Promise<Sources> {
+  const root = new URL('../../', import.meta.url);
+  const lists = await Promise.all(folders.map((folder) => pathsIn(root, folder)));
+  const beside = (await readdir(root, { withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => name);
+  const paths = [...beside, ...lists.flat()].toSorted();
+  const texts = await Promise.all(paths.map((path) => readFile(new URL(path, root), 'utf8')));
+  return new Map(paths.map((path, index) => [path, texts[index] ?? '']));
+}
+
+async function pathsIn(root: URL, folder: string): Promise<readonly string[]> {
+  const entries = await readdir(new URL(`${folder}/`, root), { withFileTypes: true });
+  const lists = entries
+    .filter(({ name }) => !MADE.has(name))
+    .map(async (entry) => {
+      const path = `${folder}/${entry.name}`;
+      return entry.isDirectory() ? await pathsIn(root, path) : [path];
+    });
+  return (await Promise.all(lists)).flat();
+}
+
 /** Comments, strings, templates and regular expressions, in the order in which one can hide another. */
 const LITERALS =
   /(\/\/[^\n]*|\/\*[\s\S]*?\*\/)|('(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")|`((?:\\.|[^`\\])*)`|(?<=[(,=:[!&|?{};]\s*|\breturn\s)(\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n])*\/)/g;
@@ -19,6 +45,14 @@ const LITERALS =
 /** A file without its comments. */
 export function withoutComments(text: string): string {
   return text.replaceAll(LITERALS, (literal, comment?: string) => (comment === undefined ? literal : ''));
+}
+
+/** What the comments of a file say; of a page, all of it. */
+export function commentsOf(path: string, text: string): string {
+  if (path.endsWith('.md')) return text;
+  if (path.endsWith('.lua')) return (text.match(/--.*/g) ?? []).join('\n');
+  if (!/\.(?:[cm]?ts|mjs|c|pml)$/.test(path)) return '';
+  return [...text.matchAll(LITERALS)].map(([, comment = '']) => comment).join('\n');
 }
 
 /** A file without comments, and without what strings, templates and regular expressions say: what runs. */
