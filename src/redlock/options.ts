@@ -7,6 +7,7 @@ import type { Lock } from '../lock/lock.ts';
 import { driftMs } from '../lock/validity.ts';
 import type { Quarantine } from '../membership/quarantine.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';
+import { OWN_PREFIX } from '../quorum/fencing-token.ts';
 import type { Permits } from './permits.ts';
 
 /** Settings of a Redlock. All durations are in milliseconds. */
@@ -48,7 +49,7 @@ export interface RedlockOptions {
    */
   readonly driftFactor?: number | undefined;
   /**
-   * Put before every resource to make its Redis key. Default `lock:`. Use `''` for plain keys, which exclude
+   * Put before every resource to make its Redis key. Default `lock:`; it must not begin with `quorlock:`. Use `''` for plain keys, which exclude
    * other Redlock implementations that lock the same key.
    */
   readonly keyPrefix?: string | undefined;
@@ -165,7 +166,7 @@ export function resolveOptions(options: RedlockOptions): Settings {
     connectTimeout: integer('connectTimeout', given(options.connectTimeout, 1_000), 1, YEAR_MS),
     closeTimeout: duration('closeTimeout', given(options.closeTimeout, 10_000), 0),
     driftFactor: number('driftFactor', given(options.driftFactor, 0.01), 0, 0.5),
-    keyPrefix: text('keyPrefix', given(options.keyPrefix, 'lock:')),
+    keyPrefix: prefix('keyPrefix', given(options.keyPrefix, 'lock:')),
     fencing: boolean('fencing', given(options.fencing, true)),
     fenceRetention: integer(
       'fenceRetention',
@@ -296,8 +297,13 @@ function duration(name: string, value: unknown, least: number): number {
   return number(name, value, least, Number.POSITIVE_INFINITY);
 }
 
-function text(name: string, value: unknown): string {
-  return ofType('string', name, value);
+/** No resource has a key with such a prefix: each would be refused. */
+function prefix(name: string, value: unknown): string {
+  const checked = ofType('string', name, value);
+  if (!checked.startsWith(OWN_PREFIX)) return checked;
+  throw new RangeError(
+    `${name} must not begin with "${OWN_PREFIX}", which is the library's own: got ${quote(checked)}`,
+  );
 }
 
 function boolean(name: string, value: unknown): boolean {

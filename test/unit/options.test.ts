@@ -134,6 +134,24 @@ describe('a value of a wrong type', () => {
   });
 });
 
+describe("a keyPrefix that makes every key one of the library's own", () => {
+  it.each(['quorlock:', 'quorlock:node', 'quorlock:shop:'])(
+    'is a RangeError that names it: %s',
+    (keyPrefix) => {
+      const make = () => resolveOptions({ keyPrefix });
+      expect(make).toThrow(RangeError);
+      expect(make).toThrow(
+        `keyPrefix must not begin with "quorlock:", which is the library's own: got "${keyPrefix}"`,
+      );
+    },
+  );
+
+  it.each(['', 'quorlock', 'quorlock-shop:', 'shop:quorlock:'])(
+    'is none that only looks like it: %j',
+    (keyPrefix) => expect(resolveOptions({ keyPrefix }).keyPrefix).toBe(keyPrefix),
+  );
+});
+
 describe('an option that does not exist', () => {
   it('is a TypeError with those that do', () => {
     expect(() => resolveOptions({ retryCount: 3 } as RedlockOptions)).toThrow(
