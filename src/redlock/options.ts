@@ -49,8 +49,8 @@ export interface RedlockOptions {
    */
   readonly driftFactor?: number | undefined;
   /**
-   * Put before every resource to make its Redis key. Default `lock:`; it must not begin with `quorlock:`. Use `''` for plain keys, which exclude
-   * other Redlock implementations that lock the same key.
+   * Put before every resource to make its Redis key. Default `lock:`; it must not begin with `quorlock:`. Use `''` for
+   * plain keys, which exclude other Redlock implementations that lock the same key.
    */
   readonly keyPrefix?: string | undefined;
   /**
@@ -99,7 +99,7 @@ export interface AcquireOptions extends TryAcquireOptions {
 export interface UsingOptions extends AcquireOptions {
   /**
    * How long the lock is extended at the most, in milliseconds; then its signal aborts. Default Infinity: for as long
-   * as the routine runs. A positive number.
+   * as the routine runs. A number from 1.
    */
   readonly maxHold?: number | undefined;
   /**
@@ -166,7 +166,7 @@ export function resolveOptions(options: RedlockOptions): Settings {
     connectTimeout: integer('connectTimeout', given(options.connectTimeout, 1_000), 1, YEAR_MS),
     closeTimeout: duration('closeTimeout', given(options.closeTimeout, 10_000), 0),
     driftFactor: number('driftFactor', given(options.driftFactor, 0.01), 0, 0.5),
-    keyPrefix: prefix('keyPrefix', given(options.keyPrefix, 'lock:')),
+    keyPrefix: prefix(given(options.keyPrefix, 'lock:')),
     fencing: boolean('fencing', given(options.fencing, true)),
     fenceRetention: integer(
       'fenceRetention',
@@ -297,13 +297,11 @@ function duration(name: string, value: unknown, least: number): number {
   return number(name, value, least, Number.POSITIVE_INFINITY);
 }
 
-/** No resource has a key with such a prefix: each would be refused. */
-function prefix(name: string, value: unknown): string {
-  const checked = ofType('string', name, value);
+function prefix(value: unknown): string {
+  const checked = ofType('string', 'keyPrefix', value);
   if (!checked.startsWith(OWN_PREFIX)) return checked;
-  throw new RangeError(
-    `${name} must not begin with "${OWN_PREFIX}", which is the library's own: got ${quote(checked)}`,
-  );
+  const whose = `"${OWN_PREFIX}", which is the library's own`;
+  throw new RangeError(`keyPrefix must not begin with ${whose}: got ${quote(checked)}`);
 }
 
 function boolean(name: string, value: unknown): boolean {

@@ -203,7 +203,7 @@ describe('a release that a node refused', () => {
         expect(freed).toBe(false);
         expect(votes).toMatchObject(Array(3).fill({ outcome: 'failed', reason: 'error' }));
       }
-      // More often than the four times that once were all.
+      // It goes on until the keys must have expired, and no other call makes it do so.
       const before = await scriptCalls(nodeAt(fleet, 0));
       await eventually('it is asked again', async () => (await scriptCalls(nodeAt(fleet, 0))) > before + 4);
     } finally {
