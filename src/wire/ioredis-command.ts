@@ -1,40 +1,42 @@
 import type { Command } from 'ioredis';
-import { encodeEvalsha } from './resp.ts';
+import { encodeCall } from './resp.ts';
 
-/** Sends EVALSHA in bytes that the library encoded. */
-export type SendEvalsha = (
-  sha1: string,
+/** Sends EVALSHA or EVAL in bytes that were made here. */
+export type SendCall = (
+  command: 'evalsha' | 'eval',
+  script: string,
   keys: readonly string[],
   args: readonly (string | number)[],
 ) => Promise<unknown>;
 
-type EvalshaClass = new (
-  sha1: string,
-  keys: readonly string[],
-  args: readonly (string | number)[],
-) => Command;
+type CallClass = new (...call: [...Parameters<SendCall>, needsKeys: boolean]) => Command;
 
 /** One for each copy of the driver that a program has. */
-const classes = new WeakMap<typeof Command, EvalshaClass>();
+const classes = new WeakMap<typeof Command, CallClass>();
 
-/** An EVALSHA that is encoded already. The driver learns no more of its arguments than it needs. */
-function evalshaFor(Base: typeof Command): EvalshaClass {
+/**
+ * A call, put together already. The driver is told no more of its arguments than it needs. It finds what a program may have
+ * done to the arguments and replies of all its commands (`Command.setReplyTransformer`) by a name in lower case: one in
+ * capitals is the same command, and its answer stays what the server said.
+ */
+function callClassFor(Base: typeof Command): CallClass {
   const known = classes.get(Base);
   if (known !== undefined) return known;
-  const Evalsha = class extends Base {
+  const Call = class extends Base {
     readonly #bytes: Buffer;
 
-    constructor(sha1: string, keys: readonly string[], args: readonly (string | number)[]) {
-      super('evalsha', [sha1, `${keys.length}`], { replyEncoding: 'utf8' });
-      this.#bytes = encodeEvalsha(sha1, keys, args);
+    constructor(...[command, script, keys, args, needsKeys]: ConstructorParameters<CallClass>) {
+      const shown = [script, `${keys.length}`];
+      super(command.toUpperCase(), needsKeys ? [...shown, ...keys] : shown, { replyEncoding: 'utf8' });
+      this.#bytes = encodeCall(command, script, keys, args);
     }
 
     override toWritable(): Buffer {
       return this.#bytes;
     }
   };
-  classes.set(Base, Evalsha);
-  return Evalsha;
+  classes.set(Base, Call);
+  return Call;
 }
 
 /** The part of an ioredis client, version 5 or 6, that sends commands. */
@@ -45,18 +47,19 @@ interface Sender {
 }
 
 /**
- * A way to send EVALSHA that costs a fraction of the driver's own, which looks at each argument several times. It hands
- * a `Command` to `sendCommand`, as the driver documents it. Undefined for a `Cluster`, which has to know the keys, and
- * for a client that only behaves like the driver: use its `evalsha`.
+ * A way to send a call that costs a fraction of the driver's own, which looks at each argument several times: a `Command`,
+ * handed to `sendCommand`, as the driver documents it. A `Cluster` has to know the keys. Undefined for what
+ * only behaves like the driver: use its `evalsha` and `eval`.
  *
  * @param client one of the library's own, which does nothing with a command but to write it
  */
-export function evalshaSenderOf(client: Sender): SendEvalsha | undefined {
-  const Base = client.isCluster ? undefined : commandOf(client);
+export function callSenderOf(client: Sender): SendCall | undefined {
+  const Base = commandOf(client);
   if (Base === undefined) return undefined;
-  const Evalsha = evalshaFor(Base);
+  const Call = callClassFor(Base);
   const sender = client as { sendCommand(command: Command): Promise<unknown> };
-  return (sha1, keys, args) => sender.sendCommand(new Evalsha(sha1, keys, args));
+  return (command, script, keys, args) =>
+    sender.sendCommand(new Call(command, script, keys, args, client.isCluster));
 }
 
 /**
@@ -74,8 +77,17 @@ function commandOf(client: Sender): typeof Command | undefined {
       },
     },
   }) as Sender;
-  stopped.evalsha('', 0).catch(ignore);
+  driversEvalsha(client).call(stopped, '', 0).catch(ignore);
   return typeof Base === 'function' ? (Base as typeof Command) : undefined;
+}
+
+/** The method as the driver has it: a class of the program's own may have another one. */
+function driversEvalsha(client: Sender): Sender['evalsha'] {
+  let evalsha = client.evalsha;
+  for (let owner: unknown = client; owner !== null; owner = Object.getPrototypeOf(owner)) {
+    if (Object.hasOwn(owner as object, 'evalsha')) evalsha = (owner as Sender).evalsha;
+  }
+  return evalsha;
 }
 
 function ignore(): void {}

@@ -40,7 +40,10 @@ export function isIoredisClient(candidate: unknown): candidate is IoredisClient 
   );
 }
 
-/** Says why a client can't be duplicated. */
+/** What was returned by a `duplicate()` is the library's for good, and no other node's or Redlock's. */
+const given = new WeakSet<object>();
+
+/** Why a client can't be duplicated. */
 export class DuplicateError extends Error {}
 
 /**
@@ -51,18 +54,28 @@ export class DuplicateError extends Error {}
  */
 export function duplicateOf(client: IoredisClient): OwnClient {
   if (typeof client.duplicate !== 'function') throw new DuplicateError('it has no duplicate()');
-  const { db = 0 } = client.options as { readonly db?: number };
-  const wanted = client.isCluster ? ownClusterOptions() : ownRedisOptions(db);
+  const { db, redisOptions } = client.options as {
+    readonly db?: number | null;
+    readonly redisOptions?: DriverOptions;
+  };
+  // The driver itself takes what is no number for 0.
+  const wanted = client.isCluster ? ownClusterOptions(redisOptions) : ownRedisOptions(Number(db) || 0);
   const own = callDuplicate(client, wanted);
   if (own === client) throw new DuplicateError('its duplicate() returned the client itself');
   if (!isIoredisClient(own)) {
     throw new DuplicateError(`its duplicate() must return an ioredis client: got ${describe(own)}`);
   }
+  if (given.has(own) || (own.status !== 'connecting' && own.status !== 'wait')) {
+    throw new DuplicateError('its duplicate() returned a client that was there before');
+  }
+  given.add(own);
   const missing = missingOption(wanted, own.options as DriverOptions);
   if (missing === undefined) return own;
-  // Without a listener the driver would print the error that this end causes.
-  own.on('error', () => undefined);
-  own.disconnect();
+  if (own.status === 'connecting') {
+    // Without a listener the driver would print that this ends it.
+    own.on('error', () => undefined);
+    own.disconnect();
+  }
   throw new DuplicateError(`its duplicate() does not take over the option ${missing}`);
 }
 

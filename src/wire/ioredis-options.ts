@@ -68,14 +68,20 @@ export function ownRedisOptions(db: number): DriverOptions {
     readOnly: false,
     // With RESP3 a connection can subscribe as well. The driver asks for RESP2 where a server does not have it.
     protocol: 3,
+    // Of what the sentinels know, only the master can be a node.
+    role: 'master',
     // Without one the driver gives up when no sentinel answers.
     sentinelRetryStrategy: retryStrategy,
     himportFieldsets: NONE,
   };
 }
 
-/** As {@link ownRedisOptions}, for a `Cluster`. */
-export function ownClusterOptions(): DriverOptions {
+/**
+ * As {@link ownRedisOptions}, for a `Cluster`.
+ *
+ * @param redisOptions the program's for each server, which ioredis 5 would drop: they have user, password and TLS in them
+ */
+export function ownClusterOptions(redisOptions: DriverOptions | undefined): DriverOptions {
   return {
     ...PLAIN_COMMANDS,
     // For a server of the Cluster that is being connected to. Without a Cluster, `evalsha` fails before anything is
@@ -91,7 +97,7 @@ export function ownClusterOptions(): DriverOptions {
     retryDelayOnTryAgain: SHORTEST_DELAY_MS,
     shardedSubscribers: false,
     himportFieldsets: NONE,
-    redisOptions: { ...SAFE_CONNECTION, ...PLAIN_CONNECTION },
+    redisOptions: { ...redisOptions, ...SAFE_CONNECTION, ...PLAIN_CONNECTION },
   };
 }
 

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { messageOf } from '../base/describe.ts';
 import { slotOf } from '../base/hash-slot.ts';
 import type { Client, ConnectionState, Subscription, SubscriptionEvents } from './client.ts';
-import { evalshaSenderOf, type SendEvalsha } from './ioredis-command.ts';
+import { callSenderOf, type SendCall } from './ioredis-command.ts';
 import { duplicateOf, type IoredisClient, type OwnClient } from './ioredis-duplicate.ts';
 import { SAFE_OPTIONS } from './ioredis-options.ts';
 import { fallBackToOldProtocol } from './ioredis-protocol.ts';
@@ -86,7 +86,7 @@ class IoredisAdapter implements Client {
   readonly address: string;
   readonly isCluster: boolean;
   readonly #client: OwnClient;
-  readonly #evalsha: SendEvalsha;
+  readonly #call: SendCall;
   readonly #listeners = new Set<() => void>();
   readonly #following: readonly (readonly [event: string, listener: (error: Error) => void])[];
   readonly #reason: IoredisReason;
@@ -100,8 +100,9 @@ class IoredisAdapter implements Client {
     this.isCluster = client.isCluster;
     const options = client.options as KnownOptions;
     this.#reason = new IoredisReason(options);
-    this.#evalsha =
-      evalshaSenderOf(client) ?? ((sha1, keys, args) => client.evalsha(sha1, keys.length, ...keys, ...args));
+    this.#call =
+      callSenderOf(client) ??
+      ((command, script, keys, args) => client[command](script, keys.length, ...keys, ...args));
     const tell = () => this.#tell();
     this.#following = [
       ['connecting', () => this.#reason.connecting()],
@@ -141,11 +142,11 @@ class IoredisAdapter implements Client {
   }
 
   evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#refusal() ?? this.#evalsha(sha1, keys, args);
+    return this.#refusal() ?? this.#call('evalsha', sha1, keys, args);
   }
 
   eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#refusal() ?? this.#client.eval(source, keys.length, ...keys, ...args);
+    return this.#refusal() ?? this.#call('eval', source, keys, args);
   }
 
   subscribe(channel: string, events: SubscriptionEvents): Subscription | undefined {

@@ -10,19 +10,17 @@ function headOf(bytes: number): string {
   return heads[bytes];
 }
 
-/**
- * EVALSHA as it goes to a server. The text becomes one string first: a string of many pieces would be copied piece by
- * piece.
- */
-export function encodeEvalsha(
-  sha1: string,
+/** EVALSHA, or EVAL, as it goes to a server. It is text in one piece first: a string of many pieces would be copied piece by piece. */
+export function encodeCall(
+  command: 'evalsha' | 'eval',
+  script: string,
   keys: readonly string[],
   args: readonly (string | number)[],
 ): Buffer {
-  const text = join(sha1, keys, args, lengthOf);
+  const text = join(command, script, keys, args, lengthOf);
   // Nearly all calls are ASCII: there are as many bytes as characters, and the shortest way to write them will do.
   if (Buffer.byteLength(text) === text.length) return Buffer.from(text, 'latin1');
-  return Buffer.from(join(sha1, keys, args, Buffer.byteLength), 'utf8');
+  return Buffer.from(join(command, script, keys, args, Buffer.byteLength), 'utf8');
 }
 
 function lengthOf(text: string): number {
@@ -30,16 +28,17 @@ function lengthOf(text: string): number {
 }
 
 function join(
-  sha1: string,
+  command: string,
+  script: string,
   keys: readonly string[],
   args: readonly (string | number)[],
   bytesOf: (text: string) => number,
 ): string {
   const count = `${keys.length}`;
   const pieces = [
-    `*${3 + keys.length + args.length}\r\n$7\r\nevalsha`,
-    headOf(sha1.length),
-    sha1,
+    `*${3 + keys.length + args.length}\r\n$${command.length}\r\n${command}`,
+    headOf(bytesOf(script)),
+    script,
     headOf(count.length),
     count,
   ];

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { Cluster, Redis } from 'ioredis';
-import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis-5';
+import { Cluster, Command, Redis, type RedisOptions } from 'ioredis';
+import { Cluster as Cluster5, Command as Command5, Redis as Redis5 } from 'ioredis-5';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Lock, Redlock, type RedlockWarning } from '../../src/index.ts';
 import { nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
@@ -241,6 +241,65 @@ describe('options of a client that is handed in', () => {
   });
 });
 
+describe('what a program does to the driver', () => {
+  it.each([
+    ['6', Command, (port: number) => new Redis({ port, host: '127.0.0.1', lazyConnect: true })],
+    ['5', Command5, (port: number) => new Redis5({ port, host: '127.0.0.1', lazyConnect: true })],
+  ])(
+    'transformers of EVAL and EVALSHA change nothing about locks, with ioredis %s',
+    async (_, Class, make) => {
+      let isUsed = false;
+      onTestFinished(() => {
+        isUsed = false;
+      });
+      for (const name of ['eval', 'evalsha']) {
+        Class.setReplyTransformer(name, (reply) => (isUsed ? { reply } : reply));
+        Class.setArgumentTransformer(name, (args) => (isUsed ? ['another', ...args] : args));
+      }
+      isUsed = true;
+      for (const node of fleet.nodes) await node.command('SCRIPT', 'FLUSH');
+      await using redlock = new Redlock(
+        fleet.nodes.map(({ port }) => ofProgram(make(port))),
+        PATIENT,
+      );
+      await using lock = await expectExclusion(redlock, fresh());
+      await lock.extend();
+    },
+  );
+
+  class Own extends Redis {
+    override evalsha(): Promise<string> {
+      return Promise.resolve('its own');
+    }
+
+    override eval(): Promise<string> {
+      return Promise.resolve('its own');
+    }
+
+    override duplicate(options?: RedisOptions): Redis {
+      return Object.setPrototypeOf(super.duplicate(options), Own.prototype);
+    }
+  }
+
+  it('a class of its own that has other methods, and makes more of its kind, locks', async () => {
+    const clients = fleet.nodes.map(({ port }) =>
+      ofProgram(new Own({ port, host: '127.0.0.1', lazyConnect: true })),
+    );
+    await using redlock = new Redlock(clients, PATIENT);
+    await using lock = await expectExclusion(redlock, fresh());
+    await lock.extend();
+  });
+
+  it.each(['master', 'slave'] as const)('sentinels are asked for the master, be the role %s', (role) => {
+    const sentinels = [{ host: '127.0.0.1', port: nodeAt(fleet, 0).port }];
+    const client = ofProgram(new Redis({ sentinels, name: 'main', role, lazyConnect: true }));
+    const duplicate = vi.spyOn(client, 'duplicate');
+    const redlock = new Redlock([client], PATIENT);
+    onTestFinished(() => redlock.close());
+    expect(duplicate.mock.results[0]?.value).toMatchObject({ options: { role: 'master' } });
+  });
+});
+
 describe('the connections of a Redlock', () => {
   it('are one a node where RESP3 is spoken, whatever the client speaks, and go with close()', async () => {
     await using own = await startDeployment(3);
@@ -333,6 +392,38 @@ describe('a client that can not be duplicated', () => {
   });
 });
 
+describe('a client whose duplicate() returns one that was there before', () => {
+  const TAKEN = /duplicated, .*: its duplicate\(\) returned a client that was there before$/;
+
+  it('is refused, and that one stays the program’s', async () => {
+    const client = ofProgram(new Redis(nodeAt(fleet, 0).port, '127.0.0.1', { lazyConnect: true }));
+    const another = ofProgram(new Redis(nodeAt(fleet, 0).port, '127.0.0.1'));
+    await another.ping();
+    Object.defineProperty(client, 'duplicate', { value: () => another, configurable: true });
+    expect(() => new Redlock([client], PATIENT)).toThrow(TAKEN);
+    expect(await another.ping()).toBe('PONG');
+    const lazy = ofProgram(new Redis(nodeAt(fleet, 0).port, '127.0.0.1', { lazyConnect: true }));
+    Object.defineProperty(client, 'duplicate', { value: () => lazy });
+    expect(() => new Redlock([client], PATIENT)).toThrow(/duplicated/);
+    expect(await lazy.ping()).toBe('PONG');
+  });
+
+  it('is refused where it is another node’s', async () => {
+    const clients = clientsOf({ lazyConnect: true });
+    let one: Redis | undefined;
+    for (const client of clients) {
+      const make = client.duplicate.bind(client);
+      const value = (options: object) => {
+        one ??= ofProgram(make(options));
+        return one;
+      };
+      Object.defineProperty(client, 'duplicate', { value });
+    }
+    expect(() => new Redlock(clients, PATIENT)).toThrow(TAKEN);
+    await eventually('it is ended', () => one?.status === 'end');
+  });
+});
+
 describe('a Cluster that is handed in', () => {
   let cluster: Fleet;
   beforeAll(async () => {
@@ -376,5 +467,19 @@ describe('a Cluster that is handed in', () => {
       (await connectionsOf(node)).every((name) => !name.startsWith('quorlock')),
     );
     expect(client.status).toBe('ready');
+  });
+
+  it.each([
+    ['6', (port: number, user: object) => new Cluster([{ host: '127.0.0.1', port }], user)],
+    ['5', (port: number, user: object) => new Cluster5([{ host: '127.0.0.1', port }], user)],
+  ])('ioredis %s: user and password are those that it has for each server', async (_, make) => {
+    await using own = await Fleet.start(1, { cluster: true });
+    const node = nodeAt(own, 0);
+    await node.command('ACL', 'SETUSER', 'locks', 'on', '>secret', '~*', '&*', '+@all');
+    await node.command('ACL', 'SETUSER', 'default', '-@all', '+acl', '+cluster|info');
+    const user = { lazyConnect: true, redisOptions: { username: 'locks', password: 'secret' } };
+    await using redlock = new Redlock([ofProgram(make(node.port, user))], PATIENT);
+    await using lock = await redlock.acquire(fresh());
+    await lock.extend();
   });
 });

@@ -1,8 +1,9 @@
 import { Cluster, Command, Redis } from 'ioredis';
-import { Redis as Redis5 } from 'ioredis-5';
+import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it } from 'vitest';
-import { evalshaSenderOf } from '../../src/wire/ioredis-command.ts';
-import { encodeEvalsha } from '../../src/wire/resp.ts';
+import { slotOf } from '../../src/base/hash-slot.ts';
+import { callSenderOf } from '../../src/wire/ioredis-command.ts';
+import { encodeCall } from '../../src/wire/resp.ts';
 
 const SHA1 = 'b'.repeat(40);
 
@@ -25,7 +26,7 @@ describe('EVALSHA put together', () => {
     ['line ends', ['a\r\nb'], ['\r\n']],
     ['long arguments', ['k'.repeat(5_000), 'ü'.repeat(1_500)], ['v'.repeat(1_024)]],
   ])('is what the driver would send: %s', (_, keys, args) => {
-    expect(bytesOf(encodeEvalsha(SHA1, keys, args))).toBe(asTheDriver(keys, args));
+    expect(bytesOf(encodeCall('evalsha', SHA1, keys, args))).toBe(asTheDriver(keys, args));
   });
 });
 
@@ -45,13 +46,26 @@ describe('which clients get their commands put together', () => {
       resolve([Buffer.from('text'), 7]);
       return promise;
     };
-    const send = evalshaSenderOf(client);
+    const send = callSenderOf(client);
     expect(written).toEqual([]);
-    expect(await send?.(SHA1, ['schlüssel 🔒'], ['v', 1])).toEqual(['text', 7]);
+    expect(await send?.('evalsha', SHA1, ['schlüssel 🔒'], ['v', 1])).toEqual(['text', 7]);
     expect(written).toEqual([asTheDriver(['schlüssel 🔒'], ['v', 1])]);
   });
 
-  it('not a Cluster, which has to know the keys', () => {
-    expect(evalshaSenderOf(new Cluster([], LAZY))).toBeUndefined();
+  it.each([
+    ['6', () => new Cluster([], LAZY)],
+    ['5', () => new Cluster5([], LAZY)],
+  ])('a Cluster of ioredis %s, which is told the keys', async (_, make) => {
+    const client = make();
+    const slots: unknown[] = [];
+    client.sendCommand = (command: object) => {
+      const { resolve, promise } = command as Command;
+      slots.push((command as Command).getSlot());
+      resolve([]);
+      return promise;
+    };
+    await callSenderOf(client)?.('evalsha', SHA1, ['lock:a', 'quorlock:fence:{lock:a}'], ['v']);
+    await callSenderOf(client)?.('eval', 'return 1', ['lock:a'], ['v']);
+    expect(slots).toEqual([slotOf('lock:a'), slotOf('lock:a')]);
   });
 });
