@@ -3,6 +3,7 @@ import { messageOf } from '../base/describe.ts';
 import { platform } from '../base/platform.ts';
 import type { FailureReason, NodeVote, Reply } from '../base/vote.ts';
 import type { Client } from '../wire/client.ts';
+import { MalformedAnswerError } from '../wire/numbers.ts';
 import { failed, isVote, type Leave, type Operation, type Release } from '../wire/operation.ts';
 import { explain, isLoading, isServerError, isWrongServer } from '../wire/server-errors.ts';
 import { type AnswerListener, Batcher } from './batcher.ts';
@@ -335,7 +336,7 @@ export class Node {
   #handshakeFailed(error: unknown): void {
     const { clock, handshakeTimeout } = this.#settings;
     const message = messageOf(error);
-    const isUnfit = error instanceof UnfitServerError;
+    const isUnfit = error instanceof UnfitServerError || error instanceof MalformedAnswerError;
     if (!isUnfit && !isServerError(message)) {
       this.#enter('down', message);
       this.#handshakeAgain = clock.after(HANDSHAKE_AGAIN_MS, () => this.#followClient(), {

@@ -148,7 +148,13 @@ function lookOf({ runId = 'abc', marker = '', lacks = [] as RespReply[] }): Resp
 }
 
 /** Whether a script is the one that looks at a server. */
-const isLook = (sha1: string | undefined) => sha1 === markerScript.sha1;
+const isLook = ([sha1]: readonly string[]) => sha1 === markerScript.sha1;
+
+/** What the batch script answers where all of one operation is done: its time only if the call says until when that counts. */
+function grantOf([, keys, ...rest]: readonly string[]): RespReply {
+  const isTimed = rest[Number(keys)] !== '';
+  return [isTimed ? nowUs() : 0, 1];
+}
 
 describe('Redis before 6.2', () => {
   it('is told the version that is needed', async () => {
@@ -159,15 +165,34 @@ describe('Redis before 6.2', () => {
   });
 });
 
+describe('a server that answers something else than the script', () => {
+  it.each<[string, RespReply]>([
+    ['a text', 'QUEUED'],
+    ['nothing', null],
+    ['fewer fields', ['1', '2']],
+    ['a time that is none', ['soon', 'abc', 'master', '', 0, '0', 'noeviction', 'standalone', []]],
+  ])('(%s) has been reached, and says so until it does', async (_, junk) => {
+    let isJunk = true;
+    await using server = await FakeServer.start((_command, args) => {
+      if (isJunk) return junk;
+      return isLook(args) ? lookOf({}) : grantOf(args);
+    });
+    await using redlock = new Redlock([server.url], { ...PATIENT, quarantine: 'off' });
+    expect(await refusalOf(redlock)).toMatch(/^error: an answer that is none of the script's/);
+    isJunk = false;
+    await eventually('it votes', async () => (await refusalOf(redlock)) === 'granted');
+  });
+});
+
 describe('a server that loads its data', () => {
   const LOADING = new RespError('LOADING Redis is loading the dataset in memory');
 
   it('is waited for by the first call', async () => {
     let asked = 0;
-    await using server = await FakeServer.start((_, [sha1]) => {
+    await using server = await FakeServer.start((_, args) => {
       asked += 1;
       if (asked <= 3) throw LOADING;
-      return isLook(sha1) ? lookOf({}) : [nowUs(), 1];
+      return isLook(args) ? lookOf({}) : grantOf(args);
     });
     await using redlock = new Redlock([server.url], { ...PATIENT, quarantine: 'off' });
     await (await redlock.acquire('wanted')).release();
@@ -175,9 +200,9 @@ describe('a server that loads its data', () => {
 
   it('votes once it has, however long that takes', async () => {
     let isLoading = true;
-    await using server = await FakeServer.start((_, [sha1]) => {
+    await using server = await FakeServer.start((_, args) => {
       if (isLoading) throw LOADING;
-      return isLook(sha1) ? lookOf({}) : [nowUs(), 1];
+      return isLook(args) ? lookOf({}) : grantOf(args);
     });
     const options = { ...PATIENT, connectTimeout: 300, quarantine: 'off' } as const;
     await using redlock = new Redlock([server.url], options);
@@ -189,7 +214,7 @@ describe('a server that loads its data', () => {
 
 describe('a server that does not tell its run_id', () => {
   const nameless = () =>
-    FakeServer.start((_, [sha1]) => (isLook(sha1) ? lookOf({ runId: '' }) : [nowUs(), 1]));
+    FakeServer.start((_, args) => (isLook(args) ? lookOf({ runId: '' }) : grantOf(args)));
 
   it('can not be quarantined, and so does not vote', async () => {
     await using server = await nameless();
