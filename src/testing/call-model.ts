@@ -1,5 +1,5 @@
 import { type Argument, type KeyStore, RedisError } from './key-store.ts';
-import { countOf, digits, isWrongType } from './lua-values.ts';
+import { COUNTER_LIMIT, countOf, digits, isWrongType } from './lua-values.ts';
 import { type BatchReply, FAILED, FOREIGN, HELD } from './reply-codes.ts';
 
 /** The server, as the batch script sees it. */
@@ -92,9 +92,10 @@ export class Call {
    */
   raise(fence: string, floor: number): number {
     const before = this.#replaceCounter(fence, floor);
-    if (before === undefined || before + this.#block <= floor) return floor;
-    this.setCounter(fence, before + this.#block);
-    return before + this.#block;
+    const raised = (before ?? 0) + this.#block;
+    if (before === undefined || raised <= floor || raised >= COUNTER_LIMIT) return floor;
+    this.setCounter(fence, raised);
+    return raised;
   }
 
   /** Undefined if it is lost, also where the key has something else than a counter. */

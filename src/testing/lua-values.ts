@@ -4,7 +4,7 @@ import { RedisError } from './key-store.ts';
 export type ScriptReply = number | string | readonly ScriptReply[];
 
 /** The scripts' COUNTER_LIMIT. */
-const COUNTER_LIMIT = 9_007_199_254_740_000;
+export const COUNTER_LIMIT = 9_007_199_254_740_000;
 
 /** The scripts' count_of(): a positive integer below the limit of counters. */
 export function countOf(text: string | number | undefined): number | undefined {

@@ -158,3 +158,20 @@ describe.each(PLANTED)('a fence counter that is %j', (_, commands) => {
     expect(await redlock.inspect(resource)).toMatchObject({ state: 'free' });
   });
 });
+
+describe.each(['9007199254739992', '9007199254739999'])(
+  'a fence counter of %s, which can not be raised by a block',
+  (text) => {
+    it.each([1, 2, 3])('is a lost one at %d nodes: the next locks heal it, and live on', async (count) => {
+      const resource = fresh();
+      for (const node of fleet.nodes.slice(0, count))
+        await node.command('SET', fenceKeyOf(`lock:${resource}`), text);
+      const first = await redlock.acquire(resource, { ttl: LONG_TTL_MS });
+      await first.extend();
+      await expectHealed(first);
+      await first.release();
+      await using second = await redlock.acquire(resource, { ttl: LONG_TTL_MS });
+      expect(second.token).toBeGreaterThan(first.token);
+    });
+  },
+);

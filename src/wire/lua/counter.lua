@@ -23,7 +23,7 @@ local function raise_counter(fence, number)
     failure = redis.pcall('SET', fence, number, 'PX', lifetime).err
   end
   local last = not failure and before and tonumber(before)
-  if last and last + block > token and last < COUNTER_LIMIT and not string.find(before, '%D') then
+  if last and last + block > token and last + block < COUNTER_LIMIT and not string.find(before, '%D') then
     token = last + block
     failure = redis.pcall('SET', fence, string.format('%.0f', token), 'PX', lifetime).err
   end
