@@ -12,8 +12,8 @@ export function takePermits(
   if (call.isLate) return [LATE];
   if (!call.voting()) return [QUARANTINED];
   if (countOf(permits) === undefined) return [FAILED, `not a number of permits: ${permits}`];
-  const known = call.store.get(size);
-  if (known !== undefined && known !== permits) return [FOREIGN, `a semaphore of ${known}`];
+  const known = call.store.typeOf(size) === 'string' ? call.store.get(size) : undefined;
+  if (countOf(known) !== undefined && known !== permits) return [FOREIGN, `a semaphore of ${known}`];
   const lifetime = Math.max(2 * call.maxTtl, call.store.ttlOf(size));
   const failure = failureOf(() => call.store.set(size, permits, lifetime));
   return failure === undefined ? run() : [FAILED, failure];

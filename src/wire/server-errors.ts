@@ -60,6 +60,9 @@ function remedyOf(message: string): string | undefined {
   if (unknown !== undefined) return notThere([unknown.toUpperCase()]);
   const [, forbidden] = FORBIDDEN_COMMAND.exec(message) ?? [];
   if (forbidden !== undefined) return mayNot(`run ${forbidden.toUpperCase()}`, [`+${forbidden}`]);
+  if (FORBIDDEN_COMMAND.test(message)) {
+    return 'its user may not run all commands that locks need any more: give it the rules of the README again';
+  }
   if (FORBIDDEN_KEY.test(message)) return mayNot('touch the keys of locks', ['~<keyPrefix>*', OWN_KEYS]);
   if (FORBIDDEN_CHANNEL.test(message)) return mayNot('use the channels of waiters', [OWN_CHANNELS]);
   return undefined;
@@ -141,8 +144,8 @@ function unique(items: readonly string[]): readonly string[] {
   return [...new Set(items)];
 }
 
-/** Servers repeat the arguments of commands that they do not know. */
+/** Servers repeat the arguments of what they do not know, and tell where in a script it was. */
 function firstLine(message: string): string {
-  const [line = ''] = message.split(/[\r\n]|, with args beginning with/);
+  const [line = ''] = message.split(/[\r\n]|, with args beginning with| script: [0-9a-f]{40}/);
   return line;
 }

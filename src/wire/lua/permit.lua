@@ -22,9 +22,10 @@ local function permit(perform, first, n, value, ttl, number, member, score, perm
   local size = KEYS[first + (number == '' and 2 or 3)]
   local known = redis.pcall('GET', size)
   local failure = error_of(known)
-  if failure then return { FAILED, failure } end
-  if known and known ~= permits then return { FOREIGN, 'a semaphore of ' .. known } end
-  -- It lives longer than any permit, from now on; a program with a shorter maxTtl does not shorten it.
+  if failure and not string.find(failure, 'WRONGTYPE', 1, true) then return { FAILED, failure } end
+  -- A value that is not a number of permits is a lost one.
+  if count_of(known) and known ~= permits then return { FOREIGN, 'a semaphore of ' .. known } end
+  -- It lives longer than any permit; a program with a shorter maxTtl does not shorten it.
   local lifetime = math.max(2 * tonumber(ARGV[3]), redis.call('PTTL', size))
   failure = error_of(redis.pcall('SET', size, permits, 'PX', lifetime))
   if failure then return { FAILED, failure } end

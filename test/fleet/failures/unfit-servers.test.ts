@@ -110,6 +110,21 @@ describe('a user who may not run all that locks need', () => {
     await node.command('ACL', 'SETUSER', 'app', 'resetkeys', '~lock:*');
     expect(await refusalOf(redlock)).toContain('error: its user may not touch the keys of locks');
   });
+
+  it.each(['set', 'info', 'pttl'])(
+    'is told so where a script hears of it, which does not name %s',
+    async (command) => {
+      await using fleet = await Fleet.start(1);
+      const node = nodeAt(fleet, 0);
+      await node.command('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '&*', '+@all');
+      await using redlock = new Redlock([asUser(node.url)], PATIENT);
+      await (await redlock.acquire('wanted')).release();
+      await node.command('ACL', 'SETUSER', 'app', `-${command}`);
+      const refusal = await refusalOf(redlock);
+      expect(refusal).toContain('error: its user may not run all commands that locks need any more');
+      expect(refusal).not.toContain('script:');
+    },
+  );
 });
 
 describe('a server that wants a password', () => {
