@@ -149,9 +149,9 @@ export class Lease {
     return this.#deps.clock.uptime() - this.#beganAtMs;
   }
 
-  /** Milliseconds of validity left; not positive once it has ended. */
+  /** Milliseconds of validity left; 0 once it has ended. */
   remainingMs(): number {
-    return this.#validity.remainingMs(this.#deps);
+    return Math.max(0, this.#validity.remainingMs(this.#deps));
   }
 
   /** Looks whether the validity has ended. Returns why the lease is over, if it is. */
