@@ -32,6 +32,11 @@ export class SoundClock implements Clock {
   #monotonic = 0;
   /** How far wall clock and uptime were ahead of the monotonic clock when last read. */
   readonly #ahead = { wall: 0, uptime: 0 };
+  /**
+   * How far the uptime was ahead at the most. A host that was suspended stays so far ahead: what falls behind that is wrong, and
+   * would make the clocks of all nodes look fast.
+   */
+  #mostAhead = Number.NEGATIVE_INFINITY;
   #compared: { readonly monotonic: number; readonly wall: number; readonly uptime: number } | undefined;
   readonly #toldUntilMs = new Map<string, number>();
 
@@ -61,7 +66,8 @@ export class SoundClock implements Clock {
     if (this.#isDue(monotonic, 'uptime', uptime)) {
       this.#compare({ monotonic, wall: this.#orAsBefore('wall', monotonic), uptime });
     }
-    return uptime;
+    this.#mostAhead = Math.max(this.#mostAhead, uptime - monotonic);
+    return monotonic + this.#mostAhead;
   }
 
   after(delayMs: number, callback: () => void, options?: { readonly keepAlive?: boolean }): Timer {
@@ -87,7 +93,8 @@ export class SoundClock implements Clock {
     let why: string;
     try {
       const now = this.#clock[which]();
-      if (Number.isFinite(now)) return now;
+      // No clock counts that many milliseconds; doubles could not tell one of them from the next.
+      if (Number.isFinite(now) && Math.abs(now) < 1e14) return now;
       why = `it says ${now}`;
     } catch (error) {
       why = messageOf(error);

@@ -426,6 +426,43 @@ describe("this process's own clocks, when they disagree", () => {
     expect(scene.warnings.map(({ code }) => code)).toEqual(['QUORLOCK_OWN_CLOCK']);
   });
 
+  it.each([
+    ['was set back', (uptime: number) => uptime - 3_600_000],
+    ['stands still', () => 1_000],
+    ['runs at half the rate', (uptime: number) => uptime / 2],
+    ['goes back and forth', (uptime: number) => uptime + (Math.floor(uptime) % 2) * 500],
+  ])('that its uptime %s keeps no node from voting', async (_, say) => {
+    const { world } = await Scene.open(3);
+    const clock = new BreakableClock(world.clock);
+    const warnings: RedlockWarning[] = [];
+    const other = world.redlock({ clock, onWarning: (warning) => warnings.push(warning) });
+    await world.clock.runUntil(other.acquire('before', { ttl: 10_000 }));
+    clock.broken = { which: 'uptime', say: () => say(world.clock.uptime()) };
+    for (let times = 0; times < 20; times += 1) {
+      await world.clock.advance(101);
+      const lock = await world.clock.runUntil(other.tryAcquire(`after ${times}`, { ttl: 10_000 }));
+      expect(lock?.remainingValidity()).toBeGreaterThan(9_000);
+    }
+    expect(warnings.filter(({ code }) => code !== 'QUORLOCK_OWN_CLOCK')).toEqual([]);
+  });
+
+  it('a lock that ends between two readings of a clock has 0 left, and never less', async () => {
+    const { world } = await Scene.open(3);
+    const clock = new BreakableClock(world.clock);
+    const other = world.redlock({ clock });
+    const lock = await world.clock.runUntil(other.acquire('r', { ttl: 10_000 }));
+    const now = world.clock.monotonic();
+    for (let readings = 1; readings < 20; readings += 1) {
+      let read = 0;
+      const say = () => {
+        read += 1;
+        return now + (read > readings ? 3_600_000 : 0);
+      };
+      clock.broken = { which: 'monotonic', say };
+      expect(lock.remainingValidity()).toBeGreaterThanOrEqual(0);
+    }
+  });
+
   it('a suspend of the host is no disagreement', async () => {
     const scene = await Scene.open(3);
     const { world } = scene;
