@@ -123,7 +123,8 @@ export class Lease {
    * @returns that caller's fencing token; 0 without fencing
    */
   handTo(holder: Holder): number {
-    this.#holder = holder;
+    if (this.#why === undefined) this.#holder = holder;
+    else holder(this.#why);
     this.#handsLeft -= 1;
     return this.#lastToken === 0 ? 0 : this.#lastToken - this.#handsLeft;
   }

@@ -141,10 +141,9 @@ export class Lock {
    * the keys have expired anyway. A second call returns the same report.
    */
   release(): Promise<ReleaseReport> {
-    if (this.#release === undefined) {
-      if (this.#look() === undefined) this.#end(() => new LockReleasedError({ resources: this.resources }));
-      this.#release = this.#lease.release();
-    }
+    if (this.#look() === undefined) this.#end(() => new LockReleasedError({ resources: this.resources }));
+    // A listener of the signal may have released it, and the lease may be another caller's by now.
+    this.#release ??= this.#lease.release();
     return this.#release;
   }
 
