@@ -119,6 +119,7 @@ export class WaitQueue implements WaiterEvents, Notified {
     const waiter = new Waiter(request, calledAt, this.#deps.clock, this);
     this.#waiters.unshift(waiter);
     void this.#refused(waiter, attempt);
+    this.#failLate();
     return waiter.lock;
   }
 
@@ -128,7 +129,9 @@ export class WaitQueue implements WaiterEvents, Notified {
       this.#attempt();
     } else {
       this.#state = 'held';
-      this.#watchLease();
+      this.#failLate();
+      if (this.#waiters.length > 0) this.#watchLease();
+      else if (this.#state === 'held') this.#becomeIdle();
     }
   }
 
@@ -201,6 +204,11 @@ export class WaitQueue implements WaiterEvents, Notified {
     return this.#notified.size >= majorityOf(this.#deps.nodeCount);
   }
 
+  /** Callers whose waitTime ended during the attempt of one that was before them. */
+  #failLate(): void {
+    for (const waiter of this.#waiters.filter(({ isLate }) => isLate)) this.late(waiter);
+  }
+
   #drop(waiter: Waiter): void {
     const place = this.#waiters.indexOf(waiter);
     if (place !== -1) this.#waiters.splice(place, 1);
@@ -246,6 +254,7 @@ export class WaitQueue implements WaiterEvents, Notified {
   #granted(waiter: Waiter, { lease }: Extract<Attempt, { outcome: 'acquired' }>): void {
     this.#tries = 0;
     this.#awaited.granted(lease);
+    this.#state = 'held';
     // The lock is for the first one, unless that has left, or another caller joined before it.
     if (waiter.isWaiting) {
       this.#drop(waiter);
@@ -286,9 +295,9 @@ export class WaitQueue implements WaiterEvents, Notified {
 
   /** Both go in one call to each node: the first waiter there goes first, and this process enters the queue again. */
   #releaseAndAcquire(lease: Lease): Promise<ReleaseReport> {
-    this.#state = 'idle';
     const report = this.#awaited.release(lease);
-    this.#attempt();
+    // The next attempt is under way where it turned out just now that the lease had ended.
+    if (this.#state !== 'acquiring') this.#attempt();
     return report;
   }
 

@@ -64,3 +64,66 @@ describe('a listener that closes the Redlock while a lease begins', () => {
     expect(scene.keys).toEqual([]);
   });
 });
+
+describe('a caller that joins while another one of its process asks the nodes', () => {
+  it('waits for no longer than its waitTime, where the other one gets the lock', async () => {
+    const { scene, program } = await alone();
+    const { simulation } = scene;
+    const first = program.redlock.acquire('r', { ttl: TTL });
+    const second = expect(program.redlock.acquire('r', { ttl: TTL, waitTime: 5 })).rejects.toThrow(
+      WaitTimeoutError,
+    );
+    const holder = await simulation.until(first);
+    await simulation.until(second, 100);
+    await simulation.until(holder.release());
+    await simulation.advance(20_000);
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('waits for no longer than its waitTime, where the other one waits, too', async () => {
+    const { scene, program } = await alone();
+    const { simulation } = scene;
+    for (const { store } of simulation.nodes) store.set('lock:r', 'another client', String(TTL));
+    const first = program.redlock.acquire('r', { ttl: TTL, waitTime: 2 * TTL });
+    const second = expect(program.redlock.acquire('r', { ttl: TTL, waitTime: 5 })).rejects.toThrow(
+      WaitTimeoutError,
+    );
+    await simulation.until(second, 200);
+    await simulation.until((await simulation.until(first)).release());
+  });
+
+  it('leaves no timer behind if it leaves before the other one has the lock', async () => {
+    const { scene, program } = await alone();
+    const { simulation } = scene;
+    const leaving = new AbortController();
+    const first = program.redlock.acquire('r', { ttl: 3 * TTL });
+    const second = expect(
+      program.redlock.acquire('r', { waitTime: 60_000, signal: leaving.signal }),
+    ).rejects.toThrow('left');
+    leaving.abort(new Error('left'));
+    await second;
+    const holder = await simulation.until(first);
+    // The subscription that it made is ended by then.
+    await simulation.advance(15_000);
+    expect(program.machine.clock.pendingTimers).toBe(0);
+    await simulation.until(holder.release());
+  });
+});
+
+describe('a lease that ends while its holder releases it', () => {
+  it('is asked for once, so that a caller that joins then has its turn', async () => {
+    const { scene, simulation, program, holder, next } = await inARow([{ ttl: 1_000 }, { ttl: 1_000 }]);
+    // A listener that takes its time.
+    holder.signal.addEventListener('abort', () => program.machine.clock.stepWall(5_000));
+    void holder.release();
+    const second = await simulation.until(next[0] ?? Promise.reject());
+    const third = program.redlock.acquire('r', { ttl: 1_000, waitTime: 60_000 });
+    await simulation.advance(1);
+    void second.release();
+    const last = await lockOf(third);
+    expect(last.value).toBe(second.value);
+    await simulation.until(last.release());
+    await simulation.advance(2_000);
+    expect(scene.keys).toEqual([]);
+  });
+});
