@@ -133,6 +133,7 @@ export class Redlock {
       quorum: this.#quorum,
       waitQueues: this.#waitQueues,
       closing,
+      background: this.#background.add,
     });
     this.#usings = new Usings(settings, this.#clock, this.#acquirer);
   }

@@ -58,9 +58,7 @@ export class Attempts {
   ): Promise<Attempt> {
     const { deps, values } = this.#settings;
     const terms = { resources, target, ttl, value: values.next(), ended };
-    const trying = attempt(deps, terms, contend);
-    deps.background(trying);
-    return trying;
+    return attempt(deps, terms, contend);
   }
 }
 

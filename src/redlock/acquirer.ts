@@ -39,6 +39,8 @@ export interface AcquirerSettings {
   readonly waitQueues: WaitQueues;
   /** Aborts, with a {@link ClosedError}, when the Redlock closes. */
   readonly closing: AbortSignal;
+  /** Takes note of work that no caller waits for, but that close() has to. */
+  background(work: Promise<unknown>): void;
 }
 
 /** Acquires locks of any kind: what `acquire`, `tryAcquire` and `using` have in common. */
@@ -48,13 +50,15 @@ export class Acquirer {
   readonly #quorum: Quorum;
   readonly #waitQueues: WaitQueues;
   readonly #closing: AbortSignal;
+  readonly #background: AcquirerSettings['background'];
 
-  constructor({ settings, clock, quorum, waitQueues, closing }: AcquirerSettings) {
+  constructor({ settings, clock, quorum, waitQueues, closing, background }: AcquirerSettings) {
     this.#settings = settings;
     this.#clock = clock;
     this.#quorum = quorum;
     this.#waitQueues = waitQueues;
     this.#closing = closing;
+    this.#background = background;
   }
 
   /** Acquires, and waits for other holders up to waitTime; see `Redlock.acquire` for what it throws. */
@@ -147,7 +151,11 @@ export class Acquirer {
       signal,
       permits: target.size?.permits,
       ownHold: () => this.#ownHold(spec),
-      attempt: (contend) => spec.attempt(ttl, contend),
+      attempt: (contend) => {
+        const attempt = spec.attempt(ttl, contend);
+        this.#background(attempt);
+        return attempt;
+      },
       nodesAnswer: (withinMs) => this.#quorum.answers(withinMs),
     };
   }

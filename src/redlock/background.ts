@@ -16,12 +16,17 @@ export class Background {
 
   /** Resolves when no work is left, follow-up work included. */
   async done(): Promise<void> {
-    while (this.#works > 0) {
-      const finished = new Promise<void>((resolve) => {
-        this.#finished.push(resolve);
-      });
-      // Follow-up work may begin a few steps later.
-      await finished.then(() => undefined).then(() => undefined);
-    }
+    do {
+      await this.#allSettled();
+      // Follow-up work may begin a few steps later, also where the last work settled right before this call.
+      await Promise.resolve().then(() => undefined);
+    } while (this.#works > 0);
+  }
+
+  #allSettled(): Promise<void> {
+    if (this.#works === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#finished.push(resolve);
+    });
   }
 }

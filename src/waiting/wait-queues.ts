@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../base/abort-signal.ts';
 import { abortable } from '../base/abortable.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
@@ -120,8 +121,13 @@ export class WaitQueues {
     return entry.queue.join(request);
   }
 
-  /** Makes a caller's lock of a lease that was got without waiting. */
+  /**
+   * Makes a caller's lock of a lease that was got without waiting.
+   *
+   * @throws the reason of endWaits(), if that was called meanwhile; the nodes release the lease
+   */
   lockOf(lease: Lease, ttl: number): Lock {
+    this.#checkOpen(lease);
     const name = nameOf(lease.target);
     if (modeOf(lease.target) !== 'exclusive' || this.#entries.has(name)) this.#keepBeside(lease);
     else this.#keep(this.#newEntry(name), lease);
@@ -148,7 +154,9 @@ export class WaitQueues {
     const calledAt = callTime(this.#settings.clock);
     try {
       const attempt = await this.#askAlone(request);
+      this.#checkOpen(attempt.outcome === 'acquired' ? attempt.lease : undefined);
       if (attempt.outcome !== 'acquired') {
+        throwIfAborted(request.signal);
         entry.queue ??= this.#queueFor(entry, name, target);
         entry.isAsking = false;
         return entry.queue.joinFirst(request, calledAt, attempt);
@@ -163,13 +171,18 @@ export class WaitQueues {
     }
   }
 
-  async #askAlone(request: AcquireRequest): Promise<Attempt> {
-    const { closing } = this.#settings;
+  #askAlone(request: AcquireRequest): Promise<Attempt> {
     const { signal } = request;
     const asking = request.attempt(WITHOUT_WAITER);
-    const attempt = await (signal === undefined ? asking : abortable(asking, [signal], releaseLate));
-    if (closing.aborted) throw closing.reason;
-    return attempt;
+    return signal === undefined ? asking : abortable(asking, [signal], releaseLate);
+  }
+
+  /** A lease that comes after endWaits() comes too late: the nodes release it. */
+  #checkOpen(lease: Lease | undefined): void {
+    const { closing } = this.#settings;
+    if (!closing.aborted) return;
+    void lease?.releaseOnNodes();
+    throw closing.reason;
   }
 
   /** A caller has done with the attempt that it had begun before there was a queue. */

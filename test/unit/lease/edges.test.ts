@@ -127,3 +127,61 @@ describe('a lease that ends while its holder releases it', () => {
     expect(scene.keys).toEqual([]);
   });
 });
+
+const HOPS = Array.from({ length: 40 }, (_, index) => index);
+
+/** Ways to get a lock whose nodes answer at the same moment as those of another one. */
+const WAYS: readonly (readonly [string, (program: Program, signal: AbortSignal) => Promise<Lock | null>])[] =
+  [
+    ['acquire', ({ redlock }) => redlock.acquire('r')],
+    ['acquire with a signal', ({ redlock }, signal) => redlock.acquire('r', { signal })],
+    ['acquire without waiting', ({ redlock }) => redlock.acquire('r', { waitTime: 0 })],
+    ['tryAcquire', ({ redlock }) => redlock.tryAcquire('r')],
+    ['acquireRead', ({ redlock }) => redlock.readWrite('r').acquireRead()],
+    ['a permit', ({ redlock }) => redlock.semaphore('r', 2).acquire()],
+  ];
+
+/** A program with one node, and what is done so many promise callbacks after that has answered the next time. */
+async function afterTheAnswer(): Promise<{
+  readonly scene: Scene;
+  readonly program: Program;
+  act(hops: number, what: () => unknown): void;
+}> {
+  const scene = new Scene({ nodes: 1 });
+  const [program] = await scene.programs(1);
+  const [client] = program?.machine.clients ?? [];
+  if (program === undefined || client === undefined) throw new Error('too few');
+  const act = (hops: number, what: () => unknown) => {
+    const { evalsha } = client;
+    client.evalsha = async (...call) => {
+      client.evalsha = evalsha;
+      const answer = await client.evalsha(...call);
+      void hop(hops).then(what);
+      return answer;
+    };
+  };
+  return { scene, program, act };
+}
+
+describe.each(WAYS)('a close() within the moment in which the nodes grant %s', (_, acquire) => {
+  it.each(HOPS)('leaves no key on the nodes (%i promise callbacks later)', async (hops) => {
+    const { scene, program, act } = await afterTheAnswer();
+    act(hops, () => program.redlock.close());
+    const result = acquire(program, new AbortController().signal).catch(() => undefined);
+    await scene.simulation.until(result);
+    await scene.simulation.until(program.redlock.close());
+    expect(scene.keys.filter((key) => !key.startsWith('quorlock:semaphore:whole'))).toEqual([]);
+  });
+});
+
+describe('an abort within the moment in which the nodes refuse', () => {
+  it.each(HOPS)('ends the wait (%i promise callbacks later)', async (hops) => {
+    const { scene, program, act } = await afterTheAnswer();
+    const { simulation } = scene;
+    for (const { store } of simulation.nodes) store.set('lock:r', 'another client', String(TTL));
+    const leaving = new AbortController();
+    act(hops, () => leaving.abort(new Error('left')));
+    const wait = program.redlock.acquire('r', { waitTime: 2 * TTL, signal: leaving.signal });
+    await simulation.until(expect(wait).rejects.toThrow('left'), 1_000);
+  });
+});
