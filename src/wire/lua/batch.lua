@@ -61,7 +61,7 @@ while i <= #ARGV do
       perform = operation(single, count)
     end
     for _ = 1, rest do
-          local ok, reply
+      local ok, reply
       if name == 'releases' then
         ok, reply = pcall(perform, key + done, 1, ARGV[i + 4 + done], '', '', n)
       elseif name == 'acquires' then

@@ -1,8 +1,8 @@
 -- PERMIT: ACQUIRE a slot of a semaphore.
 -- EXTEND-PERMIT: EXTEND it.
 --
--- Each slot is a lock. How many there are is stored beside them, for as long as any permit can live. A caller that takes
--- the semaphore for a larger or a smaller one gets no permit.
+-- Each slot is a lock. Their number is stored beside them, for as long as any permit can live. A caller with another
+-- number gets no permit.
 --
 -- keys      a slot key; if fenced, its fence counter; the queue that all slots have in common; the size
 -- value     the lock value
@@ -25,7 +25,7 @@ local function permit(perform, first, n, value, ttl, number, member, score, perm
   if failure and not string.find(failure, 'WRONGTYPE', 1, true) then return { FAILED, failure } end
   -- A value that is not a number of permits is a lost one.
   if count_of(known) and known ~= permits then return { FOREIGN, 'a semaphore of ' .. known } end
-  -- It lives longer than any permit; a program with a shorter maxTtl does not shorten it.
+  -- A program with a shorter maxTtl does not shorten it.
   local lifetime = math.max(2 * tonumber(ARGV[3]), redis.call('PTTL', size))
   failure = error_of(redis.pcall('SET', size, permits, 'PX', lifetime))
   if failure then return { FAILED, failure } end
