@@ -7,7 +7,7 @@
 --
 -- {HELD, remaining, value, c}   held for that many milliseconds; c is the counter, 0 if unknown
 -- {MISSING, c}                  it has no owner here
--- {QUARANTINED}                 it has no owner here, as far as this node can remember
+-- {QUARANTINED}                 the same, as far as this node can remember
 -- {FOREIGN, type}               the key is not a lock
 -- {FAILED, message}             a command failed
 

@@ -10,7 +10,7 @@
 -- number    empty
 --
 -- {GRANTED, n}                        ENTER, LEAVE: n queues
--- {LATE}                              ENTER: the waiter may have left by now
+-- {LATE}                              ENTER: the waiter may have left
 -- {QUEUE, member, score, member, …}   WAITING: no more than the first hundred
 
 local MOST_NAMED = 100
