@@ -1,0 +1,171 @@
+import { describe, expect, it } from 'vitest';
+import { instant } from '../../../src/base/clock.ts';
+import { LockLostError, LockReleasedError } from '../../../src/base/errors.ts';
+import { Lease, type LeaseDeps, type Successor } from '../../../src/lock/lease.ts';
+import { Validity } from '../../../src/lock/validity.ts';
+import type { Quorum } from '../../../src/quorum/quorum.ts';
+import { VirtualClock } from '../../../src/testing/index.ts';
+
+const TTL = 10_000;
+
+interface Options {
+  readonly driftFactor?: number;
+  readonly quorum?: Partial<Record<'extend' | 'release', () => Promise<unknown>>>;
+}
+
+/** A lease of a block of eight tokens that begins now, beside the calls that its quorum hears. */
+function leaseOn(clock: VirtualClock, { driftFactor = 0.01, quorum = {} }: Options = {}) {
+  const calls: string[] = [];
+  const hear = (name: 'extend' | 'release', answer: object) => () => {
+    calls.push(name);
+    return quorum[name]?.() ?? Promise.resolve(answer);
+  };
+  const granted = () => ({ granted: true, votes: [], startedAt: instant(clock), token: 108 });
+  const deps: LeaseDeps = {
+    quorum: {
+      extend: () => hear('extend', granted())(),
+      release: hear('release', { votes: [] }),
+    } as unknown as Quorum,
+    clock,
+    driftFactor,
+    checkTtl: () => undefined,
+    nodeTimeoutFor: () => 50,
+    releaseTimeout: 50,
+    background: () => undefined,
+  };
+  let ends = 0;
+  const terms = {
+    resources: ['r'],
+    target: { keys: ['r'], fences: ['f'], queues: ['q'] },
+    value: 'v',
+    ttl: TTL,
+    ended: () => {
+      ends += 1;
+    },
+  };
+  const lease = new Lease(deps, terms, granted(), new Validity(instant(clock), TTL), 8);
+  return { lease, calls, ends: () => ends };
+}
+
+describe('what a lease is good for as the next caller’s', () => {
+  it.each([
+    // A new lock has 9,898 ms of validity: 98 % of the ttl are left until 98 ms have passed.
+    { driftFactor: 0.01, afterMs: 97, fitness: 'now' },
+    { driftFactor: 0.01, afterMs: 98, fitness: 'now' },
+    { driftFactor: 0.01, afterMs: 98.5, fitness: 'after extension' },
+    { driftFactor: 0.01, afterMs: 99.5, fitness: 'after extension' },
+    { driftFactor: 0.01, afterMs: 100, fitness: 'no' },
+    // A new lock has 9,498 ms, never 98 %: 99 % of that are left until 94.98 ms have passed.
+    { driftFactor: 0.05, afterMs: 94, fitness: 'now' },
+    { driftFactor: 0.05, afterMs: 95.5, fitness: 'after extension' },
+  ])(
+    'with a driftFactor of $driftFactor, $afterMs ms later: $fitness',
+    async ({ driftFactor, afterMs, fitness }) => {
+      const clock = new VirtualClock();
+      const { lease } = leaseOn(clock, { driftFactor });
+      await clock.advance(afterMs);
+      expect(lease.fitnessFor(TTL)).toBe(fitness);
+    },
+  );
+
+  it('is nothing to one whose ttl is shorter than what the keys live', () => {
+    const { lease } = leaseOn(new VirtualClock());
+    const remainingMs = lease.remainingMs();
+    expect([remainingMs - 1, remainingMs].map((ttl) => lease.fitnessFor(ttl))).toEqual(['no', 'now']);
+  });
+
+  it('ends with its block', () => {
+    const { lease } = leaseOn(new VirtualClock());
+    const tokens = Array.from({ length: 8 }, () => lease.handTo(() => undefined));
+    expect(tokens).toEqual([101, 102, 103, 104, 105, 106, 107, 108]);
+    expect(lease.fitnessFor(TTL)).toBe('no');
+  });
+});
+
+describe('the end of a lease', () => {
+  /** What a successor and a holder hear of it. */
+  function watched(clock = new VirtualClock(), options: Options = {}) {
+    const subject = leaseOn(clock, options);
+    const heard: string[] = [];
+    const successor: Successor = {
+      released: (lease) => {
+        heard.push('released');
+        return lease.releaseOnNodes();
+      },
+      ended: () => heard.push('ended'),
+    };
+    subject.lease.follow(successor);
+    subject.lease.handTo((why) => heard.push(why().name));
+    return { ...subject, heard, clock };
+  }
+  const lost = () => new LockLostError('tried', { resources: ['r'] });
+
+  it('by loss is told once, and never again', () => {
+    const { lease, heard, ends } = watched();
+    lease.lose(lost);
+    lease.lose(lost);
+    expect(lease.look()?.()).toBeInstanceOf(LockLostError);
+    expect(heard).toEqual(['LockLostError', 'ended']);
+    expect(ends()).toBe(1);
+  });
+
+  it('by a look when its validity is over is told once', async () => {
+    const { lease, heard, clock } = watched();
+    await clock.advance(TTL);
+    for (let looks = 0; looks < 3; looks += 1) expect(lease.isHeld).toBe(false);
+    expect(heard).toEqual(['LockLostError', 'ended']);
+  });
+
+  it('by release asks the nodes once, and is no loss', async () => {
+    const { lease, heard, calls, ends } = watched();
+    const reports = [lease.release(), lease.releaseOnNodes(), lease.releaseOnNodes()];
+    expect(new Set(reports).size).toBe(1);
+    expect(await reports[0]).toMatchObject({ handedOver: false });
+    expect(calls).toEqual(['release']);
+    expect(lease.look()?.()).toBeInstanceOf(LockReleasedError);
+    lease.lose(lost);
+    expect(heard).toEqual(['released', 'ended']);
+    expect(ends()).toBe(1);
+  });
+
+  it('of one that was lost is a loss still after the nodes were asked to release it', async () => {
+    const { lease, heard, ends } = watched();
+    lease.lose(lost);
+    await lease.releaseOnNodes();
+    expect(lease.look()?.()).toBeInstanceOf(LockLostError);
+    expect(heard).toEqual(['LockLostError', 'ended']);
+    expect(ends()).toBe(1);
+  });
+
+  it('keeps it from being extended, and the nodes hear nothing', async () => {
+    const { lease, calls } = watched();
+    lease.lose(lost);
+    await expect(lease.extend(TTL)).rejects.toThrow(LockLostError);
+    expect(calls).toEqual([]);
+  });
+
+  it('without a successor is a release on the nodes', async () => {
+    const { lease, calls } = leaseOn(new VirtualClock());
+    await lease.release();
+    expect(calls).toEqual(['release']);
+  });
+});
+
+it('an extension that is not wanted any more when its turn comes is not made', async () => {
+  const { lease, calls } = leaseOn(new VirtualClock());
+  const first = lease.extend(TTL);
+  const second = lease.extend(TTL, () => {
+    throw new Error('not wanted');
+  });
+  await first;
+  await expect(second).rejects.toThrow('not wanted');
+  expect(calls).toEqual(['extend']);
+});
+
+it('the first extension is asked for at once, and the next one after it', async () => {
+  const { lease, calls } = leaseOn(new VirtualClock());
+  const both = [lease.extend(TTL), lease.extend(TTL)];
+  expect(calls).toEqual(['extend']);
+  await Promise.all(both);
+  expect(calls).toEqual(['extend', 'extend']);
+});
