@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { Redis } from 'ioredis';
 import { messageOf } from '../base/describe.ts';
 import { slotOf } from '../base/hash-slot.ts';
@@ -58,7 +59,8 @@ export function addressOf(client: Pick<IoredisClient, 'options' | 'isCluster'>):
 }
 
 function hostAndPort(host = 'localhost', port = 6379): string {
-  return `${host.toLowerCase()}:${port}`;
+  const name = host.toLowerCase();
+  return isIPv6(name) ? `[${name}]:${port}` : `${name}:${port}`;
 }
 
 function firstStartupNode(client: object): string {

@@ -131,19 +131,28 @@ describe('a URL that is wrong', () => {
     );
   });
 
-  it.each([
-    'one',
-    'one:6379',
-    '127.0.0.1:6379',
-    '[::1]:6379',
-    'user:secret@one',
-    '//one',
-    '/run/redis.sock',
-    ':secret@one',
-  ])('because it has no scheme is told so: %s', (url) => {
-    expect(refusalOf(url).message).toBe(
-      'nodes[0] must be a redis:// or rediss:// URL, as redis://host:port is: got one without a scheme; put redis:// before it',
-    );
+  it.each(['one', 'one:6379', '127.0.0.1:6379', '[::1]:6379', 'user:secret@one', '//one', ':secret@one'])(
+    'because it has no scheme is told so: %s',
+    (url) => {
+      expect(refusalOf(url).message).toBe(
+        'nodes[0] must be a redis:// or rediss:// URL, as redis://host:port is: got one without a scheme; put redis:// before it',
+      );
+    },
+  );
+
+  it.each(['/run/redis.sock', 'unix:///run/redis.sock'])(
+    'because it is a socket is told what to give: %s',
+    (url) => {
+      expect(refusalOf(url).message).toBe(
+        'nodes[0] must be a redis:// or rediss:// URL, as redis://host:port is: got the path of a socket; hand in an ioredis ' +
+          'client that connects to it',
+      );
+    },
+  );
+
+  it('because it is the address of IPv6 of a client is the same server', () => {
+    const client = new Redis({ host: '::1', port: 7001, lazyConnect: true });
+    expect(refusalOf('redis://[::1]:7001', client).message).toContain('the same server ([::1]:7001)');
   });
 
   it.each(['', '  '])('because it is empty is told so: %j', (url) => {
