@@ -1,3 +1,4 @@
+import { quote } from '../base/describe.ts';
 import { assertPositiveInteger, assertResource, describe } from './arguments.ts';
 import { fenceKey, OWN_PREFIX } from './fence-key.ts';
 import { textOf } from './lua-files.ts';
@@ -126,7 +127,7 @@ export function redisGuard(client: RedisEval, options: RedisGuardOptions = {}): 
 /** A fence key that could be written or deleted like data would let stale writes through. */
 function ownKeyError(key: string): RangeError {
   return new RangeError(
-    `key must not begin with "${OWN_PREFIX}", nor be a fence key, which are the library's own: got ${JSON.stringify(key)}`,
+    `key must not begin with "${OWN_PREFIX}", nor be a fence key, which are the library's own: got ${quote(key)}`,
   );
 }
 

@@ -155,6 +155,21 @@ describe('the keys of redisGuard itself', () => {
 });
 
 describe('redisGuard', () => {
+  it('repeats no more of a long key than its beginning in what it says', async () => {
+    const key = 'k'.repeat(1_000_000);
+    const guard = redisGuard(redis);
+    const said: unknown[] = [];
+    const note = (error: unknown) => said.push(error);
+    await guard.write(`quorlock:${key}`, 10, 'value').catch(note);
+    await guard.write(`app:quorlock:guard:${key}`, 10, 'value').catch(note);
+    await redis.set(fenceKey(key), 'no token');
+    await guard.write(key, 10, 'value').catch(note);
+    await redis.set(fenceKey(key), '11');
+    await guard.write(key, 10, 'value').catch(note);
+    expect(said).toHaveLength(4);
+    for (const error of said) expect(String(error).length).toBeLessThan(400);
+  });
+
   it('accepts the same token again and a higher one, and refuses a lower one, in every operation', async () => {
     const guard = redisGuard(redis);
     const key = freshKey();

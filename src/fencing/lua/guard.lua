@@ -35,7 +35,7 @@ if seen then
   local highest = token_of(seen)
   -- Taken for forgotten, it would let a stale holder write.
   if not highest then
-    return redis.error_reply('ERR the fence key ' .. KEYS[2] .. ' does not hold a token')
+    return redis.error_reply('ERR the fence key ' .. string.sub(KEYS[2], 1, 100) .. ' does not hold a token')
   end
   if token < highest then
     -- A double holds every token exactly, but .. and tostring() would round it to 14 digits.
