@@ -1,7 +1,4 @@
-/**
- * Anything that behaves like an `AbortSignal`: one of another realm, as in jsdom, or of a polyfill, which may have no
- * reason.
- */
+/** Anything that behaves like an `AbortSignal`: one of another realm or of a polyfill, which may have no reason. */
 export interface AbortSignalLike {
   readonly aborted: boolean;
   readonly reason?: unknown;

@@ -12,10 +12,7 @@ export interface Clock {
   monotonic(): number;
   /** Milliseconds since the Unix epoch. May step in either direction. */
   wall(): number;
-  /**
-   * Milliseconds since the host booted, with fractions: as monotonic, but suspended time counts too, as soon as the
-   * clock notices it.
-   */
+  /** Milliseconds since the host booted, with fractions: as monotonic, but suspended time counts too, once noticed. */
   uptime(): number;
   /**
    * Runs `callback` once, no sooner than `delayMs` from now, and after the handling of input that had already arrived:
@@ -99,10 +96,7 @@ const UPTIME_ROUNDING_MS = 25;
 /** How far wall and monotonic clock may part between two readings before a suspend is suspected. */
 const WALL_STEP_MS = 5;
 
-/**
- * How far the host's uptime is ahead of the monotonic clock, at the least and at the most; undefined: the host does not
- * tell.
- */
+/** How far the host's uptime is ahead of the monotonic clock, from least to most; undefined: unknown. */
 function readUptimeAhead(): { readonly least: number; readonly most: number } | undefined {
   try {
     const before = platform.monotonicMs();

@@ -47,10 +47,7 @@ function isCounting(vote: NodeVote): vote is Failed {
   return vote.outcome === 'failed' && (vote.reason === 'quarantined' || vote.reason === 'overloaded');
 }
 
-/**
- * Of statements that differ in a number only, the latest: the time that is left of a quarantine, or how many answers a
- * node owes.
- */
+/** Of statements that differ in a number only, such as the time left of a quarantine, the latest. */
 function latestOf(vote: Failed, messages: readonly string[]): Failed {
   const withoutNumbers = (text: string) => text.replace(/\d+/g, '');
   const alike = messages.filter((text) => withoutNumbers(text) === withoutNumbers(vote.message));

@@ -6,9 +6,7 @@ export class Leaps {
   readonly #byClock: readonly number[];
   readonly #quota: number;
 
-  /**
-   * @param quota how many clocks must show a time for it to have passed
-   */
+  /** @param quota how many clocks must show a time for it to have passed */
   constructor(byClock: readonly number[], quota: number) {
     this.#byClock = byClock;
     this.#quota = quota;

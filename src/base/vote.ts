@@ -32,10 +32,7 @@ export type Reply =
       readonly notified?: boolean;
       readonly waiters?: readonly { readonly member: string; readonly since: number }[];
     }
-  /**
-   * Another value owns a key, for `remainingTtl` more milliseconds. `rank`: so many waiters are before the waiter of
-   * this operation.
-   */
+  /** Another value owns a key, for `remainingTtl` more milliseconds. `rank`: the number of waiters before this one. */
   | {
       readonly outcome: 'held';
       readonly remainingTtl: number;

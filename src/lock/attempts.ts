@@ -83,10 +83,7 @@ async function attempt(
   return { outcome: grant.granted ? 'expired' : lossReasonOf(votes), votes };
 }
 
-/**
- * A share is held beside others, which the nodes let in as they come, and a permit is one slot of many: neither is
- * handed over in the process.
- */
+/** A share is held beside others, and a permit is one slot of many: neither is handed over in the process. */
 function tokensFor({ target }: LeaseTerms): number {
   return target.sharers === undefined && target.size === undefined ? TOKENS_A_LEASE : 1;
 }

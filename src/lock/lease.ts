@@ -87,9 +87,7 @@ export class Lease {
   #queue: Promise<unknown> | undefined;
   #released: Promise<ReleaseReport> | undefined;
 
-  /**
-   * @param block how many callers can have it; the nodes' counters were raised by at least so many tokens
-   */
+  /** @param block how many callers can have it; the nodes' counters were raised by at least so many tokens */
   constructor(deps: LeaseDeps, terms: LeaseTerms, grant: Grant, validity: Validity, block: number) {
     this.resources = terms.resources;
     this.target = terms.target;

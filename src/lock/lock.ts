@@ -12,10 +12,7 @@ export let leaseOf: (lock: Lock) => Lease;
 /** The keys of a lock that this quorum granted; undefined for another Redlock's lock, or anything else. */
 export let targetOf: (lock: unknown, quorum: Quorum) => LockKeys | undefined;
 
-/**
- * Aborts the signal of a lock that stays held: its caller is to stop, and has it until it has stopped. Does nothing
- * where the signal has aborted.
- */
+/** Aborts the signal of a lock that stays held, unless it has aborted: its caller is to stop, and release it. */
 export let askToStop: (lock: Lock, reason: unknown) => void;
 
 /** Declares a lock lost before its validity has ended, and its lease with it. Does nothing to a lock that is over. */

@@ -3,10 +3,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 /** How long a new deployment waits for the nodes that do not answer yet before the others join one by one. */
 const NEW_DEPLOYMENT_GRACE_MS = 3_000;
 
-/**
- * The time that a deployment which looks new gives to nodes that have not been reached. It begins with the first
- * request.
- */
+/** The time that a new-looking deployment gives to nodes that have not been reached, from the first request on. */
 export class Grace {
   readonly #clock: Clock;
   readonly #over: () => void;

@@ -44,10 +44,7 @@ export function isUndecided({ node, handshake, joining }: Member): boolean {
   );
 }
 
-/**
- * Notes the longest ttl of a marker. Only a marker that lets the node vote may shorten it: initialize() has declared
- * that no lock is held.
- */
+/** Notes the longest ttl of a marker. Only a marker that lets the node vote may shorten it, after initialize(). */
 export function noteTtl(member: Member, handshake: Pick<Handshake, 'marker' | 'runId'>): void {
   const { maxTtl = 0 } = parseMarker(handshake.marker) ?? {};
   const isActive = currentMarker(handshake)?.state === 'active';

@@ -83,9 +83,7 @@ export class Membership implements MembershipListener {
     this.#survey.request();
   }
 
-  /**
-   * A clock that went ahead may have ended keys early. One that went back keeps them for longer, and endangers no lock.
-   */
+  /** A clock that went ahead may have ended keys early. One that went back keeps them for longer: no danger. */
   clockDiverged(node: Node, divergence: Divergence): void {
     const { driftFactor, leapt } = this.#settings;
     if (divergence.byMs > 0) {
@@ -336,9 +334,7 @@ export class Membership implements MembershipListener {
     }
   }
 
-  /**
-   * Waits, by this client's clock, until the locks have expired that the node may have forgotten; then makes it active.
-   */
+  /** Waits, by this client's clock, until the locks that the node may have forgotten are over; then makes it active. */
   #watch(member: Member, nonce: string, isOurs: boolean): void {
     const { clock, random, driftFactor } = this.#settings;
     const known = member.joining?.nonce === nonce ? member.joining : undefined;

@@ -45,9 +45,7 @@ export function reasonToWait(leftMs: number, wallMs: number): string {
   );
 }
 
-/**
- * The reason why a node without memory does not vote while the nodes at the `silent` addresses may remember something.
- */
+/** The reason why a node without memory does not vote while the `silent` nodes may remember something. */
 export function reasonToAskAll(silent: readonly string[]): string {
   return (
     `it is new, and so may all nodes be, but ${list(silent.map((node) => shorten(node)))} can't be asked. Start what is missing, ` +

@@ -47,10 +47,7 @@ const MOST_UNANSWERED = 4_096;
 /** As {@link MOST_UNANSWERED}, in characters of their keys. */
 const MOST_UNANSWERED_CHARACTERS = 4 * 1_024 * 1_024;
 
-/**
- * From enqueueing to the end of the tick it takes less than that, in milliseconds, unless the process is stopped or
- * busy.
- */
+/** From enqueueing to the end of the tick it takes less than that, in milliseconds, unless the process stalls. */
 const LONGEST_TICK_MS = 2;
 
 /** A node that left a call unanswered is asked again after so long, then after twice as long, … */

@@ -90,9 +90,7 @@ export interface MarkerWrite {
   readonly deadlineUs: number;
 }
 
-/**
- * A server that can't be a node: it lacks what locks need, or is one of a Redis Cluster. The message says what to do.
- */
+/** A server that can't be a node, because it lacks what locks need. The message says what to do. */
 export class UnfitServerError extends Error {
   override readonly name = 'UnfitServerError';
 }

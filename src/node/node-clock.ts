@@ -36,9 +36,7 @@ export class NodeClock {
   /** … and the one that gives the upper bound. */
   #most: Known | undefined;
 
-  /**
-   * @param driftFactor largest relative error between the node's clock and this machine's
-   */
+  /** @param driftFactor largest relative error between the node's clock and this machine's */
   constructor(driftFactor: number) {
     this.#driftFactor = driftFactor;
   }
@@ -87,10 +85,7 @@ export class NodeClock {
     return last.timeUs + Math.ceil(elapsedMs * 1_000);
   }
 
-  /**
-   * The best guess of how far the node's time is ahead of the monotonic clock, in microseconds; undefined before the
-   * first reading.
-   */
+  /** How far the node's time is ahead of the monotonic clock, in microseconds, at best guess; undefined: unknown. */
   get aheadUs(): number | undefined {
     return this.#aheadUs;
   }

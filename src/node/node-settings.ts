@@ -28,10 +28,7 @@ export const SHORTEST_RENEWAL_MS = 100;
 /** … and at the latest after so long. */
 export const LONGEST_RENEWAL_MS = 5_000;
 
-/**
- * If another address leads to the same server, a voting node is connected to anew after so long, then after twice as
- * long, …
- */
+/** If another address leads to the same server, a voting node is connected to anew after so long, then twice that, … */
 export const SHORTEST_DOUBT_MS = 1_000;
 
 /** … and at the latest after so long. */

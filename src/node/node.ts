@@ -75,9 +75,7 @@ export class Node {
   #handshakeAgain: Timer | undefined;
   /** The reason of a refused node. */
   #refusedFor: FailureReason = 'refused';
-  /**
-   * A new connection is being made instead of one that led to a server which can't be a node; `lost`: that one is gone.
-   */
+  /** A new connection is being made instead of one to a server which can't be a node; `lost`: that one is gone. */
   #renewal: 'begun' | 'lost' | undefined;
   #renewalTimer: Timer | undefined;
   /** How many connections have been made anew since the node was last of use. */
@@ -160,10 +158,7 @@ export class Node {
     return this.#state === 'down';
   }
 
-  /**
-   * Whether its state may become clear any moment: it has not failed since it was last a member, or is connected to
-   * anew.
-   */
+  /** Whether its state may become clear any moment: it has not failed since it was a member, or connects anew. */
   get isExpected(): boolean {
     return this.#renewal !== undefined || (!this.isSettled && !this.#hasFailed);
   }
@@ -175,18 +170,13 @@ export class Node {
     return undefined;
   }
 
-  /**
-   * Calls `listener` whenever the state may have changed, or a silent node answered. Returns a function that stops it.
-   */
+  /** Calls `listener` whenever the state may have changed, or a silent node answered. Returns a function to stop it. */
   onStateChange(listener: () => void): () => void {
     this.#stateListeners.add(listener);
     return () => this.#stateListeners.delete(listener);
   }
 
-  /**
-   * Has the node do an operation. `listener` gets the one reply, within `timeoutMs`, after this has returned, with
-   * `place`.
-   */
+  /** Has the node do an operation. `listener` gets the one reply, with `place`, within `timeoutMs`, but not yet now. */
   submit(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0): void {
     if (operation.kind === 'release') this.#releases.sent(operation);
     if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'refused') {
@@ -209,10 +199,7 @@ export class Node {
     if (this.isCounted) await this.#releases.sendLater();
   }
 
-  /**
-   * Makes a handshake with the server, and writes its marker if `write` is given. Rejects if the server does not answer
-   * in time.
-   */
+  /** Makes a handshake with the server, and writes its marker if `write` is given. Rejects without a timely answer. */
   async handshake(write?: MarkerWrite): Promise<Handshake> {
     if (this.#client.state !== 'ready') throw new Error(this.#client.stateReason);
     const { clock, handshakeTimeout, usesMarker, probeKeys } = this.#settings;
@@ -329,10 +316,7 @@ export class Node {
     );
   }
 
-  /**
-   * A server that does not answer is down. One that answers with an error gets another handshake, on new connections
-   * too.
-   */
+  /** A server that does not answer is down. One that answers with an error gets another handshake. */
   #handshakeFailed(error: unknown): void {
     const { clock, handshakeTimeout } = this.#settings;
     const message = messageOf(error);
@@ -370,10 +354,7 @@ export class Node {
     this.#askAnew();
   }
 
-  /**
-   * Makes a new connection in place of one that leads to a server which can't be a node; again and again, ever more
-   * seldom.
-   */
+  /** Makes a new connection in place of one to a server which can't be a node; again and again, ever more seldom. */
   #renewLater(): void {
     if (this.isCluster || this.#renewalTimer !== undefined) return;
     const { clock } = this.#settings;

@@ -22,10 +22,7 @@ const DROPPED_AT_ONCE = 1_000;
 
 const NOTHING_TO_SEND = Promise.resolve();
 
-/**
- * Why a release was not done. `refused`: the server answered with an error. `lost`: it did not arrive, or no answer
- * came.
- */
+/** Why a release was not done. `refused`: the server answered with an error. `lost`: no answer came. */
 export type Setback = 'refused' | 'lost';
 
 /** A release that its node has not confirmed. */

@@ -18,10 +18,7 @@ const GROWTH = 8;
 /** … and halves after a slow round: one that takes more of its nodes' time than this share. */
 const SLOW = 3 / 4;
 
-/**
- * The order in which rounds go that have to wait: those that keep a lock, those that release one, those that take or
- * look at one.
- */
+/** Waiting rounds go in this order: those that keep a lock, those that release one, those that take or look at one. */
 const PRIORITIES = ['keep', 'release', 'take'] as const;
 
 /** How urgent a round is. */

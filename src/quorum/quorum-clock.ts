@@ -14,9 +14,6 @@ export class QuorumClock implements Clock {
   #leaps: Leaps;
   #isTelling = false;
 
-  /**
-   * @param size the number of nodes
-   */
   constructor(clock: Clock, size: number) {
     this.#clock = clock;
     this.#leaps = new Leaps(new Array<number>(size).fill(0), majorityOf(size));

@@ -174,8 +174,8 @@ export class Quorum {
   }
 
   /**
-   * Takes a waiter out of the queues of these nodes, by their places in the list. A key that is reserved for it goes on
-   * to the next.
+   * Takes a waiter out of the queues of these nodes, by their places. A key that is reserved for it goes on to the
+   * next.
    */
   async leave(
     target: LockKeys,
@@ -258,9 +258,7 @@ export class Quorum {
     return this.#membership.initialize();
   }
 
-  /**
-   * Whether it is certain, for now, if a majority of nodes votes. First connections take time, and so do new markers.
-   */
+  /** Whether it is certain, for now, if a majority of nodes votes: first connections and new markers take time. */
   get isConnected(): boolean {
     let voting = 0;
     let pending = 0;

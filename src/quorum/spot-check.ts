@@ -17,10 +17,7 @@ export interface SpotCheck {
   readonly timeoutMs: number;
 }
 
-/**
- * Asks one node whether a released lock has been taken. False if a key has no owner and a waiter, or if the node does
- * not answer.
- */
+/** Asks one node whether a released lock has been taken. False if a key is free and awaited, or without an answer. */
 export async function isTaken(nodes: readonly Node[], check: SpotCheck): Promise<boolean> {
   const statuses = await checkOneNode(nodes, check);
   return statuses.length > 0 && statuses.every(isTakenOrUnwanted);

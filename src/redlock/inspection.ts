@@ -22,10 +22,7 @@ export type NodeInspection = { readonly node: string } & (
   | { readonly state: 'unknown'; readonly reason: FailureReason; readonly message: string }
 );
 
-/**
- * What a quorum knows of a lock. It was true when the nodes were asked; only a caller that holds the lock knows what is
- * true now.
- */
+/** What a quorum knew of a lock when it was asked. Only a caller that holds the lock knows what is true now. */
 export interface Inspection {
   readonly resource: string;
   /** The lock's key on every node. */

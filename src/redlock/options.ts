@@ -22,10 +22,7 @@ export interface RedlockOptions {
    * that share the nodes should have the same.
    */
   readonly maxTtl?: number | undefined;
-  /**
-   * How long `acquire` waits for another holder's lock unless a call says otherwise. Default 10 000; 0 does not wait;
-   * Infinity waits for ever.
-   */
+  /** How long `acquire` waits for another holder's lock. Default 10 000; 0 does not wait; Infinity waits for ever. */
   readonly waitTime?: number | undefined;
   /**
    * How long a node has to answer before it counts as failed. Default 50, or a quarter of the ttl if that is less; a
@@ -33,9 +30,7 @@ export interface RedlockOptions {
    * failed ones.
    */
   readonly nodeTimeout?: number | undefined;
-  /**
-   * How long a call waits for *first* connections, beside everything else. Default 1 000; a positive integer.
-   */
+  /** How long a call waits for *first* connections, beside everything else. Default 1 000; a positive integer. */
   readonly connectTimeout?: number | undefined;
   /**
    * How long `close` waits for the running routines of `using`: it aborts their signals, and keeps their locks
@@ -224,9 +219,7 @@ export function waitTimeOf(settings: Settings, options: AcquireOptions): number 
   return duration('waitTime', given(options.waitTime, settings.waitTime), 0);
 }
 
-/**
- * Checks the number of permits of a semaphore: to ask for too many at once would keep the servers from other clients.
- */
+/** Checks the number of permits of a semaphore: too many at once would keep the servers from other clients. */
 export function checkPermits(permits: number): void {
   integer('permits', permits, 1, 1_000);
 }
@@ -262,9 +255,7 @@ function isPlain(options: unknown): options is object {
   return kindOf(options) === 'Object';
 }
 
-/**
- * @throws {TypeError} neither an AbortSignal nor anything that behaves like one
- */
+/** @throws {TypeError} neither an AbortSignal nor anything that behaves like one */
 export function checkSignal(signal: unknown): void {
   if (signal !== undefined && !isAbortSignal(signal)) {
     throw new TypeError(`signal must be an AbortSignal: got ${describe(signal)}`);

@@ -102,10 +102,7 @@ export class Slots {
     else this.#users.delete(slot);
   }
 
-  /**
-   * The status of every slot at the nodes, for the waiter of this name; in random order, but unused ones first. Changes
-   * nothing.
-   */
+  /** The status of every slot for the waiter of this name; in random order, but unused ones first. Changes nothing. */
   async #look(member: string | undefined): Promise<readonly SlotStatus[]> {
     const { quorum, keysOf, handshakeTimeout } = this.#settings;
     const statuses = this.#inRandomOrder().map(async (slot) => {

@@ -5,17 +5,13 @@ import { majorityOf } from '../quorum/tally.ts';
 /** The first waiter of a queue wakes up within this many milliseconds after the holder's keys expire. */
 const SPREAD_MS = 5;
 
-/**
- * A waiter behind others wakes up so many milliseconds later, for each one before it: by then the first is notified.
- */
+/** A waiter behind others wakes up so much later, in milliseconds, for each one before it: the first comes first. */
 const BEHIND_MS = 15;
 
 /** Without a notification, the shortest time until a waiter rechecks, in milliseconds. It doubles … */
 const FIRST_RECHECK_MS = 500;
 
-/**
- * … with every attempt up to this: notifications may be lost, and holders may use another library, which sends none.
- */
+/** … with every attempt up to this: notifications may be lost, and other libraries send none. */
 const LONGEST_RECHECK_MS = 2_000;
 
 /** A waiter behind others rechecks so many milliseconds later, for each one before it. */
@@ -24,10 +20,7 @@ const RECHECK_BEHIND_MS = 50;
 /** Where very many wait, this many milliseconds for each of them: rechecks must not keep the nodes busy. */
 const RECHECK_EACH_MS = 5;
 
-/**
- * After a partial notification, by too few nodes, a waiter gives the others from this many milliseconds to twice as
- * many. It doubles …
- */
+/** After a partial notification a waiter gives the other nodes this many milliseconds to twice as many. It doubles … */
 const PARTIAL_MS = 25;
 
 /** … with every attempt up to this. */

@@ -27,7 +27,7 @@ export class HandOverWatch {
   readonly #closing: AbortSignal;
   readonly #watched = new Map<string, Timer>();
 
-  /** @param timeoutMs how long a node has to answer, and a waiter to come once it is notified */
+  /** @param timeoutMs how long a node has to answer, and a notified waiter to come */
   constructor(quorum: Quorum, clock: Clock, random: Random, timeoutMs: number, closing: AbortSignal) {
     this.#quorum = quorum;
     this.#clock = clock;

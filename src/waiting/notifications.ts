@@ -50,7 +50,7 @@ export class Notifications {
   #heardBefore = 0;
   readonly #closing: AbortSignal;
 
-  /** @param process names this process in the nodes' queues; as no other process is named */
+  /** @param process names this process in the nodes' queues; no other process has this name */
   constructor(quorum: Quorum, clock: Clock, process: string, closing: AbortSignal) {
     this.#quorum = quorum;
     this.#clock = clock;

@@ -5,9 +5,7 @@ import type { Registration } from './notifications.ts';
 /** Takes a waiter out of these nodes' queues. */
 export type Leave = (member: string, nodes: ReadonlySet<number>) => void;
 
-/**
- * A wait queue's ticket in the nodes' queues: the name by which they notify it, and the nodes where it may be waiting.
- */
+/** A wait queue's ticket in the nodes' queues: the name by which they notify it, and where it may be waiting. */
 export class QueueTicket {
   readonly #registration: Registration;
   readonly #nodes = new Set<number>();

@@ -240,9 +240,7 @@ export class WaitQueue implements WaiterEvents, Notified {
     );
   }
 
-  /**
-   * The name under which the nodes are to enter a waiter in their queues. Undefined: notifications would not reach it.
-   */
+  /** The name under which nodes enter a waiter in their queues. Undefined: notifications would not reach it. */
   #queued(waiter: Waiter): QueuedWaiter | undefined {
     const { notifications, timeUs } = this.#deps;
     if (!notifications.isOpen) return undefined;

@@ -18,10 +18,7 @@ import { callTime } from './waiter.ts';
 /** Below this many leases it is not worth looking for expired ones. */
 const SMALLEST_SWEEP = 1_024;
 
-/**
- * An attempt whose caller enters no queue if it fails: it waits for all nodes' votes then, and the next attempt enters
- * the queues.
- */
+/** An attempt that enters no queue if it fails: it waits for all nodes' votes, and the next attempt enters. */
 const WITHOUT_WAITER = { waiter: undefined };
 
 /** What wait queues need of their Redlock. */

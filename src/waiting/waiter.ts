@@ -28,9 +28,7 @@ export function callTime(clock: Clock): CallTime {
   return { uptimeMs: clock.uptime(), monotonicMs: clock.monotonic() };
 }
 
-/**
- * One call of acquire(), with a ttl, a waitTime and a signal of its own. It *waits* until it has a lock or an error.
- */
+/** One call of acquire(), with its ttl, waitTime and signal. It *waits* until it has a lock or an error. */
 export class Waiter {
   readonly request: AcquireRequest;
   /** Settles as the call does. */

@@ -1,10 +1,7 @@
 import { describe, messageOf } from '../base/describe.ts';
 import { type DriverOptions, missingOption, ownClusterOptions, ownRedisOptions } from './ioredis-options.ts';
 
-/**
- * What `Redis` and `Cluster` of ioredis, version 5 or 6, have in common, as far as the library uses a program's own
- * client.
- */
+/** What `Redis` and `Cluster` of ioredis 5 or 6 have in common, as far as the library uses a program's client. */
 export interface IoredisClient {
   readonly status: string;
   readonly isCluster: boolean;

@@ -30,9 +30,7 @@ export const SAFE_OPTIONS = {
   retryStrategy,
 } as const;
 
-/**
- * Settings by which a program may change its client's commands and answers. The library's own client has none of them.
- */
+/** Settings by which a program may change its client's commands and answers. The library's client has none. */
 const PLAIN_COMMANDS = {
   keyPrefix: '',
   enableAutoPipelining: false,

@@ -33,9 +33,7 @@ interface Reconnecting {
 /** Longer than the driver ever waits by itself before it connects again. */
 const OVERDUE_MS = 1_000;
 
-/**
- * Connects again where the driver's own timer does not fire: that may be a fake one, which a test moves, or takes away.
- */
+/** Connects again where the driver's own timer does not fire: a test's fake one, which it moves, or takes away. */
 export function reconnectInRealTime(client: Reconnecting): void {
   const clock = new SystemClock();
   let overdue: Timer | undefined;
@@ -51,10 +49,7 @@ export function reconnectInRealTime(client: Reconnecting): void {
   });
 }
 
-/**
- * The driver takes the timer functions that exist when it needs one. A test may have installed or removed fake ones
- * since.
- */
+/** The driver takes the timer functions that exist at the moment: a test may have replaced them since. */
 function endTimer(timer: NodeJS.Timeout | undefined): void {
   if (typeof timer?.close === 'function') timer.close();
   else clearTimeout(timer);

@@ -30,9 +30,7 @@ export function connectAs(client: IoredisClient): Client {
   return clientOver(duplicateOf(client), protocol === 2);
 }
 
-/**
- * @param speaksOldProtocol whether the server is known to speak RESP2, and may not know how to refuse RESP3
- */
+/** @param speaksOldProtocol whether the server is known to speak RESP2, and may not know how to refuse RESP3 */
 export function clientOver(own: OwnClient, speaksOldProtocol = false): Client {
   if (!own.isCluster) fallBackToOldProtocol(own, speaksOldProtocol);
   endSilenceWithConnection(own);

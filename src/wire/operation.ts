@@ -185,10 +185,7 @@ function ifFenced(operation: LockKeys, number: number): number | '' {
   return operation.fences.length > 0 ? number : '';
 }
 
-/**
- * Names the number for which an operation must not be sent: it is not a whole number, or out of range. Undefined: the
- * operation may be sent.
- */
+/** The number, out of range or not a whole one, for which an operation must not be sent. Undefined: none. */
 export function badNumberIn(operation: Operation): string | undefined {
   const { kind, size } = operation;
   if (size !== undefined && !isCount(size.permits, 1)) return `permits ${size.permits}`;

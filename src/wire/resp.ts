@@ -10,7 +10,7 @@ function headOf(bytes: number): string {
   return heads[bytes];
 }
 
-/** EVALSHA, or EVAL, as it goes to a server. It is text in one piece first: a string of many pieces would be copied piece by piece. */
+/** A call as it goes to a server. It is one string first: a string of many pieces would be copied piece by piece. */
 export function encodeCall(
   command: 'evalsha' | 'eval',
   script: string,
