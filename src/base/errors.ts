@@ -268,7 +268,7 @@ export class InitializeError extends QuorlockError {
 
   constructor(failures: InitializeError['failures']) {
     const list = describeStatements(failures.map(({ node, why }) => ({ node, text: why })));
-    super(`not every node could be initialized. Call initialize() again once this is mended [${list}]`, {
+    super(`not every node could be initialized. Call initialize() again once this is fixed [${list}]`, {
       resources: [],
     });
     this.failures = failures;

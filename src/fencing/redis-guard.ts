@@ -68,11 +68,11 @@ export interface RedisGuard extends TokenRegister {
 /**
  * A guard for data in one Redis (or Redis Cluster): the *protected* store, not the nodes of the lock.
  *
- * Next to each key it keeps a fence key in the same slot, `quorlock:guard:…`, with the highest token
- * registered. The guard is as good as that key's memory: it must not be evicted (`maxmemory-policy`
- * `noeviction`, or a `volatile-…` one without `retentionMs`), deleted, or lost in a failover.
- * It guards against those who use it: a plain `SET` on the same key goes through unseen. Keys of the library's own, which
- * begin with `quorlock:`, and fence keys behind a client-wide key prefix, are refused with a RangeError.
+ * Next to each key it keeps a fence key in the same slot, `quorlock:guard:…`, with the highest token registered. The
+ * guard is as good as that key's memory: it must not be evicted (`maxmemory-policy` `noeviction`, or a `volatile-…` one
+ * without `retentionMs`), deleted, or lost in a failover. It guards against those who use it: a plain `SET` on the same
+ * key goes through unseen. Keys of the library's own, which begin with `quorlock:`, and fence keys behind a client-wide
+ * key prefix, are refused with a RangeError.
  *
  * On a cluster a client-wide key prefix must contain a hash tag, or Redis answers CROSSSLOT.
  *

@@ -58,7 +58,7 @@ export interface SqlGuard {
    * @throws TypeError or RangeError for a bad resource or token.
    */
   register(resource: string, token: number): SqlStatement;
-  /** Reads the highest token of a resource: one row with the column `token`, or none. It registers and locks nothing. */
+  /** Reads the highest token of a resource: one row with the column `token`, or none. Registers and locks nothing. */
   highest(resource: string): SqlStatement;
   /** The same over a connection, so that no row needs to be counted by hand. */
   on(query: SqlQuery): SqlConnectionGuard;

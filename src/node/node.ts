@@ -60,7 +60,7 @@ export class Node {
   readonly time: NodeClock;
   readonly #client: Client;
   readonly #settings: NodeSettings;
-  readonly #registrar: MembershipListener;
+  readonly #membership: MembershipListener;
   readonly #batcher: Batcher;
   readonly #releases: ReleaseRetries;
   readonly #stopListening: () => void;
@@ -85,7 +85,7 @@ export class Node {
   #doubt: { readonly atMs: number; readonly pauseMs: number } | undefined;
   #clockWrongUntilMs: number | undefined;
 
-  constructor(client: Client, settings: NodeSettings, registrar: MembershipListener) {
+  constructor(client: Client, settings: NodeSettings, membership: MembershipListener) {
     this.address = client.address;
     this.pending = { outcome: 'pending', node: client.address, latencyMs: undefined };
     this.isCluster = client.isCluster;
@@ -93,7 +93,7 @@ export class Node {
     this.subscription = new NodeSubscription(client);
     this.#client = client;
     this.#settings = settings;
-    this.#registrar = registrar;
+    this.#membership = membership;
     const answers: AnswerListener = {
       answered: (reading) => {
         this.#note(reading);
@@ -307,7 +307,7 @@ export class Node {
     this.handshake().then(
       (handshake) => {
         if (connection === this.#connection && this.#state !== 'ended')
-          this.#registrar.greeted(this, handshake);
+          this.#membership.greeted(this, handshake);
       },
       (error: unknown) => {
         if (connection !== this.#connection || this.#state === 'ended') return;
@@ -446,7 +446,7 @@ export class Node {
     if (this.isCluster || reading === undefined) return;
     const { clock } = this.#settings;
     const divergence = this.time.note(reading, clock.uptime() - clock.monotonic());
-    if (divergence !== undefined) this.#registrar.clockDiverged(this, divergence);
+    if (divergence !== undefined) this.#membership.clockDiverged(this, divergence);
   }
 
   #done(operation: Operation, reply: Reply): Reply {

@@ -78,11 +78,11 @@ export class BatchAcquire {
     const end = new AbortController();
     const stopListening = signal && onAbort(signal, () => end.abort(reasonOf(signal)));
     if (signal?.aborted === true) end.abort(reasonOf(signal));
-    const kept: { readonly lock: Lock; readonly autoExtend: AutoExtend }[] = [];
+    const acquired: { readonly lock: Lock; readonly autoExtend: AutoExtend }[] = [];
     const arrivals = Array.from({ length: count }, async () => {
-      const isOwn = (lease: Lease) => kept.some(({ lock }) => leaseOf(lock) === lease);
+      const isOwn = (lease: Lease) => acquired.some(({ lock }) => leaseOf(lock) === lease);
       const lock = await next({ ...this.#slots.spec(), isOwn }, end.signal);
-      kept.push({ lock, autoExtend: new AutoExtend(lock, clock, UNBOUNDED) });
+      acquired.push({ lock, autoExtend: new AutoExtend(lock, clock, UNBOUNDED) });
       return lock;
     });
     try {
@@ -93,11 +93,11 @@ export class BatchAcquire {
       // All or none: the call stops waiting for the others. Their holders may never release them.
       end.abort(error);
       await Promise.allSettled(arrivals);
-      for (const { lock } of kept) void lock.release();
+      for (const { lock } of acquired) void lock.release();
       throw error;
     } finally {
       stopListening?.();
-      for (const { autoExtend } of kept) autoExtend.stop();
+      for (const { autoExtend } of acquired) autoExtend.stop();
     }
   }
 }

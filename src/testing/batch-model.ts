@@ -39,8 +39,8 @@ export function runBatch(
 
 /** In a batch of acquires or releases, a grant answers its counter alone. */
 function inShort(reply: BatchReply): ScriptReply {
-  const [code, counter, called] = reply;
-  return code === GRANTED && counter !== undefined && called === undefined ? counter : reply;
+  const [code, counter, notified] = reply;
+  return code === GRANTED && counter !== undefined && notified === undefined ? counter : reply;
 }
 
 class Batch {

@@ -5,7 +5,7 @@ export type Carrier = (delayMs: number, happen: () => void) => void;
 
 /**
  * One direction of one connection. Messages arrive in the order they were sent, as TCP has it, unless they may
- * overtake. A cut direction *holds* the messages on their way until it is restored; a closed one loses them.
+ * overtake. A cut direction *holds* its messages until it is restored; a closed one loses them.
  */
 export class LinkDirection {
   readonly #carry: Carrier;

@@ -68,7 +68,7 @@ export class Queues {
   notifySharers(queue: string): void {
     const { store, server } = this.#call;
     if (store.typeOf(queue) === 'none') return;
-    for (let called = 0; called < MOST_DEAF; called += 1) {
+    for (let notified = 0; notified < MOST_DEAF; notified += 1) {
       const member = attempt(() => store.firstMembers(queue, 1))?.[0]?.member;
       if (member === undefined || !isSharer(member)) return;
       store.removeMember(queue, member);

@@ -32,7 +32,7 @@ export interface WaitQueuesSettings {
   readonly releaseTimeout: number;
   /** Aborts, with a {@link ClosedError}, when the Redlock closes: no call waits then. */
   readonly closing: AbortSignal;
-  /** Takes note of work that no caller waits for, but that close() has to. */
+  /** Adds work that no caller waits for, but that close() waits for. */
   background(work: Promise<unknown>): void;
 }
 
@@ -131,7 +131,7 @@ export class WaitQueues {
     return new Lock(lease, ttl);
   }
 
-  /** The Redlock closes: ends every wait with that reason. Nodes are still told. */
+  /** The Redlock closes: ends every wait with that reason. The nodes still hear of it. */
   endWaits(): void {
     const { reason } = this.#settings.closing;
     this.#watch.close();

@@ -1,7 +1,7 @@
 import type { Command } from 'ioredis';
 import { encodeCall } from './resp.ts';
 
-/** Sends EVALSHA or EVAL in bytes that were made here. */
+/** Sends EVALSHA or EVAL in bytes that the library encoded. */
 export type SendCall = (
   command: 'evalsha' | 'eval',
   script: string,
@@ -15,9 +15,9 @@ type CallClass = new (...call: [...Parameters<SendCall>, needsKeys: boolean]) =>
 const classes = new WeakMap<typeof Command, CallClass>();
 
 /**
- * A call, put together already. The driver is told no more of its arguments than it needs. It finds what a program may have
- * done to the arguments and replies of all its commands (`Command.setReplyTransformer`) by a name in lower case: one in
- * capitals is the same command, and its answer stays what the server said.
+ * A call that is encoded already. The driver learns no more of its arguments than it needs. A program may transform the
+ * arguments and replies of its commands (`Command.setReplyTransformer`), which the driver finds by a name in lower
+ * case. A name in capitals is the same command to the server, and its answer stays as it is.
  */
 function callClassFor(Base: typeof Command): CallClass {
   const known = classes.get(Base);
@@ -47,9 +47,9 @@ interface Sender {
 }
 
 /**
- * A way to send a call that costs a fraction of the driver's own, which looks at each argument several times: a `Command`,
- * handed to `sendCommand`, as the driver documents it. A `Cluster` has to know the keys. Undefined for what
- * only behaves like the driver: use its `evalsha` and `eval`.
+ * A way to send a call that costs a fraction of the driver's own, which looks at each argument several times. It hands
+ * a `Command` to `sendCommand`, as the driver documents it. A `Cluster` has to know the keys. Undefined for a client
+ * that only behaves like the driver: use its `evalsha` and `eval`.
  *
  * @param client one of the library's own, which does nothing with a command but to write it
  */

@@ -66,7 +66,7 @@ export function ownRedisOptions(db: number): DriverOptions {
     readOnly: false,
     // With RESP3 a connection can subscribe as well. The driver asks for RESP2 where a server does not have it.
     protocol: 3,
-    // Of what the sentinels know, only the master can be a node.
+    // A sentinel knows replicas too; only the master can be a node.
     role: 'master',
     // Without one the driver gives up when no sentinel answers.
     sentinelRetryStrategy: retryStrategy,
@@ -77,7 +77,7 @@ export function ownRedisOptions(db: number): DriverOptions {
 /**
  * As {@link ownRedisOptions}, for a `Cluster`.
  *
- * @param redisOptions the program's for each server, which ioredis 5 would drop: they have user, password and TLS in them
+ * @param redisOptions the program's own for each server, with user, password and TLS, which ioredis 5 would drop
  */
 export function ownClusterOptions(redisOptions: DriverOptions | undefined): DriverOptions {
   return {

@@ -21,7 +21,8 @@ if string.find(KEYS[1], 'quorlock:guard:', 1, true) then
   return { 'own' }
 end
 
--- A whole number that a double holds exactly. tonumber() takes "nan", "inf" and "0x10" too, and no token is lower than a NaN.
+-- A whole number that a double holds exactly. tonumber() takes "nan", "inf" and "0x10" too, and no token is lower than
+-- a NaN.
 local function token_of(text)
   local token = type(text) == 'string' and string.find(text, '^[1-9]%d*$') and tonumber(text)
   return token and token <= 9007199254740991 and token or nil

@@ -11,11 +11,11 @@
 -- The queues of the keys follow, for operations that have to do with waiting; and then one more key for those on a
 -- shared lock, or on a semaphore.
 --
--- Or a batch, the form of most operations: `acquires` of one key each, or `releases` of one key each, no key twice. It has
--- four arguments: its name; how many; the ttl of all acquires; for acquires, whether they are fenced: not empty. Then
--- follow, for each, its lock value, and its proposed token if fenced. Its keys: all lock keys; if fenced, all fence
--- counters; all queues. The frequent replies are short: a grant answers the counter alone, and a release that notified no
--- waiter answers 1.
+-- Or a batch, the form of most operations: `acquires` of one key each, or `releases` of one key each, no key twice. It
+-- has four arguments: its name; how many; the ttl of all acquires; for acquires, whether they are fenced: not empty.
+-- Then follow, for each, its lock value, and its proposed token if fenced. Its keys: all lock keys; if fenced, all
+-- fence counters; all queues. The frequent replies are short: a grant answers the counter alone, and a release that
+-- notified no waiter answers 1.
 --
 -- The ordinary cases of batches take a fast path here, which makes no function. Any other operation goes to its own.
 

@@ -1,13 +1,14 @@
 -- The queue of the waiters for a lock key: a sorted set beside it, which exists only while it has a waiter.
 --
--- member    <process>.<waiter>: a process hears the notifications for its waiters on the channel quorlock:wake:<process>.
+-- member    <process>.<waiter>: a process hears the notifications for its waiters on channel quorlock:wake:<process>.
 --           The name of a waiter that would share the lock begins with `+`
 -- score     since when it waits, microseconds of the nodes' time; the same on all nodes, so that all of them name the
 --           same waiter as first
 --
 -- A hand-over reserves a free key by name: its value is then `~member` for `grace` milliseconds, and the member, which
--- leaves the queue, is notified. Such a key has no owner; only that member takes it. One that is gone costs one grace, one
--- that is late enters again with its old score. Nothing of this decides who owns a key, only which waiter asks next.
+-- leaves the queue, is notified. Such a key has no owner; only that member takes it. One that is gone costs one grace,
+-- one that is late enters again with its old score. Nothing of this decides who owns a key, only which waiter asks
+-- next.
 
 -- The value of a shared key, see share.lua.
 local SHARED = '&'

@@ -4,8 +4,8 @@
 -- RELEASE-SHARE: release a share. The last one hands the key over to the first waiter. Harmless late, twice, or without
 -- a marker.
 --
--- A shared key has the value `&`, and beside it is a sorted set of its sharers: lock values, by the milliseconds of this
--- node's TIME when their shares expire. The key lives as long as the last of them: other libraries find it held.
+-- A shared key has the value `&`, and beside it is a sorted set of its sharers: lock values, by the milliseconds of
+-- this node's TIME when their shares expire. The key lives as long as the last of them: other libraries find it held.
 --
 -- keys      a lock key; if fenced, its fence counter; its queue; the set of its sharers
 -- value     the lock value
@@ -17,7 +17,7 @@
 -- {GRANTED, c}       SHARE: c is the counter, 0 if plain. Asked again, the expiry is left alone. To confirm and to
 --                    extend: the token. To release: 1
 -- {MISSING}          the share is not there any more; after RELEASE-SHARE as after RELEASE
--- {HELD, remaining, rank}  a value has it alone, or a waiter goes first, for that many milliseconds; rank as in acquire.lua
+-- {HELD, remaining, rank}  a value has it alone, or a waiter goes first, for so many milliseconds; rank: acquire.lua
 -- {SUPERSEDED, c}    EXTEND-SHARE, fenced: this node had lost the share, and the counter is higher by now
 -- {FOREIGN, type} {LATE} {QUARANTINED} {FAILED, message}
 

@@ -1,7 +1,7 @@
 -- ENTER: wait in the queues of these keys, without asking for them: before the RELEASE of an attempt that got too few
 -- nodes, as if it had been refused here.
--- LEAVE: wait no more. A key that is reserved for this waiter goes on to the next; of a shared one, the next sharers are
--- notified.
+-- LEAVE: wait no more. A key that is reserved for this waiter goes on to the next; of a shared one, the next sharers
+-- are notified.
 -- WAITING: the waiters, first come first. Writes nothing.
 --
 -- keys      n lock keys, their n queues; for WAITING one of each
