@@ -39,7 +39,7 @@ export async function memory(): Promise<void> {
   );
 }
 
-/** What a held lock, its keeper included, and a wait for a lock take in this process. */
+/** What a held lock, its auto-extension included, and a wait for a lock take in this process. */
 export async function measureMemory(): Promise<MemoryFigures> {
   ensurePeerPackages();
   using workspace = await Workspace.make({ withQuorlock: true });

@@ -4,7 +4,7 @@ import { PATIENT, startDeployment } from '../support/deployment.ts';
 
 const NAMES = Array.from({ length: 5_000 }, (_, index) => `one of many ${index}`);
 
-it('five thousand locks, waited for and given back at once: every caller is served', async () => {
+it('five thousand locks, waited for and released at once: every caller is served', async () => {
   const fleet = await startDeployment(5);
   onTestFinished(() => fleet.stop());
   const open = (options: RedlockOptions) => {

@@ -8,7 +8,7 @@ import { expectNoKeys } from '../support/lock-keys.ts';
 import type { Fleet } from './fleet.ts';
 
 const PROCESSES = 4;
-const CONTENDERS = 32;
+const CALLERS = 32;
 const RUN_MS = 10_000;
 
 /** A livelock by one's own keys let through fewer than this, in all processes together, in the same time. */
@@ -22,8 +22,8 @@ beforeAll(async () => {
 });
 afterAll(() => fleet.stop());
 
-it(`${PROCESSES} processes × ${CONTENDERS} contenders: every attempt ends, and none starves by its own keys`, async () => {
-  const terms = { urls: fleet.urls, resource: 'contended', contenders: CONTENDERS, runMs: RUN_MS };
+it(`${PROCESSES} processes × ${CALLERS} callers: every attempt ends, and none starves by its own keys`, async () => {
+  const terms = { urls: fleet.urls, resource: 'contended', callers: CALLERS, runMs: RUN_MS };
   const children = Array.from({ length: PROCESSES }, startProcess);
   await Promise.all(children.map((child) => once(child, 'spawn')));
 

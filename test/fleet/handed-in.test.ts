@@ -102,7 +102,7 @@ describe('a client that is handed in is the program’s', () => {
     },
   );
 
-  it('it hears nothing, says nothing, and nobody listens to it', async () => {
+  it('it hears nothing, says nothing, and the library does not listen to it', async () => {
     const clients = clientsOf();
     await Promise.all(clients.map((client) => client.subscribe('orders')));
     const heard: unknown[] = [];
@@ -318,7 +318,7 @@ describe('the connections of a Redlock', () => {
     }
   });
 
-  it('are two a node with ioredis 5, once somebody waits', async () => {
+  it('are two a node with ioredis 5, once a caller waits', async () => {
     await using own = await startDeployment(1);
     const client = ofProgram(new Redis5(nodeAt(own, 0).port, '127.0.0.1', { lazyConnect: true }));
     const redlock = new Redlock([client], PATIENT);

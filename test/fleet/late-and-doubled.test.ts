@@ -49,7 +49,7 @@ afterEach(async () => {
 
 /** The way to the first node, as a Redlock goes it, with a deadline to choose. */
 class Wire {
-  readonly #mailbox: Batcher;
+  readonly #batcher: Batcher;
 
   constructor(deadlineUs: number) {
     const [client] = clients;
@@ -64,7 +64,7 @@ class Wire {
       isHeard: () => true,
       deadlineUs: () => deadlineUs,
     };
-    this.#mailbox = new Batcher(clientOver(client), new SystemClock(), header, {
+    this.#batcher = new Batcher(clientOver(client), new SystemClock(), header, {
       answered: () => undefined,
       done: (_, reply) => reply,
       undone: () => undefined,
@@ -72,11 +72,11 @@ class Wire {
       timedOut: () => undefined,
       isWanted: () => true,
     });
-    this.#mailbox.send();
+    this.#batcher.send();
   }
 
   ask(operation: Operation): Promise<Reply> {
-    return new Promise((resolve) => this.#mailbox.enqueue(operation, 20_000, resolve));
+    return new Promise((resolve) => this.#batcher.enqueue(operation, 20_000, resolve));
   }
 }
 
@@ -153,7 +153,7 @@ describe('a command that the driver sends twice', () => {
     expect(await onFirstNode('GET', key)).toBe('first');
   });
 
-  it('ACQUIRE: the second takes nothing from somebody who got the lock in between', async () => {
+  it('ACQUIRE: the second takes nothing from a holder that got the lock in between', async () => {
     const { key, keys, acquire } = freshLock();
 
     const reply = await doneTwice(acquire, async () => {
@@ -178,7 +178,7 @@ describe('a command that the driver sends twice', () => {
     expect(await onFirstNode('GET', fence)).toBe(String(token));
   });
 
-  it('EXTEND: keeps the token, and lets nobody hold longer than the second says', async () => {
+  it('EXTEND: keeps the token, and lets no holder have it longer than the second says', async () => {
     const { key, fence, keys, acquire } = freshLock({ ttl: 10_000 });
     const granted = await new Wire(FAR_FUTURE_US).ask(acquire);
     const token = granted.outcome === 'granted' ? granted.counter : 0;
@@ -287,7 +287,7 @@ describe('connections that are cut and reset all the time, under drivers that se
       onWarning: () => undefined,
     });
     let callers = 0;
-    const contender = async () => {
+    const caller = async () => {
       callers += 1;
       const holder = `caller ${callers}`;
       while (!stop.signal.aborted) {
@@ -331,7 +331,7 @@ describe('connections that are cut and reset all the time, under drivers that se
         await sleep(20);
       }
     };
-    const work = Promise.all([contender(), contender(), contender(), nuisance(), watch()]);
+    const work = Promise.all([caller(), caller(), caller(), nuisance(), watch()]);
     await sleep(RUN_MS);
     stop.abort();
     await work;

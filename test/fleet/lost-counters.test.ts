@@ -110,7 +110,7 @@ describe.each(PLANTED)('a fence counter that is %j', (_, commands) => {
     await expectHealed(lock);
   });
 
-  it('is a lost one: a waiter that is called heals it', async () => {
+  it('is a lost one: a waiter that is notified heals it', async () => {
     const resource = fresh();
     await using other = new Redlock(fleet.urls, PATIENT);
     const lock = await other.acquire(resource, { ttl: LONG_TTL_MS });

@@ -65,9 +65,9 @@ describe.each([1, 2, 3, 4, 5, 7])('%i nodes', (nodeCount) => {
     await cycle();
 
     await nodeAt(fleet, tolerated).kill();
-    for (const contender of [redlock, other]) {
-      await expect(contender.acquire('resource', { ttl: LONG_TTL_MS })).rejects.toThrow(NoQuorumError);
-      await expect(contender.tryAcquire('resource', { ttl: LONG_TTL_MS })).rejects.toThrow(NoQuorumError);
+    for (const caller of [redlock, other]) {
+      await expect(caller.acquire('resource', { ttl: LONG_TTL_MS })).rejects.toThrow(NoQuorumError);
+      await expect(caller.tryAcquire('resource', { ttl: LONG_TTL_MS })).rejects.toThrow(NoQuorumError);
     }
     await expectNoKeys(fleet);
   });
@@ -352,7 +352,7 @@ describe('three nodes', () => {
     await everyNode(fleet, 'lock:flushed', next.value);
   });
 
-  it('fencing tokens grow from one acquisition to the next, whoever acquires', async () => {
+  it('fencing tokens grow from one acquisition to the next, in whichever process', async () => {
     await using one = new Redlock(fleet.urls, PATIENT);
     await using other = new Redlock([...fleet.urls].reverse(), PATIENT);
     const tokens: number[] = [];
@@ -448,7 +448,7 @@ describe('three nodes', () => {
   });
 
   describe('on database 5', () => {
-    it('a client and a URL lock there, and nobody on database 0 sees it', async () => {
+    it('a client and a URL lock there, and no program on database 0 sees it', async () => {
       const witnesses = fleet.nodes.map(({ port }) => client(port, { db: 5 }));
       await using byClient = new Redlock(
         fleet.nodes.map(({ port }) => client(port, { ...SAFE, db: 5 })),

@@ -29,7 +29,7 @@ function open(
 }
 
 /** The connections of a server on which somebody has subscribed to a channel of this library. */
-async function ears(node: FleetNode): Promise<{ id: string; name: string }[]> {
+async function subscribers(node: FleetNode): Promise<{ id: string; name: string }[]> {
   const channels = (await node.command('PUBSUB', 'CHANNELS', 'quorlock:wake:*')) as string[];
   if (channels.length === 0) return [];
   const list = String(await node.command('CLIENT', 'LIST'));
@@ -87,7 +87,7 @@ describe.each([
     const line = new Line();
     await Promise.all(RESOURCES.map((resource) => line.join(waiter, resource)));
     for (const node of fleet.nodes) {
-      const names = (await ears(node)).map(({ name }) => name);
+      const names = (await subscribers(node)).map(({ name }) => name);
       expect(names).toEqual([own ? 'quorlock:wake' : 'quorlock']);
     }
     await held.release();
@@ -95,7 +95,7 @@ describe.each([
     expect(line.served.toSorted()).toEqual(RESOURCES.toSorted());
     await waiter.close();
     await eventually('nobody listens any more', async () =>
-      (await Promise.all(fleet.nodes.map(ears))).every((list) => list.length === 0),
+      (await Promise.all(fleet.nodes.map(subscribers))).every((list) => list.length === 0),
     );
     await expectNoKeys(fleet);
   });
@@ -140,10 +140,10 @@ describe('waiters whose connections are cut', () => {
     await line.join(open({}, clients), 'cut off', 'first');
     await line.join(open(), 'cut off', 'second');
     for (const node of fleet.nodes) {
-      for (const { id } of await ears(node)) await node.command('CLIENT', 'KILL', 'ID', id);
+      for (const { id } of await subscribers(node)) await node.command('CLIENT', 'KILL', 'ID', id);
     }
     await eventually('they listen again', async () =>
-      (await Promise.all(fleet.nodes.map(ears))).every((list) => list.length === 2),
+      (await Promise.all(fleet.nodes.map(subscribers))).every((list) => list.length === 2),
     );
     await held.release();
     await line.over();

@@ -71,14 +71,14 @@ describe('three nodes, a program that can send and not hear, and another one', (
   });
 });
 
-describe('three nodes, a holder that is suspended for a day, and an heir', () => {
-  it('tells the holder at its first look, and gives the heir a higher token', async () => {
+describe('three nodes, a holder that is suspended for a day, and the next one', () => {
+  it('tells the holder at its first look, and gives the next holder a higher token', async () => {
     const simulation = new Simulation({ nodes: 3 });
-    const [holder, heir] = [await program(simulation), await program(simulation)];
+    const [holder, nextHolder] = [await program(simulation), await program(simulation)];
     const lock = await simulation.until(holder.redlock.acquire('page'));
     const wokenUp = holder.machine.sleep(1).then(() => lock.assertHeld());
     holder.machine.suspend(86_400_000);
-    const next = await simulation.until(heir.redlock.acquire('page', { waitTime: 20_000 }));
+    const next = await simulation.until(nextHolder.redlock.acquire('page', { waitTime: 20_000 }));
     expect(next.token).toBeGreaterThan(lock.token);
     await expect(simulation.until(wokenUp, 90_000_000)).rejects.toThrow(LockLostError);
   });

@@ -40,7 +40,7 @@ describe('inside the assumptions random faults break no promise', () => {
   });
 });
 
-/** Found two holders: one of a lock that was lost by a clock that went by whole milliseconds, and its heir. */
+/** Found two holders: one of a lock that was lost by a clock that went by whole milliseconds, and of the next holder. */
 const FOUND = [316711357, 1642952011, 4167899078, 2971147118, 142105312];
 
 test.each(FOUND)(

@@ -1,4 +1,4 @@
-// A process of contenders for one resource; test/fleet/contention.test.ts starts several of it.
+// A process of callers for one resource; test/fleet/contention.test.ts starts several of it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { Redlock, WaitTimeoutError } from '../../src/index.ts';
@@ -6,7 +6,7 @@ import { Redlock, WaitTimeoutError } from '../../src/index.ts';
 export interface ContentionTerms {
   readonly urls: readonly string[];
   readonly resource: string;
-  readonly contenders: number;
+  readonly callers: number;
   readonly runMs: number;
 }
 
@@ -25,7 +25,7 @@ process.once('message', async (terms: ContentionTerms) => {
   process.disconnect();
 });
 
-async function contend({ urls, resource, contenders, runMs }: ContentionTerms): Promise<ContentionReport> {
+async function contend({ urls, resource, callers, runMs }: ContentionTerms): Promise<ContentionReport> {
   const redlock = new Redlock(urls, { nodeTimeout: 5_000, connectTimeout: 20_000 });
   const witness = new Redis(urls[0] ?? '');
   const until = performance.now() + runMs;
@@ -35,7 +35,7 @@ async function contend({ urls, resource, contenders, runMs }: ContentionTerms): 
   let timedOut = 0;
   let overlaps = 0;
 
-  const contender = async () => {
+  const caller = async () => {
     while (performance.now() < until) {
       attempts += 1;
       try {
@@ -50,7 +50,7 @@ async function contend({ urls, resource, contenders, runMs }: ContentionTerms): 
       }
     }
   };
-  await Promise.all(Array.from({ length: contenders }, contender));
+  await Promise.all(Array.from({ length: callers }, caller));
   await redlock.close();
   witness.disconnect();
   return { attempts, acquired, timedOut, failures, overlaps };

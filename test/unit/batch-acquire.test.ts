@@ -6,7 +6,7 @@ import type { AcquireOptions, Settings } from '../../src/redlock/options.ts';
 import type { Slots } from '../../src/redlock/slots.ts';
 import { VirtualClock } from '../../src/testing/index.ts';
 
-it('several permits of which one can’t be had: the others, which nobody gives back, are waited for no more', async () => {
+it('several permits of which one can’t be acquired: the others, which no holder releases, are waited for no more', async () => {
   const mutex = {} as LockSpec;
   const given: string[] = [];
   const lock = { ttl: 1_000, remainingValidity: () => 0, release: async () => given.push('mutex') };

@@ -318,7 +318,7 @@ describe('while calls are under way', () => {
     expect(setup.client.call(2).deadline).toBe(TIMEOUT_MS - 1);
   });
 
-  it('what was not sent in time fails, is not sent any more, and nobody is called silent for it', async () => {
+  it('what was not sent in time fails, is not sent any more, and no node counts as silent for it', async () => {
     const setup = new Setup();
     for (const value of ['a', 'b']) {
       setup.enqueue(value, 1_000);

@@ -61,7 +61,7 @@ describe('five thousand at once', () => {
     await simulation.until(waiter.redlock.close());
   });
 
-  it('calls that one signal ends: nodes are not asked for what nobody wants any more', async () => {
+  it('calls that one signal ends: nodes are not asked for what no caller wants any more', async () => {
     const scene = new Scene();
     const { simulation } = scene;
     const { redlock, forAll } = await inBulk(scene);
@@ -96,7 +96,7 @@ describe('five thousand at once', () => {
     await simulation.until(redlock.close());
   });
 
-  it('waits that one signal ends: nobody is left in a queue, and nothing at the signal', async () => {
+  it('waits that one signal ends: no waiter is left in a queue, and nothing at the signal', async () => {
     const scene = new Scene();
     const { simulation } = scene;
     const holder = await inBulk(scene);

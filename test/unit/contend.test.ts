@@ -27,7 +27,7 @@ async function heldWorld(ttl = 60_000): Promise<World> {
   return world;
 }
 
-describe('a lock that somebody else holds', () => {
+describe('a lock that another process holds', () => {
   it('with waitTime 0 is tried for once', async () => {
     const world = await heldWorld();
     const redlock = world.redlock();
@@ -70,7 +70,7 @@ describe('a lock that somebody else holds', () => {
     const world = await heldWorld();
     const redlock = world.redlock();
     await failureOf(world, redlock.acquire('r', { waitTime: 30_000 }));
-    // It sleeps, and doubts every second or two that it would be called.
+    // It sleeps, and rechecks every second or two.
     expect(world.server(0).commands).toBeLessThan(60);
     expect(world.server(0).commands).toBeGreaterThan(15);
   });
@@ -219,12 +219,12 @@ describe('waiting is for holders, not for nodes', () => {
   });
 });
 
-describe('contenders for one lock', () => {
+describe('wait queues for one lock', () => {
   it('all get it in the end, one at a time, and their tokens grow', async () => {
     const world = new World(5);
     let inside = 0;
     const tokens: number[] = [];
-    const contenders = Array.from({ length: 8 }, async () => {
+    const callers = Array.from({ length: 8 }, async () => {
       const machine = world.machine();
       const redlock = world.redlock({ waitTime: Number.POSITIVE_INFINITY }, machine);
       for (let round = 0; round < 10; round += 1) {
@@ -239,7 +239,7 @@ describe('contenders for one lock', () => {
         });
       }
     });
-    await world.clock.runUntil(Promise.all(contenders));
+    await world.clock.runUntil(Promise.all(callers));
     expect(tokens).toHaveLength(80);
     expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => a - b));
   });

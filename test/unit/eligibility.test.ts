@@ -23,7 +23,7 @@ describe('a server under two addresses', () => {
     expect(twinObstacle({ runId: 'bb' }, others)).toContain('same server as b:1, under another address');
   });
 
-  it('is one that other servers are not, nor those that nobody has looked at', () => {
+  it('is one that other servers are not, nor those without a handshake', () => {
     expect(twinObstacle({ runId: 'bb' }, [other('a:1', 'aa'), other('b:1')])).toBeUndefined();
     expect(twinObstacle({ runId: 'bb' }, [])).toBeUndefined();
   });
@@ -51,7 +51,7 @@ describe('a node of another quorum', () => {
     expect(foreignObstacle(marker('active'), 5)).toBeUndefined();
   });
 
-  it('is none that somebody only began to start, or that has no marker', () => {
+  it('is none that a client only began to start, or that has no marker', () => {
     expect(foreignObstacle(marker('starting'), 3)).toBeUndefined();
     expect(foreignObstacle(undefined, 3)).toBeUndefined();
   });

@@ -24,7 +24,7 @@ describe('lock values', () => {
     expect([...counts.slice(0, 3), ...counts.slice(-2)]).toEqual(['1', '2', '3', 'z', '10']);
   });
 
-  it('begin with 128 bits that nobody can guess', () => {
+  it('begin with 128 bits that can’t be guessed', () => {
     const [prefix = ''] = new LockValues(new SystemRandom()).next().split('.');
     expect(Buffer.from(prefix, 'base64url')).toHaveLength(16);
   });

@@ -110,7 +110,7 @@ describe('a release', () => {
     expect(votes.map(({ outcome }) => outcome)).toEqual(['failed', 'failed', 'granted']);
   });
 
-  it('has freed the lock where its keys had expired, or are somebody else’s by now', async () => {
+  it('has freed the lock where its keys had expired, or are another holder’s by now', async () => {
     const { world, lock } = await held();
     for (const index of [0, 1]) world.server(index).store.delete('lock:r');
     world.holdElsewhere('lock:r', TTL, [world.server(1)]);

@@ -70,7 +70,7 @@ describe('a node is undecided', () => {
   });
 });
 
-describe('a claim of somebody else on a node', () => {
+describe('a claim of another client on a node', () => {
   it('keeps us from starting it for two seconds from when it was first seen, and no longer', async () => {
     const member = await quarantined();
     noteClaim(member, seen('starting', 'theirs', 500));
@@ -110,7 +110,7 @@ describe('a claim of our own', () => {
 });
 
 describe('a node that was not looked at yet', () => {
-  it('is not being started by anybody', async () => {
+  it('is not being started by any client', async () => {
     expect(isBeingStarted(await quarantined(), 0)).toBe(false);
   });
 });

@@ -334,7 +334,7 @@ describe('a new deployment', () => {
     expect(statesOf(world)).toEqual(['active', 'active', 'active']);
   });
 
-  it.each([1, 3])('that somebody else has started in the end is used as it is: %i nodes', async (count) => {
+  it.each([1, 3])('that another client has started in the end is used as it is: %i nodes', async (count) => {
     const world = await unused(count);
     const mark = (state: string) => {
       for (const { store, runId } of world.servers) {
@@ -478,7 +478,7 @@ describe('a quarantine', () => {
     expect(world.server(0).commands - before).toBeLessThan(2 * (QUARANTINE_MS / 500 + 5));
   });
 
-  it('is ended by whoever began it: the others leave it the lead', async () => {
+  it('is ended by the client that began it: the others leave it the lead', async () => {
     const world = await inUse();
     // Both notice at the same moment, and would end it at the same moment.
     const network = { latency: { least: 1, most: 1 } };
@@ -541,7 +541,7 @@ describe('a quarantine', () => {
     expect(statesOf(world).slice(0, 2)).toEqual(['active', 'active']);
   });
 
-  it('of all nodes is no obstacle to a start that somebody gave up after they were emptied', async () => {
+  it('of all nodes is no obstacle to a start that its client gave up after they were emptied', async () => {
     const world = await unused();
     const mark = (state: string) => {
       for (const { store, runId } of world.servers) store.set(MARKER, `${state} ${runId} somebody 3 30000`);
@@ -653,7 +653,7 @@ describe('initialize()', () => {
   });
 
   it.each([4, 5])(
-    'against somebody who changes a marker %i times writes it five times at the most',
+    'against a client that changes a marker %i times writes it five times at the most',
     async (times) => {
       const world = await inUse();
       const machine = world.machine();

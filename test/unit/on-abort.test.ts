@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { onAbort } from '../../src/base/on-abort.ts';
 
 describe('onAbort', () => {
-  it('tells everybody who listens still, in the order in which they began to', () => {
+  it('tells every listener that is left, in the order in which they began to listen', () => {
     const controller = new AbortController();
     const { signal } = controller;
     const told: string[] = [];
@@ -15,7 +15,7 @@ describe('onAbort', () => {
     expect(told).toEqual(['first', 'third']);
   });
 
-  it('leaves nothing at the signal once nobody listens, and begins anew', () => {
+  it('leaves nothing at the signal once no listener is left, and begins anew', () => {
     const controller = new AbortController();
     const { signal } = controller;
     const stops = Array.from({ length: 100 }, () => onAbort(signal, () => {}));

@@ -106,7 +106,7 @@ describe('a token that a majority answered', () => {
 });
 
 describe('a majority that answers', () => {
-  it('is enough for a lock: nobody waits for the node that hangs', async () => {
+  it('is enough for a lock: no caller waits for the node that hangs', async () => {
     const { world, quorum } = await connected();
     world.server(2).pause();
     const { result, tookMs } = await timed(world, quorum.acquire(target, 'v', TTL, TIMEOUT_MS));

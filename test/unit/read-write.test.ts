@@ -15,7 +15,7 @@ function at<Item>(items: readonly Item[], index: number): Item {
 }
 
 describe('readers and writers', () => {
-  it('any number reads together, in one process and in several; nobody writes meanwhile', async () => {
+  it('any number reads together, in one process and in several; no writer has it meanwhile', async () => {
     const { scene, programs } = await sceneOf(3);
     const { simulation } = scene;
     const locks = programs.map(({ redlock }) => redlock.readWrite('r'));
@@ -159,7 +159,7 @@ describe('readers and writers', () => {
 });
 
 describe('a downgrade', () => {
-  it('lets nobody write in between, and readers in', async () => {
+  it('lets no writer in between, and readers in', async () => {
     const { scene, programs } = await sceneOf(3);
     const { simulation } = scene;
     const [mine, writer, reader] = programs.map(({ redlock }) => redlock.readWrite('r'));
@@ -181,7 +181,7 @@ describe('a downgrade', () => {
     expect(next.token).toBeGreaterThan(other.token);
   });
 
-  it('is refused for what another Redlock, prefix or kind of lock gave, and nothing is given back', async () => {
+  it('is refused for what another Redlock, prefix or kind of lock gave, and nothing is released', async () => {
     const { scene, programs } = await sceneOf(2);
     const { simulation } = scene;
     const { redlock, machine } = at(programs, 0);

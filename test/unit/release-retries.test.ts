@@ -84,7 +84,7 @@ describe('the account of owed releases', () => {
     expect(times.at(-1)).toBeGreaterThan(27_000);
   });
 
-  it('is not held up by an older debt that is due later', async () => {
+  it('is not held up by an older retry that is due later', async () => {
     const { clock, posted, retries } = account();
     for (let times = 0; times < 6; times += 1) {
       retries.failed(release('old'), 'refused');

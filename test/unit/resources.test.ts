@@ -98,7 +98,7 @@ describe('resources', () => {
     ]);
   });
 
-  it('are locked, seen and given back under any name', async () => {
+  it('are locked, seen and released under any name', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uniqueArray(hostileNames, { minLength: 1, maxLength: 4 }), async (resources) => {
         const world = new World(3);

@@ -247,7 +247,7 @@ describe('operations', () => {
     },
   );
 
-  it('name nobody to a node whose calls are not heard', () => {
+  it('name no waiter to a node whose notifications are not heard', () => {
     expect(encode(contend, false)).toEqual(encode(samplesByKind.acquire, true));
     const share = { ...contend, sharers: 's', previous: 'u' };
     expect(encode(share, false).slice(5)).toEqual(['', '', 'u']);

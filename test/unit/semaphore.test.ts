@@ -64,7 +64,7 @@ describe('a semaphore', () => {
     }
   });
 
-  it('several permits are had all or not at all, and nobody waits for ever', async () => {
+  it('several permits are held all or not at all, and no caller waits for ever', async () => {
     const { scene, programs } = await sceneOf(3);
     const { simulation } = scene;
     const taken: (Interval & { readonly permits: number })[] = [];
@@ -87,7 +87,7 @@ describe('a semaphore', () => {
     expect(findOverAdmissions(taken, 3).length).toBeGreaterThan(0);
   });
 
-  it('several permits are handed over before the nodes have answered that others may gather', async () => {
+  it('several permits are handed over before the nodes have answered that the mutex is free', async () => {
     const { scene, programs } = await sceneOf(1);
     const { simulation } = scene;
     const { machine, redlock } = at(programs, 0);
@@ -111,18 +111,18 @@ describe('a semaphore', () => {
     const [mine, theirs] = programs.map(({ redlock }) => redlock.semaphore('s', 2));
     if (mine === undefined || theirs === undefined) throw new Error('too few');
     const other = await simulation.until(theirs.acquire({ ttl: 10_000 }));
-    const gathering = mine.acquireMany(2, { ttl: 1_000, waitTime: 60_000 }).catch((error: unknown) => error);
+    const acquiring = mine.acquireMany(2, { ttl: 1_000, waitTime: 60_000 }).catch((error: unknown) => error);
     await simulation.advance(200);
     at(programs, 0).machine.pause(5_000);
     await simulation.advance(4_000);
     await simulation.until(other.release());
-    expect(await simulation.until(gathering)).toBeInstanceOf(LockLostError);
+    expect(await simulation.until(acquiring)).toBeInstanceOf(LockLostError);
     await simulation.advance(100);
     const all = await simulation.until(theirs.acquireMany(2, { waitTime: 0 }));
     all.assertHeld();
   });
 
-  it('whoever waits is called when a permit is given back, first come first', async () => {
+  it('a waiter is notified when a permit is released, first come first', async () => {
     const { scene, programs } = await sceneOf(5);
     const { simulation } = scene;
     const semaphores = programs.map(({ redlock }) => redlock.semaphore('s', 2));
@@ -147,7 +147,7 @@ describe('a semaphore', () => {
     expect(at(semaphores, 2).permits).toBe(2);
   });
 
-  it('a permit of one that died is free after its ttl, for somebody who waits', async () => {
+  it('a permit of a dead holder is free after its ttl, for a waiter', async () => {
     const { scene, programs } = await sceneOf(3);
     const { simulation } = scene;
     const [dying, other, waiter] = programs.map(({ redlock }) => redlock.semaphore('s', 2));
@@ -168,7 +168,7 @@ describe('a semaphore', () => {
     await expect(simulation.until(late)).rejects.toThrow(WaitTimeoutError);
   });
 
-  it('of another size is refused while anybody may have a permit, and holds afterwards', async () => {
+  it('of another size is refused while a permit may be held, and holds afterwards', async () => {
     const { scene, programs } = await sceneOf(2);
     const { simulation } = scene;
     const held = await simulation.until(at(programs, 0).redlock.semaphore('s', 3).acquire({ ttl: 30_000 }));
@@ -214,7 +214,7 @@ describe('a semaphore', () => {
     (await simulation.until(other.acquireMany(2, { waitTime: 0 }))).assertHeld();
   });
 
-  it('gives all of several or none: who gives up holds nothing, and whoever wants one gets it', async () => {
+  it('gives all of several or none: a caller that gives up holds nothing, and one that wants a single permit gets it', async () => {
     const { scene, programs } = await sceneOf(3);
     const { simulation } = scene;
     const [holder, many, one] = programs.map(({ redlock }) => redlock.semaphore('s', 2));

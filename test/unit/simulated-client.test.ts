@@ -87,7 +87,7 @@ describe('a simulated client', () => {
     },
   );
 
-  it('holds what can get through a cut, and nobody notices', async () => {
+  it('holds what can get through a cut, and neither end notices', async () => {
     const world = await connectedWorld();
     world.client(0).cut('replies');
     let answered = false;

@@ -51,7 +51,7 @@ describe('a tally', () => {
     );
   });
 
-  it('is never won by two contenders, each node granting one of them at the most', () => {
+  it('is never won by two attempts, each node granting one of them at the most', () => {
     fc.assert(
       fc.property(
         nodeCounts.chain((nodeCount) =>
@@ -61,8 +61,8 @@ describe('a tally', () => {
           }),
         ),
         (grants) => {
-          const winners = ['first', 'second'].filter((contender) => {
-            const granted = grants.filter((grant) => grant === contender).length;
+          const winners = ['first', 'second'].filter((attempt) => {
+            const granted = grants.filter((grant) => grant === attempt).length;
             return tally(grants.length, granted, grants.length - granted) === 'won';
           });
           expect(winners.length).toBeLessThanOrEqual(1);

@@ -213,7 +213,7 @@ describe('permits that are shown', () => {
     await expect(simulation.until(resized)).rejects.toThrow(OtherSizeError);
   });
 
-  it('reject with the error of the one that was given back', async () => {
+  it('reject with the error of the one that was released', async () => {
     const { redlock, simulation } = await program();
     const semaphore = redlock.semaphore('r', 2);
     const permits = await simulation.until(semaphore.acquireMany(2));
@@ -326,11 +326,11 @@ describe('who waits for what this very process holds', () => {
     expect((held as Error).message).toMatch(/^"r" is held by another holder\. Give acquire\(\) a waitTime/);
   });
 
-  it('hears nothing of the permits that it has gathered itself, and waits to complete', async () => {
+  it('hears nothing of the permits that it has acquired itself, and waits to complete', async () => {
     const { redlock, other, simulation } = await program();
     await simulation.until(other.redlock.semaphore('r', 2).acquire());
-    const gathering = redlock.semaphore('r', 2).acquireMany(2, SOON);
-    await expect(simulation.until(gathering)).rejects.toMatchObject({
+    const acquiring = redlock.semaphore('r', 2).acquireMany(2, SOON);
+    await expect(simulation.until(acquiring)).rejects.toMatchObject({
       code: 'QUORLOCK_WAIT_TIMEOUT',
       ownHold: undefined,
     });

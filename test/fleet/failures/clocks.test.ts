@@ -27,7 +27,7 @@ describe.skipIf(process.platform !== 'linux')('the clocks of all nodes', () => {
   });
   afterEach(() => fleet.stop());
 
-  it('leap ahead together: the lock is lost as soon as they have answered, and nobody is let in by this process', async () => {
+  it('leap ahead together: the lock is lost as soon as they have answered, and this process lets no caller in', async () => {
     const { redlock, warnings } = await acquainted();
     await using _open = redlock;
     const lock = await redlock.acquire('orders', { ttl: 30_000 });

@@ -74,7 +74,7 @@ describe('a node of a bare majority forgets a lock that is held', () => {
     expect(await refusals(fleet.urls, 'forgotten', { ...PATIENT, quarantine: 'off' })).toBeUndefined();
   });
 
-  it('appendfsync everysec, the last second lost: it does not vote, and nobody else gets the lock', async () => {
+  it('appendfsync everysec, the last second lost: it does not vote, and no other client gets the lock', async () => {
     await using fleet = await startDeployment(3, {
       directives: ['--appendonly', 'yes', '--appendfsync', 'everysec'],
     });
@@ -95,7 +95,7 @@ describe('a node of a bare majority forgets a lock that is held', () => {
     lock.assertHeld();
   });
 
-  it('an old snapshot put back: its marker is of an earlier process, and nobody else gets the lock', async () => {
+  it('an old snapshot put back: its marker is of an earlier process, and no other client gets the lock', async () => {
     await using fleet = await startDeployment(3, { appendOnly: true });
     const node = nodeAt(fleet, 0);
     const backup = join(fleet.directory, 'backup');
@@ -138,7 +138,7 @@ describe('a replica in the place of its master', () => {
     expect(vote).toHaveProperty('message', expect.stringContaining('Give the address of a master'));
   });
 
-  it('does not vote after a failover that lost a lock, and nobody else gets it', async () => {
+  it('does not vote after a failover that lost a lock, and no other client gets it', async () => {
     await using fleet = await Fleet.start(4, { directives: AT_ONCE });
     const [first = '', second = '', third = '', spare = ''] = fleet.urls;
     await using redlock = new Redlock([first, second, third], PATIENT);

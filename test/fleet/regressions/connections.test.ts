@@ -115,7 +115,7 @@ describe('a server that accepts connections and never answers', () => {
 });
 
 describe('a node that was refused', () => {
-  it('is looked at again, and votes once somebody has declared the longer list', async () => {
+  it('gets another handshake, and votes once a program has declared the longer list', async () => {
     await using fleet = await Fleet.start(5);
     await using three = new Redlock(fleet.urls.slice(0, 3), BRIEF);
     await (await three.acquire('wanted')).release();

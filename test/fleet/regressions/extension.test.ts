@@ -43,7 +43,7 @@ it('11. a failed extension leaves nothing behind that outlives the release, and 
   await expectNoKeys(fleet);
 });
 
-it('11. the minority that a failed extension reached is given back with a lock that was lost meanwhile', async () => {
+it('11. the minority that a failed extension reached is released with a lock that was lost meanwhile', async () => {
   await using fleet = await startDeployment(5);
   await using redlock = new Redlock(fleet.urls, BRISK);
   const lock = await redlock.acquire('lost', { ttl: 2_000 });

@@ -48,7 +48,7 @@ describe('6. releasing an expired lock', () => {
     expect(calls).toEqual([1, 1, 1]);
   });
 
-  it('does not throw, and gives up nothing, when somebody else holds it by now', async () => {
+  it('does not throw, and gives up nothing, when another client holds it by now', async () => {
     await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout: 400 });
     const expired = await redlock.acquire('taken over', { ttl: 500 });
     await expectNoKeys(fleet, 'lock:taken over');

@@ -30,7 +30,7 @@ describe.each([2, 4])('over %i nodes, an even number', (nodeCount) => {
     lock.assertHeld();
   });
 
-  it('1. ties of two live contenders settle, every time', async () => {
+  it('1. ties of two live attempts settle, every time', async () => {
     await using one = new Redlock(fleet.urls, PATIENT);
     await using other = new Redlock([...fleet.urls].reverse(), PATIENT);
 
@@ -83,7 +83,7 @@ describe('over five nodes', () => {
     await letGoElsewhere(majority.slice(0, 2), 'lock:retried');
   });
 
-  it('2. contenders are served with few commands each', async () => {
+  it('2. waiters are served with few commands each', async () => {
     await using one = new Redlock(fleet.urls, PATIENT);
     await using other = new Redlock(fleet.urls, PATIENT);
     const wanted = 32;

@@ -96,7 +96,7 @@ describe('programs with unequal settings share a deployment, and the smaller one
   });
 });
 
-it('a joining marker is raised by a program with a longer maxTtl, and whoever watches it waits for that', async () => {
+it('a joining marker is raised by a program with a longer maxTtl, and each client that watches it waits for that', async () => {
   await using fleet = await Fleet.start(1);
   const node = nodeAt(fleet, 0);
   await using short = new Redlock(fleet.urls, { ...SHORTEST, quarantine: 'strict' });

@@ -177,8 +177,8 @@ class Draft {
     if (this.#terms.quarantine === 'strict') return free;
     const fromMs = this.#atMs - amnesiaMs(this.#terms);
     const mindful = this.#all.filter((node) => (this.#forgotAt[node] ?? 0) < fromMs);
-    const keeper = this.#dice.pick(mindful);
-    return free.filter((node) => node !== keeper);
+    const spared = this.#dice.pick(mindful);
+    return free.filter((node) => node !== spared);
   }
 
   loseMemoryOf(count: number): void {

@@ -144,7 +144,7 @@ export async function run(mix: Mix, trace?: (line: string) => void): Promise<Fin
   };
 }
 
-/** How many counters one resource has: a semaphore one for each slot, and one for whoever gathers several. */
+/** How many counters one resource has: a semaphore one for each slot, and one for its mutex. */
 function countersOf({ discipline, permits }: Mix): number {
   return discipline === 'permits' ? permits + 1 : 1;
 }

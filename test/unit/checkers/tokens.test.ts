@@ -41,7 +41,7 @@ describe('where the lock is shared', () => {
     expect(faultsOf([shared('a', 1, 0, 10), shared('b', 1, 5, 20), shared('c', 1, 12, 30)])).toEqual([]);
   });
 
-  test('nobody who has it alone may have it too, before them or after', () => {
+  test('no exclusive holder may have it too, before them or after', () => {
     expect(faultsOf([shared('a', 1, 0, 10), shared('b', 1, 0, 11), grant('c', 1, 0, 12)])).toEqual([
       'duplicate ac',
     ]);

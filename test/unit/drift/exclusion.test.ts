@@ -29,7 +29,7 @@ const { ttl, driftFactor } = PLAIN_TERMS;
 const beyond = (length: number, factor: number) =>
   safeError(length, validityOf(length, factor) - SLACK_MS.most);
 
-describe('locks of which nobody has watched the clocks', () => {
+describe('locks whose clocks nothing watches', () => {
   it.each([
     [1_000, 0.01, 3],
     [10_000, 0.01, 5],

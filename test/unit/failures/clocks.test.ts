@@ -10,7 +10,7 @@ const MINUTE_MS = 60_000;
 const warned = (scene: Scene) => scene.warnings.filter(({ code }) => code === 'QUORLOCK_CLOCK');
 
 describe("a node's clock that steps forward over the end of a lock", () => {
-  it('puts the node past the deadline of whoever knew it before, who is warned and leaves it out', async () => {
+  it('puts the node past the deadline of a client that knew it before, which warns and leaves it out', async () => {
     const scene = await Scene.open(3);
     const lock = await scene.holdBareMajority();
     scene.world.server(0).wall.step(MINUTE_MS);
@@ -46,7 +46,7 @@ describe("a node's clock that steps forward over the end of a lock", () => {
 });
 
 describe("a node's clock that steps back", () => {
-  it('keeps a key there for longer, is warned of, and lets nobody in early', async () => {
+  it('keeps a key there for longer, is warned of, and lets no other holder in early', async () => {
     const scene = await Scene.open(3);
     const { world } = scene;
     const lock = await world.clock.runUntil(scene.holder.acquire('r', { ttl: 10_000 }));
@@ -261,7 +261,7 @@ describe('the clocks of a majority that leap ahead together, or this host that w
     expect(lock.remainingValidity()).toBe(0);
   });
 
-  it('let nobody have a lock meanwhile by whom they were known before', async () => {
+  it('let no client that knew them before have a lock meanwhile', async () => {
     const scene = await Scene.open(3);
     stepAll(scene, MINUTE_MS);
     for (let tries = 0; tries < 3; tries += 1) {
@@ -295,7 +295,7 @@ describe('clocks within driftFactor', () => {
 });
 
 describe('clocks of all nodes that step back', () => {
-  it('keep nobody from a lock: the time is learnt, told of, and they go on voting', async () => {
+  it('keep no client from a lock: the time is learnt, warned of, and they go on voting', async () => {
     const scene = await Scene.open(3);
     const { world, holder, other } = scene;
     const lock = await world.clock.runUntil(holder.acquire('r', { ttl: 30_000 }));

@@ -27,7 +27,7 @@ describe('commands that a node does twice', () => {
     }
   });
 
-  it('the second time after others, take nobody his lock, and leave no key for longer than its ttl', async () => {
+  it('the second time after others, take no holder its lock, and leave no key for longer than its ttl', async () => {
     const ttl = 500;
     const world = new World(3, { doubling: 1, doublingDelay: { least: 0, most: 40 } });
     const users = [world.redlock(), world.redlock({}, world.machine())];
@@ -87,7 +87,7 @@ describe('an extension', () => {
     expect(world.valuesOf('lock:r')).toEqual(FREE);
   });
 
-  it('that reaches a node after somebody else got the lock takes nothing from him', async () => {
+  it('that reaches a node after another holder got the lock takes nothing from it', async () => {
     const { world, lock } = await lockOver(slow, 1_000);
     const other = world.redlock({}, world.machine());
     await world.clock.advance(lock.remainingValidity() - 5);
@@ -133,13 +133,13 @@ describe('a split vote', () => {
   }
 
   it.each([
-    ['two contenders, two of four nodes each', 4, 2],
-    ['three contenders, one of three nodes each', 3, 3],
-  ])('of %s, is lost by all of them, and all are served in the end', async (_, nodeCount, contenders) => {
+    ['two attempts, two of four nodes each', 4, 2],
+    ['three attempts, one of three nodes each', 3, 3],
+  ])('of %s, is lost by all of them, and all are served in the end', async (_, nodeCount, rivals) => {
     const world = new World(nodeCount);
-    const machines = [world.here, ...Array.from({ length: contenders - 1 }, () => world.machine())];
+    const machines = [world.here, ...Array.from({ length: rivals - 1 }, () => world.machine())];
     machines.forEach(({ clients }, who) => {
-      bringNear(clients, (index) => index % contenders === who);
+      bringNear(clients, (index) => index % rivals === who);
     });
     await world.clock.advance(100);
     const redlocks = machines.map((machine) => world.redlock({}, machine));

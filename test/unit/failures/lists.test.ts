@@ -45,7 +45,7 @@ describe('programs that do not agree', () => {
     (await acquire(world, changed)).assertHeld();
   });
 
-  it('on the nodes, in lists of the same length, can both hold a lock, and nobody notices', async () => {
+  it('on the nodes, in lists of the same length, can both hold a lock, and neither notices', async () => {
     const world = new World(5);
     const one = over(world, [0, 1, 2]);
     await use(world, one);
@@ -57,7 +57,7 @@ describe('programs that do not agree', () => {
     second.assertHeld();
   });
 
-  it('on the prefix can both hold a lock, and nobody notices', async () => {
+  it('on the prefix can both hold a lock, and neither notices', async () => {
     const world = new World(3);
     const first = await acquire(world, over(world, [0, 1, 2]));
     const second = await acquire(world, over(world, [0, 1, 2], { keyPrefix: 'locks:' }));
@@ -120,7 +120,7 @@ describe('a node list that changes', () => {
     second.assertHeld();
   });
 
-  it('by one node in place of another, in a list of three, lets two hold a lock, and nobody notices', async () => {
+  it('by one node in place of another, in a list of three, lets two hold a lock, and neither notices', async () => {
     const world = new World(4);
     const before = over(world, [0, 1, 2]);
     await use(world, before);

@@ -118,7 +118,7 @@ describe('all nodes forget at the same time', () => {
     expect(second?.token).toBeGreaterThan(lock.token);
   });
 
-  it("under quarantine 'strict' nobody gets in before the locks have expired", async () => {
+  it("under quarantine 'strict' no lock is granted before the old locks have expired", async () => {
     const { scene, lock } = await afterLossOfAll('strict');
     expect(await scene.refusals()).toEqual(['quarantined', 'quarantined', 'quarantined']);
     await scene.world.clock.advance(lock.remainingValidity());
@@ -279,7 +279,7 @@ describe('a program that once had a long maxTtl', () => {
   const ttlsOf = ({ world }: Scene) =>
     world.servers.map(({ store }) => parseMarker(store.get('quorlock:node') ?? '')?.maxTtl);
 
-  it('is forgotten by initialize(): the markers tell of the maxTtl of whoever called it', async () => {
+  it('is forgotten by initialize(): the markers tell of the maxTtl of the program that called it', async () => {
     const { scene, world } = await afterAYear();
     await world.clock.runUntil(scene.newcomer().initialize());
     expect(ttlsOf(scene)).toEqual([30_000, 30_000, 30_000]);

@@ -104,7 +104,7 @@ describe('nodes that forget one after the other while the looks at them are far 
     lock.assertHeld();
   });
 
-  it('do not either when the others go as soon as somebody has noticed the first', async () => {
+  it('do not either when the others go as soon as a client has noticed the first', async () => {
     const scene = await Scene.open(3);
     const { world } = scene;
     const lock = await world.clock.runUntil(scene.holder.acquire('r', { ttl: 30_000 }));

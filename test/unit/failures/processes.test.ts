@@ -39,7 +39,7 @@ class SnapshotClock {
   }
 }
 
-describe("a holder's machine that is set back to a snapshot, after its lock has gone to somebody else", () => {
+describe("a holder's machine that is set back to a snapshot, after its lock has gone to another holder", () => {
   async function restored(wallIsSet: boolean) {
     const world = new World(3);
     const clock = new SnapshotClock(world.clock, wallIsSet);

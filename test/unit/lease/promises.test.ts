@@ -336,7 +336,7 @@ describe('a holder whose lock another caller waits for', () => {
     expect(await simulation.until(holder.extend())).toBeGreaterThan(TTL / 2);
   });
 
-  it('keeps as many nodes as it got, where nobody came', async () => {
+  it('keeps as many nodes as it got, where no other client came', async () => {
     const { simulation, holder } = await busy(5);
     await simulation.advance(5);
     for (const node of simulation.nodes.slice(0, 2)) node.crash();

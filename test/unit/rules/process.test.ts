@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Simulation } from '../../../src/testing/index.ts';
 
 describe('a node whose process was replaced by one with an older memory', () => {
-  it('grants nothing to a command that a driver sends again, before anybody has looked at it', async () => {
+  it('grants nothing to a command that a driver sends again, before any handshake with it', async () => {
     const simulation = new Simulation({ nodes: 3 });
     const [first, , third] = simulation.nodes;
     if (first === undefined || third === undefined) throw new Error('too few');

@@ -30,7 +30,7 @@ describe('a vote that comes when its round is over', () => {
     for (const { store } of simulation.nodes.slice(3)) expect(store.get('lock:r')).toBeUndefined();
   });
 
-  it('does not count: a majority that comes after nodeTimeout is none, and is given back', async () => {
+  it('does not count: a majority that comes after nodeTimeout is none, and is rolled back', async () => {
     const { simulation, machine, redlock } = program(3);
     await simulation.until(redlock.inspect('something else'));
     for (const client of machine.clients) client.cut('replies');

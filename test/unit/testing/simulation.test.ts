@@ -75,9 +75,9 @@ describe('a simulation', () => {
     const dying = simulation.machine();
     await simulation.until(dying.redlock().acquire('page', { ttl: 5_000 }));
     dying.kill();
-    const heir = simulation.machine().redlock();
-    expect(await simulation.until(heir.tryAcquire('page'))).toBeNull();
-    await simulation.until(heir.acquire('page', { waitTime: 6_000 }));
+    const next = simulation.machine().redlock();
+    expect(await simulation.until(next.tryAcquire('page'))).toBeNull();
+    await simulation.until(next.acquire('page', { waitTime: 6_000 }));
     expect(dying.state).toBe('dead');
   });
 

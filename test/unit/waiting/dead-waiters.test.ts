@@ -23,7 +23,7 @@ describe('the first waiter', () => {
     expect((scene.turns[0]?.from ?? 0) - releasedAt).toBeLessThan(3);
   });
 
-  it('who hangs costs one grace, though nobody else has a reason to ask', async () => {
+  it('that hangs costs one grace, though no other waiter has a reason to ask', async () => {
     const scene = new Scene();
     const [holder, hung, next] = await scene.programs(3);
     if (holder === undefined || hung === undefined || next === undefined) throw new Error('too few');
@@ -43,7 +43,7 @@ describe('the first waiter', () => {
     expect(scene.order).toEqual(['next', 'hung']);
   });
 
-  it('who gave up after it was called passes the lock on at once', async () => {
+  it('that gave up after its notification passes the lock on at once', async () => {
     const scene = new Scene();
     const [holder, fickle, next] = await scene.programs(3);
     if (holder === undefined || fickle === undefined || next === undefined) throw new Error('too few');

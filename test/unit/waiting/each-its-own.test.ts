@@ -30,7 +30,7 @@ describe('every caller keeps its own', () => {
     expect(got.map(({ ttl }) => ttl)).toEqual(ttls);
   });
 
-  it('waitTime: whoever gives up leaves the others their places', async () => {
+  it('waitTime: a waiter that gives up leaves the others their places', async () => {
     const { scene, program, held } = await waiters();
     const { simulation } = scene;
     const outcomes = [400, 100, 60_000, 200, 60_000].map((waitTime, index) =>
@@ -48,7 +48,7 @@ describe('every caller keeps its own', () => {
     expect(scene.order).toEqual(['2', '4']);
   });
 
-  it('signal: whoever is aborted, in whatever place, leaves the others theirs', async () => {
+  it('signal: a waiter that is aborted, in whatever place, leaves the others theirs', async () => {
     for (const place of [0, 1, 2]) {
       const { scene, program, held } = await waiters();
       const controller = new AbortController();
@@ -101,7 +101,7 @@ describe('every caller keeps its own', () => {
 });
 
 describe('with waitTime 0', () => {
-  it('nobody waits, and nobody who waits is passed', async () => {
+  it('no caller of it waits, and no waiter is passed', async () => {
     const { scene, program, held } = await waiters();
     await expect(scene.simulation.until(program.redlock.acquire('r', { waitTime: 0 }))).rejects.toMatchObject(
       { code: 'QUORLOCK_HELD' },

@@ -48,9 +48,9 @@ describe('a call that is lost, doubled, late or forged costs time only', () => {
     const forge = async () => {
       while (!isOver) {
         for (const member of members()) {
-          const [process, contender = ''] = member.split('.');
+          const [process, waiter = ''] = member.split('.');
           for (const node of simulation.nodes) {
-            if (dice.chance(0.3)) node.publish(`quorlock:wake:${process}`, contender);
+            if (dice.chance(0.3)) node.publish(`quorlock:wake:${process}`, waiter);
             if (dice.chance(0.1)) node.publish(`quorlock:wake:${process}`, dice.pick(['', '1', 'zz', '2.1']));
           }
         }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { jain, type Program, Scene } from './scene.ts';
 
 describe('of callers in different processes', () => {
-  it('whoever asked first is served first', async () => {
+  it('the first caller is served first', async () => {
     const scene = new Scene();
     const programs = await scene.programs(8);
     const { simulation } = scene;
@@ -68,7 +68,7 @@ describe('of callers in different processes', () => {
 });
 
 describe('a turn of a process whose callers come back at once', () => {
-  it('is eight locks long, also where nobody is left in line between two of them', async () => {
+  it('is eight locks long, also where no caller waits between two of them', async () => {
     const scene = new Scene();
     const programs = await scene.programs(4);
     const all = programs.flatMap((program, index) =>
@@ -129,7 +129,7 @@ describe('a turn of a process whose callers come back at once', () => {
 });
 
 describe('of callers in one process', () => {
-  it('whoever asked first is served first, and each lease of eight is one call a node', async () => {
+  it('the first caller is served first, and each lease of eight is one call a node', async () => {
     const scene = new Scene();
     const [program] = await scene.programs(1);
     if (program === undefined) throw new Error('there is no program');
@@ -142,7 +142,7 @@ describe('of callers in one process', () => {
     expect(scene.keys).toEqual([]);
   });
 
-  it('one speaks for all of them while somebody else holds the lock', async () => {
+  it('one speaks for all of them while another process holds the lock', async () => {
     const scene = new Scene();
     const [holder, program] = await scene.programs(2);
     if (holder === undefined || program === undefined) throw new Error('too few');

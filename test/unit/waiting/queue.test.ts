@@ -78,7 +78,7 @@ describe('inspect() and waiting()', () => {
 });
 
 describe('inspect()', () => {
-  it('tells of a lock that is kept for somebody who was called', async () => {
+  it('tells of a lock that is reserved for a notified waiter', async () => {
     const scene = new Scene();
     const [holder, waiter] = await scene.programs(2);
     if (holder === undefined || waiter === undefined) throw new Error('too few');

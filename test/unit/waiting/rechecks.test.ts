@@ -22,7 +22,7 @@ describe('a recheck', () => {
     expect(rechecks).toBeLessThanOrEqual(20);
   });
 
-  it('has somebody wait anew whose place was lost', async () => {
+  it('has a waiter enter anew whose place was lost', async () => {
     const { scene, waiter } = await waitingScene();
     const { simulation } = scene;
     for (const { store } of simulation.nodes) store.delete('quorlock:queue:lock:r');
