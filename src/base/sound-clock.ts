@@ -33,8 +33,8 @@ export class SoundClock implements Clock {
   /** How far wall clock and uptime were ahead of the monotonic clock when last read. */
   readonly #ahead = { wall: 0, uptime: 0 };
   /**
-   * How far the uptime was ahead at the most. A host that was suspended stays so far ahead: what falls behind that is wrong, and
-   * would make the clocks of all nodes look fast.
+   * How far the uptime was ahead at the most. A host that was suspended stays so far ahead: an uptime that falls behind
+   * is wrong, and would make the clocks of all nodes look fast.
    */
   #mostAhead = Number.NEGATIVE_INFINITY;
   #compared: { readonly monotonic: number; readonly wall: number; readonly uptime: number } | undefined;

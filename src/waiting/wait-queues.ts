@@ -119,7 +119,7 @@ export class WaitQueues {
   }
 
   /**
-   * Makes a caller's lock of a lease that was got without waiting.
+   * Makes a caller's lock of a lease that was granted without waiting.
    *
    * @throws the reason of endWaits(), if that was called meanwhile; the nodes release the lease
    */

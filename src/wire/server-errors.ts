@@ -144,7 +144,7 @@ function unique(items: readonly string[]): readonly string[] {
   return [...new Set(items)];
 }
 
-/** Servers repeat the arguments of what they do not know, and tell where in a script it was. */
+/** Servers repeat the arguments of unknown commands, and tell their place in a script. */
 function firstLine(message: string): string {
   const [line = ''] = message.split(/[\r\n]|, with args beginning with| script: [0-9a-f]{40}/);
   return line;

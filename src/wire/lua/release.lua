@@ -1,5 +1,5 @@
--- RELEASE: release the caller's keys, and hand them over to the first waiter. Harmless late, twice, or without a marker:
--- a key that has no owner by now is handed over too, and no other is touched.
+-- RELEASE: release the caller's keys, and hand them over to the first waiter. Harmless late, twice, or without a
+-- marker: a key that has no owner by now is handed over too, and no other is touched.
 --
 -- keys      n lock keys, their n queues
 -- value     the lock value of the attempt
