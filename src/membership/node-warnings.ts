@@ -60,7 +60,7 @@ export class NodeWarnings {
     this.#deaf.add(address);
     this.#settings.warn({
       code: 'QUORLOCK_SLOW_WAITING',
-      message: `those who wait do not hear ${address}, and ask it now and then instead: ${why}`,
+      message: `waiters do not hear ${address}, and ask it now and then instead: ${why}`,
     });
   }
 

@@ -58,7 +58,7 @@ type State = 'idle' | 'acquiring' | 'subscribing' | 'waiting' | 'held' | 'renewi
  *     acquiring   → held         a majority granted: the first waiter has the lock
  *                 → subscribing  refused, and notifications are not heard yet
  *                 → waiting      refused: in the nodes' queues, subscribed
- *     subscribing → acquiring    subscribed: now the nodes are told who waits
+ *     subscribing → acquiring    subscribed: now the nodes learn of the waiter
  *                 → waiting      nothing can be heard: it polls
  *     waiting     → acquiring    a majority notified · the holder's keys should have expired · time to recheck
  *     held        → held         released: the next waiter has the lease, and nothing is sent

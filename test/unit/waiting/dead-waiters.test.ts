@@ -5,7 +5,7 @@ import { Scene } from './scene.ts';
 const GRACE_MS = 50;
 
 describe('the first waiter', () => {
-  it('who was killed costs nothing', async () => {
+  it('that was killed costs nothing', async () => {
     const scene = new Scene();
     const [holder, dead, next] = await scene.programs(3);
     if (holder === undefined || dead === undefined || next === undefined) throw new Error('too few');
