@@ -2,7 +2,7 @@ import type { Latency } from '../../../../src/testing/latency.ts';
 import { Rng } from '../../../../src/testing/rng.ts';
 
 /** What goes wrong in a run. */
-export type Weather =
+type Weather =
   /** Nothing. */
   | 'quiet'
   /** What the library's promises hold in spite of. */
