@@ -8,7 +8,7 @@ export type NodeInspection = { readonly node: string } & (
       readonly state: 'held';
       readonly value: string;
       readonly remainingTtl: number;
-      /** The node's fence counter; 0 if it has none. */
+      /** The fence counter of the node, the highest token of the last lease: at or above that of the holder; 0 if there is none. */
       readonly counter: number;
     }
   /** Readers share it, the last of them for `remainingTtl` more. */
