@@ -15,9 +15,7 @@ const QUERY_NAMES = ['db', 'family', 'username', 'password'];
 export function checkNodeUrl(text: string, name: string): void {
   const must = `${name} must be a redis:// or rediss:// URL, as redis://host:port is`;
   if (text.trim() === '') throw new TypeError(`${must}: got an empty string`);
-  if (/^\s*(unix:|\/(?!\/))/i.test(text)) {
-    throw new TypeError(`${must}: got the path of a socket; hand in an ioredis client that connects to it`);
-  }
+  if (/^\s*\/(?!\/)/.test(text)) throw new TypeError(`${must}; for a socket, hand in an ioredis client`);
   if (!hasScheme(text)) throw new TypeError(`${must}: got one without a scheme; put redis:// before it`);
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined) {

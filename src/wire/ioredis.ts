@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net';
 import { Redis } from 'ioredis';
 import { messageOf } from '../base/describe.ts';
 import { slotOf } from '../base/hash-slot.ts';
@@ -57,8 +56,7 @@ export function addressOf(client: Pick<IoredisClient, 'options' | 'isCluster'>):
 }
 
 function hostAndPort(host = 'localhost', port = 6379): string {
-  const name = host.toLowerCase();
-  return isIPv6(name) ? `[${name}]:${port}` : `${name}:${port}`;
+  return `${/^[^[]*:/.test(host) ? `[${host}]` : host}:${port}`.toLowerCase();
 }
 
 function firstStartupNode(client: object): string {

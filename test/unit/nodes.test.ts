@@ -140,15 +140,11 @@ describe('a URL that is wrong', () => {
     },
   );
 
-  it.each(['/run/redis.sock', 'unix:///run/redis.sock'])(
-    'because it is a socket is told what to give: %s',
-    (url) => {
-      expect(refusalOf(url).message).toBe(
-        'nodes[0] must be a redis:// or rediss:// URL, as redis://host:port is: got the path of a socket; hand in an ioredis ' +
-          'client that connects to it',
-      );
-    },
-  );
+  it('because it is the path of a socket is told what to give', () => {
+    expect(refusalOf('/run/redis.sock').message).toBe(
+      'nodes[0] must be a redis:// or rediss:// URL, as redis://host:port is; for a socket, hand in an ioredis client',
+    );
+  });
 
   it('because it is the address of IPv6 of a client is the same server', () => {
     const client = new Redis({ host: '::1', port: 7001, lazyConnect: true });
