@@ -1,4 +1,4 @@
-import { SystemClock, type Timer } from '../base/clock.ts';
+import { type Clock, SystemClock, type Timer } from '../base/clock.ts';
 
 /**
  * How long a connection may leave a command without any answer; then the driver takes it for dead and makes a new one.
@@ -33,20 +33,29 @@ interface Reconnecting {
 /** Longer than the driver ever waits by itself before it connects again. */
 const OVERDUE_MS = 1_000;
 
-/** Connects again where the driver's own timer does not fire: a test's fake one, which it moves, or takes away. */
-export function reconnectInRealTime(client: Reconnecting): void {
-  const clock = new SystemClock();
+/**
+ * Connects again where the driver's own timer does not fire: a test's fake one, which it moves, or takes away.
+ *
+ * @returns stops that. A client that is disconnected while it waits to connect again stays `reconnecting` for good, so
+ *   this has to be called with every `disconnect()`
+ */
+export function reconnectInRealTime(client: Reconnecting, clock: Clock = new SystemClock()): () => void {
   let overdue: Timer | undefined;
+  let isStopped = false;
   const connect = () => {
-    if (client.status !== 'reconnecting') return;
+    if (client.status !== 'reconnecting' || isStopped) return;
     client.connect().catch(() => {
       // The client's state tells the outcome.
     });
   };
   client.on('reconnecting', () => {
     overdue?.cancel();
-    overdue = clock.after(OVERDUE_MS, connect, { keepAlive: false });
+    if (!isStopped) overdue = clock.after(OVERDUE_MS, connect, { keepAlive: false });
   });
+  return () => {
+    isStopped = true;
+    overdue?.cancel();
+  };
 }
 
 /** The driver takes the timer functions that exist at the moment: a test may have replaced them since. */

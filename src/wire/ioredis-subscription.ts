@@ -34,6 +34,7 @@ export class IoredisSubscription implements Subscription {
   readonly #channel: string;
   readonly #events: SubscriptionEvents;
   #own: Subscribable | undefined;
+  #stopReconnecting: (() => void) | undefined;
   #isClosed = false;
   readonly #ready = () => this.#subscribe();
   readonly #lost = () => this.#events.lost();
@@ -59,6 +60,7 @@ export class IoredisSubscription implements Subscription {
       this.#client.unsubscribe(this.#channel).catch(ignore);
     } else {
       this.#own.off('ready', this.#ready);
+      this.#stopReconnecting?.();
       this.#own.disconnect();
     }
   }
@@ -87,7 +89,7 @@ export class IoredisSubscription implements Subscription {
     // Without a listener the driver prints connection errors; it tries again by itself.
     own.on('error', ignore);
     endSilenceWithConnection(own);
-    reconnectInRealTime(own);
+    this.#stopReconnecting = reconnectInRealTime(own);
     own.on('ready', this.#ready);
     own.connect().catch(ignore);
   }

@@ -33,7 +33,6 @@ export function connectAs(client: IoredisClient): Client {
 export function clientOver(own: OwnClient, speaksOldProtocol = false): Client {
   if (!own.isCluster) fallBackToOldProtocol(own, speaksOldProtocol);
   endSilenceWithConnection(own);
-  reconnectInRealTime(own);
   return new IoredisAdapter(own);
 }
 
@@ -88,6 +87,7 @@ class IoredisAdapter implements Client {
   readonly #listeners = new Set<() => void>();
   readonly #following: readonly (readonly [event: string, listener: (error: Error) => void])[];
   readonly #reason: IoredisReason;
+  readonly #stopReconnecting: () => void;
   #everFailed = false;
   /** Why the client is not in the database that it should be in. */
   #selectError: string | undefined;
@@ -111,6 +111,7 @@ class IoredisAdapter implements Client {
       ...STATUS_EVENTS.map((event): [string, () => void] => [event, tell]),
     ];
     for (const [event, listener] of this.#following) client.on(event, listener);
+    this.#stopReconnecting = reconnectInRealTime(client);
     // Without a listener the driver prints connection errors, also after the end; here a vote carries them.
     client.on('error', (error) => this.#noteError(error));
     if (client.status !== 'ready') return;
@@ -165,6 +166,7 @@ class IoredisAdapter implements Client {
 
   close(): void {
     for (const [event, listener] of this.#following) this.#client.off(event, listener);
+    this.#stopReconnecting();
     this.#client.disconnect();
   }
 

@@ -3,7 +3,8 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { Redis as Redis6 } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { endSilenceWithConnection } from '../../src/wire/ioredis-silence.ts';
+import { VirtualClock } from '../../src/testing/index.ts';
+import { endSilenceWithConnection, reconnectInRealTime } from '../../src/wire/ioredis-silence.ts';
 
 const SOCKET_TIMEOUT_MS = 100;
 
@@ -48,5 +49,39 @@ describe.each([
 
     expect(vi.getTimerCount()).toBe(0);
     expect(redis.stream.destroyed).toBe(false);
+  });
+});
+
+describe.each([
+  ['ioredis 5', () => new Redis5({ ...OPTIONS, port: 1, retryStrategy: () => 60_000 })],
+  ['ioredis 6', () => new Redis6({ ...OPTIONS, port: 1, retryStrategy: () => 60_000 })],
+])('a client of %s that waits to connect again', (_driver, connect) => {
+  /** One that has just found its server closed, and the connections that it tries from then on. */
+  async function waiting() {
+    const redis = connect();
+    redis.on('error', () => undefined);
+    onTestFinished(() => redis.disconnect());
+    const clock = new VirtualClock();
+    const stop = reconnectInRealTime(redis, clock);
+    await new Promise<void>((resolve) => {
+      redis.once('reconnecting', () => resolve());
+    });
+    const connecting = vi.spyOn(redis, 'connect').mockResolvedValue();
+    return { redis, clock, stop, connecting };
+  }
+
+  it('connects again though the driver’s timer does not fire', async () => {
+    const { clock, connecting } = await waiting();
+    await clock.advance(1_000);
+    expect(connecting).toHaveBeenCalledTimes(1);
+  });
+
+  it('does not connect again once it was disconnected for good', async () => {
+    const { redis, clock, stop, connecting } = await waiting();
+    stop();
+    redis.disconnect();
+    await clock.advance(10_000);
+    expect(connecting).not.toHaveBeenCalled();
+    expect(clock.pendingTimers).toBe(0);
   });
 });
