@@ -58,5 +58,9 @@ async function askForTheOwnerOnly(kind: unknown, call: Parameters<Send>, send: S
   if (kind !== 'extend') return send(...call);
   const [sha1, keys, args] = call;
   const plain = args.with(HEADER_LENGTH + NUMBER_AT, '');
-  return send(sha1, keys.slice(0, 2), plain);
+  const answer = await send(sha1, keys.slice(0, 2), plain);
+  // A node that agrees says so with the token, or it is not believed.
+  const [time, reply] = Array.isArray(answer) ? (answer as readonly unknown[]) : [];
+  const agrees = Array.isArray(reply) && reply[0] === GRANTED;
+  return agrees ? [time, [GRANTED, args[HEADER_LENGTH + NUMBER_AT]]] : answer;
 }
