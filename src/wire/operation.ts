@@ -22,9 +22,11 @@ interface SemaphoreSize {
 
 /**
  * How many fencing tokens an ACQUIRE takes, for the callers of a process that have the lock one after the other. A node
- * raises its counter by at least as many: blocks of two leases never overlap.
+ * raises its counter by at least as many: blocks of two leases never overlap. A larger block spares more hand-overs between
+ * processes, which cost some milliseconds each; with this one, four processes that hold a lock for a millisecond each time
+ * all have their turn within a tenth of a second.
  */
-export const TOKENS_A_LEASE = 8;
+export const TOKENS_A_LEASE = 16;
 
 /** A waiter, as the nodes know it. */
 export interface Waiter {

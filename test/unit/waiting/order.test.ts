@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { TOKENS_A_LEASE } from '../../../src/wire/operation.ts';
 import { jain, type Program, Scene } from './scene.ts';
 
 describe('of callers in different processes', () => {
@@ -68,7 +69,7 @@ describe('of callers in different processes', () => {
 });
 
 describe('a turn of a process whose callers come back at once', () => {
-  it('is eight locks long, also where no caller waits between two of them', async () => {
+  it('is as many locks long as a lease has tokens, also where no caller waits between two of them', async () => {
     const scene = new Scene();
     const programs = await scene.programs(4);
     const all = programs.flatMap((program, index) =>
@@ -82,7 +83,7 @@ describe('a turn of a process whose callers come back at once', () => {
       if (who === scene.order[place - 1]) lengths[lengths.length - 1] = (lengths.at(-1) ?? 0) + 1;
       else lengths.push(1);
     });
-    expect(lengths.toSorted((a, b) => a - b)[Math.floor(lengths.length / 2)]).toBe(8);
+    expect(lengths.toSorted((a, b) => a - b)[Math.floor(lengths.length / 2)]).toBe(TOKENS_A_LEASE);
   });
 
   /** Two callers of a program, who have the lock for a millisecond again and again. */
@@ -101,12 +102,12 @@ describe('a turn of a process whose callers come back at once', () => {
     await scene.simulation.until(Promise.all(twoOf(scene, program, 64)));
     const pauses = scene.turns.filter(({ from }, index) => from > (scene.turns[index - 1]?.to ?? from));
     expect(scene.turns).toHaveLength(128);
-    // One pause for each lease of eight.
-    expect(pauses.length).toBeLessThanOrEqual(16);
+    // One pause for each lease.
+    expect(pauses.length).toBeLessThanOrEqual(128 / TOKENS_A_LEASE);
     expect(scene.overlaps).toBe(0);
   });
 
-  it('ends after eight for a process that comes to wait, each time', async () => {
+  it('ends with its tokens for a process that comes to wait, each time', async () => {
     const scene = new Scene();
     const [program, other] = await scene.programs(2);
     if (program === undefined || other === undefined) throw new Error('too few');
@@ -120,16 +121,16 @@ describe('a turn of a process whose callers come back at once', () => {
     const asked = scene.turns.filter(({ who }) => who === 'one').map(({ askedAt }) => askedAt);
     const before = scene.turns.filter(({ who, from }) => who === 'two' && from < (asked[0] ?? 0)).length;
     // It may come in the middle of a lease, and has to hear the nodes first.
-    expect((places[0] ?? 0) - before).toBeLessThanOrEqual(16);
+    expect((places[0] ?? 0) - before).toBeLessThanOrEqual(2 * TOKENS_A_LEASE);
     // One that comes back has a turn of its own.
     const waited = places.slice(1).map((place, index) => place - (places[index] ?? 0) - 1);
-    expect(Math.max(...waited)).toBeLessThanOrEqual(9);
+    expect(Math.max(...waited)).toBeLessThanOrEqual(TOKENS_A_LEASE + 1);
     expect(scene.overlaps).toBe(0);
   });
 });
 
 describe('of callers in one process', () => {
-  it('the first caller is served first, and each lease of eight is one call a node', async () => {
+  it('the first caller is served first, and each lease is one call a node', async () => {
     const scene = new Scene();
     const [program] = await scene.programs(1);
     if (program === undefined) throw new Error('there is no program');
@@ -138,7 +139,7 @@ describe('of callers in one process', () => {
     await scene.simulation.until(Promise.all(names.map((name) => scene.hold(program, name, 1))));
     expect(scene.order).toEqual(names);
     // One to acquire the first lease and one to release the last; between two of them, both are done in one.
-    expect(scene.commands - before).toBe(5 * (Math.ceil(names.length / 8) + 1));
+    expect(scene.commands - before).toBe(5 * (Math.ceil(names.length / TOKENS_A_LEASE) + 1));
     expect(scene.keys).toEqual([]);
   });
 
@@ -157,7 +158,7 @@ describe('of callers in one process', () => {
     expect(scene.order).toEqual(all.map((_, index) => `caller ${index}`));
   });
 
-  it('no more than eight go before a process that waits', async () => {
+  it('no more callers than a lease has tokens go before a process that waits', async () => {
     const scene = new Scene();
     const [many, one] = await scene.programs(2);
     if (many === undefined || one === undefined) throw new Error('too few');
@@ -167,7 +168,7 @@ describe('of callers in one process', () => {
     await scene.simulation.until(held.release());
     all.push(scene.hold(one, 'one', 1));
     await scene.simulation.until(Promise.all(all));
-    expect(scene.order.indexOf('one')).toBe(8);
+    expect(scene.order.indexOf('one')).toBe(TOKENS_A_LEASE);
   });
 
   it('nor for longer than a tenth of a second', async () => {
