@@ -13,6 +13,8 @@ export interface RunFigures {
   readonly rate: number;
   /** Jain's index over what each contender got: 1 if all got the same, 1 / n if one of n got everything; 0 if nobody got any. */
   readonly jain: number;
+  /** The same over windows of {@link SHORT_MS}, on average: how evenly they have it within a moment. */
+  readonly shortJain: number;
   readonly medianWaitMs: number;
   /** Waits that were not over at the end count, with what they had lasted. */
   readonly longestWaitMs: number;
@@ -25,7 +27,12 @@ export interface RunFigures {
   readonly overlaps: number;
   /** From acquire's return to release's call, on average. */
   readonly heldMs: number;
+  /** How much of the time the lock is held: acquisitions a second, of 1 ÷ the time that it is held. */
+  readonly heldShare: number;
 }
+
+/** A window within which everyone is to have a turn, in milliseconds. */
+const SHORT_MS = 100;
 
 export function runFigures(reports: readonly RunReport[], window: Window): RunFigures {
   const contenders = reports.flatMap((report) => report.contenders);
@@ -36,17 +43,20 @@ export function runFigures(reports: readonly RunReport[], window: Window): RunFi
     waitingSinceMs === undefined ? [] : [window.toMs - waitingSinceMs],
   );
   const medianWaitMs = quantile(waitsMs, 0.5);
+  const heldMs = sum(holds.map(({ acquiredAtMs, releasedAtMs }) => releasedAtMs - acquiredAtMs));
   const longestWaitMs = [...waitsMs, ...unansweredMs].reduce((a, b) => Math.max(a, b), 0);
   return {
     rate: (holds.length * 1_000) / (window.toMs - window.fromMs),
     jain: jain(acquired.map((list) => list.length)),
+    shortJain: shortJainOf(acquired, window),
     medianWaitMs,
     longestWaitMs,
     longestToMedian: longestWaitMs / medianWaitMs,
     commands: sum(reports.map(({ commands }) => commands)) / holds.length,
     failures: sum(contenders.map(({ failures }) => failures)),
     overlaps: overlaps(contenders.flatMap((contender) => contender.holds)),
-    heldMs: sum(holds.map(({ acquiredAtMs, releasedAtMs }) => releasedAtMs - acquiredAtMs)) / holds.length,
+    heldMs: heldMs / holds.length,
+    heldShare: heldMs / (window.toMs - window.fromMs),
   };
 }
 
@@ -76,6 +86,19 @@ function isIn({ acquiredAtMs }: Hold, { fromMs, toMs }: Window): boolean {
 function jain(counts: readonly number[]): number {
   const squares = sum(counts.map((count) => count ** 2));
   return squares === 0 ? 0 : sum(counts) ** 2 / (counts.length * squares);
+}
+
+/** Jain's index over each short window in which the lock was had, on average. */
+function shortJainOf(acquired: readonly (readonly Hold[])[], { fromMs, toMs }: Window): number {
+  const counts = Array.from({ length: Math.floor((toMs - fromMs) / SHORT_MS) }, () => acquired.map(() => 0));
+  acquired.forEach((holds, contender) => {
+    for (const { acquiredAtMs } of holds) {
+      const each = counts[Math.floor((acquiredAtMs - fromMs) / SHORT_MS)];
+      if (each !== undefined) each[contender] = (each[contender] ?? 0) + 1;
+    }
+  });
+  const used = counts.filter((each) => sum(each) > 0);
+  return sum(used.map(jain)) / Math.max(1, used.length);
 }
 
 /** How often somebody got the lock while somebody else held it. */

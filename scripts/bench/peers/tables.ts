@@ -15,6 +15,7 @@ const RUN: readonly Column[] = [
   { head: 'acquisitions/s', value: ({ rate }) => rate, digits: 1 },
   { head: 'quorlock ÷ it', value: ({ rate }, own) => quotient(own?.rate, rate), digits: 2 },
   { head: 'Jain', value: ({ jain }) => jain, digits: 3 },
+  { head: 'Jain, 100 ms', value: ({ shortJain }) => shortJain, digits: 3 },
   { head: 'longest wait ms', value: ({ longestWaitMs }) => longestWaitMs, digits: 0 },
   { head: '÷ median', value: ({ longestToMedian }) => longestToMedian, digits: 1 },
   { head: 'commands each', value: ({ commands }) => commands, digits: 1 },
@@ -36,6 +37,7 @@ const COLUMNS: Readonly<Record<CaseKind, readonly Column[]>> = {
   run: RUN,
   'one-process': [
     ...RUN,
+    { head: 'of 1 ÷ held', value: ({ heldShare }) => heldShare, digits: 3 },
     { head: 'limit/s', value: ({ limit }) => limit, digits: 0 },
     { head: 'of the limit', value: ({ share }) => share, digits: 2 },
   ],
