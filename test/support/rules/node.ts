@@ -28,7 +28,7 @@ export const LATE = 6;
 export const QUARANTINED = 7;
 export const FAILED = 8;
 
-/** How many tokens a lease has. */
+/** How many tokens an acquire of these rules takes: any block obeys them, whatever a lease of the library has. */
 export const BLOCK = 8;
 
 /** β, in microseconds. */
