@@ -1,8 +1,8 @@
 // Real masters and real processes under faults, see scripts/chaos/arguments.ts.
 import { constants } from 'node:os';
-import { NoContainersError } from '../test/fleet/chaos/masters/engine.ts';
 import { HELP, parseArguments } from './chaos/arguments.ts';
 import { chaos } from './chaos/chaos.ts';
+import { NoContainersError } from './chaos/masters/engine.ts';
 import { UsageError } from './support/arguments.ts';
 
 try {

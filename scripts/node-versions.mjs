@@ -15,8 +15,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = mkdtempSync(join(tmpdir(), 'quorlock-nodes-'));
 try {
   const entry = `
-    import { drawMix } from './test/simulation/swarm/mix.ts';
-    import { run } from './test/simulation/swarm/run.ts';
+    import { drawMix } from './scripts/simulate/mix.ts';
+    import { run } from './scripts/simulate/run.ts';
     for (const seed of ${JSON.stringify(SEEDS)}) {
       await run(drawMix(seed, 'none', ${LOCKS_A_RUN}), (line) => process.stdout.write(line + '\\n'));
     }`;

@@ -10,7 +10,7 @@ const OLDEST_NODE = [20, 19];
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const COMPOSE_FILE = 'docker-compose.redis5.yml';
 
-// The rules of test/fleet/binary.ts, which cannot be imported from here.
+// The rules of scripts/fleet/binary.ts, which cannot be imported from here.
 const SERVER_NAMES = ['redis-server', 'valkey-server'];
 const EXTRA_DIRECTORIES = [
   '/usr/local/bin',

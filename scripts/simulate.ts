@@ -1,10 +1,10 @@
 // Runs the library under virtual time, through random faults, and judges what it did: npm run simulate -- --help
 
-import { drawMix } from '../test/simulation/swarm/mix.ts';
-import { run } from '../test/simulation/swarm/run.ts';
-import { swarm } from '../test/simulation/swarm/swarm.ts';
-import { describeFailure, overtakenOf, violationsOf } from '../test/simulation/swarm/verdict.ts';
 import { HELP, parseArguments, type SimulateArguments } from './simulate/arguments.ts';
+import { drawMix } from './simulate/mix.ts';
+import { run } from './simulate/run.ts';
+import { swarm } from './simulate/swarm.ts';
+import { describeFailure, overtakenOf, violationsOf } from './simulate/verdict.ts';
 import { UsageError } from './support/arguments.ts';
 
 async function runOne({ seed, cycles, broken, isTraced }: SimulateArguments): Promise<boolean> {

@@ -6,6 +6,7 @@ import {
   importCycles,
   indexesThatAreNoLists,
   loopholes,
+  outwardImports,
   strayFileNames,
   strayImports,
   unfinishedWork,
@@ -62,6 +63,11 @@ describe('the project', () => {
     const project = await readProject(['bench', 'docs', 'examples', 'scripts', 'src', 'test']);
     expect(project.size).toBeGreaterThan(sources.size);
     expect(strayFileNames(project)).toEqual([]);
+  });
+
+  it('imports tests in tests only, and in the fleet nothing but the fleet', async () => {
+    const project = await readProject(['bench', 'examples', 'scripts', 'src', 'test']);
+    expect(outwardImports(project)).toEqual([]);
   });
 });
 
@@ -137,6 +143,35 @@ describe('the rules of the house find', () => {
     });
     expect(strayImports(files)).toEqual(['base/a.ts imports package.json, which is not in src']);
   });
+
+  it.each<[string, Record<string, string>, Violations]>([
+    [
+      'a script that imports from the tests',
+      { 'scripts/soak/run.ts': "import { a } from '../../test/support/a.ts';" },
+      ['scripts/soak/run.ts imports test/support/a.ts'],
+    ],
+    [
+      'a program in a text that imports from the tests',
+      { 'scripts/run.mjs': "const program = `import { a } from './test/support/a.ts';`;" },
+      ['scripts/run.mjs imports scripts/test/support/a.ts'],
+    ],
+    [
+      'a configuration that imports from the tests',
+      { 'vitest.config.ts': "import { a } from './test/support/a.ts';" },
+      ['vitest.config.ts imports test/support/a.ts'],
+    ],
+    [
+      'a fleet that imports from what uses it',
+      {
+        'scripts/fleet/fleet.ts':
+          "import { nap } from '../support/time.ts';\nimport { join } from 'node:path';",
+      },
+      ['scripts/fleet/fleet.ts imports scripts/support/time.ts'],
+    ],
+    ['nothing in a test', { 'test/a.test.ts': "import { a } from './support/a.ts';" }, []],
+    ['nothing in the fleet by itself', { 'scripts/fleet/a.ts': "import { b } from './b.ts';" }, []],
+    ['nothing on a page', { 'docs/a.md': "import { a } from './test/support/a.ts';" }, []],
+  ])('%s', (_, files, violations) => expect(outwardImports(of(files))).toEqual(violations));
 
   it.each([
     'Date.now()',

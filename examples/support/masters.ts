@@ -1,5 +1,5 @@
 import { Redlock } from 'quorlock';
-import { Fleet } from '../../test/fleet/fleet.ts';
+import { Fleet } from '../../scripts/fleet/fleet.ts';
 
 /** Starts so many real Redis servers, on free ports. They are gone with the program, however it ends. */
 export function startServers(count: number): Promise<Fleet> {

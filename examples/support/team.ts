@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { onProcessEnd, Watchdog } from '../../test/fleet/last-resort.ts';
+import { onProcessEnd, Watchdog } from '../../scripts/fleet/last-resort.ts';
 
 /** What a member sends: the result of a task, why it failed, or a word in between. */
 export type FromMember =

@@ -1,4 +1,4 @@
-import { Fleet } from '../../test/fleet/fleet.ts';
+import { Fleet } from '../fleet/fleet.ts';
 import type { PeersArguments } from './peers/arguments.ts';
 import type { Case } from './peers/cases.ts';
 import { measure } from './peers/measure.ts';

@@ -1,5 +1,5 @@
 import { NoQuorumError, Redlock } from '../../src/index.ts';
-import { Fleet, type FleetNode } from '../../test/fleet/fleet.ts';
+import { Fleet, type FleetNode } from '../fleet/fleet.ts';
 import { printTable, quantile } from './figures.ts';
 
 const ROUNDS = 15;

@@ -1,5 +1,5 @@
 import { Redlock } from '../../src/index.ts';
-import { Fleet } from '../../test/fleet/fleet.ts';
+import { Fleet } from '../fleet/fleet.ts';
 import { printTable } from './figures.ts';
 
 const RESOURCES = 1_000_000;

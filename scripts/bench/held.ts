@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Fleet } from '../../test/fleet/fleet.ts';
+import { Fleet } from '../fleet/fleet.ts';
 import { printTable, quantile } from './figures.ts';
 import { Crew } from './peers/crew.ts';
 import { ensurePeerPackages } from './peers/peer-packages.ts';

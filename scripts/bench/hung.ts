@@ -1,4 +1,4 @@
-import { Fleet } from '../../test/fleet/fleet.ts';
+import { Fleet } from '../fleet/fleet.ts';
 import { printTable } from './figures.ts';
 import { Crew } from './peers/crew.ts';
 import { ensurePeerPackages } from './peers/peer-packages.ts';

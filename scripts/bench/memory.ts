@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { heapBytes } from '../../bench/worker/heap.ts';
 import type { Lock } from '../../src/index.ts';
-import { Fleet } from '../../test/fleet/fleet.ts';
+import { Fleet } from '../fleet/fleet.ts';
 import { printTable } from './figures.ts';
 import { ensurePeerPackages } from './peers/peer-packages.ts';
 import { Workspace } from './peers/workspace.ts';

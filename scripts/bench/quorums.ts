@@ -1,4 +1,4 @@
-import { Fleet } from '../../test/fleet/fleet.ts';
+import { Fleet } from '../fleet/fleet.ts';
 import { printTable } from './figures.ts';
 import { BRIEF } from './peers/arguments.ts';
 import { type Figures, typical } from './peers/figures.ts';

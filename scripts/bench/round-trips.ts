@@ -1,7 +1,7 @@
 import { SystemClock } from '../../src/base/clock.ts';
 import { Redlock } from '../../src/index.ts';
-import { Fleet } from '../../test/fleet/fleet.ts';
-import { scriptCallsDuring } from '../../test/support/server-calls.ts';
+import { Fleet } from '../fleet/fleet.ts';
+import { scriptCallsDuring } from '../fleet/server-calls.ts';
 import { printTable } from './figures.ts';
 
 const ACQUISITIONS = 2_000;

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { FleetKind } from '../../test/fleet/chaos/masters/start.ts';
-import { ALONE } from '../../test/fleet/chaos/scenarios/alone.ts';
-import { MIXES } from '../../test/fleet/chaos/scenarios/mixes.ts';
-import { SCENARIOS } from '../../test/fleet/chaos/scenarios/scenarios.ts';
 import { positive, seedOf, UsageError } from '../support/arguments.ts';
+import type { FleetKind } from './masters/start.ts';
+import { ALONE } from './scenarios/alone.ts';
+import { MIXES } from './scenarios/mixes.ts';
+import { SCENARIOS } from './scenarios/scenarios.ts';
 
 const DEFAULT_FOLDER = 'chaos-report';
 

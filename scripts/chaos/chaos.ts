@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import { runChaos, type SlotStatus } from '../../test/fleet/chaos/run.ts';
-import { durationOf, type RunOptions, replayOf } from '../../test/fleet/chaos/terms.ts';
-import type { Verdict } from '../../test/fleet/chaos/verdict/verdict.ts';
-import { describeFailure, describeVerdict } from '../../test/fleet/chaos/verdict/words.ts';
-import { seedAfter } from '../../test/support/seeds.ts';
 import { Display } from '../soak/display.ts';
+import { seedAfter } from '../support/seeds.ts';
 import type { ChaosArguments } from './arguments.ts';
 import { writeReport } from './report/report.ts';
+import { runChaos, type SlotStatus } from './run.ts';
 import { tableOf, tableOfRuns } from './table.ts';
+import { durationOf, type RunOptions, replayOf } from './terms.ts';
+import type { Verdict } from './verdict/verdict.ts';
+import { describeFailure, describeVerdict } from './verdict/words.ts';
 
 /** One run after the other, with a report of each. Returns whether all of them held. */
 export async function chaos(

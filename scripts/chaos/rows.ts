@@ -1,7 +1,7 @@
-import { LOCK_TERMS, scenarioOf } from '../../test/fleet/chaos/terms.ts';
-import type { Growth } from '../../test/fleet/chaos/verdict/leaks.ts';
-import type { LostUpdates, Verdict } from '../../test/fleet/chaos/verdict/verdict.ts';
-import { percent } from '../../test/fleet/chaos/verdict/words.ts';
+import { LOCK_TERMS, scenarioOf } from './terms.ts';
+import type { Growth } from './verdict/leaks.ts';
+import type { LostUpdates, Verdict } from './verdict/verdict.ts';
+import { percent } from './verdict/words.ts';
 
 /** A line of a verdict. `mark`: whether a promise about it held; undefined where nothing is promised. */
 export interface Row {

@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
-import type { Verdict } from '../../test/fleet/chaos/verdict/verdict.ts';
-import { percent } from '../../test/fleet/chaos/verdict/words.ts';
 import { rowsOf } from './rows.ts';
+import type { Verdict } from './verdict/verdict.ts';
+import { percent } from './verdict/words.ts';
 
 /** No colours, since it may go to a file. */
 const PLAIN = { style: { head: [], border: [], compact: true } };

@@ -5,10 +5,11 @@ import {
   NoQuorumError,
   WaitTimeoutError,
 } from '../../src/index.ts';
+import { nap, now } from '../support/time.ts';
 import type { Access, Held } from './access.ts';
+import { between } from './between.ts';
 import type { WorkerEvent } from './events.ts';
 import type { SharedCounter } from './shared-counter.ts';
-import { between, monotonicMs, nap } from './time.ts';
 
 /** What all callers of one worker share. */
 export interface Surroundings {
@@ -53,7 +54,7 @@ export class Caller {
       // A cancelled wait rejects with the reason of its own signal, as it is.
       if (stop.aborted && error === stop.reason) return;
       if (!isExpectedRefusal(error)) throw error;
-      this.#surroundings.note({ kind: 'refused', atMs: monotonicMs(), code: error.code });
+      this.#surroundings.note({ kind: 'refused', atMs: now(), code: error.code });
     }
   }
 
@@ -72,12 +73,12 @@ export class Caller {
   }
 
   async #holdLong(stop: AbortSignal): Promise<void> {
-    const requestedAtMs = monotonicMs();
+    const requestedAtMs = now();
     await this.#surroundings.access.using(stop, async (held) => {
       await this.#section(requestedAtMs, held, async (section) => {
-        const untilMs = monotonicMs() + between(900, 1_800);
+        const untilMs = now() + between(900, 1_800);
         let validityMs = held.remainingValidity();
-        while (monotonicMs() < untilMs && !stop.aborted) {
+        while (now() < untilMs && !stop.aborted) {
           await this.#increment(held, section, between(40, 80));
           // using() extends by itself; that it did shows in a validity that grew.
           const remainingMs = held.remainingValidity();
@@ -89,7 +90,7 @@ export class Caller {
   }
 
   async #acquire(stop: AbortSignal, work: (held: Held, section: string) => Promise<void>): Promise<void> {
-    const requestedAtMs = monotonicMs();
+    const requestedAtMs = now();
     const held = await this.#surroundings.access.acquire(stop);
     try {
       await this.#section(requestedAtMs, held, (section) => work(held, section));
@@ -103,7 +104,7 @@ export class Caller {
     const { note } = this.#surroundings;
     this.#sections += 1;
     const section = `${this.#name} #${this.#sections}`;
-    note({ kind: 'granted', section, requestedAtMs, atMs: monotonicMs(), token: held.token });
+    note({ kind: 'granted', section, requestedAtMs, atMs: now(), token: held.token });
     let lostBecause: string | undefined;
     try {
       await work(section);
@@ -111,7 +112,7 @@ export class Caller {
       if (!(error instanceof LockLostError)) throw error;
       lostBecause = error.code;
     }
-    note({ kind: 'ended', section, atMs: monotonicMs(), lostBecause });
+    note({ kind: 'ended', section, atMs: now(), lostBecause });
   }
 
   async #increment(held: Held, section: string, pauseMs: number): Promise<void> {
@@ -121,7 +122,7 @@ export class Caller {
     // Nothing may come between this and the write: not even an await.
     held.assertHeld();
     counter.write(value);
-    note({ kind: 'wrote', section, atMs: monotonicMs(), value });
+    note({ kind: 'wrote', section, atMs: now(), value });
   }
 
   async #extend(held: Held, section: string): Promise<void> {
@@ -135,7 +136,7 @@ export class Caller {
   }
 
   #noteExtended(section: string): void {
-    this.#surroundings.note({ kind: 'extended', section, atMs: monotonicMs() });
+    this.#surroundings.note({ kind: 'extended', section, atMs: now() });
   }
 }
 

@@ -1,6 +1,7 @@
-import type { FleetNode } from '../../test/fleet/fleet.ts';
+import type { FleetNode } from '../fleet/fleet.ts';
+import { nap } from '../support/time.ts';
+import { between } from './between.ts';
 import { MOST_NODES_OUT, QUARANTINE_MS } from './settings.ts';
-import { between, nap } from './time.ts';
 
 /** From one fault to the next. */
 const CALM_MS = 900;

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import { MultiBar, type SingleBar } from 'cli-progress';
-import type { FleetNode, NodeState } from '../../test/fleet/fleet.ts';
+import type { FleetNode, NodeState } from '../fleet/fleet.ts';
 import type { Screen, View } from './view.ts';
 import { describeHolders } from './words.ts';
 

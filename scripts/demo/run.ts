@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Fleet } from '../../test/fleet/fleet.ts';
+import { Fleet } from '../fleet/fleet.ts';
+import { nap } from '../support/time.ts';
 import type { DemoArguments } from './arguments.ts';
 import { Crew } from './crew.ts';
 import { Faults } from './faults.ts';
@@ -10,7 +11,6 @@ import { openScreen } from './screen.ts';
 import { CALLERS_PER_WORKER, NODE_COUNT, TTL_MS, WORKER_COUNT } from './settings.ts';
 import { SharedCounter } from './shared-counter.ts';
 import { Tally } from './tally.ts';
-import { nap } from './time.ts';
 import { judge, type Verdict } from './verdict.ts';
 
 /**

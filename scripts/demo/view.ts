@@ -1,4 +1,4 @@
-import type { FleetNode } from '../../test/fleet/fleet.ts';
+import type { FleetNode } from '../fleet/fleet.ts';
 import type { Tally } from './tally.ts';
 
 /** What there is to see. */

@@ -1,4 +1,4 @@
-import { monotonicMs } from './time.ts';
+import { now } from '../support/time.ts';
 import type { View } from './view.ts';
 
 /** Who is in a critical section, in words. */
@@ -8,6 +8,6 @@ export function describeHolders({ tally, locking }: View): string {
   const newest = holders.at(-1);
   if (newest === undefined) return 'nobody holds the lock';
   const [caller] = newest.section.split(' #');
-  const heldMs = Math.max(0, monotonicMs() - newest.sinceMs);
+  const heldMs = Math.max(0, now() - newest.sinceMs);
   return `held by ${caller}${heldMs < 100 ? '' : ` for ${(heldMs / 1_000).toFixed(1)} s`}`;
 }

@@ -1,4 +1,4 @@
-import { seedAfter } from '../../test/support/seeds.ts';
+import { seedAfter } from '../support/seeds.ts';
 import {
   type AvailabilityPoint,
   type AvailabilityResult,

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { ASSUMPTIONS, type Broken } from '../../test/simulation/swarm/mix.ts';
 import { positive, seedOf, UsageError } from '../support/arguments.ts';
+import { ASSUMPTIONS, type Broken } from './mix.ts';
 
 const DEFAULT_RUNS = 100;
 const DEFAULT_CYCLES = 1_000;
@@ -8,7 +8,7 @@ const DEFAULT_CYCLES = 1_000;
 export const HELP = `Usage: npm run simulate -- [options]
 
 The whole library under virtual time: simulated nodes, network and clocks, with faults drawn from a seed. With --seed
-alone it is one run, the same every time; test/simulation/swarm/mix.ts says what is drawn.
+alone it is one run, the same every time; scripts/simulate/mix.ts says what is drawn.
 
 Options:
   --seed S      the seed of the first run, from 0 to 2^32 - 1; default: a random one

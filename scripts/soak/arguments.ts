@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { MODES, type Mode } from '../../test/fleet/safety/terms.ts';
 import { positive, seedOf, UsageError } from '../support/arguments.ts';
+import { MODES, type Mode } from './terms.ts';
 
 const DEFAULT_MINUTES = 10;
 const DEFAULT_FOLDER = 'chaos-report';
@@ -14,7 +14,7 @@ export const HELP = `Usage: npm run soak -- [options]
 Real Redis masters, and processes that contend for locks on them, for a night. Half of the time is one long run of
 npm run chaos, in which a leak would show. The other half is one short run after the other, each drawn from a seed of its
 own: holders are stopped past their validity; nodes are killed, paused and emptied, and their clocks go wrong. Ends at
-the first run that breaks a promise. test/fleet/safety/terms.ts says what each mode does and promises.
+the first run that breaks a promise. scripts/soak/terms.ts says what each mode does and promises.
 
 Options:
   --minutes N   for how long; default ${DEFAULT_MINUTES}, or as long as --runs takes

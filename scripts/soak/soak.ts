@@ -1,12 +1,12 @@
-import { run, STAFF_SIZE } from '../../test/fleet/safety/run.ts';
-import { Staff } from '../../test/fleet/safety/staff.ts';
-import { describeTerms, drawTerms, type Mode } from '../../test/fleet/safety/terms.ts';
-import { describeFailure, describeVerdict } from '../../test/fleet/safety/verdict.ts';
-import { seedAfter } from '../../test/support/seeds.ts';
 import { chaos } from '../chaos/chaos.ts';
+import { seedAfter } from '../support/seeds.ts';
 import type { SoakArguments } from './arguments.ts';
 import { Display } from './display.ts';
+import { run, STAFF_SIZE } from './run.ts';
+import { Staff } from './staff.ts';
+import { describeTerms, drawTerms, type Mode } from './terms.ts';
 import { Totals } from './totals.ts';
+import { describeFailure, describeVerdict } from './verdict.ts';
 
 /** The long run, and then the short ones. Returns whether all held. */
 export async function soak(

@@ -1,5 +1,5 @@
-import type { Mode } from '../../test/fleet/safety/terms.ts';
-import type { Verdict } from '../../test/fleet/safety/verdict.ts';
+import type { Mode } from './terms.ts';
+import type { Verdict } from './verdict.ts';
 
 interface Sum {
   runs: number;

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { isSeed } from '../../test/support/seeds.ts';
+import { isSeed } from './seeds.ts';
 
 /** Arguments that make no sense; the message says which and why. */
 export class UsageError extends Error {

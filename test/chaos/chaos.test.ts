@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { runChaos } from '../fleet/chaos/run.ts';
-import { type RunOptions, replayOf } from '../fleet/chaos/terms.ts';
-import type { Verdict } from '../fleet/chaos/verdict/verdict.ts';
-import { describeFailure, describeVerdict } from '../fleet/chaos/verdict/words.ts';
-import { chooseSeed, seedAfter } from '../support/seeds.ts';
+import { runChaos } from '../../scripts/chaos/run.ts';
+import { type RunOptions, replayOf } from '../../scripts/chaos/terms.ts';
+import type { Verdict } from '../../scripts/chaos/verdict/verdict.ts';
+import { describeFailure, describeVerdict } from '../../scripts/chaos/verdict/words.ts';
+import { chooseSeed, seedAfter } from '../../scripts/support/seeds.ts';
 
 const seed = chooseSeed();
 const ending = new AbortController();

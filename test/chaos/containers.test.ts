@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findEngine } from '../fleet/chaos/masters/engine.ts';
-import { runChaos } from '../fleet/chaos/run.ts';
-import { type RunOptions, replayOf } from '../fleet/chaos/terms.ts';
-import { describeFailure, describeVerdict } from '../fleet/chaos/verdict/words.ts';
+import { findEngine } from '../../scripts/chaos/masters/engine.ts';
+import { runChaos } from '../../scripts/chaos/run.ts';
+import { type RunOptions, replayOf } from '../../scripts/chaos/terms.ts';
+import { describeFailure, describeVerdict } from '../../scripts/chaos/verdict/words.ts';
+import { chooseSeed } from '../../scripts/support/seeds.ts';
 import { runScript } from '../support/scripts.ts';
-import { chooseSeed } from '../support/seeds.ts';
 
 const missing = await findEngine().then(
   () => undefined,

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { findServerBinaries, nameServer } from '../fleet/binary.ts';
+import { findServerBinaries, nameServer } from '../../scripts/fleet/binary.ts';
 import { type Difference, differenceIn, firstDifference } from './comparison.ts';
 import { sequences } from './steps.ts';
 import { RealSubject } from './subject.ts';

@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis';
+import { Fleet, type FleetNode } from '../../scripts/fleet/fleet.ts';
 import { type ForeignType, type KeyStore, RedisError } from '../../src/testing/key-store.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { SimulatedServer } from '../../src/testing/simulated-node.ts';
 import { Timeline } from '../../src/testing/timeline.ts';
-import { Fleet, type FleetNode } from '../fleet/fleet.ts';
 
 /**
  * A command as it goes over the wire: its name, then its arguments. SUBSCRIBE and UNSUBSCRIBE are answered with OK once

@@ -1,9 +1,9 @@
 import type * as Os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Fleet } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
 import { Redlock, type RedlockWarning } from '../../src/index.ts';
-import { Fleet } from '../fleet/fleet.ts';
-import { eventually } from '../fleet/processes.ts';
 import { PATIENT } from '../support/deployment.ts';
 
 const HOUR_S = 3_600;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { eventually } from '../fleet/processes.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
 import { type Row, rowsOf, start, tablesIn } from './example.ts';
 
 describe('npm run example', () => {

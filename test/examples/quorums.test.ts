@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Quorums, usingBoth } from '../../examples/recipes/quorums.ts';
+import type { Fleet } from '../../scripts/fleet/fleet.ts';
 import { NoQuorumError, Redlock } from '../../src/index.ts';
-import type { Fleet } from '../fleet/fleet.ts';
 import { PATIENT, startDeployment } from '../support/deployment.ts';
 
 const NAMES = ['north', 'east', 'south'];

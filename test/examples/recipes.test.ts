@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { type Job, runOnce } from '../../examples/recipes/cron.ts';
 import { type Announcement, Election } from '../../examples/recipes/leader.ts';
 import { type Migration, migrate } from '../../examples/recipes/migrations.ts';
+import { Fleet } from '../../scripts/fleet/fleet.ts';
 import { LockLostError, Redlock } from '../../src/index.ts';
-import { Fleet } from '../fleet/fleet.ts';
 import { WrongWallClock } from '../support/clocks.ts';
 import { PATIENT, startDeployment } from '../support/deployment.ts';
 

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findServerBinaries, findServerBinary, nameServer } from './binary.ts';
+import { findServerBinaries, findServerBinary, nameServer } from '../../scripts/fleet/binary.ts';
 
 let directory: string;
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Fleet } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
 import { Redlock, type RedlockOptions } from '../../src/index.ts';
 import { nodeAt } from '../support/deployment.ts';
-import { Fleet } from './fleet.ts';
-import { eventually } from './processes.ts';
 
 const MAX_TTL_MS = 600;
 const NODE_TIMEOUT_MS = 300;

@@ -2,10 +2,10 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import type { Fleet } from '../../scripts/fleet/fleet.ts';
 import type { ContentionReport, ContentionTerms } from '../support/contending-process.ts';
 import { startDeployment } from '../support/deployment.ts';
 import { expectNoKeys } from '../support/lock-keys.ts';
-import type { Fleet } from './fleet.ts';
 
 const PROCESSES = 4;
 const CALLERS = 32;

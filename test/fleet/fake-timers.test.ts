@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import type { Fleet } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
 import { LockLostError, Redlock, type RedlockOptions } from '../../src/index.ts';
 import { SOCKET_TIMEOUT_MS } from '../../src/wire/ioredis-silence.ts';
 import { PATIENT, startDeployment } from '../support/deployment.ts';
-import type { Fleet } from './fleet.ts';
-import { eventually } from './processes.ts';
 
 const HOUR_MS = 3_600_000;
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { Cluster, Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { Fleet } from '../../scripts/fleet/fleet.ts';
 import { fenceKey } from '../../src/fencing/fence-key.ts';
 import { redisGuard, StaleTokenError } from '../../src/fencing/index.ts';
 import {
@@ -15,7 +16,6 @@ import {
 import { saveCart } from '../unit/fencing/snippets/http-redis.ts';
 import { guardOver } from '../unit/fencing/snippets/node-redis.ts';
 import { addToCart } from '../unit/fencing/snippets/redis.ts';
-import { Fleet } from './fleet.ts';
 
 let fleet: Fleet;
 let redis: Redis;

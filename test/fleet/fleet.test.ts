@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Cluster } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { findServerBinary } from './binary.ts';
-import { Fleet, type FleetNode, type FleetOptions } from './fleet.ts';
-import { eventually, isRunning } from './processes.ts';
+import { findServerBinary } from '../../scripts/fleet/binary.ts';
+import { Fleet, type FleetNode, type FleetOptions } from '../../scripts/fleet/fleet.ts';
+import { eventually, isRunning } from '../../scripts/fleet/processes.ts';
 
 const PROJECT_ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -267,7 +267,7 @@ function pidsOf(fleet: Fleet): number[] {
 /** A Node process that starts a fleet, reports it on a line, and then does as `code` says. */
 function spawnFleetOwner(code: string): ChildProcess {
   const program = `
-    const { Fleet } = await import('./test/fleet/fleet.ts');
+    const { Fleet } = await import('./scripts/fleet/fleet.ts');
     const { nodes, directory } = await Fleet.start(2);
     nodes[1].pause();
     const report = JSON.stringify({ pids: nodes.map((node) => node.pid), directory });

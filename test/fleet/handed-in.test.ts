@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { Cluster, Command, Redis, type RedisOptions } from 'ioredis';
 import { Cluster as Cluster5, Command as Command5, Redis as Redis5 } from 'ioredis-5';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { Fleet, type FleetNode } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
 import { type Lock, Redlock, type RedlockWarning } from '../../src/index.ts';
 import { nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
 import { LONG_TTL_MS } from '../support/lock-keys.ts';
-import { Fleet, type FleetNode } from './fleet.ts';
-import { eventually } from './processes.ts';
 
 let fleet: Fleet;
 beforeAll(async () => {

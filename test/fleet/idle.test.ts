@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Fleet } from '../../scripts/fleet/fleet.ts';
 import { startDeployment } from '../support/deployment.ts';
 import { runProgram } from '../support/programs.ts';
-import type { Fleet } from './fleet.ts';
 
 let fleet: Fleet;
 beforeAll(async () => {

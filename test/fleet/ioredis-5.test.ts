@@ -1,7 +1,7 @@
 import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it } from 'vitest';
+import { Fleet } from '../../scripts/fleet/fleet.ts';
 import { Redlock } from '../../src/index.ts';
-import { Fleet } from './fleet.ts';
 
 const SAFE = { enableOfflineQueue: false, autoResendUnfulfilledCommands: false };
 

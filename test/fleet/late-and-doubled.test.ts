@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Fleet } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
+import { TcpProxy } from '../../scripts/fleet/proxy.ts';
+import { scriptCallsDuring } from '../../scripts/fleet/server-calls.ts';
+import { chooseSeed } from '../../scripts/support/seeds.ts';
+import { now } from '../../scripts/support/time.ts';
 import { SystemClock } from '../../src/base/clock.ts';
 import type { Reply } from '../../src/base/vote.ts';
 import { NoQuorumError, QuorlockError, Redlock } from '../../src/index.ts';
@@ -15,12 +21,6 @@ import { clientOver } from '../../src/wire/ioredis.ts';
 import type { Operation } from '../../src/wire/operation.ts';
 import { nodeAt, startDeployment } from '../support/deployment.ts';
 import { expectNoKeys, keysOn, LONG_TTL_MS } from '../support/lock-keys.ts';
-import { chooseSeed } from '../support/seeds.ts';
-import { scriptCallsDuring } from '../support/server-calls.ts';
-import type { Fleet } from './fleet.ts';
-import { eventually } from './processes.ts';
-import { TcpProxy } from './proxy.ts';
-import { now } from './safety/time.ts';
 
 const MAX_TTL_MS = 30_000;
 const FAR_FUTURE_US = Number.MAX_SAFE_INTEGER;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Fleet } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
 import { type Lock, Redlock } from '../../src/index.ts';
 import { fenceKeyOf, semaphoreKeyOf } from '../../src/quorum/fencing-token.ts';
 import { PATIENT, startDeployment } from '../support/deployment.ts';
 import { LONG_TTL_MS } from '../support/lock-keys.ts';
-import type { Fleet } from './fleet.ts';
-import { eventually } from './processes.ts';
 
 let fleet: Fleet;
 let redlock: Redlock;

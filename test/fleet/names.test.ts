@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Fleet } from '../../scripts/fleet/fleet.ts';
 import { Redlock } from '../../src/index.ts';
 import { PATIENT, startDeployment } from '../support/deployment.ts';
 import { expectNoKeys } from '../support/lock-keys.ts';
-import type { Fleet } from './fleet.ts';
 
 let fleet: Fleet;
 beforeAll(async () => {

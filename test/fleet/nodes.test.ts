@@ -1,5 +1,9 @@
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { Fleet, type FleetNode } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
+import { TcpProxy } from '../../scripts/fleet/proxy.ts';
+import { scriptCalls, scriptCallsDuring } from '../../scripts/fleet/server-calls.ts';
 import { LockReleasedError, NoQuorumError, Redlock } from '../../src/index.ts';
 import { BRISK, nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
 import {
@@ -11,10 +15,6 @@ import {
   valuesOf,
 } from '../support/lock-keys.ts';
 import { runProgram } from '../support/programs.ts';
-import { scriptCalls, scriptCallsDuring } from '../support/server-calls.ts';
-import { Fleet, type FleetNode } from './fleet.ts';
-import { eventually } from './processes.ts';
-import { TcpProxy } from './proxy.ts';
 
 /** Driver options under which a command is sent now or fails now. */
 const SAFE = { enableOfflineQueue: false, autoResendUnfulfilledCommands: false } as const;

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Fleet, type FleetNode } from './fleet.ts';
-import { eventually } from './processes.ts';
-import { TcpProxy } from './proxy.ts';
+import { Fleet, type FleetNode } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
+import { TcpProxy } from '../../scripts/fleet/proxy.ts';
 
 let fleet: Fleet;
 let node: FleetNode;

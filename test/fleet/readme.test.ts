@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { Fleet } from '../../scripts/fleet/fleet.ts';
 import { LockLostError, Redlock, type RedlockWarning } from '../../src/index.ts';
 import { WrongWallClock } from '../support/clocks.ts';
 import { PATIENT, startDeployment } from '../support/deployment.ts';
@@ -19,7 +20,6 @@ import { hourly } from '../unit/readme/snippets/try-acquire.ts';
 import { reindex } from '../unit/readme/snippets/using.ts';
 import { howLong } from '../unit/readme/snippets/waiting.ts';
 import { append, appendAll } from '../unit/readme/snippets/within.ts';
-import { Fleet } from './fleet.ts';
 
 let fleet: Fleet;
 beforeAll(async () => {

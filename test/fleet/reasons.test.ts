@@ -4,10 +4,10 @@ import { createServer as createTlsServer } from 'node:tls';
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { Fleet } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
 import { NoQuorumError, Redlock } from '../../src/index.ts';
 import { BRISK, nodeAt } from '../support/deployment.ts';
-import { Fleet } from './fleet.ts';
-import { eventually } from './processes.ts';
 
 /** Driver options under which a command is sent now or fails now. */
 const SAFE = { enableOfflineQueue: false, autoResendUnfulfilledCommands: false } as const;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
+import { findServerBinary, nameServer } from '../../scripts/fleet/binary.ts';
 import { RealSubject } from '../conformance/subject.ts';
 import { RuleNode } from '../support/rules/node.ts';
 import { RULES } from '../support/rules/rules.ts';
-import { findServerBinary, nameServer } from './binary.ts';
 
 /** The same as of a simulated one: neither is compared with the other, but both with what the protocol says. */
 describe.skipIf(process.platform !== 'linux')('a real node keeps the rule that', () => {

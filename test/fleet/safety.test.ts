@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { chooseSeed, seedAfter } from '../support/seeds.ts';
-import { run, STAFF_SIZE } from './safety/run.ts';
-import { Staff } from './safety/staff.ts';
-import { describeTerms, drawTerms, type Mode, type Terms } from './safety/terms.ts';
-import { describeFailure, describeVerdict, type Verdict } from './safety/verdict.ts';
+import { run, STAFF_SIZE } from '../../scripts/soak/run.ts';
+import { Staff } from '../../scripts/soak/staff.ts';
+import { describeTerms, drawTerms, type Mode, type Terms } from '../../scripts/soak/terms.ts';
+import { describeFailure, describeVerdict, type Verdict } from '../../scripts/soak/verdict.ts';
+import { chooseSeed, seedAfter } from '../../scripts/support/seeds.ts';
 
 /** Runs at the same time. Most of a run is waiting; what is short of processor time only makes locks shorter. */
 const LANES = 2;

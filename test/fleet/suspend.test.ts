@@ -5,13 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { Fleet } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
 import { redisGuard } from '../../src/fencing/index.ts';
 import { Redlock } from '../../src/index.ts';
 import type { AppendReport, HolderTerms, LookReport } from '../support/blocked-holder.ts';
 import { PATIENT, startDeployment } from '../support/deployment.ts';
 import { keysOn } from '../support/lock-keys.ts';
-import { Fleet } from './fleet.ts';
-import { eventually } from './processes.ts';
 
 const PROGRAM = fileURLToPath(new URL('../support/blocked-holder.ts', import.meta.url));
 

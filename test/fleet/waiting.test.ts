@@ -4,11 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { Redis as Redis6 } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Fleet, FleetNode } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
 import { Redlock, type RedlockOptions } from '../../src/index.ts';
 import { PATIENT, startDeployment } from '../support/deployment.ts';
 import { expectNoKeys } from '../support/lock-keys.ts';
-import type { Fleet, FleetNode } from './fleet.ts';
-import { eventually } from './processes.ts';
 
 const HOLDER = fileURLToPath(new URL('../support/killable-holder.ts', import.meta.url));
 const RESOURCES = Array.from({ length: 20 }, (_, index) => `waited for ${index}`);

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Fleet, type FleetNode } from './fleet.ts';
-import { eventually } from './processes.ts';
-import { WallClock } from './wall-clock.ts';
+import { Fleet, type FleetNode } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
+import { WallClock } from '../../scripts/fleet/wall-clock.ts';
 
 const HOUR_MS = 3_600_000;
 /** What may pass between reading one clock and the other; the steps below are far larger. */

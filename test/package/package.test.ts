@@ -7,9 +7,9 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { type BuildOptions, build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Fleet } from '../../scripts/fleet/fleet.ts';
 import { redisGuard } from '../../src/fencing/index.ts';
 import * as scripts from '../../src/wire/scripts.ts';
-import type { Fleet } from '../fleet/fleet.ts';
 import { startDeployment } from '../support/deployment.ts';
 import { README_URLS, shownOn } from '../support/snippets.ts';
 

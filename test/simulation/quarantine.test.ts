@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { chooseSeed, seedAfter } from '../../scripts/support/seeds.ts';
 import type { Quarantine } from '../../src/index.ts';
-import { chooseSeed, seedAfter } from '../support/seeds.ts';
 import { run } from './run.ts';
 import { drawTerms, type Losses } from './terms.ts';
 import { brokenPromises, describeVerdict, judge, Totals, type Verdict } from './verdict.ts';

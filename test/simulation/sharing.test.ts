@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { chooseSeed, seedAfter } from '../../scripts/support/seeds.ts';
 import type { Lock } from '../../src/index.ts';
 import { findOverAdmissions, type Occupancy } from '../../src/testing/checkers/over-admission.ts';
 import type { NetworkRules } from '../../src/testing/connection.ts';
 import { Rng } from '../../src/testing/rng.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { Simulation } from '../../src/testing/simulation.ts';
-import { chooseSeed, seedAfter } from '../support/seeds.ts';
 import { PlainSemaphore } from './sharing/plain-semaphore.ts';
 
 const LONGEST_TEST_MS = 600_000;

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { chooseSeed, seedAfter } from '../support/seeds.ts';
-import { swarmOnAllCores } from './swarm/all-cores.ts';
-import { ASSUMPTIONS, type Broken, type Discipline, drawMix } from './swarm/mix.ts';
-import { run } from './swarm/run.ts';
-import { swarm } from './swarm/swarm.ts';
-import { describeFailure, type Violation, violationsOf } from './swarm/verdict.ts';
+import { swarmOnAllCores } from '../../scripts/simulate/all-cores.ts';
+import { ASSUMPTIONS, type Broken, type Discipline, drawMix } from '../../scripts/simulate/mix.ts';
+import { run } from '../../scripts/simulate/run.ts';
+import { swarm } from '../../scripts/simulate/swarm.ts';
+import { describeFailure, type Violation, violationsOf } from '../../scripts/simulate/verdict.ts';
+import { chooseSeed, seedAfter } from '../../scripts/support/seeds.ts';
 
 /**
  * The whole library under virtual time, on topologies and with mixes of faults that are drawn from a seed. Inside the

@@ -1,5 +1,5 @@
+import { Fleet, type FleetNode, type FleetOptions } from '../../scripts/fleet/fleet.ts';
 import { Redlock, type RedlockOptions } from '../../src/index.ts';
-import { Fleet, type FleetNode, type FleetOptions } from '../fleet/fleet.ts';
 
 const ignoreWarnings = () => undefined;
 

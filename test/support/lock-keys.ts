@@ -1,7 +1,7 @@
 import { expect, vi } from 'vitest';
+import type { Fleet, FleetNode } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
 import type { Lock } from '../../src/index.ts';
-import type { Fleet, FleetNode } from '../fleet/fleet.ts';
-import { eventually } from '../fleet/processes.ts';
 
 /**
  * A ttl that outlives every poll of these tests by far, so that keys which are found gone were given back and

@@ -76,6 +76,23 @@ export function strayImports(sources: Sources): Violations {
   );
 }
 
+/** The servers for tests, scripts and examples: a library of its own. */
+const FLEET = 'scripts/fleet/';
+
+/** Imports of tests outside of the tests, and imports of the fleet that are not of the fleet. Paths are of the project. */
+export function outwardImports(project: Sources): Violations {
+  return [...project].flatMap(([path, text]) => {
+    if (path.startsWith('test/') || !/\.[cm]?[jt]s$/.test(path)) return [];
+    return importsOf(path, text)
+      .filter((name) => /(?:^|\/)test\//.test(name) || (path.startsWith(FLEET) && isOfAnother(name)))
+      .map((name) => `${path} imports ${name}`);
+  });
+}
+
+function isOfAnother(name: string): boolean {
+  return /\.\w+$/.test(name) && !name.startsWith(FLEET);
+}
+
 const TIME_AND_CHANCE = [
   /\bDate\.now\b/,
   /\bnew Date\(\s*\)/,

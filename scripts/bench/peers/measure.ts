@@ -1,5 +1,5 @@
-import type { Fleet } from '../../../test/fleet/fleet.ts';
-import { scriptCallsOfAll } from '../../../test/support/server-calls.ts';
+import type { Fleet } from '../../fleet/fleet.ts';
+import { scriptCallsOfAll } from '../../fleet/server-calls.ts';
 import { quantile } from '../figures.ts';
 import type { Limiter } from './arguments.ts';
 import type { Case } from './cases.ts';

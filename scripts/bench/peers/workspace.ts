@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { onProcessEnd } from '../../../test/fleet/last-resort.ts';
+import { onProcessEnd } from '../../fleet/last-resort.ts';
 import { MODULES, pinnedPackages } from './peer-packages.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));

@@ -1,8 +1,8 @@
-import { isNodeFault } from '../../../test/fleet/chaos/faults/fault.ts';
-import { replayOf, scenarioOf } from '../../../test/fleet/chaos/terms.ts';
-import type { Verdict } from '../../../test/fleet/chaos/verdict/verdict.ts';
-import { detailsOf } from '../../../test/fleet/chaos/verdict/words.ts';
+import { isNodeFault } from '../faults/fault.ts';
 import { rowsOf } from '../rows.ts';
+import { replayOf, scenarioOf } from '../terms.ts';
+import type { Verdict } from '../verdict/verdict.ts';
+import { detailsOf } from '../verdict/words.ts';
 import type { FaultMark, ReportData } from './format.ts';
 import { nodeLanesOf, workerLanesOf } from './lanes.ts';
 import { latenciesOf } from './latency.ts';

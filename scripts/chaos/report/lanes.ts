@@ -1,8 +1,8 @@
-import { isNodeFault, type NodeFault } from '../../../test/fleet/chaos/faults/fault.ts';
-import type { Incident } from '../../../test/fleet/chaos/faults/inflictor.ts';
-import type { Attempt, Grant } from '../../../test/fleet/chaos/verdict/history.ts';
-import type { Findings, Verdict } from '../../../test/fleet/chaos/verdict/verdict.ts';
-import type { NodeState } from '../../../test/fleet/chaos/watcher.ts';
+import { isNodeFault, type NodeFault } from '../faults/fault.ts';
+import type { Incident } from '../faults/inflictor.ts';
+import type { Attempt, Grant } from '../verdict/history.ts';
+import type { Findings, Verdict } from '../verdict/verdict.ts';
+import type { NodeState } from '../watcher.ts';
 import type { Lane, Span, SpanState } from './format.ts';
 
 /** A clock that is off by less may as well be one that was read late. */

@@ -1,4 +1,4 @@
-import type { Verdict } from '../../../test/fleet/chaos/verdict/verdict.ts';
+import type { Verdict } from '../verdict/verdict.ts';
 import type { Latency } from './format.ts';
 
 const LEAST_BUCKET_MS = 250;

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import type { Verdict } from '../../../test/fleet/chaos/verdict/verdict.ts';
+import type { Verdict } from '../verdict/verdict.ts';
 import { dataOf } from './data.ts';
 import { pageOf } from './page.ts';
 

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { eventually } from '../../../scripts/fleet/processes.ts';
 import { LockLostError, NoQuorumError, Redlock, type RedlockWarning } from '../../../src/index.ts';
 import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
 import { keysOn } from '../../support/lock-keys.ts';
-import type { Fleet } from '../fleet.ts';
-import { eventually } from '../processes.ts';
 
 const MINUTE_MS = 60_000;
 

@@ -1,6 +1,8 @@
 import { cp, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Fleet, type FleetNode } from '../../../scripts/fleet/fleet.ts';
+import { eventually } from '../../../scripts/fleet/processes.ts';
 import {
   type Lock,
   type NoQuorumError,
@@ -10,8 +12,6 @@ import {
 } from '../../../src/index.ts';
 import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
 import { LONG_TTL_MS } from '../../support/lock-keys.ts';
-import { Fleet, type FleetNode } from '../fleet.ts';
-import { eventually } from '../processes.ts';
 
 /** A master does not wait for more replicas before it serves the first. */
 const AT_ONCE = ['--repl-diskless-sync-delay', '0'];

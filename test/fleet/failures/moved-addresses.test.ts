@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { Fleet, type FleetNode } from '../../../scripts/fleet/fleet.ts';
+import { eventually } from '../../../scripts/fleet/processes.ts';
+import { TcpProxy } from '../../../scripts/fleet/proxy.ts';
 import { type NodeVote, type QuorlockError, Redlock } from '../../../src/index.ts';
 import { BRISK, nodeAt, PATIENT } from '../../support/deployment.ts';
-import { Fleet, type FleetNode } from '../fleet.ts';
-import { eventually } from '../processes.ts';
-import { TcpProxy } from '../proxy.ts';
 
 /** Short, so that a quarantine ends within a test. */
 const BRIEF = { ...PATIENT, nodeTimeout: 500, ttl: 800, maxTtl: 1_000 };

@@ -1,12 +1,12 @@
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { eventually } from '../../../scripts/fleet/processes.ts';
+import { TcpProxy } from '../../../scripts/fleet/proxy.ts';
+import { scriptCalls } from '../../../scripts/fleet/server-calls.ts';
 import { type NoQuorumError, Redlock, type RedlockWarning } from '../../../src/index.ts';
 import { BRISK, nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
 import { LONG_TTL_MS } from '../../support/lock-keys.ts';
-import { scriptCalls } from '../../support/server-calls.ts';
-import { Fleet } from '../fleet.ts';
-import { eventually } from '../processes.ts';
-import { TcpProxy } from '../proxy.ts';
 
 /** Why each node that gave no vote did not. */
 async function obstacles(redlock: Redlock): Promise<readonly string[]> {

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { eventually } from '../../../scripts/fleet/processes.ts';
 import { Redlock } from '../../../src/index.ts';
 import { PATIENT, startDeployment } from '../../support/deployment.ts';
-import type { Fleet } from '../fleet.ts';
-import { eventually } from '../processes.ts';
 
 const HOLDER = fileURLToPath(new URL('../../support/terminated-holder.ts', import.meta.url));
 

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { FakeServer } from '../../../scripts/fleet/fake-server.ts';
+import { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { eventually } from '../../../scripts/fleet/processes.ts';
+import { RespError, type RespReply } from '../../../scripts/fleet/resp.ts';
 import { type NoQuorumError, Redlock, type RedlockOptions, type RedlockWarning } from '../../../src/index.ts';
 import { markerScript } from '../../../src/wire/scripts.ts';
 import { nodeAt, PATIENT } from '../../support/deployment.ts';
-import { FakeServer } from '../fake-server.ts';
-import { Fleet } from '../fleet.ts';
-import { eventually } from '../processes.ts';
-import { RespError, type RespReply } from '../resp.ts';
 
 /** The reason and the message of the one node's failed vote. */
 async function refusalOf(redlock: Redlock): Promise<string> {

@@ -1,11 +1,11 @@
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { Fleet, type FleetNode } from '../../../scripts/fleet/fleet.ts';
+import { eventually } from '../../../scripts/fleet/processes.ts';
+import { TcpProxy } from '../../../scripts/fleet/proxy.ts';
 import { ClosedError, NoQuorumError, Redlock } from '../../../src/index.ts';
 import { BRISK, PATIENT, startDeployment } from '../../support/deployment.ts';
-import { Fleet, type FleetNode } from '../fleet.ts';
-import { eventually } from '../processes.ts';
-import { TcpProxy } from '../proxy.ts';
 
 /** Short, so that a quarantine ends within a test. */
 const BRIEF = { ttl: 800, maxTtl: 1_000 };

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
+import { eventually } from '../../../scripts/fleet/processes.ts';
 import { ExtendFailedError, LockReleasedError, Redlock } from '../../../src/index.ts';
 import { BRISK, nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
 import { expectHeldOnAll, expectNoKeys, LONG_TTL_MS, valuesOf } from '../../support/lock-keys.ts';
-import { eventually } from '../processes.ts';
 
 it('11. an extension repairs the nodes that had lost the key', async () => {
   await using fleet = await startDeployment(5);

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Fleet } from '../../../scripts/fleet/fleet.ts';
 import { SystemClock } from '../../../src/base/clock.ts';
 import { Redlock } from '../../../src/index.ts';
 import { PATIENT, startDeployment } from '../../support/deployment.ts';
 import { LeapingClock } from '../../support/leaping-clock.ts';
-import type { Fleet } from '../fleet.ts';
 
 const HOUR_MS = 3_600_000;
 const CLAMP_US = 1_000_000;

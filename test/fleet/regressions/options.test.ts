@@ -1,5 +1,8 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { eventually } from '../../../scripts/fleet/processes.ts';
+import { scriptCallsDuring } from '../../../scripts/fleet/server-calls.ts';
 import { LockHeldError, NotALockError, Redlock } from '../../../src/index.ts';
 import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
 import {
@@ -10,9 +13,6 @@ import {
   letGoElsewhere,
   valuesOf,
 } from '../../support/lock-keys.ts';
-import { scriptCallsDuring } from '../../support/server-calls.ts';
-import type { Fleet } from '../fleet.ts';
-import { eventually } from '../processes.ts';
 
 let fleet: Fleet;
 let redlock: Redlock;

@@ -1,12 +1,12 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { eventually } from '../../../scripts/fleet/processes.ts';
+import { TcpProxy } from '../../../scripts/fleet/proxy.ts';
+import { scriptCalls, scriptCallsDuring } from '../../../scripts/fleet/server-calls.ts';
 import { NoQuorumError, Redlock } from '../../../src/index.ts';
 import { BRISK, nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
 import { expectHeldOnAll, expectNoKeys, LONG_TTL_MS, valuesOf } from '../../support/lock-keys.ts';
-import { scriptCalls, scriptCallsDuring } from '../../support/server-calls.ts';
-import type { Fleet } from '../fleet.ts';
-import { eventually } from '../processes.ts';
-import { TcpProxy } from '../proxy.ts';
 
 let fleet: Fleet;
 let proxies: TcpProxy[];

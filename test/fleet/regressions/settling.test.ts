@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { eventually } from '../../../scripts/fleet/processes.ts';
+import { scriptCalls, scriptCallsDuring } from '../../../scripts/fleet/server-calls.ts';
 import { LockHeldError, NoQuorumError, Redlock } from '../../../src/index.ts';
 import { BRISK, nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
 import { expectNoKeys, holdElsewhere, LONG_TTL_MS, letGoElsewhere } from '../../support/lock-keys.ts';
-import { scriptCalls, scriptCallsDuring } from '../../support/server-calls.ts';
-import type { Fleet } from '../fleet.ts';
-import { eventually } from '../processes.ts';
 
 describe.each([2, 4])('over %i nodes, an even number', (nodeCount) => {
   let fleet: Fleet;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { eventually } from '../../../scripts/fleet/processes.ts';
 import { type Lock, OtherSizeError, Redlock, type RedlockOptions } from '../../../src/index.ts';
 import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
-import { Fleet } from '../fleet.ts';
-import { eventually } from '../processes.ts';
 
 const LONG = { ...PATIENT, maxTtl: 60_000, fenceRetention: 3_600_000 } as const satisfies RedlockOptions;
 const SHORT = {

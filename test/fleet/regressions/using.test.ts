@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { eventually } from '../../../scripts/fleet/processes.ts';
+import { TcpProxy } from '../../../scripts/fleet/proxy.ts';
+import { scriptCallsDuring, scriptCallsOfAll } from '../../../scripts/fleet/server-calls.ts';
 import { SystemClock } from '../../../src/base/clock.ts';
 import { type Lock, LockLostError, Redlock } from '../../../src/index.ts';
 import { CountingClock } from '../../support/clocks.ts';
 import { BRISK, PATIENT, startDeployment } from '../../support/deployment.ts';
 import { expectNoKeys, LONG_TTL_MS, valuesOf } from '../../support/lock-keys.ts';
-import { scriptCallsDuring, scriptCallsOfAll } from '../../support/server-calls.ts';
-import type { Fleet } from '../fleet.ts';
-import { eventually } from '../processes.ts';
-import { TcpProxy } from '../proxy.ts';
 
 describe('over three nodes', () => {
   let fleet: Fleet;

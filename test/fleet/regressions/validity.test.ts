@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { TcpProxy } from '../../../scripts/fleet/proxy.ts';
 import { LockExpiredError, LockLostError, Redlock } from '../../../src/index.ts';
 import { fenceKeyOf } from '../../../src/quorum/fencing-token.ts';
 import { stallProcess, WrongWallClock } from '../../support/clocks.ts';
 import { PATIENT, startDeployment } from '../../support/deployment.ts';
 import { expectNoKeys, valuesOf } from '../../support/lock-keys.ts';
-import type { Fleet } from '../fleet.ts';
-import { TcpProxy } from '../proxy.ts';
 
 let fleet: Fleet;
 beforeAll(async () => {

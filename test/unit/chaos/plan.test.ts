@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { impairs, isNodeFault, losesMemory, NODE_FAULTS } from '../../fleet/chaos/faults/fault.ts';
-import type { Ability } from '../../fleet/chaos/masters/server.ts';
-import { SCENARIOS } from '../../fleet/chaos/scenarios/scenarios.ts';
-import { LOCK_TERMS, NODE_COUNT, planOf } from '../../fleet/chaos/terms.ts';
+import { impairs, isNodeFault, losesMemory, NODE_FAULTS } from '../../../scripts/chaos/faults/fault.ts';
+import type { Ability } from '../../../scripts/chaos/masters/server.ts';
+import { SCENARIOS } from '../../../scripts/chaos/scenarios/scenarios.ts';
+import { LOCK_TERMS, NODE_COUNT, planOf } from '../../../scripts/chaos/terms.ts';
 
 const ALL: ReadonlySet<Ability> = new Set(['disk', 'clock', 'spare', 'network']);
 const NONE: ReadonlySet<Ability> = new Set();

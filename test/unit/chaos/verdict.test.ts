@@ -2,20 +2,20 @@ import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findOverAdmissions } from '../../../src/testing/checkers/over-admission.ts';
-import { LogFile, type Vitals, type WorkerEvent } from '../../fleet/chaos/log.ts';
-import { availabilityOf, recoveriesOf } from '../../fleet/chaos/verdict/availability.ts';
+import { LogFile, type Vitals, type WorkerEvent } from '../../../scripts/chaos/log.ts';
+import { availabilityOf, recoveriesOf } from '../../../scripts/chaos/verdict/availability.ts';
 import {
   type Attempt,
   type History,
   occupanciesOf,
   readHistory,
   sectionsOf,
-} from '../../fleet/chaos/verdict/history.ts';
-import { growthOf } from '../../fleet/chaos/verdict/leaks.ts';
-import { type Impairment, outagesOf } from '../../fleet/chaos/verdict/outages.ts';
-import { waitsOf } from '../../fleet/chaos/verdict/waits.ts';
-import { checkSections } from '../../fleet/safety/sections.ts';
+} from '../../../scripts/chaos/verdict/history.ts';
+import { growthOf } from '../../../scripts/chaos/verdict/leaks.ts';
+import { type Impairment, outagesOf } from '../../../scripts/chaos/verdict/outages.ts';
+import { waitsOf } from '../../../scripts/chaos/verdict/waits.ts';
+import { checkSections } from '../../../scripts/support/sections.ts';
+import { findOverAdmissions } from '../../../src/testing/checkers/over-admission.ts';
 
 describe('the history of a worker', () => {
   let folder: string;

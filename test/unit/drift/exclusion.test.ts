@@ -3,7 +3,7 @@ import { SLACK_MS } from '../../../scripts/drift/theory/exclusion.ts';
 import { safeError, safeStepMs, validityOf } from '../../../scripts/drift/theory/thresholds.ts';
 import { type ClockTerms, PLAIN_TERMS } from '../../../scripts/drift/trials/clock-terms.ts';
 import { type ClockTrial, clockTrial } from '../../../scripts/drift/trials/clock-trial.ts';
-import { seedAfter } from '../../support/seeds.ts';
+import { seedAfter } from '../../../scripts/support/seeds.ts';
 
 const TRIALS = 10;
 const SEED = 7;

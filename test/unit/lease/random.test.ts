@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { chooseSeed, seedAfter } from '../../support/seeds.ts';
+import { chooseSeed, seedAfter } from '../../../scripts/support/seeds.ts';
 import { run } from './random/run.ts';
 import { termsOf } from './random/terms.ts';
 

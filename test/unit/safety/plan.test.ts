@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { amnesiaMs, drawPlan, type Fault } from '../../fleet/safety/plan.ts';
-import { drawTerms, farthestPromised, MODES, type Mode, type Terms } from '../../fleet/safety/terms.ts';
+import { amnesiaMs, drawPlan, type Fault } from '../../../scripts/soak/plan.ts';
+import { drawTerms, farthestPromised, MODES, type Mode, type Terms } from '../../../scripts/soak/terms.ts';
 
 const seeds = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 

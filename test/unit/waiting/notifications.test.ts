@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { chooseSeed, seedAfter } from '../../../scripts/support/seeds.ts';
 import { Rng } from '../../../src/testing/rng.ts';
-import { chooseSeed, seedAfter } from '../../support/seeds.ts';
 import { Scene } from './scene.ts';
 
 const seed = chooseSeed();

@@ -1,0 +1,71 @@
+import { type Lock, LockHeldError, QuorlockError, type Redlock } from '../../src/index.ts';
+import { slotKeyOf } from '../../src/quorum/fencing-token.ts';
+import type { Rng } from '../../src/testing/rng.ts';
+import type { SimulatedServer } from '../../src/testing/simulated-node.ts';
+import type { Mix } from './mix.ts';
+
+/** How many of those who want permits want several at once, from 0 to 1. */
+const GATHERING = 0.1;
+
+/** Asks for a lock of the kind that the resources of this run have. None if somebody else has it, several if permits. */
+export async function ask(redlock: Redlock, resource: string, mix: Mix, dice: Rng): Promise<readonly Lock[]> {
+  const { permits } = mix;
+  const ttl = Math.round(mix.ttl * dice.between(mix.shortest, 1));
+  const waitTime = dice.chance(mix.waiting) ? dice.between(0, 4 * ttl) : 0;
+  switch (mix.discipline) {
+    case 'shared': {
+      const lock = redlock.readWrite(resource);
+      if (dice.chance(mix.reading)) return unlessHeld(lock.acquireRead({ ttl, waitTime }));
+      // Whoever knows nothing of readers.
+      if (dice.chance(0.3)) return one(await redlock.tryAcquire(resource, { ttl }));
+      return unlessHeld(lock.acquireWrite({ ttl, waitTime }));
+    }
+    case 'permits': {
+      const semaphore = redlock.semaphore(resource, permits);
+      if (dice.chance(GATHERING)) {
+        return (await semaphore.acquireMany(dice.integer(1, permits), { ttl, waitTime: 4 * ttl })).all;
+      }
+      if (waitTime === 0) return one(await semaphore.tryAcquire({ ttl }));
+      return [await semaphore.acquire({ ttl, waitTime })];
+    }
+    default:
+      if (waitTime === 0) return one(await redlock.tryAcquire(resource, { ttl }));
+      return [await redlock.acquire(resource, { ttl, waitTime })];
+  }
+}
+
+/** A read lock in the place of a write lock; null if it was lost on the way. */
+export async function downgrade(redlock: Redlock, lock: Lock): Promise<Lock | null> {
+  try {
+    return await redlock.readWrite(lock.resources[0] ?? '').downgrade(lock);
+  } catch (error) {
+    if (error instanceof QuorlockError) return null;
+    throw error;
+  }
+}
+
+/** The slot that a permit is, as any node has it; undefined if none has. */
+export function slotOf(
+  { value, resources: [resource = ''] }: Lock,
+  nodes: readonly SimulatedServer[],
+  permits: number,
+): number | undefined {
+  for (let slot = 0; slot < permits; slot += 1) {
+    const key = slotKeyOf(`lock:${resource}`, slot);
+    if (nodes.some(({ store }) => store.get(key) === value)) return slot;
+  }
+  return undefined;
+}
+
+function one(lock: Lock | null): readonly Lock[] {
+  return lock === null ? [] : [lock];
+}
+
+async function unlessHeld(acquiring: Promise<Lock>): Promise<readonly Lock[]> {
+  try {
+    return [await acquiring];
+  } catch (error) {
+    if (error instanceof LockHeldError) return [];
+    throw error;
+  }
+}
