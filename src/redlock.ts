@@ -1,11 +1,9 @@
 import { type Clock, SystemClock } from './base/clock.ts';
 import { ClosedError, InitializeError } from './base/errors.ts';
 import { type Random, SystemRandom } from './base/random.ts';
-import { SoundClock } from './base/sound-clock.ts';
-import { Attempts } from './lock/attempts.ts';
+import { Attempts, LockValues } from './lock/attempts.ts';
 import type { LeaseDeps } from './lock/lease.ts';
 import { type Lock, leaseOf } from './lock/lock.ts';
-import { LockValues } from './lock/lock-values.ts';
 import { Quorum } from './quorum/quorum.ts';
 import { Acquirer, type LockSpec } from './redlock/acquirer.ts';
 import { Background } from './redlock/background.ts';
@@ -94,7 +92,7 @@ export class Redlock {
     warnOfNodes(this.#clients, usesMarker, warn);
     const quorumSettings = {
       ...settings,
-      clock: new SoundClock(clock, warn),
+      clock,
       random: this.#random,
       nodeCount: this.#clients.length,
       nodeTimeout: nodeTimeoutFor(settings, settings.ttl),

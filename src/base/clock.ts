@@ -1,4 +1,3 @@
-import type { Leaps } from './leaps.ts';
 import { platform } from './platform.ts';
 
 /** A pending callback that can be cancelled. Cancelling twice, or after it ran, does nothing. */
@@ -26,8 +25,8 @@ export interface Clock {
 
 /** The clocks of this machine, and the nodes' evidence against them, if any. */
 interface WitnessedClock extends Clock {
-  /** How far the nodes' clocks have leapt ahead until now. */
-  readonly leaps?: Leaps;
+  /** This moment, by all of them. */
+  instant?(): Instant;
   /** Calls `listener` soon after a leap. Returns a function that stops it. */
   onLeap?(listener: () => void): () => void;
 }
@@ -41,12 +40,7 @@ export interface Instant {
 }
 
 export function instant(clock: WitnessedClock): Instant {
-  return {
-    monotonic: clock.monotonic(),
-    wall: clock.wall(),
-    uptime: clock.uptime(),
-    leaps: clock.leaps,
-  };
+  return clock.instant?.() ?? { monotonic: clock.monotonic(), wall: clock.wall(), uptime: clock.uptime() };
 }
 
 /**
@@ -56,13 +50,13 @@ export function instant(clock: WitnessedClock): Instant {
  * shorten what is left of a lock.
  */
 export function elapsedMs(clock: WitnessedClock, start: Instant): number {
-  const { leaps } = clock;
-  const leaptMs = leaps === undefined || start.leaps === undefined ? 0 : leaps.sinceMs(start.leaps);
+  const now = instant(clock);
+  const leaptMs = start.leaps === undefined ? 0 : (now.leaps?.sinceMs(start.leaps) ?? 0);
   return Math.max(
     0,
-    clock.monotonic() - start.monotonic,
-    clock.wall() - start.wall,
-    clock.uptime() - start.uptime + leaptMs,
+    now.monotonic - start.monotonic,
+    now.wall - start.wall,
+    now.uptime - start.uptime + leaptMs,
   );
 }
 
@@ -194,5 +188,35 @@ class SystemTimer implements Timer {
     // Timers run before the poll phase, immediates after it. An unref'd immediate would let that phase wait for the
     // next event.
     this.#immediate = platform.setImmediate(this.#callback);
+  }
+}
+
+/**
+ * How far each of several clocks has leapt ahead of this machine's since it was first read, all its leaps added up.
+ * Never changes: a lock keeps the one of the moment of its request, and compares.
+ */
+export class Leaps {
+  readonly #byClock: readonly number[];
+  readonly #quota: number;
+
+  /** @param quota how many clocks must show a time for it to have passed */
+  constructor(byClock: readonly number[], quota: number) {
+    this.#byClock = byClock;
+    this.#quota = quota;
+  }
+
+  /** With one more leap of one clock. */
+  plus(clock: number, ms: number): Leaps {
+    return new Leaps(
+      this.#byClock.map((leaptMs, index) => (index === clock ? leaptMs + ms : leaptMs)),
+      this.#quota,
+    );
+  }
+
+  /** The number of milliseconds that at least a quota of the clocks have leapt since an earlier moment. */
+  sinceMs(earlier: Leaps): number {
+    if (earlier === this) return 0;
+    const differences = this.#byClock.map((leaptMs, index) => leaptMs - (earlier.#byClock[index] ?? 0));
+    return differences.sort((a, b) => b - a)[this.#quota - 1] ?? 0;
   }
 }

@@ -1,5 +1,6 @@
-import type { Clock, Timer } from './clock.ts';
+import { type Clock, type Instant, Leaps, type Timer } from './clock.ts';
 import { messageOf } from './describe.ts';
+import { platform } from './platform.ts';
 import type { RedlockWarning } from './warning.ts';
 
 /** The clocks are compared with each other this often, as long as none jumps: every look at a lock reads them. */
@@ -22,9 +23,15 @@ const NAMES = { monotonic: 'monotonic clock', wall: 'wall clock', uptime: 'uptim
 type Which = keyof typeof NAMES;
 
 /**
- * The clocks of this process, one of which may be wrong. A clock that can't be read is taken to run on as the monotonic
- * clock does, so that it never hides what the others say. If they disagree, the warning says that this process is at
- * fault, and not a node.
+ * Time as far as locks depend on it: by the clocks of this process, one of which may be wrong, and by those of the
+ * nodes.
+ *
+ * A clock that can't be read is taken to run on as the monotonic clock does, so that it never hides what the others
+ * say. If they disagree, the warning says that this process is at fault, and not a node.
+ *
+ * A host that was stopped from outside (a virtual machine that was paused, or restored from a snapshot) has no clock
+ * that counted. Where the clocks of a majority of nodes were set forward, keys there have ended early. Either way the
+ * nodes are right: keys expire by their clocks.
  */
 export class SoundClock implements Clock {
   readonly #clock: Clock;
@@ -39,10 +46,19 @@ export class SoundClock implements Clock {
   #mostAhead = Number.NEGATIVE_INFINITY;
   #compared: { readonly monotonic: number; readonly wall: number; readonly uptime: number } | undefined;
   readonly #toldUntilMs = new Map<string, number>();
+  readonly #listeners = new Set<() => void>();
+  #leaps: Leaps;
+  #isTelling = false;
 
-  constructor(clock: Clock, warn: (warning: RedlockWarning) => void) {
+  /** @param quorum how many nodes there are, and how many must show a time for it to have passed */
+  constructor(
+    clock: Clock,
+    warn: (warning: RedlockWarning) => void,
+    { nodes, quota }: { readonly nodes: number; readonly quota: number },
+  ) {
     this.#clock = clock;
     this.#warn = warn;
+    this.#leaps = new Leaps(new Array<number>(nodes).fill(0), quota);
   }
 
   monotonic(): number {
@@ -52,33 +68,54 @@ export class SoundClock implements Clock {
   }
 
   wall(): number {
-    const monotonic = this.monotonic();
-    const wall = this.#orAsBefore('wall', monotonic);
-    if (this.#isDue(monotonic, 'wall', wall)) {
-      this.#compare({ monotonic, wall, uptime: this.#orAsBefore('uptime', monotonic) });
-    }
-    return wall;
+    return this.instant().wall;
   }
 
   uptime(): number {
+    return this.instant().uptime;
+  }
+
+  /** This moment by all of them: each clock is read once, which an acquisition does often. */
+  instant(): Instant {
     const monotonic = this.monotonic();
+    const wall = this.#orAsBefore('wall', monotonic);
     const uptime = this.#orAsBefore('uptime', monotonic);
-    if (this.#isDue(monotonic, 'uptime', uptime)) {
-      this.#compare({ monotonic, wall: this.#orAsBefore('wall', monotonic), uptime });
-    }
+    if (this.#isDue(monotonic, wall, uptime)) this.#compare({ monotonic, wall, uptime });
     this.#mostAhead = Math.max(this.#mostAhead, uptime - monotonic);
-    return monotonic + this.#mostAhead;
+    return { monotonic, wall, uptime: monotonic + this.#mostAhead, leaps: this.#leaps };
   }
 
   after(delayMs: number, callback: () => void, options?: { readonly keepAlive?: boolean }): Timer {
     return this.#clock.after(delayMs, callback, options);
   }
 
-  /** Whether the clocks are to be compared: now and then, and as soon as the clock just read has jumped. */
-  #isDue(monotonic: number, which: 'wall' | 'uptime', now: number): boolean {
+  /** Calls `listener`, soon, whenever a node's clock has leapt. Returns a function that stops it. */
+  onLeap(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** A node's clock is at most so many milliseconds ahead of what it should be by this machine's clocks. */
+  leapt(node: number, ms: number): void {
+    this.#leaps = this.#leaps.plus(node, ms);
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    // The caller has read only the time of an answer yet, not the rest.
+    platform.queueMicrotask(() => {
+      this.#isTelling = false;
+      for (const listener of [...this.#listeners]) listener();
+    });
+  }
+
+  /** Whether the clocks are to be compared: now and then, and as soon as one has jumped. */
+  #isDue(monotonic: number, wall: number, uptime: number): boolean {
     if (this.#compared === undefined) return true;
     const passedMs = monotonic - this.#compared.monotonic;
-    return passedMs >= COMPARE_EVERY_MS || Math.abs(now - this.#compared[which] - passedMs) > STEP_MS;
+    return (
+      passedMs >= COMPARE_EVERY_MS ||
+      Math.abs(wall - this.#compared.wall - passedMs) > STEP_MS ||
+      Math.abs(uptime - this.#compared.uptime - passedMs) > STEP_MS
+    );
   }
 
   #orAsBefore(which: 'wall' | 'uptime', monotonic: number): number {

@@ -1,9 +1,8 @@
+import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
-import type { ContendOptions } from '../quorum/contend-options.ts';
-import { type LossReason, lossReasonOf } from '../quorum/tally.ts';
+import { type ContendOptions, type LossReason, lossReasonOf } from '../quorum/round.ts';
 import { TOKENS_A_LEASE } from '../wire/operation.ts';
 import { Lease, type LeaseDeps, type LeaseTerms } from './lease.ts';
-import type { LockValues } from './lock-values.ts';
 import { Validity } from './validity.ts';
 
 /** The result of one attempt to get a lock. */
@@ -86,4 +85,20 @@ async function attempt(
 /** A share is held beside others, and a permit is one slot of many: neither is handed over in the process. */
 function tokensFor({ target }: LeaseTerms): number {
   return target.sharers === undefined && target.size === undefined ? TOKENS_A_LEASE : 1;
+}
+
+/** Makes lock values: strings that no other attempt, of this process or another, ever uses. */
+export class LockValues {
+  /** The prefix of all of them: the name of this Redlock, which no other has. */
+  readonly process: string;
+  #count = 0;
+
+  constructor(random: Random) {
+    this.process = random.identifier();
+  }
+
+  next(): string {
+    this.#count += 1;
+    return `${this.process}.${this.#count.toString(36)}`;
+  }
 }

@@ -1,7 +1,7 @@
 import { type Clock, elapsedMs } from '../base/clock.ts';
 import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';
 import type { Grant, Quorum } from '../quorum/quorum.ts';
-import { majorityOf } from '../quorum/tally.ts';
+import { majorityOf } from '../quorum/round.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import { isDenial, type ReleaseReport, reportOf } from './release-report.ts';
 import { Validity, validityMs } from './validity.ts';

@@ -1,5 +1,5 @@
 import type { NodeVote } from '../base/vote.ts';
-import { majorityOf } from '../quorum/tally.ts';
+import { majorityOf } from '../quorum/round.ts';
 
 /** The outcome of a release. */
 export interface ReleaseReport {

@@ -1,5 +1,4 @@
-import { type Clock, elapsedMs, type Instant } from '../base/clock.ts';
-import type { Leaps } from '../base/leaps.ts';
+import { type Clock, elapsedMs, type Instant, type Leaps } from '../base/clock.ts';
 
 /** The precision of Redis's own expiry, in milliseconds, whatever the ttl. */
 const EXPIRY_PRECISION_MS = 2;

@@ -1,22 +1,16 @@
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import { platform } from '../base/platform.ts';
 import type { Reply } from '../base/vote.ts';
 import { checkAnswer, decode } from '../wire/answer.ts';
-import { inSendingOrder } from '../wire/batch.ts';
+import { encodeAll, inSendingOrder } from '../wire/batch.ts';
 import type { Client } from '../wire/client.ts';
-import { badNumberIn, failed, isTaking, type Operation } from '../wire/operation.ts';
+import { checkNumbers } from '../wire/numbers.ts';
+import { badNumberIn, failed, isTaking, isTimed, type Operation, TOKENS_A_LEASE } from '../wire/operation.ts';
 import { isUnknownScript } from '../wire/run.ts';
+import { batchScript } from '../wire/scripts.ts';
 import { explain } from '../wire/server-errors.ts';
-import { type BatchHeader, callBatch } from './batch-call.ts';
 import type { TimeReading } from './node-clock.ts';
-import {
-  type Call,
-  charactersOf,
-  type Deadline,
-  type PendingOperation,
-  type ReplyListener,
-} from './pending-operation.ts';
 import type { Setback } from './release-retries.ts';
 
 /** Learns of every answer of the server, also of those that come too late to be a reply. */
@@ -374,4 +368,108 @@ export class Batcher {
     if (deadline.unreplied === 0) deadline.timer.cancel();
     entry.listener(reply, atMs - deadline.enqueuedAtMs, entry.place);
   }
+}
+
+/** Gets the one reply to an operation, its latency in milliseconds, and the place that it was enqueued with. */
+export type ReplyListener = (reply: Reply, latencyMs: number, place: number) => void;
+
+/** An operation in the batcher. */
+export interface PendingOperation {
+  readonly operation: Operation;
+  readonly listener: ReplyListener;
+  /** For a listener of several nodes. */
+  readonly place: number;
+  readonly deadline: Deadline;
+  /** The call it travels in; undefined until it is sent. */
+  call: Call | undefined;
+  replied: boolean;
+}
+
+/** The deadline of operations of one tick, with one timer for all of them. */
+export interface Deadline {
+  readonly entries: PendingOperation[];
+  /** When they were enqueued, or, if the process was stopped before the end of that tick, when it went on. */
+  enqueuedAtMs: number;
+  readonly timeoutMs: number;
+  timer: Timer;
+  unreplied: number;
+}
+
+/** A script call in flight. */
+export interface Call {
+  readonly entries: readonly PendingOperation[];
+  unreplied: number;
+  /**
+   * `overdue`: every reply was a timeout, and it holds up nothing else any more. `over`: it was answered or failed, or
+   * never will be, since a later call was answered.
+   */
+  state: 'under way' | 'overdue' | 'over';
+}
+
+/** The total length of an operation's keys. */
+function charactersOf({ keys }: Operation): number {
+  let characters = 0;
+  for (const key of keys) characters += key.length;
+  return characters;
+}
+
+/** The header of every call, made when the call is sent. */
+export interface BatchHeader {
+  /** The node's marker key, or undefined where the node votes without one. */
+  readonly markerKey: string | undefined;
+  readonly nodeCount: number;
+  readonly maxTtl: number;
+  readonly clampUs: number;
+  readonly fenceRetentionMs: number;
+  /** Milliseconds for which a free key is reserved for a notified waiter. */
+  readonly graceMs: number;
+  /** Whether this process hears the node's notifications. */
+  isHeard(): boolean;
+  /** The node's TIME, in microseconds, after which nothing of the call may be granted. */
+  deadlineUs(nowMs: number, withinMs: number): number;
+}
+
+/** A call of the batch script. */
+interface BatchCall {
+  /**
+   * The server's answer: its TIME in microseconds, and then one element for each operation, in the order in which they
+   * were sent. Rejects with the server's error, or when the connection is lost.
+   */
+  readonly answer: Promise<unknown>;
+  /** Whether an operation of the call depends on the server's TIME; if not, the server does not tell it. */
+  readonly isTimed: boolean;
+}
+
+/**
+ * Calls the batch script.
+ *
+ * @throws {RangeError} a number of the header is out of range; nothing is sent
+ * @param sentAtMs now
+ * @param withinMs for how long from now on the operations may be granted
+ */
+function callBatch(
+  client: Client,
+  header: BatchHeader,
+  carriers: readonly { readonly operation: Operation }[],
+  { command, sentAtMs, withinMs }: { command: 'evalsha' | 'eval'; sentAtMs: number; withinMs: number },
+): BatchCall {
+  const { markerKey, nodeCount, maxTtl, clampUs, fenceRetentionMs, graceMs } = header;
+  const needsTime = carriers.some(({ operation }) => isTimed(operation));
+  const keys = markerKey === undefined ? [] : [markerKey];
+  const args: (string | number)[] = [
+    needsTime ? header.deadlineUs(sentAtMs, withinMs) : '',
+    markerKey === undefined ? '' : nodeCount,
+    maxTtl,
+    clampUs,
+    fenceRetentionMs,
+    graceMs,
+    TOKENS_A_LEASE,
+  ];
+  checkNumbers(args);
+  encodeAll(carriers, header.isHeard(), { keys, args });
+  const answer =
+    command === 'evalsha'
+      ? client.evalsha(batchScript.sha1, keys, args)
+      : client.eval(batchScript.source, keys, args);
+  return { answer, isTimed: needsTime };
 }

@@ -6,7 +6,7 @@ import type { Client } from '../wire/client.ts';
 import { MalformedAnswerError } from '../wire/numbers.ts';
 import { failed, isVote, type Leave, type Operation, type Release } from '../wire/operation.ts';
 import { explain, isLoading, isServerError, isWrongServer } from '../wire/server-errors.ts';
-import { type AnswerListener, Batcher } from './batcher.ts';
+import { type AnswerListener, Batcher, type ReplyListener } from './batcher.ts';
 import { type Handshake, handshakeWith, MARKER_KEY, type MarkerWrite, UnfitServerError } from './marker.ts';
 import { type Divergence, NodeClock, type TimeReading } from './node-clock.ts';
 import {
@@ -19,7 +19,6 @@ import {
   SHORTEST_RENEWAL_MS,
 } from './node-settings.ts';
 import { NodeSubscription } from './node-subscription.ts';
-import type { ReplyListener } from './pending-operation.ts';
 import { ReleaseRetries } from './release-retries.ts';
 
 /** Decides whether a node may vote, and learns what bears on it. */

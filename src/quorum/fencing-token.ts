@@ -1,5 +1,7 @@
 import { companions } from '../base/companion-key.ts';
 import type { NodeVote } from '../base/vote.ts';
+import { CLAMP_MS } from '../node/node-settings.ts';
+import { isTimeUs } from '../wire/numbers.ts';
 
 /** The prefix of the library's own keys. */
 export const OWN_PREFIX = 'quorlock:';
@@ -60,4 +62,55 @@ export function chooseToken(votes: readonly NodeVote[]): TokenChoice {
     }
   }
   return { token, confirmed };
+}
+
+/** The time of one node as {@link TokenClock} needs it. */
+export interface TimeEstimate {
+  /** The best guess of how far the node's time is ahead of the monotonic clock, in microseconds; undefined: unknown. */
+  readonly aheadUs: number | undefined;
+}
+
+/**
+ * Proposes fencing tokens: microseconds of the nodes' own time, each above the last as far as nodes accept that. It is
+ * a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014) over the median of the nodes' times. The
+ * wall clock of this machine plays no part.
+ */
+export class TokenClock {
+  readonly #nodes: readonly TimeEstimate[];
+  readonly #ahead: number[] = [];
+  #last = 0;
+
+  constructor(nodes: readonly TimeEstimate[]) {
+    this.#nodes = nodes;
+  }
+
+  /**
+   * The next proposal. Before any node has told its time, the nodes' own lower bound decides. Each node clamps a
+   * proposal that is too far ahead by its own clock, and so the nodes would disagree: where their clocks were set back,
+   * proposals follow.
+   */
+  next(nowMs: number): number {
+    const timeUs = this.timeUs(nowMs);
+    const nextUs = this.#last + 1;
+    const isTooFar = timeUs > 0 && nextUs > timeUs + CLAMP_MS * 1_000;
+    this.#last = isTooFar ? timeUs : Math.max(nextUs, timeUs);
+    return this.#last;
+  }
+
+  /** The nodes' time at a moment of the monotonic clock, in whole microseconds; 0 before any has told it. */
+  timeUs(nowMs: number): number {
+    const ahead = this.#ahead;
+    ahead.length = 0;
+    for (const { aheadUs } of this.#nodes) {
+      if (aheadUs === undefined || !Number.isFinite(aheadUs)) continue;
+      let at = ahead.length;
+      // A sorted list of a few numbers: to make a new one each time would cost more than the rest.
+      for (; at > 0 && (ahead[at - 1] ?? 0) > aheadUs; at -= 1) ahead[at] = ahead[at - 1] ?? 0;
+      ahead[at] = aheadUs;
+    }
+    const median = ahead[Math.floor(ahead.length / 2)];
+    const timeUs = median === undefined ? 0 : Math.floor(median + nowMs * 1_000);
+    // A value that is not a time would spoil the proposals to come.
+    return isTimeUs(timeUs) ? timeUs : 0;
+  }
 }

@@ -1,20 +1,16 @@
 import { type Instant, instant } from '../base/clock.ts';
+import { SoundClock } from '../base/sound-clock.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { Membership } from '../membership/membership.ts';
 import type { MembershipSettings } from '../membership/quarantine.ts';
 import { Node } from '../node/node.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 import type { Client, Subscription } from '../wire/client.ts';
-import type { LockKeys, Operation, Waiter } from '../wire/operation.ts';
-import { failed } from '../wire/operation.ts';
-import { type ContendOptions, roundEndOf } from './contend-options.ts';
-import { chooseToken } from './fencing-token.ts';
+import { failed, type LockKeys, type Operation, type Waiter } from '../wire/operation.ts';
+import { chooseToken, TokenClock } from './fencing-token.ts';
 import { Limiter } from './limiter.ts';
-import { QuorumClock } from './quorum-clock.ts';
-import { askAll, type RoundResult } from './round.ts';
+import { askAll, type ContendOptions, majorityOf, type RoundResult, roundEndOf } from './round.ts';
 import { isInQueue, isTaken, type SpotCheck } from './spot-check.ts';
-import { majorityOf } from './tally.ts';
-import { TokenClock } from './token-clock.ts';
 
 /** The result of asking a quorum for a lock. */
 export interface Grant {
@@ -33,17 +29,19 @@ export interface Grant {
 export class Quorum {
   readonly size: number;
   /** Time as far as locks depend on it: by this machine's clocks and by the nodes'. */
-  readonly clock: QuorumClock;
+  readonly clock: SoundClock;
   readonly #nodes: readonly Node[];
   readonly #membership: Membership;
   readonly #tokenClock: TokenClock;
   readonly #limiter: Limiter;
   #isEnding = false;
 
-  constructor(clients: readonly Client[], settings: NodeSettings & Omit<MembershipSettings, 'leapt'>) {
+  constructor(clients: readonly Client[], options: NodeSettings & Omit<MembershipSettings, 'leapt'>) {
     this.size = clients.length;
-    this.clock = new QuorumClock(settings.clock, this.size);
-    this.#limiter = new Limiter(settings.clock);
+    const quorum = { nodes: this.size, quota: majorityOf(this.size) };
+    this.clock = new SoundClock(options.clock, options.warn, quorum);
+    const settings = { ...options, clock: this.clock };
+    this.#limiter = new Limiter(this.clock);
     this.#membership = new Membership({
       ...settings,
       leapt: (node, ms) => this.clock.leapt(node, ms),

@@ -1,7 +1,6 @@
 import type { NodeVote, Reply } from '../base/vote.ts';
 import type { Node } from '../node/node.ts';
-import type { Operation } from '../wire/operation.ts';
-import { type Decision, tally } from './tally.ts';
+import type { Operation, Waiter } from '../wire/operation.ts';
 
 /** The result of a round. */
 export interface RoundResult {
@@ -74,4 +73,57 @@ export function askAll(
       if (!already.has(index)) node.submit(operation, timeoutMs, count, index);
     });
   });
+}
+
+/** The result of the votes so far. */
+export type Decision = 'won' | 'lost' | 'undecided';
+
+/** The smallest number of nodes of which no two sets can be disjoint. Derived from the node list, never set. */
+export function majorityOf(nodeCount: number): number {
+  return Math.floor(nodeCount / 2) + 1;
+}
+
+/**
+ * Won as soon as a majority granted; lost as soon as no majority can be reached any more, whatever the nodes
+ * that have not voted yet say. Once every node has voted it is one of the two, with an even number of nodes and
+ * a tie too.
+ *
+ * @param refused votes other than granted
+ */
+export function tally(nodeCount: number, granted: number, refused: number): Decision {
+  const majority = majorityOf(nodeCount);
+  if (granted >= majority) return 'won';
+  if (nodeCount - refused < majority) return 'lost';
+  return 'undecided';
+}
+
+/** Why a round was lost, judged by what kept it from a majority. */
+export type LossReason =
+  /** Others hold it, or won it meanwhile. If several attempts have split the votes it can be free again at once. */
+  | 'held'
+  /** So many nodes gave no vote that no attempt could have won. */
+  | 'no-quorum'
+  /** As no-quorum, and on some nodes the reason is that the key is not a lock. */
+  | 'not-a-lock';
+
+export function lossReasonOf(votes: readonly NodeVote[]): LossReason {
+  const foreign = votes.filter(({ outcome }) => outcome === 'foreign').length;
+  const silent = votes.filter(({ outcome }) => outcome === 'failed').length + foreign;
+  if (votes.length - silent >= majorityOf(votes.length)) return 'held';
+  return foreign > 0 ? 'not-a-lock' : 'no-quorum';
+}
+
+/** What an attempt carries beside the rest where a caller waits, or where it follows another lock. */
+export interface ContendOptions {
+  /** The waiter that enters the nodes' queues if this is refused. Undefined: it would not hear notifications. */
+  readonly waiter: Waiter | undefined;
+  /** Of a share: a lock value of this process whose key the attempt takes over, which is being released. */
+  readonly previous?: string | undefined;
+  /** Whether a caller still wants it. If none does when its turn comes, no node is asked. */
+  readonly isWanted?: () => boolean;
+}
+
+/** When a round of such an attempt ends. */
+export function roundEndOf(contend: ContendOptions | undefined): RoundEnd {
+  return contend === undefined ? 'outcome' : 'victory';
 }

@@ -1,12 +1,11 @@
-import { type AbortSignalLike, throwIfAborted } from '../base/abort-signal.ts';
-import { abortable } from '../base/abortable.ts';
+import { type AbortSignalLike, abortable, throwIfAborted } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
 import { ClosedError, type OwnHold, withCallersStack } from '../base/errors.ts';
 import type { Attempt } from '../lock/attempts.ts';
 import type { Lease } from '../lock/lease.ts';
 import { type Lock, leaseOf, targetOf } from '../lock/lock.ts';
-import type { ContendOptions } from '../quorum/contend-options.ts';
 import type { Quorum } from '../quorum/quorum.ts';
+import type { ContendOptions } from '../quorum/round.ts';
 import { type AcquireRequest, failureOf } from '../waiting/acquire-request.ts';
 import type { WaitQueues } from '../waiting/wait-queues.ts';
 import type { LockKeys } from '../wire/operation.ts';

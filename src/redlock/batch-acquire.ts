@@ -1,7 +1,6 @@
-import { type AbortSignalLike, reasonOf } from '../base/abort-signal.ts';
+import { type AbortSignalLike, onAbort, reasonOf } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
 import { LockHeldError, WaitTimeoutError } from '../base/errors.ts';
-import { onAbort } from '../base/on-abort.ts';
 import { AutoExtend } from '../lock/auto-extend.ts';
 import type { Lease } from '../lock/lease.ts';
 import { type Lock, leaseOf } from '../lock/lock.ts';

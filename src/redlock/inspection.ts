@@ -1,6 +1,6 @@
 import type { FailureReason, NodeVote } from '../base/vote.ts';
 import { isReserved, isShared } from '../quorum/fencing-token.ts';
-import { majorityOf } from '../quorum/tally.ts';
+import { majorityOf } from '../quorum/round.ts';
 
 /** What one node knows of a lock. Durations in milliseconds. */
 export type NodeInspection = { readonly node: string } & (

@@ -1,10 +1,9 @@
 import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
 import type { Attempt, Attempts } from '../lock/attempts.ts';
-import type { ContendOptions } from '../quorum/contend-options.ts';
 import { isReserved, reservedFor } from '../quorum/fencing-token.ts';
 import type { Quorum } from '../quorum/quorum.ts';
-import { majorityOf } from '../quorum/tally.ts';
+import { type ContendOptions, majorityOf } from '../quorum/round.ts';
 import { freeInMs } from '../waiting/backoff.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import type { LockSpec } from './acquirer.ts';

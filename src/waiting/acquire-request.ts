@@ -10,8 +10,7 @@ import {
 } from '../base/errors.ts';
 import type { FailureReason, NodeVote } from '../base/vote.ts';
 import type { Attempt } from '../lock/attempts.ts';
-import type { ContendOptions } from '../quorum/contend-options.ts';
-import { tally } from '../quorum/tally.ts';
+import { type ContendOptions, tally } from '../quorum/round.ts';
 
 /** An attempt that got no lock. */
 export type FailedAttempt = Exclude<Attempt, { readonly outcome: 'acquired' }>;

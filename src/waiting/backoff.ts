@@ -1,6 +1,6 @@
 import type { Random } from '../base/random.ts';
 import { longestRemainingTtl, type NodeVote } from '../base/vote.ts';
-import { majorityOf } from '../quorum/tally.ts';
+import { majorityOf } from '../quorum/round.ts';
 
 /** The first waiter of a queue wakes up within this many milliseconds after the holder's keys expire. */
 const SPREAD_MS = 5;

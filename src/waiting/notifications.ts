@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Quorum } from '../quorum/quorum.ts';
-import { majorityOf } from '../quorum/tally.ts';
+import { majorityOf } from '../quorum/round.ts';
 import type { Subscription } from '../wire/client.ts';
 
 /** A node has this many milliseconds to confirm the subscription; then waiters do not wait for it any longer. */

@@ -4,7 +4,7 @@ import type { Attempt } from '../lock/attempts.ts';
 import type { Lease } from '../lock/lease.ts';
 import { Lock } from '../lock/lock.ts';
 import { HANDED_OVER, type ReleaseReport } from '../lock/release-report.ts';
-import { majorityOf } from '../quorum/tally.ts';
+import { majorityOf } from '../quorum/round.ts';
 import type { Waiter as QueuedWaiter } from '../wire/operation.ts';
 import { type AcquireRequest, type FailedAttempt, isWorthATry } from './acquire-request.ts';
 import { afterSilenceMs, expiryMs, partialNotificationMs, pauseMs, recheckMs } from './backoff.ts';

@@ -1,5 +1,4 @@
-import { throwIfAborted } from '../base/abort-signal.ts';
-import { abortable } from '../base/abortable.ts';
+import { abortable, throwIfAborted } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { Attempt } from '../lock/attempts.ts';

@@ -1,6 +1,5 @@
-import { reasonOf } from '../base/abort-signal.ts';
+import { onAbort, reasonOf } from '../base/abort-signal.ts';
 import type { Clock, Timer } from '../base/clock.ts';
-import { onAbort } from '../base/on-abort.ts';
 import type { Lock } from '../lock/lock.ts';
 import { type AcquireRequest, type FailedAttempt, failureOf } from './acquire-request.ts';
 

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
+import { slotOf } from '../base/companion-key.ts';
 import { messageOf } from '../base/describe.ts';
-import { slotOf } from '../base/hash-slot.ts';
 import type { Client, ConnectionState, Subscription, SubscriptionEvents } from './client.ts';
 import { callSenderOf, type SendCall } from './ioredis-command.ts';
 import { duplicateOf, type IoredisClient, type OwnClient } from './ioredis-duplicate.ts';

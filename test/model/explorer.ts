@@ -6,7 +6,7 @@ import {
   queueKeyOf,
   reservedFor,
 } from '../../src/quorum/fencing-token.ts';
-import { majorityOf, tally } from '../../src/quorum/tally.ts';
+import { majorityOf, tally } from '../../src/quorum/round.ts';
 import { runBatch } from '../../src/testing/batch-model.ts';
 import { KeyStore } from '../../src/testing/key-store.ts';
 import { decode } from '../../src/wire/answer.ts';

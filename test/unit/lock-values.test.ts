@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SystemRandom } from '../../src/base/random.ts';
-import { LockValues } from '../../src/lock/lock-values.ts';
+import { LockValues } from '../../src/lock/attempts.ts';
 import { SeededRandom } from '../../src/testing/seeded-random.ts';
 
 describe('lock values', () => {

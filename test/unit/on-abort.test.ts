@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { onAbort } from '../../src/base/on-abort.ts';
+import { onAbort } from '../../src/base/abort-signal.ts';
 
 describe('onAbort', () => {
   it('tells every listener that is left, in the order in which they began to listen', () => {

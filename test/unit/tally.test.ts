@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NodeVote } from '../../src/base/vote.ts';
-import { lossReasonOf, majorityOf, tally } from '../../src/quorum/tally.ts';
+import { lossReasonOf, majorityOf, tally } from '../../src/quorum/round.ts';
 
 const nodeCounts = fc.integer({ min: 1, max: 15 });
 /** A quorum, and for each node in the order it votes whether it grants. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TokenClock } from '../../src/quorum/token-clock.ts';
+import { TokenClock } from '../../src/quorum/fencing-token.ts';
 
 /** Nodes whose time is so many microseconds at 0. */
 function nodes(...firstUs: readonly (number | undefined)[]) {
