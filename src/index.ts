@@ -31,7 +31,6 @@ export type {
   TryAcquireOptions,
   UsingOptions,
 } from './redlock/options.ts';
-export type { Permits } from './redlock/permits.ts';
 export type { Queue, QueuedProcess } from './redlock/queue.ts';
 export type { ReadWriteLock } from './redlock/read-write.ts';
 export type { Resources } from './redlock/resources.ts';

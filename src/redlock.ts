@@ -7,7 +7,6 @@ import { type Lock, leaseOf } from './lock/lock.ts';
 import { Quorum } from './quorum/quorum.ts';
 import { Acquirer, type LockSpec } from './redlock/acquirer.ts';
 import { Background } from './redlock/background.ts';
-import { BatchAcquire } from './redlock/batch-acquire.ts';
 import { type Inspection, inspectionOf } from './redlock/inspection.ts';
 import { checkNodes, madeWith, type NodeSource, openNodes } from './redlock/nodes.ts';
 import {
@@ -30,7 +29,6 @@ import {
   checkResource,
   checkSlots,
   keysFor,
-  mutexKeysFor,
   normalizeResources,
   probeKeysFor,
   type Resources,
@@ -178,16 +176,16 @@ export class Redlock {
    * @throws {LockLostError | LockReleasedError} the lock passed as `within` is held no more
    * @throws {UpgradeError} it is a read lock
    */
-  using<Result>(resources: Resources, routine: Routine<Lock, Result>): Promise<Result>;
+  using<Result>(resources: Resources, routine: Routine<Result>): Promise<Result>;
   using<Result>(
     resources: Resources,
     options: UsingOptions | undefined,
-    routine: Routine<Lock, Result>,
+    routine: Routine<Result>,
   ): Promise<Result>;
   async using<Result>(
     resources: Resources,
-    options: UsingOptions | Routine<Lock, Result> | undefined,
-    routine?: Routine<Lock, Result>,
+    options: UsingOptions | Routine<Result> | undefined,
+    routine?: Routine<Result>,
   ): Promise<Result> {
     const call = callOf('using', options, routine);
     return await this.#usings.use(this.#spec(resources), call);
@@ -223,15 +221,7 @@ export class Redlock {
       handshakeTimeout: this.#releaseTimeout,
       keysOf: (some) => slotKeysFor(resource, permits, some, this.#settings),
     });
-    // If this process has the mutex, another of its callers acquires permits under it: that ends by itself.
-    const isOwn = () => true;
-    const mutex = { ...this.#specOf([resource], mutexKeysFor(resource, this.#settings)), isOwn };
-    const acquirer = this.#acquirer;
-    const batchAcquire = new BatchAcquire(
-      { settings: this.#settings, clock: this.#clock, acquirer, mutex },
-      slots,
-    );
-    return new Semaphore(resource, permits, { acquirer, usings: this.#usings, slots, batchAcquire });
+    return new Semaphore(resource, permits, { acquirer: this.#acquirer, usings: this.#usings, slots });
   }
 
   /**

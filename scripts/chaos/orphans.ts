@@ -8,7 +8,7 @@ const POLL_EVERY_MS = 100;
 const SLACK_MS = 1_500;
 
 /** Keys that somebody owns, and whatever says who shares one. */
-const OF_LOCKS = ['lock:*', 'quorlock:sharers:*', 'quorlock:slot:*', 'quorlock:gate:*'];
+const OF_LOCKS = ['lock:*', 'quorlock:sharers:*', 'quorlock:slot:*'];
 
 const NEVER = new AbortController().signal;
 

@@ -4,10 +4,7 @@ import type { Rng } from '../../src/testing/rng.ts';
 import type { SimulatedServer } from '../../src/testing/simulated-node.ts';
 import type { Mix } from './mix.ts';
 
-/** How many of those who want permits want several at once, from 0 to 1. */
-const GATHERING = 0.1;
-
-/** Asks for a lock of the kind that the resources of this run have. None if somebody else has it, several if permits. */
+/** Asks for a lock of the kind that the resources of this run have. None if somebody else has it. */
 export async function ask(redlock: Redlock, resource: string, mix: Mix, dice: Rng): Promise<readonly Lock[]> {
   const { permits } = mix;
   const ttl = Math.round(mix.ttl * dice.between(mix.shortest, 1));
@@ -22,9 +19,6 @@ export async function ask(redlock: Redlock, resource: string, mix: Mix, dice: Rn
     }
     case 'permits': {
       const semaphore = redlock.semaphore(resource, permits);
-      if (dice.chance(GATHERING)) {
-        return (await semaphore.acquireMany(dice.integer(1, permits), { ttl, waitTime: 4 * ttl })).all;
-      }
       if (waitTime === 0) return one(await semaphore.tryAcquire({ ttl }));
       return [await semaphore.acquire({ ttl, waitTime })];
     }

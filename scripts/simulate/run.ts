@@ -25,7 +25,7 @@ export interface Findings {
 }
 
 /** Whatever is kept of a lock, but for its counter. */
-const OF_LOCKS = /^(lock|quorlock:(queue|sharers|semaphore|slot:\d+|gate)):/;
+const OF_LOCKS = /^(lock|quorlock:(queue|sharers|semaphore|slot:\d+)):/;
 
 /** However rarely locks are granted, a run ends after this much virtual time. */
 const LONGEST_RUN_MS = 600_000;
@@ -144,9 +144,9 @@ export async function run(mix: Mix, trace?: (line: string) => void): Promise<Fin
   };
 }
 
-/** How many counters one resource has: a semaphore one for each slot, and one for its mutex. */
+/** How many counters one resource has: a semaphore one for each slot. */
 function countersOf({ discipline, permits }: Mix): number {
-  return discipline === 'permits' ? permits + 1 : 1;
+  return discipline === 'permits' ? permits : 1;
 }
 
 /** Messages may get lost. */

@@ -23,9 +23,6 @@ export function slotKeyOf(key: string, slot: number): string {
   return companions(`${OWN_PREFIX}slot:${slot}`)(key);
 }
 
-/** The key of the mutex of its batch acquires, in the same hash slot too. */
-export const mutexKeyOf: (key: string) => string = companions(`${OWN_PREFIX}gate`);
-
 /** Whether the value of a lock key says that it is shared. */
 export function isShared(value: string): boolean {
   return value === '&';

@@ -2,7 +2,6 @@ import { type AbortSignalLike, abortable, throwIfAborted } from '../base/abort-s
 import type { Clock } from '../base/clock.ts';
 import { ClosedError, type OwnHold, withCallersStack } from '../base/errors.ts';
 import type { Attempt } from '../lock/attempts.ts';
-import type { Lease } from '../lock/lease.ts';
 import { type Lock, leaseOf, targetOf } from '../lock/lock.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import type { ContendOptions } from '../quorum/round.ts';
@@ -24,8 +23,6 @@ export interface LockSpec {
   readonly resources: readonly string[];
   /** The keys at whose queues its waiters wait. */
   readonly target: LockKeys;
-  /** Whether a lease of this process belongs to the very call, so that the call does not wait for itself. */
-  isOwn?(lease: Lease): boolean;
   /** Makes one attempt. */
   attempt(ttl: number, contend?: ContendOptions): Promise<Attempt>;
 }
@@ -162,7 +159,7 @@ export class Acquirer {
   /** What this process holds of the lock already, so that a caller that waits for itself learns of it. */
   #ownHold(spec: LockSpec): OwnHold | undefined {
     const { target } = spec;
-    const leases = this.#waitQueues.leasesAt(target).filter((lease) => spec.isOwn?.(lease) !== true);
+    const leases = this.#waitQueues.leasesAt(target);
     if (leases.length === 0) return undefined;
     return {
       heldForMs: Math.max(...leases.map(({ ageMs }) => ageMs)),

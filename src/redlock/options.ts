@@ -8,7 +8,6 @@ import { driftMs } from '../lock/validity.ts';
 import type { Quarantine } from '../membership/quarantine.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';
 import { OWN_PREFIX } from '../quorum/fencing-token.ts';
-import type { Permits } from './permits.ts';
 
 /** Settings of a Redlock. All durations are in milliseconds. */
 export interface RedlockOptions {
@@ -103,7 +102,7 @@ export interface UsingOptions extends AcquireOptions {
    * matter. Any other lock makes no difference: one is acquired beside it. A lock that is held no more rejects with its
    * own error, and a read lock where a writer is to run rejects with an UpgradeError. Default: none, as null.
    */
-  readonly within?: Lock | Permits | null | undefined;
+  readonly within?: Lock | null | undefined;
 }
 
 /** Options after checks and defaults, without the ports. */
@@ -222,11 +221,6 @@ export function waitTimeOf(settings: Settings, options: AcquireOptions): number 
 /** Checks the number of permits of a semaphore: too many at once would keep the servers from other clients. */
 export function checkPermits(permits: number): void {
   integer('permits', permits, 1, 1_000);
-}
-
-/** Checks the number of permits of one call against those of the semaphore. */
-export function checkCount(count: number, permits: number): void {
-  integer('count', count, 1, permits, 'the permits of the semaphore');
 }
 
 /** How long one `using` extends its lock. */

@@ -56,11 +56,11 @@ export class ReadWriteLock {
   }
 
   /** As `Redlock.using`, with a lock for reading. A write lock passed as `within` will do as well. */
-  usingRead<Result>(routine: Routine<Lock, Result>): Promise<Result>;
-  usingRead<Result>(options: UsingOptions | undefined, routine: Routine<Lock, Result>): Promise<Result>;
+  usingRead<Result>(routine: Routine<Result>): Promise<Result>;
+  usingRead<Result>(options: UsingOptions | undefined, routine: Routine<Result>): Promise<Result>;
   async usingRead<Result>(
-    options: UsingOptions | Routine<Lock, Result> | undefined,
-    routine?: Routine<Lock, Result>,
+    options: UsingOptions | Routine<Result> | undefined,
+    routine?: Routine<Result>,
   ): Promise<Result> {
     return await this.#usings.use(this.#reading, callOf('usingRead', options, routine));
   }
@@ -70,11 +70,11 @@ export class ReadWriteLock {
    *
    * @throws {UpgradeError} the lock passed as `within` is a read lock: it can't be upgraded
    */
-  usingWrite<Result>(routine: Routine<Lock, Result>): Promise<Result>;
-  usingWrite<Result>(options: UsingOptions | undefined, routine: Routine<Lock, Result>): Promise<Result>;
+  usingWrite<Result>(routine: Routine<Result>): Promise<Result>;
+  usingWrite<Result>(options: UsingOptions | undefined, routine: Routine<Result>): Promise<Result>;
   async usingWrite<Result>(
-    options: UsingOptions | Routine<Lock, Result> | undefined,
-    routine?: Routine<Lock, Result>,
+    options: UsingOptions | Routine<Result> | undefined,
+    routine?: Routine<Result>,
   ): Promise<Result> {
     return await this.#usings.use(this.#writing, callOf('usingWrite', options, routine));
   }

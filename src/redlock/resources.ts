@@ -1,7 +1,6 @@
 import { describe, quote, quoteAll, shorten } from '../base/describe.ts';
 import {
   fenceKeyOf,
-  mutexKeyOf,
   OWN_PREFIX,
   queueKeyOf,
   semaphoreKeyOf,
@@ -106,13 +105,6 @@ export function slotKeysFor(
     queues: keys.map(() => queueKeyOf(key)),
     size: { key, permits },
   };
-}
-
-/** The keys of the mutex of a batch acquire. */
-export function mutexKeysFor(resource: string, settings: KeySettings): LockKeys {
-  const [name = ''] = keysFor([resource], settings).keys;
-  const mutex = mutexKeyOf(name);
-  return { keys: [mutex], fences: settings.fencing ? [fenceKeyOf(mutex)] : [], queues: [queueKeyOf(mutex)] };
 }
 
 /** A name that no resource of a program has. */

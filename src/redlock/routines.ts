@@ -3,11 +3,11 @@ import { ClosedError } from '../base/errors.ts';
 import { AutoExtend, type AutoExtendTerms } from '../lock/auto-extend.ts';
 import { askToStop, type Lock } from '../lock/lock.ts';
 
-/** A running routine and the locks that it runs under. */
+/** A running routine and the lock that it runs under. */
 interface Running {
-  readonly locks: readonly Lock[];
-  /** They extend its locks. Empty where the locks belong to another routine or to the caller. */
-  readonly autoExtends: readonly AutoExtend[];
+  readonly lock: Lock;
+  /** It extends the lock. Undefined where the lock belongs to another routine or to the caller. */
+  readonly autoExtend: AutoExtend | undefined;
 }
 
 /**
@@ -25,45 +25,41 @@ export class Routines {
     this.#clock = clock;
   }
 
-  /** Runs a routine under locks of its own. They are extended meanwhile and released after it. */
+  /** Runs a routine under a lock of its own, which is extended meanwhile and released after it. */
   async run<Result>(
-    locks: readonly Lock[],
+    lock: Lock,
     terms: AutoExtendTerms,
     routine: () => Result | PromiseLike<Result>,
   ): Promise<Result> {
-    const autoExtends = locks.map((lock) => new AutoExtend(lock, this.#clock, terms));
-    const running = { locks, autoExtends };
+    const autoExtend = new AutoExtend(lock, this.#clock, terms);
+    const running = { lock, autoExtend };
     this.#running.add(running);
     try {
       return await routine();
     } finally {
-      for (const autoExtend of autoExtends) autoExtend.stop();
-      await Promise.all(locks.map((lock) => lock.release()));
+      autoExtend.stop();
+      await lock.release();
       this.#ended(running);
     }
   }
 
-  /** Runs a routine under locks of its caller: none is extended, and none released. */
-  async runWithin<Result>(
-    locks: readonly Lock[],
-    routine: () => Result | PromiseLike<Result>,
-  ): Promise<Result> {
-    const running = { locks, autoExtends: [] };
+  /** Runs a routine under a lock of its caller, which is neither extended nor released. */
+  async runWithin<Result>(lock: Lock, routine: () => Result | PromiseLike<Result>): Promise<Result> {
+    const running = { lock, autoExtend: undefined };
     this.#running.add(running);
     try {
       return await routine();
     } finally {
       this.#running.delete(running);
       // A lock of `acquire` that was left to this routine: close() has skipped it.
-      const unused = this.#isClosing ? locks.filter((lock) => !this.#isUsed(lock)) : [];
-      await Promise.all(unused.map((lock) => lock.release()));
+      if (this.#isClosing && !this.locks.has(lock)) await lock.release();
       this.#ended(running);
     }
   }
 
   /** The locks that routines run under. */
   get locks(): ReadonlySet<Lock> {
-    return new Set([...this.#running].flatMap(({ locks }) => locks));
+    return new Set([...this.#running].map(({ lock }) => lock));
   }
 
   /** Aborts the signals of all of them. Their locks are extended as before. */
@@ -86,12 +82,7 @@ export class Routines {
 
   /** Extends no lock any more: a held lock still ends with its validity. */
   abandon(): void {
-    for (const { autoExtends } of this.#running) for (const autoExtend of autoExtends) autoExtend.stop();
-  }
-
-  #isUsed(lock: Lock): boolean {
-    for (const { locks } of this.#running) if (locks.includes(lock)) return true;
-    return false;
+    for (const { autoExtend } of this.#running) autoExtend?.stop();
   }
 
   #ended(running: Running): void {

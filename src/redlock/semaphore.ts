@@ -1,16 +1,13 @@
 import type { Lock } from '../lock/lock.ts';
 import type { Acquirer } from './acquirer.ts';
-import type { BatchAcquire } from './batch-acquire.ts';
 import {
   ACQUIRE_NAMES,
   type AcquireOptions,
-  checkCount,
   checkNames,
   TRY_ACQUIRE_NAMES,
   type TryAcquireOptions,
   type UsingOptions,
 } from './options.ts';
-import type { Permits } from './permits.ts';
 import type { Slots } from './slots.ts';
 import { callOf, type Routine, type Usings } from './usings.ts';
 
@@ -19,7 +16,6 @@ export interface SemaphoreSettings {
   readonly acquirer: Acquirer;
   readonly usings: Usings;
   readonly slots: Slots;
-  readonly batchAcquire: BatchAcquire;
 }
 
 /**
@@ -35,20 +31,14 @@ export class Semaphore {
   readonly #acquirer: Acquirer;
   readonly #usings: Usings;
   readonly #slots: Slots;
-  readonly #batchAcquire: BatchAcquire;
 
   /** Made by `Redlock.semaphore`. */
-  constructor(
-    resource: string,
-    permits: number,
-    { acquirer, usings, slots, batchAcquire }: SemaphoreSettings,
-  ) {
+  constructor(resource: string, permits: number, { acquirer, usings, slots }: SemaphoreSettings) {
     this.resource = resource;
     this.permits = permits;
     this.#acquirer = acquirer;
     this.#usings = usings;
     this.#slots = slots;
-    this.#batchAcquire = batchAcquire;
   }
 
   /**
@@ -68,46 +58,13 @@ export class Semaphore {
     return await this.#acquirer.tryAcquire(this.#slots.spec(), options);
   }
 
-  /**
-   * Gets several permits: all or none. They come one by one, and the call holds those that have come until the last one
-   * has. Only one call at a time does so, so that no two wait for each other.
-   *
-   * @param count how many, from 1 to the number that the semaphore has
-   * @throws {LockLostError} one was lost before the last one came
-   * @throws as {@link acquire}
-   */
-  async acquireMany(count: number, options: AcquireOptions = {}): Promise<Permits> {
-    checkCount(count, this.permits);
-    checkNames('acquireMany option', options, ACQUIRE_NAMES);
-    return await this.#batchAcquire.acquire(count, options);
-  }
-
   /** As `Redlock.using`, with a permit: one that is passed as `within`, or one more. */
-  using<Result>(routine: Routine<Lock, Result>): Promise<Result>;
-  using<Result>(options: UsingOptions | undefined, routine: Routine<Lock, Result>): Promise<Result>;
+  using<Result>(routine: Routine<Result>): Promise<Result>;
+  using<Result>(options: UsingOptions | undefined, routine: Routine<Result>): Promise<Result>;
   async using<Result>(
-    options: UsingOptions | Routine<Lock, Result> | undefined,
-    routine?: Routine<Lock, Result>,
+    options: UsingOptions | Routine<Result> | undefined,
+    routine?: Routine<Result>,
   ): Promise<Result> {
     return await this.#usings.use(this.#slots.spec(), callOf('using', options, routine));
-  }
-
-  /** As {@link using}, with several permits: those that are passed as `within`, if they are enough, or as many more. */
-  usingMany<Result>(count: number, routine: Routine<Permits, Result>): Promise<Result>;
-  usingMany<Result>(
-    count: number,
-    options: UsingOptions | undefined,
-    routine: Routine<Permits, Result>,
-  ): Promise<Result>;
-  async usingMany<Result>(
-    count: number,
-    options: UsingOptions | Routine<Permits, Result> | undefined,
-    routine?: Routine<Permits, Result>,
-  ): Promise<Result> {
-    checkCount(count, this.permits);
-    const call = callOf('usingMany', options, routine);
-    return await this.#usings.useMany(this.#slots.spec(), count, call, (acquiring) =>
-      this.#batchAcquire.acquire(count, acquiring),
-    );
   }
 }

@@ -6,7 +6,6 @@ import { Lock } from '../lock/lock.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import type { Acquirer, LockSpec } from './acquirer.ts';
 import {
-  type AcquireOptions,
   checkNames,
   checkSignal,
   maxHoldOf,
@@ -16,16 +15,15 @@ import {
   type UsingOptions,
   waitTimeOf,
 } from './options.ts';
-import { Permits } from './permits.ts';
 import { Routines } from './routines.ts';
 
-/** What runs under a lock, or under several permits. */
-export type Routine<Held, Result> = (held: Held) => Result | PromiseLike<Result>;
+/** What runs under a lock. */
+export type Routine<Result> = (lock: Lock) => Result | PromiseLike<Result>;
 
 /** The arguments of a `using`, checked and told apart. */
-interface Call<Held, Result> {
+interface Call<Result> {
   readonly options: UsingOptions;
-  readonly routine: Routine<Held, Result>;
+  readonly routine: Routine<Result>;
 }
 
 /**
@@ -34,11 +32,11 @@ interface Call<Held, Result> {
  * @param what the call, as errors name it
  * @throws {TypeError} options of a wrong type, or a routine that is not a function
  */
-export function callOf<Held, Result>(
+export function callOf<Result>(
   what: string,
-  first: UsingOptions | Routine<Held, Result> | undefined,
-  second: Routine<Held, Result> | undefined,
-): Call<Held, Result> {
+  first: UsingOptions | Routine<Result> | undefined,
+  second: Routine<Result> | undefined,
+): Call<Result> {
   if (typeof first === 'function' && second === undefined) return { options: {}, routine: first };
   const options = first === undefined ? {} : (first as UsingOptions);
   checkNames(`${what} option`, options, USING_NAMES);
@@ -58,30 +56,18 @@ export class Usings {
     this.#acquirer = acquirer;
   }
 
-  /** Runs a routine under one lock: the one passed as `within`, or else one that is acquired and extended meanwhile. */
-  async use<Result>(spec: LockSpec, { options, routine }: Call<Lock, Result>): Promise<Result> {
+  /** Runs a routine under a lock: the one passed as `within`, or else one that is acquired and extended meanwhile. */
+  async use<Result>(spec: LockSpec, { options, routine }: Call<Result>): Promise<Result> {
     const { maxHold, acquiring } = this.#check(spec, options);
-    const shown = this.#shown(spec, options.within, 1);
-    const [outer] = shown?.all ?? [];
-    if (outer !== undefined) return await this.routines.runWithin([outer], () => routine(outer));
+    const outer = this.#shown(spec, options.within);
+    if (outer !== undefined) return await this.routines.runWithin(outer, () => routine(outer));
     const lock = await this.#acquirer.acquire(spec, acquiring);
-    if (this.#acquirer.isClosed) throw await this.#tooLate([lock]);
-    return await this.routines.run([lock], { maxHold }, () => routine(lock));
-  }
-
-  /** As {@link use}, with several permits. */
-  async useMany<Result>(
-    spec: LockSpec,
-    count: number,
-    { options, routine }: Call<Permits, Result>,
-    acquire: (options: AcquireOptions) => Promise<Permits>,
-  ): Promise<Result> {
-    const { maxHold, acquiring } = this.#check(spec, options);
-    const shown = this.#shown(spec, options.within, count);
-    if (shown !== undefined) return await this.routines.runWithin(shown.all, () => routine(shown));
-    const permits = await acquire(acquiring);
-    if (this.#acquirer.isClosed) throw await this.#tooLate(permits.all);
-    return await this.routines.run(permits.all, { maxHold }, () => routine(permits));
+    if (this.#acquirer.isClosed) {
+      // close() came between the acquire and the routine, and has not seen the lock.
+      await lock.release();
+      throw new ClosedError({ resources: lock.resources });
+    }
+    return await this.routines.run(lock, { maxHold }, () => routine(lock));
   }
 
   /** Checks all options, whether they will matter or not, and that the Redlock is open. */
@@ -96,39 +82,25 @@ export class Usings {
   }
 
   /**
-   * The locks passed as `within`, if a routine that needs `count` locks may run under them; undefined: acquire others.
+   * The lock passed as `within`, if the routine may run under it; undefined: acquire another.
    *
-   * A lock that is held no more is an error where it is one of those that the routine needs. What the caller has read
-   * under it may be out of date. A new lock has a new token, and a write with that token would succeed all the same.
+   * A lock that is held no more is an error where it is one that the routine needs. What the caller has read under it
+   * may be out of date. A new lock has a new token, and a write with that token would succeed all the same.
    *
    * @throws {LockLostError | LockReleasedError} it is held no more
    * @throws {UpgradeError} it is a read lock, and the routine needs it alone
    * @throws {TypeError} it is not a lock
    */
-  #shown(
-    { resources, target }: LockSpec,
-    within: UsingOptions['within'],
-    count: number,
-  ): Permits | undefined {
+  #shown({ resources, target }: LockSpec, within: UsingOptions['within']): Lock | undefined {
     if (within === undefined || within === null) return undefined;
-    if (!(within instanceof Lock) && !(within instanceof Permits)) {
+    if (!(within instanceof Lock)) {
       throw new TypeError(`within must be a lock that is held, or null: got ${describe(within)}`);
     }
-    const shown = within instanceof Permits ? within : new Permits([within]);
-    const targets = shown.all.map((lock) => this.#acquirer.targetOf(lock));
-    if (targets.some((each) => each === undefined || !touches(each, target))) return undefined;
-    shown.assertHeld();
-    if (target.sharers === undefined && shown.all.some(({ isShared }) => isShared)) {
-      throw new UpgradeError({ resources });
-    }
-    const isEnough = shown.all.length >= count && targets.every((each) => each && covers(each, target));
-    return isEnough ? shown : undefined;
-  }
-
-  /** close() came between the acquire and the routine, and has not seen the locks. */
-  async #tooLate(locks: readonly Lock[]): Promise<ClosedError> {
-    await Promise.all(locks.map((lock) => lock.release()));
-    return new ClosedError({ resources: locks[0]?.resources ?? [] });
+    const shown = this.#acquirer.targetOf(within);
+    if (shown === undefined || !touches(shown, target)) return undefined;
+    within.assertHeld();
+    if (target.sharers === undefined && within.isShared) throw new UpgradeError({ resources });
+    return covers(shown, target) ? within : undefined;
   }
 }
 

@@ -126,7 +126,7 @@ describe('the snippets of README.md', () => {
   it('print on three printers', async () => {
     const redlock = openRedlock();
     expect(await render(redlock, ['a', 'bb', 'ccc', 'dddd', 'eeeee'])).toEqual([1, 2, 3, 4, 5]);
-    (await redlock.semaphore('printers', 3).acquireMany(3, { waitTime: 0 })).assertHeld();
+    (await redlock.semaphore('printers', 3).acquire({ waitTime: 0 })).assertHeld();
   });
 
   it('guard what the lock protects', async () => {

@@ -290,8 +290,8 @@ describe('docs/testing.md', () => {
         await new Promise((resolve) => lock.signal.addEventListener('abort', resolve));
         expect(() => lock.assertHeld()).toThrow('validity');
         await redlock.using('kept', { ttl: 1_000 }, async (kept) => kept.signal.throwIfAborted());
-        const permits = await redlock.semaphore('permits', 3).acquireMany(2);
-        await permits.release();
+        const permit = await redlock.semaphore('permits', 3).acquire();
+        await permit.release();
         await redlock.close();
       });
       test('constructor', () => {

@@ -42,8 +42,7 @@ const CALLS: Readonly<Record<string, Ask>> = {
   acquireRead: (redlock, options) => redlock.readWrite('r').acquireRead(options),
   usingWrite: (redlock, options) => redlock.readWrite('r').usingWrite(options, () => 'never'),
   'acquire of a permit': (redlock, options) => redlock.semaphore('r', 2).acquire(options),
-  acquireMany: (redlock, options) => redlock.semaphore('r', 2).acquireMany(2, options),
-  usingMany: (redlock, options) => redlock.semaphore('r', 2).usingMany(1, options, () => 'never'),
+  'using a permit': (redlock, options) => redlock.semaphore('r', 2).using(options, () => 'never'),
 };
 
 async function heldElsewhere() {
@@ -52,7 +51,8 @@ async function heldElsewhere() {
   if (ours === undefined || theirs === undefined) throw new Error('there is no program');
   const { simulation } = scene;
   await simulation.until(theirs.redlock.acquire('r', { ttl: 30_000 }));
-  await simulation.until(theirs.redlock.semaphore('r', 2).acquireMany(2, { ttl: 30_000 }));
+  const permits = theirs.redlock.semaphore('r', 2);
+  await simulation.until(Promise.all([1, 2].map(() => permits.acquire({ ttl: 30_000 }))));
   return { redlock: ours.redlock, simulation };
 }
 
@@ -94,8 +94,8 @@ it('a signal that does not abort keeps nothing from being had', async () => {
   const scene = new Scene();
   const [program] = await scene.programs(1);
   const signal = new PlainSignal();
-  const permits = program?.redlock.semaphore('r', 2).acquireMany(2, { signal });
-  (await scene.simulation.until(Promise.resolve(permits)))?.assertHeld();
+  const permit = program?.redlock.semaphore('r', 2).acquire({ signal });
+  (await scene.simulation.until(Promise.resolve(permit)))?.assertHeld();
   expect(signal.listeners.size).toBe(0);
 });
 
@@ -132,22 +132,9 @@ describe('a using without options', () => {
       lock.usingWrite(undefined, ({ isShared }) => isShared),
       semaphore.using(({ resources }) => resources),
       semaphore.using(undefined, ({ resources }) => resources),
-      semaphore.usingMany(2, ({ all }) => all.length),
-      semaphore.usingMany(2, undefined, ({ all }) => all.length),
     ]);
     const r = ['r'];
-    expect(await scene.simulation.until(results)).toEqual([
-      r,
-      ['r', 's'],
-      true,
-      true,
-      false,
-      false,
-      r,
-      r,
-      2,
-      2,
-    ]);
+    expect(await scene.simulation.until(results)).toEqual([r, ['r', 's'], true, true, false, false, r, r]);
     expect(scene.keys).toEqual(['quorlock:semaphore:whole:{lock:r}']);
   });
 

@@ -1,12 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  ClosedError,
-  type Lock,
-  LockLostError,
-  LockReleasedError,
-  type Permits,
-  type Redlock,
-} from '../../src/index.ts';
+import { ClosedError, type Lock, LockLostError, LockReleasedError, type Redlock } from '../../src/index.ts';
 import { SeededRandom } from '../../src/testing/index.ts';
 import { type Program, Scene } from './waiting/scene.ts';
 
@@ -22,7 +15,7 @@ function at<Item>(items: readonly Item[], index: number): Item {
   return item;
 }
 
-type Held = Pick<Permits, 'signal' | 'assertHeld'>;
+type Held = Pick<Lock, 'signal' | 'assertHeld'>;
 type Start = (redlock: Redlock, routine: (held: Held) => Promise<unknown>) => Promise<unknown>;
 
 /** Every way to run a routine under a lock of "r", and one to ask for what that excludes. */
@@ -43,10 +36,6 @@ const WAYS: Readonly<Record<string, { start: Start; next: (redlock: Redlock) => 
   'using a permit': {
     start: (redlock, run) => redlock.semaphore('r', 1).using({}, run),
     next: (redlock) => redlock.semaphore('r', 1).acquire(),
-  },
-  usingMany: {
-    start: (redlock, run) => redlock.semaphore('r', 3).usingMany(2, {}, run),
-    next: (redlock) => redlock.semaphore('r', 3).acquireMany(2),
   },
   'using within a lock of acquire': {
     start: async (redlock, run) => redlock.using('r', { within: await redlock.acquire('r') }, run),

@@ -1,13 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  LockHeldError,
-  LockLostError,
-  LockReleasedError,
-  OtherSizeError,
-  WaitTimeoutError,
-} from '../../src/index.ts';
-import { findOverAdmissions } from '../../src/testing/checkers/over-admission.ts';
-import type { Interval } from '../../src/testing/checkers/overlaps.ts';
+import { OtherSizeError, WaitTimeoutError } from '../../src/index.ts';
 import { type Program, Scene } from './waiting/scene.ts';
 
 async function sceneOf(count: number): Promise<{ scene: Scene; programs: readonly Program[] }> {
@@ -62,64 +54,6 @@ describe('a semaphore', () => {
       before = lock.token;
       await simulation.until(lock.release());
     }
-  });
-
-  it('several permits are held all or not at all, and no caller waits for ever', async () => {
-    const { scene, programs } = await sceneOf(3);
-    const { simulation } = scene;
-    const taken: (Interval & { readonly permits: number })[] = [];
-    const use = async ({ machine, redlock }: Program, holder: string) => {
-      for (let round = 0; round < 15; round += 1) {
-        const permits = 1 + (round % 3);
-        const lock = await redlock.semaphore('s', 4).acquireMany(permits, { waitTime: 600_000 });
-        const from = simulation.nowMs;
-        await machine.sleep(3);
-        lock.assertHeld();
-        taken.push({ holder, from, to: simulation.nowMs, permits });
-        await lock.release();
-      }
-    };
-    const names = ['a', 'b', 'c', 'd'];
-    const all = programs.flatMap((program, index) => names.map((name) => use(program, `${index}${name}`)));
-    await simulation.until(Promise.all(all));
-    expect(taken).toHaveLength(15 * 12);
-    expect(findOverAdmissions(taken, 4)).toEqual([]);
-    expect(findOverAdmissions(taken, 3).length).toBeGreaterThan(0);
-  });
-
-  it('several permits are handed over before the nodes have answered that the mutex is free', async () => {
-    const { scene, programs } = await sceneOf(1);
-    const { simulation } = scene;
-    const { machine, redlock } = at(programs, 0);
-    for (const client of machine.clients) {
-      const send = client.evalsha.bind(client);
-      const isOfGate = (key: string) => key.startsWith('quorlock:gate:');
-      client.evalsha = (sha1, keys, args) =>
-        args.includes('releases') && keys.some(isOfGate)
-          ? new Promise(() => undefined)
-          : send(sha1, keys, args);
-    }
-    const startedAt = simulation.nowMs;
-    const permits = await simulation.until(redlock.semaphore('s', 2).acquireMany(2, { ttl: 1_000 }));
-    permits.assertHeld();
-    expect(simulation.nowMs - startedAt).toBeLessThan(10);
-  });
-
-  it('several permits are none if one of them is lost before the last one comes', async () => {
-    const { scene, programs } = await sceneOf(2);
-    const { simulation } = scene;
-    const [mine, theirs] = programs.map(({ redlock }) => redlock.semaphore('s', 2));
-    if (mine === undefined || theirs === undefined) throw new Error('too few');
-    const other = await simulation.until(theirs.acquire({ ttl: 10_000 }));
-    const acquiring = mine.acquireMany(2, { ttl: 1_000, waitTime: 60_000 }).catch((error: unknown) => error);
-    await simulation.advance(200);
-    at(programs, 0).machine.pause(5_000);
-    await simulation.advance(4_000);
-    await simulation.until(other.release());
-    expect(await simulation.until(acquiring)).toBeInstanceOf(LockLostError);
-    await simulation.advance(100);
-    const all = await simulation.until(theirs.acquireMany(2, { waitTime: 0 }));
-    all.assertHeld();
   });
 
   it('a waiter is notified when a permit is released, first come first', async () => {
@@ -194,57 +128,6 @@ describe('a semaphore', () => {
     lock.assertHeld();
   });
 
-  it('keeps permits alive while a routine runs, and gives them back', async () => {
-    const { scene, programs } = await sceneOf(2);
-    const { simulation } = scene;
-    const [mine, other] = programs.map(({ redlock }) => redlock.semaphore('s', 2));
-    if (mine === undefined || other === undefined) throw new Error('too few');
-    const using = mine.usingMany(2, { ttl: 500 }, async (permits) => {
-      await at(programs, 0).machine.sleep(3_000);
-      permits.assertHeld();
-      expect(permits.remainingValidity()).toBeGreaterThan(0);
-      expect(await permits.extend(1_000)).toBeGreaterThan(900);
-      return permits.all.map(({ token }) => token);
-    });
-    await simulation.advance(2_000);
-    expect(await simulation.until(other.tryAcquire())).toBeNull();
-    expect((await simulation.until(using)).every((token) => token > 0)).toBe(true);
-    const one = await simulation.until(other.using({}, async (lock) => lock.token));
-    expect(one).toBeGreaterThan(0);
-    (await simulation.until(other.acquireMany(2, { waitTime: 0 }))).assertHeld();
-  });
-
-  it('gives all of several or none: a caller that gives up holds nothing, and one that wants a single permit gets it', async () => {
-    const { scene, programs } = await sceneOf(3);
-    const { simulation } = scene;
-    const [holder, many, one] = programs.map(({ redlock }) => redlock.semaphore('s', 2));
-    if (holder === undefined || many === undefined || one === undefined) throw new Error('too few');
-    const held = await simulation.until(holder.acquire());
-    await expect(simulation.until(many.acquireMany(2, { waitTime: 0 }))).rejects.toThrow(LockHeldError);
-    await expect(simulation.until(many.acquireMany(2, { waitTime: 300 }))).rejects.toThrow(WaitTimeoutError);
-    const leaving = new AbortController();
-    const waiting = many.acquireMany(2, { signal: leaving.signal }).catch((error: unknown) => error);
-    await simulation.advance(100);
-    leaving.abort('enough');
-    expect(await simulation.until(waiting)).toBe('enough');
-    const lock = await simulation.until(one.acquire({ waitTime: 100 }));
-    lock.assertHeld();
-    held.assertHeld();
-  });
-
-  it('tells at once when one of several is lost', async () => {
-    const { scene, programs } = await sceneOf(1);
-    const { simulation } = scene;
-    const permits = await simulation.until(at(programs, 0).redlock.semaphore('s', 3).acquireMany(2));
-    expect(permits.signal.aborted).toBe(false);
-    await simulation.until(at(permits.all, 1).release());
-    expect(permits.signal.aborted).toBe(true);
-    expect(permits.signal.reason).toBeInstanceOf(LockReleasedError);
-    expect(() => permits.assertHeld()).toThrow(LockReleasedError);
-    expect(permits.remainingValidity()).toBe(0);
-    await simulation.until(permits.release());
-  });
-
   it('has nothing to do with a lock over the resource it is named by', async () => {
     const { scene, programs } = await sceneOf(1);
     const { redlock } = at(programs, 0);
@@ -261,13 +144,5 @@ describe('a semaphore', () => {
   ])('of %s is refused', async (permits, message) => {
     const { programs } = await sceneOf(1);
     expect(() => at(programs, 0).redlock.semaphore('s', permits)).toThrow(new RangeError(message));
-  });
-
-  it('refuses more permits than there are', async () => {
-    const { programs } = await sceneOf(1);
-    const semaphore = at(programs, 0).redlock.semaphore('s', 2);
-    await expect(semaphore.acquireMany(3)).rejects.toThrow(
-      new RangeError('count must be an integer from 1 to the permits of the semaphore (2): got 3'),
-    );
   });
 });

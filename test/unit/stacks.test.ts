@@ -95,13 +95,11 @@ describe.each(ASKING)('%s', (_name, ask) => {
 describe('a semaphore', () => {
   it.each<[string, (semaphore: library.Semaphore) => Promise<unknown>]>([
     ['acquire', (semaphore) => semaphore.acquire(SHORT)],
-    ['acquireMany', (semaphore) => semaphore.acquireMany(2, SHORT)],
     ['using', (semaphore) => semaphore.using(SHORT, () => undefined)],
-    ['usingMany', (semaphore) => semaphore.usingMany(2, SHORT, () => undefined)],
   ])('without a free permit fails in %s with a stack that names who asked', async (_name, ask) => {
     const { world, redlock } = await contended();
     const semaphore = redlock.semaphore('jobs', 2);
-    const holding = semaphore.acquireMany(2, { ttl: 30_000 });
+    const holding = Promise.all([1, 2].map(() => semaphore.acquire({ ttl: 30_000 })));
     await world.clock.advance(100);
     await holding;
     const failure = await failureOf(world, async function theProgram() {
@@ -110,17 +108,6 @@ describe('a semaphore', () => {
     expect(failure).toBeInstanceOf(library.WaitTimeoutError);
     expect(failure.stack).toContain('theProgram');
     expect(failure.message).toContain('within a waitTime of 500 ms');
-  });
-
-  it('whose permits come one by one tells the waitTime that was given when the last one is late', async () => {
-    const { world, redlock } = await contended();
-    const semaphore = redlock.semaphore('jobs', 2);
-    const holding = semaphore.acquire({ ttl: 30_000 });
-    await world.clock.advance(100);
-    await holding;
-    const failure = await failureOf(world, () => semaphore.acquireMany(2, { waitTime: 1_000 }));
-    expect(failure.message).toContain('within a waitTime of 1000 ms');
-    expect((failure as library.WaitTimeoutError).elapsedMs).toBeGreaterThanOrEqual(1_000);
   });
 });
 

@@ -138,7 +138,6 @@ describe('using within a lock that is shown', () => {
       redlock.readWrite('r').usingRead({ within: within as Lock }, () => 'never'),
       redlock.readWrite('r').usingWrite({ within: within as Lock }, () => 'never'),
       redlock.semaphore('r', 2).using({ within: within as Lock }, () => 'never'),
-      redlock.semaphore('r', 2).usingMany(2, { within: within as Lock }, () => 'never'),
     ])
       await expect(using).rejects.toThrow(new TypeError(message));
   });
@@ -185,21 +184,14 @@ describe('a read lock that is shown', () => {
 });
 
 describe('permits that are shown', () => {
-  it('are as good as others of the same semaphore, if they are enough', async () => {
+  it('are as good as others of the same semaphore', async () => {
     const { redlock, scene, simulation } = await program();
     const semaphore = redlock.semaphore('r', 3);
-    const using = semaphore.usingMany(3, async (permits) => {
+    const using = semaphore.using(async (permit) => {
       const before = scene.commands;
-      expect(await semaphore.using({ within: permits }, (lock) => permits.all.includes(lock))).toBe(true);
-      expect(await semaphore.usingMany(2, { within: permits }, (some) => some)).toBe(permits);
-      const [permit] = permits.all;
       expect(await semaphore.using({ within: permit }, (lock) => lock)).toBe(permit);
-      const one = await semaphore.usingMany(1, { within: permit }, ({ all }) => all);
-      expect(one).toEqual([permit]);
       expect(scene.commands).toBe(before);
-      const tooFew = semaphore.usingMany(2, { within: permit, ...SOON }, () => 'never');
-      await expect(tooFew).rejects.toThrow(/^"r" was not free/);
-      permits.assertHeld();
+      permit.assertHeld();
     });
     await simulation.until(using);
   });
@@ -213,16 +205,12 @@ describe('permits that are shown', () => {
     await expect(simulation.until(resized)).rejects.toThrow(OtherSizeError);
   });
 
-  it('reject with the error of the one that was released', async () => {
+  it('reject with their error if they were released', async () => {
     const { redlock, simulation } = await program();
     const semaphore = redlock.semaphore('r', 2);
-    const permits = await simulation.until(semaphore.acquireMany(2));
-    await simulation.until(Promise.resolve(permits.all[1]?.release()));
-    for (const using of [
-      semaphore.using({ within: permits }, () => 'never'),
-      semaphore.usingMany(1, { within: permits }, () => 'never'),
-    ])
-      await expect(using).rejects.toThrow(LockReleasedError);
+    const permit = await simulation.until(semaphore.acquire());
+    await simulation.until(permit.release());
+    await expect(semaphore.using({ within: permit }, () => 'never')).rejects.toThrow(LockReleasedError);
   });
 });
 
@@ -291,9 +279,9 @@ describe('who waits for what this very process holds', () => {
     const semaphore = redlock.semaphore('p', 2);
     await simulation.until(redlock.acquire(['a', 'b'], { ttl: 30_000 }));
     const read = await simulation.until(redlock.readWrite('c').acquireRead({ ttl: 30_000 }));
-    const permits = await simulation.until(semaphore.acquireMany(2, { ttl: 30_000 }));
+    const permits = await simulation.until(Promise.all([1, 2].map(() => semaphore.acquire({ ttl: 30_000 }))));
     await simulation.advance(1_000);
-    await simulation.until(Promise.all([read.extend(30_000), permits.extend(30_000)]));
+    await simulation.until(Promise.all([read, ...permits].map((lock) => lock.extend(30_000))));
     const why = async (waiting: Promise<unknown>) =>
       (await simulation.until(waiting.catch((error: unknown) => error))) as Error;
     const held = /This process itself has held it for 1\.\d s: look for a using/;
@@ -306,7 +294,6 @@ describe('who waits for what this very process holds', () => {
     expect((await why(semaphore.acquire(SOON))).message).toMatch(
       /This process itself has had 2 of its permits for \d\.\d s: look/,
     );
-    expect((await why(semaphore.acquireMany(2, SOON))).message).toMatch(/itself has had 2 of its permits/);
     const held0 = await why(redlock.acquire('a', { waitTime: 0 }));
     expect(held0).toBeInstanceOf(LockHeldError);
     expect(held0.message).toMatch(/^"a" is held\. This process itself has held it/);
@@ -324,15 +311,5 @@ describe('who waits for what this very process holds', () => {
       redlock.acquire('r', { waitTime: 0 }).catch((reason: unknown) => reason),
     );
     expect((held as Error).message).toMatch(/^"r" is held by another holder\. Give acquire\(\) a waitTime/);
-  });
-
-  it('hears nothing of the permits that it has acquired itself, and waits to complete', async () => {
-    const { redlock, other, simulation } = await program();
-    await simulation.until(other.redlock.semaphore('r', 2).acquire());
-    const acquiring = redlock.semaphore('r', 2).acquireMany(2, SOON);
-    await expect(simulation.until(acquiring)).rejects.toMatchObject({
-      code: 'QUORLOCK_WAIT_TIMEOUT',
-      ownHold: undefined,
-    });
   });
 });

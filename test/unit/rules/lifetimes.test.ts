@@ -52,7 +52,6 @@ describe('the size of a semaphore is kept for the longest maxTtl', () => {
         await permit.release();
       },
     ],
-    ['takes several', async (redlock) => (await redlock.semaphore('s', 3).acquireMany(2)).release()],
     [
       'waits in vain',
       (redlock) =>
