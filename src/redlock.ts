@@ -84,7 +84,7 @@ export class Redlock {
     this.#process = values.process;
     const clock = options.clock ?? new SystemClock();
     // What may fail comes before the first connection, as far as it can.
-    this.#clients = openNodes(nodes);
+    this.#clients = openNodes(nodes, options.driver);
     const warn = isolateErrors(options.onWarning ?? emitWarning);
     const usesMarker = settings.quarantine !== 'off';
     warnOfNodes(this.#clients, usesMarker, warn);

@@ -190,7 +190,7 @@ describe('the rules of the house find', () => {
     `\`at \${Date.now()} ms\``,
   ])('%s above the base', (expression) => {
     const text = `export const value = ${expression};`;
-    expect(hiddenInputs(of({ 'wire/ioredis.ts': text }))).not.toEqual([]);
+    expect(hiddenInputs(of({ 'wire/clients/ioredis.ts': text }))).not.toEqual([]);
     expect(hiddenInputs(of({ 'base/clock.ts': text }))).toEqual([]);
   });
 

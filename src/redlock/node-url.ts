@@ -1,6 +1,5 @@
 import { URL } from 'node:url';
 import { shorten } from '../base/describe.ts';
-import { SAFE_OPTION_NAMES } from '../wire/ioredis.ts';
 
 /** What the query of a node's URL may set. */
 const QUERY_NAMES = ['db', 'family', 'username', 'password'];
@@ -15,7 +14,7 @@ const QUERY_NAMES = ['db', 'family', 'username', 'password'];
 export function checkNodeUrl(text: string, name: string): void {
   const must = `${name} must be a redis:// or rediss:// URL, as redis://host:port is`;
   if (text.trim() === '') throw new TypeError(`${must}: got an empty string`);
-  if (/^\s*\/(?!\/)/.test(text)) throw new TypeError(`${must}; for a socket, hand in an ioredis client`);
+  if (/^\s*\/(?!\/)/.test(text)) throw new TypeError(`${must}; for a socket, hand in a client`);
   if (!hasScheme(text)) throw new TypeError(`${must}: got one without a scheme; put redis:// before it`);
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined) {
@@ -53,14 +52,9 @@ function hasScheme(text: string): boolean {
   return slashes !== '' || isRedis(scheme.toLowerCase());
 }
 
-/** The driver takes any of its options from the query, and prefers some to those that the library gave it. */
+/** Drivers differ in what they take from a query: the library knows what it is to mean, and takes nothing else. */
 function checkQuery(url: URL, name: string): void {
   for (const [parameter, value] of url.searchParams) {
-    if (SAFE_OPTION_NAMES.includes(parameter)) {
-      throw new TypeError(
-        `the query of ${name} must not set ${parameter}: locks need the library's own setting`,
-      );
-    }
     if (!QUERY_NAMES.includes(parameter)) {
       const names = QUERY_NAMES.join(', ');
       throw new TypeError(

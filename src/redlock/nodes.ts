@@ -1,8 +1,10 @@
 import { URL } from 'node:url';
 import { describe, describeKind, shorten } from '../base/describe.ts';
 import type { Client } from '../wire/client.ts';
-import { addressOf, connectAs, connectByUrl } from '../wire/ioredis.ts';
-import { DuplicateError, type IoredisClient, isIoredisClient } from '../wire/ioredis-duplicate.ts';
+import type { DriverName } from '../wire/clients/driver.ts';
+import { connectByUrl, DRIVER_NAMES, driverOf } from '../wire/clients/drivers.ts';
+import { DuplicateError } from '../wire/clients/duplicate.ts';
+import type { IoredisClient } from '../wire/clients/ioredis.ts';
 import { checkNodeUrl } from './node-url.ts';
 
 /**
@@ -29,14 +31,15 @@ export function checkNodes(sources: readonly NodeSource[]): void {
 /**
  * Makes a client of every source, or of none.
  *
+ * @param driver which one connects to a URL; undefined: the first one that is installed
  * @throws {TypeError} a source that its driver refuses
  */
-export function openNodes(sources: readonly NodeSource[]): readonly Client[] {
+export function openNodes(sources: readonly NodeSource[], driver?: DriverName): readonly Client[] {
   const opened: Client[] = [];
   return sources.map((source, index) => {
     if (isClient(source)) return source;
     try {
-      const client = isUrl(source) ? connectByUrl(new URL(String(source))) : connectAs(source);
+      const client = connectTo(source, driver);
       opened.push(client);
       return client;
     } catch (error) {
@@ -46,10 +49,17 @@ export function openNodes(sources: readonly NodeSource[]): readonly Client[] {
           `nodes[${index}] could not be duplicated, and the library needs a connection of its own: ${error.message}`,
         );
       }
-      // The driver's error would tell the URL, and with it the password.
+      // The driver's error may tell the password.
       throw new TypeError(`nodes[${index}] could not be opened: its driver refused it`);
     }
   });
+}
+
+function connectTo(source: Exclude<NodeSource, Client>, name: DriverName | undefined): Client {
+  if (isUrl(source)) return connectByUrl(new URL(String(source)), name);
+  const driver = driverOf(source);
+  if (driver === undefined) throw new TypeError('no driver knows it');
+  return driver.adopt(source);
 }
 
 /** Makes something with clients. If that fails, the connections that were begun end. */
@@ -69,8 +79,9 @@ function checkSource(source: unknown, index: number): void {
     return;
   }
   if (isClient(source)) return;
-  if (!isIoredisClient(source)) {
-    throw new TypeError(`${name} must be a URL or an ioredis client: got ${describe(source)}`);
+  if (driverOf(source) === undefined) {
+    const drivers = DRIVER_NAMES.join(', ');
+    throw new TypeError(`${name} must be a URL, or a client of ${drivers}: got ${describe(source)}`);
   }
 }
 
@@ -106,5 +117,5 @@ function identitiesOf(source: NodeSource): readonly unknown[] {
     const { hostname, port } = new URL(String(source));
     return [`${hostname.toLowerCase()}:${port || 6379}`];
   }
-  return [source, isClient(source) ? source.address : addressOf(source)];
+  return [source, isClient(source) ? source.address : driverOf(source)?.addressOf(source)];
 }

@@ -8,6 +8,8 @@ import { driftMs } from '../lock/validity.ts';
 import type { Quarantine } from '../membership/quarantine.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';
 import { OWN_PREFIX } from '../quorum/fencing-token.ts';
+import type { DriverName } from '../wire/clients/driver.ts';
+import { DRIVER_NAMES } from '../wire/clients/drivers.ts';
 
 /** Settings of a Redlock. All durations are in milliseconds. */
 export interface RedlockOptions {
@@ -64,6 +66,11 @@ export interface RedlockOptions {
    * votes at once, and may give a held lock away.
    */
   readonly quarantine?: Quarantine | undefined;
+  /**
+   * The driver that connects to nodes given as URLs: `ioredis`, `iovalkey`. Default: the first of these that is
+   * installed. A client that is handed in brings its own.
+   */
+  readonly driver?: DriverName | undefined;
   /** Called with each warning of what is unsafe but works. Default: `process.emitWarning`. */
   readonly onWarning?: ((warning: RedlockWarning) => void) | undefined;
   /** Time, for tests and simulations. Default: this process's clocks. */
@@ -135,6 +142,7 @@ const OPTION_NAMES = [
   'fencing',
   'fenceRetention',
   'quarantine',
+  'driver',
   'onWarning',
   'clock',
   'random',
@@ -170,6 +178,7 @@ export function resolveOptions(options: RedlockOptions): Settings {
     ),
     quarantine: choice('quarantine', given(options.quarantine, 'auto'), ['auto', 'strict', 'off']),
   };
+  if (options.driver !== undefined) choice('driver', options.driver, DRIVER_NAMES);
   checkFunction('onWarning', options.onWarning);
   checkPort('clock', options.clock, ['monotonic', 'wall', 'uptime', 'after']);
   checkPort('random', options.random, ['fraction', 'identifier']);

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, v
 import type { Fleet } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { LockLostError, Redlock, type RedlockOptions } from '../../src/index.ts';
-import { SOCKET_TIMEOUT_MS } from '../../src/wire/ioredis-silence.ts';
+import { SILENCE_MS } from '../../src/wire/clients/driver.ts';
 import { PATIENT, startDeployment } from '../support/deployment.ts';
 
 const HOUR_MS = 3_600_000;
@@ -74,7 +74,7 @@ describe('fake timers', () => {
     vi.advanceTimersByTime(HOUR_MS);
     const waiting = redlock.acquire('everything', { waitTime: 20_000 });
     // The driver counts for how long a command has had no answer.
-    vi.advanceTimersByTime(SOCKET_TIMEOUT_MS - 1);
+    vi.advanceTimersByTime(SILENCE_MS - 1);
     await lock.release();
     const next = await waiting;
     next.assertHeld();

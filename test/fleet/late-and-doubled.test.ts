@@ -17,7 +17,7 @@ import { fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing-token.ts';
 import { findOverlaps, type Interval } from '../../src/testing/checkers/overlaps.ts';
 import { findTokenFaults, type Grant } from '../../src/testing/checkers/tokens.ts';
 import { Rng } from '../../src/testing/rng.ts';
-import { clientOver } from '../../src/wire/ioredis.ts';
+import { clientOver } from '../../src/wire/clients/ioredis.ts';
 import type { Operation } from '../../src/wire/operation.ts';
 import { nodeAt, startDeployment } from '../support/deployment.ts';
 import { expectNoKeys, keysOn, LONG_TTL_MS } from '../support/lock-keys.ts';

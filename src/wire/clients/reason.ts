@@ -1,4 +1,4 @@
-import { messageOf, onOneLine } from '../base/describe.ts';
+import { messageOf, onOneLine } from '../../base/describe.ts';
 
 /** The options of an ioredis client that describe its connection; those of a Cluster's nodes are in `redisOptions`. */
 export interface ConnectionOptions {
@@ -25,7 +25,7 @@ const TLS_ALERT = /\\u0015|\b21\b/;
 const CONSEQUENCE = /^(?:Stream isn't writeable|Connection is closed)/;
 
 /** Knows why an ioredis client has no connection: it keeps the last error until a connection works. */
-export class IoredisReason {
+export class ConnectionReason {
   readonly #hasTls: boolean;
   readonly #secrets: readonly string[];
   #error: unknown;

@@ -3,8 +3,8 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { Redis as Redis6 } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { VirtualClock } from '../../src/testing/index.ts';
-import { endSilenceWithConnection, reconnectInRealTime } from '../../src/wire/ioredis-silence.ts';
+import { VirtualClock } from '../../../src/testing/index.ts';
+import { endSilenceWithConnection, reconnectInRealTime } from '../../../src/wire/clients/ioredis.ts';
 
 const SOCKET_TIMEOUT_MS = 100;
 

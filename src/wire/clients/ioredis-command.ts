@@ -1,5 +1,5 @@
 import type { Command } from 'ioredis';
-import { encodeCall } from './resp.ts';
+import { encodeCall } from '../resp.ts';
 
 /** Sends EVALSHA or EVAL in bytes that the library encoded. */
 export type SendCall = (

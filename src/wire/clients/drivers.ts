@@ -1,0 +1,53 @@
+import { list, messageOf } from '../../base/describe.ts';
+import type { Client } from '../client.ts';
+import { type Connect, type Driver, DriverError, type DriverName, hostAndPort, serverAt } from './driver.ts';
+import { ioredis, iovalkey } from './ioredis.ts';
+import { LazyClient } from './lazy-client.ts';
+
+/** The drivers, in the order in which they are asked whether a client is theirs, and tried for a URL. */
+const DRIVERS: readonly Driver[] = [ioredis, iovalkey];
+
+/** The drivers' packages, in that order. */
+export const DRIVER_NAMES: readonly DriverName[] = DRIVERS.map(({ name }) => name);
+
+/** The driver whose client something is; undefined if it is none's. */
+export function driverOf(candidate: unknown): Driver | undefined {
+  return DRIVERS.find(({ is }) => is(candidate));
+}
+
+/**
+ * Connects to the server of a URL, once a driver is loaded.
+ *
+ * @param name the driver to use; undefined: the first one that is installed
+ */
+export function connectByUrl(url: URL, name: DriverName | undefined): Client {
+  const server = serverAt(url);
+  const loading = load(name).then((connect) => () => {
+    try {
+      return connect(server);
+    } catch {
+      // The driver's error may tell the password.
+      throw new Error('its driver refused it');
+    }
+  });
+  return new LazyClient(hostAndPort(server.host, server.port), loading);
+}
+
+/** The first driver that can be had. */
+async function load(name: DriverName | undefined): Promise<Connect> {
+  const faults: string[] = [];
+  for (const driver of DRIVERS) {
+    if (name !== undefined && driver.name !== name) continue;
+    try {
+      return await driver.load();
+    } catch (error) {
+      if (!(error instanceof DriverError && error.isMissing)) faults.push(messageOf(error));
+    }
+  }
+  if (faults.length > 0) throw new Error(list(faults, undefined, '; '));
+  throw new Error(
+    name === undefined
+      ? 'a URL needs a driver, and none is installed: npm install ioredis, or npm install redis'
+      : `the option driver is ${name}, which is not installed: npm install ${name}`,
+  );
+}

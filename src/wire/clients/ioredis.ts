@@ -1,0 +1,574 @@
+import { type Clock, SystemClock, type Timer } from '../../base/clock.ts';
+import { slotOf } from '../../base/companion-key.ts';
+import { messageOf } from '../../base/describe.ts';
+import type { Client, ConnectionState, Subscription, SubscriptionEvents } from '../client.ts';
+import {
+  type Connect,
+  type Driver,
+  DriverError,
+  hostAndPort,
+  reconnectDelayMs,
+  SILENCE_MS,
+} from './driver.ts';
+import { type DriverOptions, duplicateOf } from './duplicate.ts';
+import { callSenderOf, type SendCall } from './ioredis-command.ts';
+import { type ConnectionOptions, ConnectionReason } from './reason.ts';
+
+/** What `Redis` and `Cluster` of ioredis and iovalkey have in common, as far as the library uses a program's client. */
+export interface IoredisClient {
+  readonly status: string;
+  readonly isCluster: boolean;
+  readonly options: object;
+  /** Makes another client that connects to the same server or Cluster. */
+  duplicate(...args: never[]): unknown;
+}
+
+/** A client of ioredis that is the library's own. */
+interface OwnClient {
+  readonly status: string;
+  readonly isCluster: boolean;
+  readonly options: object;
+  evalsha(sha1: string, numberOfKeys: number, ...args: (string | number)[]): Promise<unknown>;
+  eval(source: string, numberOfKeys: number, ...args: (string | number)[]): Promise<unknown>;
+  on(event: string, listener: (error: Error) => void): unknown;
+  off(event: string, listener: (error: Error) => void): unknown;
+  connect(): Promise<void>;
+  disconnect(reconnect?: boolean): void;
+}
+
+const METHODS: readonly (keyof OwnClient)[] = ['evalsha', 'eval', 'on', 'off', 'connect', 'disconnect'];
+
+interface KnownOptions extends ConnectionOptions {
+  readonly host?: string;
+  readonly port?: number;
+  readonly path?: string;
+  readonly sentinels?: readonly KnownOptions[] | null;
+  readonly name?: string;
+  readonly db?: number | null;
+  readonly protocol?: number;
+}
+
+export const ioredis: Driver<IoredisClient> = {
+  name: 'ioredis',
+  is: isIoredisClient,
+  addressOf,
+  adopt,
+  load: async () => {
+    // A bundler takes an import that is tried for one of a package that may be missing.
+    try {
+      return connectWith(await import('ioredis'));
+    } catch (error) {
+      throw new DriverError('ioredis', error);
+    }
+  },
+};
+
+/** A fork of ioredis, which makes the same clients. */
+export const iovalkey: Driver<IoredisClient> = {
+  ...ioredis,
+  name: 'iovalkey',
+  load: async () => {
+    try {
+      return connectWith(await import('iovalkey'));
+    } catch (error) {
+      throw new DriverError('iovalkey', error);
+    }
+  },
+};
+
+/** Whether something is a client of ioredis or iovalkey, even one that can't be duplicated. */
+function isIoredisClient(candidate: unknown): candidate is IoredisClient & OwnClient {
+  if (typeof candidate !== 'object' || candidate === null) return false;
+  const client = candidate as Partial<Record<keyof OwnClient, unknown>>;
+  return (
+    typeof client.status === 'string' &&
+    typeof client.options === 'object' &&
+    client.options !== null &&
+    METHODS.every((name) => typeof client[name] === 'function')
+  );
+}
+
+/** The way to connect with the driver's own class. */
+function connectWith({ Redis }: { readonly Redis?: unknown }): Connect {
+  if (typeof Redis !== 'function') throw new Error('it is too old');
+  const Class = Redis as new (options: object) => OwnClient;
+  return ({ tls, ...server }) =>
+    clientOver(new Class({ ...server, ...(tls && { tls: {} }), ...SAFE_OPTIONS }));
+}
+
+/** Connects to the server of a program's client. */
+function adopt(client: IoredisClient): Client {
+  const { db, redisOptions, protocol } = client.options as KnownOptions & {
+    readonly redisOptions?: DriverOptions;
+  };
+  // The driver itself takes what is no number for 0.
+  const wanted = client.isCluster ? ownClusterOptions(redisOptions) : ownRedisOptions(Number(db) || 0);
+  const own = duplicateOf(client, {
+    kind: 'an ioredis client',
+    args: client.isCluster ? [[], wanted] : [wanted],
+    wanted,
+    is: isIoredisClient,
+    isNew: ({ status }) => status === 'connecting' || status === 'wait',
+    end: (useless) => {
+      if (useless.status !== 'connecting') return;
+      // Without a listener the driver would print that this ends it.
+      useless.on('error', ignore);
+      useless.disconnect();
+    },
+  });
+  return clientOver(own, protocol === 2);
+}
+
+/** @param speaksOldProtocol whether the server is known to speak RESP2, and may not know how to refuse RESP3 */
+export function clientOver(own: OwnClient, speaksOldProtocol = false): Client {
+  if (!own.isCluster) fallBackToOldProtocol(own, speaksOldProtocol);
+  endSilenceWithConnection(own);
+  return new IoredisAdapter(own);
+}
+
+/** One connection: nothing is sent twice, and no command waits for another connection. */
+const SAFE_CONNECTION = {
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  connectTimeout: 2_000,
+  disconnectTimeout: 100,
+  socketTimeout: SILENCE_MS,
+  connectionName: 'quorlock',
+} as const;
+
+/**
+ * The driver options a lock needs: a command is sent now or fails now. Nothing is queued for later, nothing is sent
+ * twice, and the driver replaces a connection that was lost, or died without a word, soon and without end.
+ */
+const SAFE_OPTIONS = {
+  ...SAFE_CONNECTION,
+  // The driver's own check needs INFO. The library's handshake on each connection waits for a server that is loading.
+  enableReadyCheck: false,
+  enableOfflineQueue: false,
+  autoResubscribe: false,
+  retryStrategy: reconnectDelayMs,
+} as const;
+
+/** Settings by which a program may change its client's commands and answers. The library's client has none. */
+const PLAIN_COMMANDS = {
+  keyPrefix: '',
+  enableAutoPipelining: false,
+  showFriendlyErrorStack: false,
+  scripts: null,
+} as const;
+
+/** As {@link PLAIN_COMMANDS}, for one connection. */
+const PLAIN_CONNECTION = {
+  ...PLAIN_COMMANDS,
+  stringNumbers: false,
+  replyMapping: 'legacy',
+  monitor: false,
+  commandTimeout: null,
+  reconnectOnError: null,
+} as const;
+
+const NONE: readonly never[] = [];
+
+/** The pause before a cluster that is being rearranged is asked again. The driver can't be told not to ask again. */
+const SHORTEST_DELAY_MS = 10;
+
+/**
+ * The options of a connection of the library's own to the server of a program's `Redis`. Those that say how to connect
+ * stay the program's: address, TLS, user, password, sentinels.
+ *
+ * @param db the database that the program's client was made for, whichever it has selected since
+ */
+function ownRedisOptions(db: number): DriverOptions {
+  return {
+    ...SAFE_OPTIONS,
+    ...PLAIN_CONNECTION,
+    db,
+    lazyConnect: false,
+    readOnly: false,
+    // With RESP3 a connection can subscribe as well. The driver asks for RESP2 where a server does not have it.
+    protocol: 3,
+    // A sentinel knows replicas too; only the master can be a node.
+    role: 'master',
+    // Without one the driver gives up when no sentinel answers.
+    sentinelRetryStrategy: reconnectDelayMs,
+    himportFieldsets: NONE,
+  };
+}
+
+/**
+ * As {@link ownRedisOptions}, for a `Cluster`.
+ *
+ * @param redisOptions the program's own for each server, with user, password and TLS, which ioredis 5 would drop
+ */
+function ownClusterOptions(redisOptions: DriverOptions | undefined): DriverOptions {
+  return {
+    ...PLAIN_COMMANDS,
+    // For a server of the Cluster that is being connected to. Without a Cluster, `evalsha` fails before anything is
+    // sent.
+    enableOfflineQueue: true,
+    lazyConnect: false,
+    clusterRetryStrategy: reconnectDelayMs,
+    scaleReads: 'master',
+    // A command whose outcome a connection does not tell is not sent again.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    retryDelayOnMoved: 0,
+    retryDelayOnTryAgain: SHORTEST_DELAY_MS,
+    shardedSubscribers: false,
+    himportFieldsets: NONE,
+    redisOptions: { ...redisOptions, ...SAFE_CONNECTION, ...PLAIN_CONNECTION },
+  };
+}
+
+/** The address of a client: `host:port`, a socket's path, or the name under which sentinels know it. */
+function addressOf(client: Pick<IoredisClient, 'options' | 'isCluster'>): string {
+  const { path, host, port, sentinels, name } = client.options as KnownOptions;
+  if (client.isCluster) return `cluster ${firstStartupNode(client)}`;
+  if (sentinels) return `sentinel ${name} of ${hostAndPort(sentinels[0]?.host, sentinels[0]?.port)}`;
+  return path ?? hostAndPort(host, port);
+}
+
+function firstStartupNode(client: object): string {
+  const { startupNodes } = client as { startupNodes?: readonly unknown[] };
+  const [node] = startupNodes ?? [];
+  if (typeof node === 'object' && node !== null) {
+    const { host, port } = node as KnownOptions;
+    return hostAndPort(host, port);
+  }
+  if (typeof node === 'number') return hostAndPort(undefined, node);
+  return typeof node === 'string' ? withoutCredentials(node) : 'of unknown address';
+}
+
+/** A URL, or `host:port`, reduced to its address. */
+function withoutCredentials(text: string): string {
+  if (!URL.canParse(text) || !text.includes('://')) return text.slice(text.lastIndexOf('@') + 1);
+  const { hostname, port } = new URL(text);
+  return hostAndPort(hostname, Number(port || 6379));
+}
+
+/** The events after which an ioredis client's status may have changed. */
+const STATUS_EVENTS = ['connecting', 'connect', 'ready', 'close', 'reconnecting', 'end', 'wait'] as const;
+
+class IoredisAdapter implements Client {
+  readonly address: string;
+  readonly isCluster: boolean;
+  readonly #client: OwnClient;
+  readonly #call: SendCall;
+  readonly #listeners = new Set<() => void>();
+  readonly #following: readonly (readonly [event: string, listener: (error: Error) => void])[];
+  readonly #reason: ConnectionReason;
+  readonly #stopReconnecting: () => void;
+  #everFailed = false;
+  /** Why the client is not in the database that it should be in. */
+  #selectError: string | undefined;
+
+  constructor(client: OwnClient) {
+    this.#client = client;
+    this.address = addressOf(client);
+    this.isCluster = client.isCluster;
+    const options = client.options as KnownOptions;
+    this.#reason = new ConnectionReason(options);
+    this.#call =
+      callSenderOf(client) ??
+      ((command, script, keys, args) => client[command](script, keys.length, ...keys, ...args));
+    const tell = () => this.#tell();
+    this.#following = [
+      ['connecting', () => this.#reason.connecting()],
+      ['connect', () => this.#reason.connected()],
+      ['ready', () => this.#reason.ready()],
+      ['close', () => this.#lost()],
+      ['ready', () => this.#select(options.db ?? 0, tell)],
+      ...STATUS_EVENTS.map((event): [string, () => void] => [event, tell]),
+    ];
+    for (const [event, listener] of this.#following) client.on(event, listener);
+    this.#stopReconnecting = reconnectInRealTime(client);
+    // Without a listener the driver prints connection errors, also after the end; here a vote carries them.
+    client.on('error', (error) => this.#noteError(error));
+    if (client.status !== 'ready') return;
+    this.#reason.ready();
+    this.#select(options.db ?? 0, tell);
+  }
+
+  get state(): ConnectionState {
+    switch (this.#client.status) {
+      case 'ready':
+        return this.#selectError === undefined ? 'ready' : 'down';
+      case 'end':
+        return 'ended';
+      default:
+        return this.#everFailed ? 'down' : 'connecting';
+    }
+  }
+
+  get stateReason(): string {
+    if (this.#selectError !== undefined) return `its database could not be selected: ${this.#selectError}`;
+    return this.#reason.text(this.#client.status);
+  }
+
+  onStateChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return this.#refusal() ?? this.#call('evalsha', sha1, keys, args);
+  }
+
+  eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return this.#refusal() ?? this.#call('eval', source, keys, args);
+  }
+
+  subscribe(channel: string, events: SubscriptionEvents): Subscription | undefined {
+    // In a Cluster, PUBLISH does not tell how many subscribers have heard it.
+    if (this.isCluster) return undefined;
+    return new IoredisSubscription(this.#client as OwnClient & Subscribable, channel, events);
+  }
+
+  slotOf(key: string): number {
+    return this.isCluster ? slotOf(key) : 0;
+  }
+
+  reconnect(): boolean {
+    if (this.#client.status !== 'ready') return false;
+    this.#client.disconnect(true);
+    return true;
+  }
+
+  close(): void {
+    for (const [event, listener] of this.#following) this.#client.off(event, listener);
+    this.#stopReconnecting();
+    this.#client.disconnect();
+  }
+
+  #noteError(error: Error): void {
+    this.#reason.failed(error);
+    // The reason for a connection that is lost already is now more exact.
+    if (this.state !== 'ready') this.#tell();
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** A Cluster without a connection would queue commands until it has one. */
+  #refusal(): Promise<never> | undefined {
+    if (!this.isCluster || this.#client.status === 'ready') return undefined;
+    return Promise.reject(new Error(this.stateReason));
+  }
+
+  #lost(): void {
+    this.#reason.closed();
+    this.#everFailed = true;
+    this.#selectError = undefined;
+  }
+
+  /**
+   * Selects the client's database once more on every connection. When the driver's own SELECT fails, the driver only
+   * emits an error and goes on in database 0, where the locks of other programs are not seen.
+   */
+  #select(db: number, changed: () => void): void {
+    const { select } = this.#client as { select?(db: number): Promise<unknown> };
+    if (db === 0 || select === undefined) return;
+    select.call(this.#client, db).catch((error: unknown) => {
+      if (this.#client.status !== 'ready') return;
+      this.#selectError = this.#reason.clean(messageOf(error));
+      changed();
+    });
+  }
+}
+
+/** The part of an ioredis client, version 5 or 6, that subscribes. */
+interface Subscribable {
+  readonly status: string;
+  on(event: string, listener: (...args: string[]) => void): unknown;
+  off(event: string, listener: (...args: string[]) => void): unknown;
+  subscribe(channel: string): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
+  duplicate(options: object): Subscribable;
+  connect(): Promise<void>;
+  disconnect(): void;
+}
+
+/** A connection that only listens: it is made anew for ever, and nothing waits for it. */
+const LISTENER_OPTIONS = {
+  lazyConnect: true,
+  // A server that loads its data takes subscriptions.
+  enableReadyCheck: false,
+  enableOfflineQueue: false,
+  autoResubscribe: false,
+  maxRetriesPerRequest: 0,
+  keyPrefix: '',
+  connectionName: 'quorlock:wake',
+};
+
+/**
+ * Subscribes to a channel on an ioredis client's own connection, where that speaks RESP3. Elsewhere it opens another
+ * connection to the same server: with RESP2, a connection that has subscribed takes no other commands.
+ */
+class IoredisSubscription implements Subscription {
+  readonly #client: Subscribable;
+  readonly #channel: string;
+  readonly #events: SubscriptionEvents;
+  #own: Subscribable | undefined;
+  #stopReconnecting: (() => void) | undefined;
+  #isClosed = false;
+  readonly #ready = () => this.#subscribe();
+  readonly #lost = () => this.#events.lost();
+  readonly #message = (channel?: string, message?: string) => {
+    if (channel === this.#channel) this.#events.heard(message ?? '');
+  };
+
+  /** @param client one of the library's own; a connection of its own takes over its options */
+  constructor(client: Subscribable, channel: string, events: SubscriptionEvents) {
+    this.#client = client;
+    this.#channel = channel;
+    this.#events = events;
+    client.on('ready', this.#ready);
+    if (client.status === 'ready') this.#subscribe();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#client.off('ready', this.#ready);
+    this.#stopHearing(this.#own ?? this.#client);
+    if (this.#own === undefined) {
+      this.#client.unsubscribe(this.#channel).catch(ignore);
+    } else {
+      this.#own.off('ready', this.#ready);
+      this.#stopReconnecting?.();
+      this.#own.disconnect();
+    }
+  }
+
+  #subscribe(): void {
+    const isShared = this.#own === undefined && protocolOf(this.#client) === 3;
+    if (!isShared && this.#own === undefined) {
+      this.#connect();
+      return;
+    }
+    const connection = this.#own ?? this.#client;
+    // Where the subscription has a connection of its own, the main client's return says nothing.
+    if (connection.status !== 'ready') return;
+    this.#stopHearing(connection);
+    connection.on('message', this.#message);
+    connection.on('close', this.#lost);
+    connection.subscribe(this.#channel).then(() => {
+      if (!this.#isClosed) this.#events.subscribed();
+    }, ignore);
+  }
+
+  #connect(): void {
+    const own = this.#client.duplicate(LISTENER_OPTIONS);
+    this.#own = own;
+    this.#client.off('ready', this.#ready);
+    // Without a listener the driver prints connection errors; it tries again by itself.
+    own.on('error', ignore);
+    endSilenceWithConnection(own);
+    this.#stopReconnecting = reconnectInRealTime(own);
+    own.on('ready', this.#ready);
+    own.connect().catch(ignore);
+  }
+
+  #stopHearing(connection: Subscribable): void {
+    connection.off('message', this.#message);
+    connection.off('close', this.#lost);
+  }
+}
+
+/** The protocol that client and server agreed on; unknown to ioredis 5, which speaks RESP2 only. */
+function protocolOf(client: object): unknown {
+  const { condition } = client as { readonly condition?: { readonly protocol?: unknown } | null };
+  return condition?.protocol;
+}
+
+/** A failure shows in the subscription's own events. */
+function ignore(): void {}
+
+/** The part of an ioredis client, version 5 or 6, that closes. */
+interface Closing {
+  on(event: 'close', listener: () => void): unknown;
+}
+
+/**
+ * Ends the wait for an answer together with its connection. ioredis 5 goes on waiting, then ends the next connection,
+ * which is healthy, and meanwhile keeps the process from ending.
+ */
+export function endSilenceWithConnection(client: Closing): void {
+  client.on('close', () => {
+    const waiting = client as { socketTimeoutTimer?: NodeJS.Timeout | undefined };
+    endTimer(waiting.socketTimeoutTimer);
+    waiting.socketTimeoutTimer = undefined;
+  });
+}
+
+/** The part of an ioredis client that connects again. */
+interface Reconnecting {
+  readonly status: string;
+  on(event: 'reconnecting', listener: () => void): unknown;
+  connect(): Promise<void>;
+}
+
+/** Longer than the driver ever waits by itself before it connects again. */
+const OVERDUE_MS = 1_000;
+
+/**
+ * Connects again where the driver's own timer does not fire: a test's fake one, which it moves, or takes away.
+ *
+ * @returns stops that. A client that is disconnected while it waits to connect again stays `reconnecting` for good, so
+ *   this has to be called with every `disconnect()`
+ */
+export function reconnectInRealTime(client: Reconnecting, clock: Clock = new SystemClock()): () => void {
+  let overdue: Timer | undefined;
+  let isStopped = false;
+  const connect = () => {
+    if (client.status !== 'reconnecting' || isStopped) return;
+    client.connect().catch(() => {
+      // The client's state tells the outcome.
+    });
+  };
+  client.on('reconnecting', () => {
+    overdue?.cancel();
+    if (!isStopped) overdue = clock.after(OVERDUE_MS, connect, { keepAlive: false });
+  });
+  return () => {
+    isStopped = true;
+    overdue?.cancel();
+  };
+}
+
+/** The driver takes the timer functions that exist at the moment: a test may have replaced them since. */
+function endTimer(timer: NodeJS.Timeout | undefined): void {
+  if (typeof timer?.close === 'function') timer.close();
+  else clearTimeout(timer);
+}
+
+/** The part of an ioredis client, version 5 or 6, that connects. */
+interface Connecting {
+  readonly options: object;
+  on(event: string, listener: (error: Error) => void): unknown;
+}
+
+/**
+ * Has a client go on with RESP2 where RESP3 is not to be had. The driver does that by itself for a server that does not
+ * know RESP3, but not for one that forbids HELLO, nor for a proxy that hangs up on it.
+ *
+ * @param speaksOldProtocol whether the program's own client speaks RESP2 there: then it is tried whatever fails first
+ */
+function fallBackToOldProtocol(client: Connecting, speaksOldProtocol: boolean): void {
+  const options = client.options as { protocol?: number };
+  let isGreeting = false;
+  client.on('connect', () => {
+    isGreeting = true;
+  });
+  client.on('ready', () => {
+    isGreeting = false;
+  });
+  client.on('error', ({ message }) => {
+    if (isGreeting && /\bhello\b/i.test(message)) options.protocol = 2;
+  });
+  client.on('close', () => {
+    if (isGreeting && speaksOldProtocol) options.protocol = 2;
+    isGreeting = false;
+  });
+}
