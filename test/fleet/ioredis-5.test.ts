@@ -15,7 +15,7 @@ describe('clients of ioredis 5', () => {
       const lock = await redlock.acquire(['a', 'b']);
       expect(await redlock.tryAcquire('b')).toBeNull();
       expect(await lock.extend()).toBeGreaterThan(0);
-      expect((await lock.release()).votes.map(({ outcome }) => outcome)).toEqual(Array(3).fill('granted'));
+      expect((await lock.release()).freed).toBe(true);
       expect(warnings).toEqual([]);
     } finally {
       await redlock.close();
