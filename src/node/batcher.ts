@@ -6,7 +6,13 @@ import { checkAnswer, decode } from '../wire/answer.ts';
 import { encodeAll, inSendingOrder } from '../wire/batch.ts';
 import type { Client } from '../wire/client.ts';
 import { checkNumbers } from '../wire/numbers.ts';
-import { badNumberIn, failed, isTaking, isTimed, type Operation, TOKENS_A_LEASE } from '../wire/operation.ts';
+import {
+  badNumberIn,
+  failed,
+  isTimed as isOperationTimed,
+  isTaking,
+  type Operation,
+} from '../wire/operation.ts';
 import { isUnknownScript } from '../wire/run.ts';
 import { batchScript } from '../wire/scripts.ts';
 import { explain } from '../wire/server-errors.ts';
@@ -417,12 +423,8 @@ function charactersOf({ keys }: Operation): number {
 export interface BatchHeader {
   /** The node's marker key, or undefined where the node votes without one. */
   readonly markerKey: string | undefined;
-  readonly nodeCount: number;
-  readonly maxTtl: number;
-  readonly clampUs: number;
-  readonly fenceRetentionMs: number;
-  /** Milliseconds for which a free key is reserved for a notified waiter. */
-  readonly graceMs: number;
+  /** What all calls of a quorum have in common, see {@link quorumText}. */
+  readonly quorum: string;
   /** Whether this process hears the node's notifications. */
   isHeard(): boolean;
   /** The node's TIME, in microseconds, after which nothing of the call may be granted. */
@@ -453,23 +455,15 @@ function callBatch(
   carriers: readonly { readonly operation: Operation }[],
   { command, sentAtMs, withinMs }: { command: 'evalsha' | 'eval'; sentAtMs: number; withinMs: number },
 ): BatchCall {
-  const { markerKey, nodeCount, maxTtl, clampUs, fenceRetentionMs, graceMs } = header;
-  const needsTime = carriers.some(({ operation }) => isTimed(operation));
-  const keys = markerKey === undefined ? [] : [markerKey];
-  const args: (string | number)[] = [
-    needsTime ? header.deadlineUs(sentAtMs, withinMs) : '',
-    markerKey === undefined ? '' : nodeCount,
-    maxTtl,
-    clampUs,
-    fenceRetentionMs,
-    graceMs,
-    TOKENS_A_LEASE,
-  ];
+  const isTimed = carriers.some(({ operation }) => isOperationTimed(operation));
+  const deadline = isTimed ? header.deadlineUs(sentAtMs, withinMs) : '';
+  const keys = isTimed && header.markerKey !== undefined ? [header.markerKey] : [];
+  const args: (string | number)[] = [header.quorum, deadline];
   checkNumbers(args);
   encodeAll(carriers, header.isHeard(), { keys, args });
   const answer =
     command === 'evalsha'
       ? client.evalsha(batchScript.sha1, keys, args)
       : client.eval(batchScript.source, keys, args);
-  return { answer, isTimed: needsTime };
+  return { answer, isTimed };
 }

@@ -2,9 +2,17 @@ import type { Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import { platform } from '../base/platform.ts';
 import type { FailureReason, NodeVote, Reply } from '../base/vote.ts';
+import { quorumText } from '../wire/batch.ts';
 import type { Client } from '../wire/client.ts';
 import { MalformedAnswerError } from '../wire/numbers.ts';
-import { failed, isVote, type Leave, type Operation, type Release } from '../wire/operation.ts';
+import {
+  failed,
+  isVote,
+  type Leave,
+  type Operation,
+  type Release,
+  TOKENS_A_LEASE,
+} from '../wire/operation.ts';
 import { explain, isLoading, isServerError, isWrongServer } from '../wire/server-errors.ts';
 import { type AnswerListener, Batcher, type ReplyListener } from './batcher.ts';
 import { type Handshake, handshakeWith, MARKER_KEY, type MarkerWrite, UnfitServerError } from './marker.ts';
@@ -108,13 +116,17 @@ export class Node {
       },
       isWanted: (operation) => !this.#releases.owes(operation),
     };
+    const usesMarker = settings.usesMarker && !client.isCluster;
     const header = {
-      markerKey: settings.usesMarker && !client.isCluster ? MARKER_KEY : undefined,
-      nodeCount: settings.nodeCount,
-      maxTtl: settings.maxTtl,
-      clampUs: CLAMP_MS * 1_000,
-      fenceRetentionMs: settings.fenceRetention,
-      graceMs: settings.nodeTimeout,
+      markerKey: usesMarker ? MARKER_KEY : undefined,
+      quorum: quorumText({
+        nodeCount: usesMarker ? settings.nodeCount : undefined,
+        maxTtl: settings.maxTtl,
+        clampUs: CLAMP_MS * 1_000,
+        fenceRetentionMs: settings.fenceRetention,
+        graceMs: settings.nodeTimeout,
+        block: TOKENS_A_LEASE,
+      }),
       isHeard: () => this.subscription.isOpen,
       deadlineUs: (nowMs: number, withinMs: number) => this.#deadlineUs(nowMs, withinMs),
     };

@@ -28,16 +28,33 @@ export function runBatch(
   args: readonly Argument[],
 ): readonly ScriptReply[] {
   const call = new Call(server, keys, args);
+  const requests = requestsOf(keys, args);
+  if (!isReleaseAlone(call, requests)) call.check();
   const batch = new Batch(call);
   const replies: ScriptReply[] = [call.timeUs];
-  for (const request of requestsOf(keys, args)) {
+  for (const request of requests) {
     const reply = batch.run(request);
-    replies.push(request.isInBatch ? inShort(reply) : reply);
+    replies.push(request.name === 'acquire' || request.name === 'release' ? inShort(reply) : reply);
   }
   return replies;
 }
 
-/** In a batch of acquires or releases, a grant answers its counter alone. */
+/** Whether it is a release alone in the ordinary case, which looks at nothing else. */
+function isReleaseAlone({ store, timeUs }: Call, [request, ...others]: readonly Request[]): boolean {
+  const { name, keys = [], queues = [], value } = request ?? {};
+  const [key = ''] = keys;
+  return (
+    timeUs === 0 &&
+    others.length === 0 &&
+    name === 'release' &&
+    keys.length === 1 &&
+    store.typeOf(queues[0] ?? '') === 'none' &&
+    store.typeOf(key) === 'string' &&
+    store.get(key) === value
+  );
+}
+
+/** An acquire or a release that is granted answers its counter alone. */
 function inShort(reply: BatchReply): ScriptReply {
   const [code, counter, notified] = reply;
   return code === GRANTED && counter !== undefined && notified === undefined ? counter : reply;

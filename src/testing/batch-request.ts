@@ -1,7 +1,7 @@
 import type { Argument } from './key-store.ts';
 
 /** The number of arguments of a call's header, of an operation, and of a long one; see `wire/lua/batch.lua`. */
-export const HEADER_LENGTH = 7;
+export const HEADER_LENGTH = 2;
 const OPERATION_LENGTH = 5;
 const LONG_LENGTH = 8;
 const RUN_LENGTH = 4;
@@ -27,8 +27,6 @@ const NONE: readonly string[] = [];
 /** One operation of a batch, its keys and arguments taken apart. */
 export interface Request {
   readonly name: string;
-  /** Whether it is one of a batch of acquires or releases, see `wire/lua/batch.lua`. */
-  readonly isInBatch: boolean;
   readonly keys: readonly string[];
   /** The fence counters that belong to the keys; empty if it is plain. */
   readonly fences: readonly string[];
@@ -56,7 +54,8 @@ export interface Request {
 /** The operations of a call of the batch script. */
 export function requestsOf(keys: readonly string[], args: readonly Argument[]): readonly Request[] {
   const requests: Request[] = [];
-  let key = args[1] === '' ? 0 : 1;
+  // Without a number of nodes, or a deadline, there is no marker.
+  let key = String(args[0]).startsWith(' ') || args[1] === '' ? 0 : 1;
   let at = HEADER_LENGTH;
   while (at < args.length) {
     const name = args[at];
@@ -87,7 +86,6 @@ function singleFrom(keys: readonly string[], key: number, args: readonly Argumen
   const last = isLong ? String(args[at + 7] ?? '') : '';
   const request = {
     name,
-    isInBatch: false,
     keys: keys.slice(key, key + count),
     fences: fences === 0 ? NONE : keys.slice(key + count, key + count + fences),
     queues: queues === 0 ? NONE : keys.slice(key + count + fences, key + count + fences + queues),
@@ -118,7 +116,6 @@ function runFrom(keys: readonly string[], key: number, args: readonly Argument[]
     const queue = key + index + width * count;
     return {
       name,
-      isInBatch: true,
       keys: keys.slice(key + index, key + index + 1),
       fences: isFenced ? keys.slice(key + index + count, key + index + count + 1) : NONE,
       queues: keys.slice(queue, queue + 1),

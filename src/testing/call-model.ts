@@ -15,6 +15,9 @@ export interface BatchServer {
 /** State, run_id, nonce, number of nodes, largest ttl. */
 const ACTIVE_MARKER = /^active ([0-9a-fA-F]+) \S+ (\d+) (\d+)$/;
 
+/** Number of nodes, largest ttl, clamp, retention, grace, block. */
+const QUORUM = /^(\d*) (\d+) (\d+) (\d+) (\d+) (\d+)$/;
+
 /** The bounds that `wire/lua/prelude.lua` has. */
 const MOST_CLAMP_US = 1e12;
 const LARGEST_BLOCK = 100;
@@ -35,6 +38,7 @@ export class Call {
   readonly grace: Argument;
   /** Whether the deadline has passed. */
   readonly isLate: boolean;
+  readonly #quorum: string;
   readonly #markerKey: string;
   readonly #nodeCount: string;
   readonly #clampUs: number;
@@ -44,7 +48,8 @@ export class Call {
   #mayVote: boolean | undefined;
 
   constructor(server: BatchServer, [markerKey = '']: readonly string[], args: readonly Argument[]) {
-    const [deadline, nodeCount = '', maxTtl, clamp, retention = '', grace = '', block] = args;
+    const [quorum, deadline] = args;
+    const [, nodeCount = '', maxTtl, clamp, retention, grace = '', block] = QUORUM.exec(String(quorum)) ?? [];
     this.server = server;
     this.store = server.store;
     this.timeUs = deadline === '' ? 0 : server.timeUs;
@@ -52,12 +57,17 @@ export class Call {
     this.grace = grace;
     this.isLate = deadline !== '' && server.timeUs > Number(deadline);
     this.#markerKey = markerKey;
-    this.#nodeCount = String(nodeCount);
+    this.#nodeCount = nodeCount;
     this.#clampUs = Number(clamp);
     this.#retentionMs = Number(retention);
     this.#block = Number(block);
+    this.#quorum = String(quorum);
+  }
+
+  /** @throws {RedisError} what the quorum has is out of bounds */
+  check(): void {
     if (!isWithin(this.#clampUs, 0, MOST_CLAMP_US) || !isWithin(this.#block, 1, LARGEST_BLOCK)) {
-      throw new RedisError(`ERR not a beta and a block: ${clamp} ${block}`);
+      throw new RedisError(`ERR not what a quorum has: ${this.#quorum}`);
     }
   }
 

@@ -1,4 +1,30 @@
+import { checkNumbers } from './numbers.ts';
 import { type Acquire, encode, keysOf, type Operation, type Release } from './operation.ts';
+
+/** What all calls of a quorum have in common. Numbers are whole ones, and not negative. */
+export interface QuorumTerms {
+  /** How many nodes it has; undefined: they vote without a marker. */
+  readonly nodeCount: number | undefined;
+  readonly maxTtl: number;
+  readonly clampUs: number;
+  readonly fenceRetentionMs: number;
+  /** Milliseconds for which a free key is reserved for a notified waiter. */
+  readonly graceMs: number;
+  /** How many tokens an acquire takes. */
+  readonly block: number;
+}
+
+/**
+ * The first argument of every call: one, so that a call has few of them, each of which costs a server time.
+ *
+ * @throws {RangeError} a number is not a whole one, or out of range
+ */
+export function quorumText(terms: QuorumTerms): string {
+  const { nodeCount, maxTtl, clampUs, fenceRetentionMs, graceMs, block } = terms;
+  const numbers = [nodeCount ?? '', maxTtl, clampUs, fenceRetentionMs, graceMs, block];
+  checkNumbers(numbers);
+  return numbers.join(' ');
+}
 
 /** Anything that carries one operation. */
 interface PendingOperation {
@@ -48,8 +74,9 @@ export function encodeAll(
   let at = 0;
   while (at < operations.length) {
     const operation = operations[at];
-    const releases = operation?.kind === 'release' ? releasesFrom(operations, at) : NONE;
-    const acquires = operation?.kind === 'acquire' ? acquiresFrom(operations, at, isHeard) : NONE;
+    const isAlone = operations.length === 1;
+    const releases = !isAlone && operation?.kind === 'release' ? releasesFrom(operations, at) : NONE;
+    const acquires = !isAlone && operation?.kind === 'acquire' ? acquiresFrom(operations, at, isHeard) : NONE;
     if (releases.length > 0) {
       args.push('releases', releases.length, '', '');
       for (const release of releases) {

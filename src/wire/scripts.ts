@@ -10,10 +10,12 @@ export interface Script {
 /** A line of Lua that stands for another file: text that several files share, where a function would cost too much. */
 const PLACE = /--\[\[ ([\w-]+) \]\]/g;
 
+/** Comments are for the reader of a file: they would be a third of what is sent. */
+const COMMENT = /^ *--(?!\[).*\n/gm;
+
 function read(name: string): string {
-  return textOf(name).replace(PLACE, (_, other: string) =>
-    other === 'operations' ? operations() : read(other),
-  );
+  const text = textOf(name).replace(COMMENT, '');
+  return text.replace(PLACE, (_, other: string) => (other === 'operations' ? operations() : read(other)));
 }
 
 function script(source: string): Script {

@@ -77,9 +77,9 @@ function commandsFor(step: Exclude<Step, { readonly do: 'pass' }>, model: ModelS
     case 'call': {
       const { deadlineUs, nodeCount, maxTtl, clampUs, retention, grace, block } = step;
       const operations = step.operations.map((operation) => operationFor(operation, model));
-      const keys = nodeCount === '' ? [] : [MARKER_KEY];
       const deadline = operations.some(isTimed) ? server.timeUs + deadlineUs : '';
-      const args = [deadline, nodeCount, maxTtl, clampUs, retention, grace, block];
+      const keys = nodeCount === '' || deadline === '' ? [] : [MARKER_KEY];
+      const args = [[nodeCount, maxTtl, clampUs, retention, grace, block].join(' '), deadline];
       const carriers = operations.map((operation) => ({ operation }));
       encodeAll(inSendingOrder(carriers), true, { keys, args });
       return [callOf(step.by, batchScript, keys, args)];

@@ -17,8 +17,9 @@ import { fenceKeyOf, queueKeyOf } from '../../src/quorum/fencing-token.ts';
 import { findOverlaps, type Interval } from '../../src/testing/checkers/overlaps.ts';
 import { findTokenFaults, type Grant } from '../../src/testing/checkers/tokens.ts';
 import { Rng } from '../../src/testing/rng.ts';
+import { quorumText } from '../../src/wire/batch.ts';
 import { clientOver } from '../../src/wire/clients/ioredis.ts';
-import type { Operation } from '../../src/wire/operation.ts';
+import { type Operation, TOKENS_A_LEASE } from '../../src/wire/operation.ts';
 import { nodeAt, startDeployment } from '../support/deployment.ts';
 import { expectNoKeys, keysOn, LONG_TTL_MS } from '../support/lock-keys.ts';
 
@@ -56,11 +57,14 @@ class Wire {
     if (client === undefined) throw new Error('there are no clients');
     const header = {
       markerKey: MARKER_KEY,
-      nodeCount: 3,
-      maxTtl: MAX_TTL_MS,
-      clampUs: CLAMP_MS * 1_000,
-      fenceRetentionMs: 3_600_000,
-      graceMs: 50,
+      quorum: quorumText({
+        nodeCount: 3,
+        maxTtl: MAX_TTL_MS,
+        clampUs: CLAMP_MS * 1_000,
+        fenceRetentionMs: 3_600_000,
+        graceMs: 50,
+        block: TOKENS_A_LEASE,
+      }),
       isHeard: () => true,
       deadlineUs: () => deadlineUs,
     };

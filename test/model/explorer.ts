@@ -403,7 +403,7 @@ export class Explorer {
     const hidesCounter = weakening === 'extend without counter check' && operation.kind === 'extend';
     if (node.counter > 0 && !hidesCounter) store.set(FENCE, String(NOW_US + node.counter), '3600000');
     const rise = weakening === 'counter raised by one' ? 1 : block;
-    const header = [NOW_US + CLAMP_US, '', 1_000, CLAMP_US, 3_600_000, 50, rise];
+    const header = [` 1000 ${CLAMP_US} 3600000 50 ${rise}`, NOW_US + CLAMP_US];
     const args = [...header, ...encode(operation, true)].map(String);
     const server = { store, runId: 'r', timeUs: NOW_US, publish: () => 1 };
     const [, answer] = runBatch(server, keysOf(operation), args);

@@ -154,12 +154,18 @@ export function unfinishedWork(sources: Sources): Violations {
   return [...sources].flatMap(([path, text]) => found(path, text, UNFINISHED));
 }
 
+function withoutComments(lua: string): string {
+  return lua.replace(/^[ \t]*--(?!\[\[).*\n/gm, '');
+}
+
 /** Lua files whose text no script has in it. */
 export function unloadedLua(lua: Sources, scripts: readonly string[]): Violations {
   return [...lua].flatMap(([path, text]) => {
-    // A comment of this form stands for another file.
-    const pieces = text.split(/--\[\[ [\w-]+ \]\]/);
-    const isLoaded = scripts.some((script) => pieces.every((piece) => script.includes(piece)));
+    // A comment of this form stands for another file; a script may have no other.
+    const pieces = withoutComments(text).split(/--\[\[ [\w-]+ \]\]/);
+    const isLoaded = scripts
+      .map(withoutComments)
+      .some((script) => pieces.every((piece) => script.includes(piece)));
     return isLoaded ? [] : [`${path} is loaded by no script`];
   });
 }

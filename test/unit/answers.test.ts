@@ -4,17 +4,16 @@ import { Redlock, type RedlockWarning } from '../../src/index.ts';
 import { Batcher } from '../../src/node/batcher.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 import { checkAnswer, decode } from '../../src/wire/answer.ts';
+import { quorumText } from '../../src/wire/batch.ts';
 import type { Client, Subscription, SubscriptionEvents } from '../../src/wire/client.ts';
 import type { Operation } from '../../src/wire/operation.ts';
 import { World } from './world.ts';
 
+const TERMS = { nodeCount: undefined, maxTtl: 1, clampUs: 1, fenceRetentionMs: 1, graceMs: 1, block: 1 };
+
 const HEADER = {
   markerKey: undefined,
-  nodeCount: 1,
-  maxTtl: 1,
-  clampUs: 1,
-  fenceRetentionMs: 1,
-  graceMs: 1,
+  quorum: quorumText(TERMS),
   isHeard: () => true,
   deadlineUs: () => TIME,
 };
@@ -309,16 +308,11 @@ describe('a number that is none', () => {
   });
 
   it.each(NO_NUMBERS)('in what a call begins with is not sent: %d', async (none) => {
-    for (const header of [
-      { ...HEADER, deadlineUs: () => none },
-      { ...HEADER, maxTtl: none },
-      { ...HEADER, graceMs: none },
-    ]) {
-      const { sent, replies } = await ask(plainAcquire, header);
-      expect(sent).toEqual([]);
-      for (const reply of replies)
-        expect(reply).toBe(`nothing is sent with ${none} in it: it must be a whole number`);
-    }
+    const why = `nothing is sent with ${none} in it: it must be a whole number`;
+    const { sent, replies } = await ask(plainAcquire, { ...HEADER, deadlineUs: () => none });
+    expect(sent).toEqual([]);
+    for (const reply of replies) expect(reply).toBe(why);
+    for (const name of Object.keys(TERMS)) expect(() => quorumText({ ...TERMS, [name]: none })).toThrow(why);
   });
 });
 

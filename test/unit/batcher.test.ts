@@ -60,7 +60,7 @@ class HandClient implements Client {
   ): Promise<unknown> {
     const values = requestsOf(keys, args).map(({ value }) => value);
     return new Promise((resolve, reject) => {
-      this.calls.push({ command, values, deadline: args[0], answer: resolve, fail: reject });
+      this.calls.push({ command, values, deadline: args[1], answer: resolve, fail: reject });
     });
   }
 }
@@ -81,11 +81,7 @@ class Setup {
     this.client.isCluster = isCluster;
     const header = {
       markerKey: undefined,
-      nodeCount: 3,
-      maxTtl: 30_000,
-      clampUs: 1_000_000,
-      fenceRetentionMs: 3_600_000,
-      graceMs: 50,
+      quorum: ' 30000 1000000 3600000 50 16',
       isHeard: () => false,
       deadlineUs: (_: number, withinMs: number) => withinMs,
     };

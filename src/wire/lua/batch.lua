@@ -1,7 +1,7 @@
 -- The end of the batch script: does the operations in order and answers
 -- {time in microseconds or 0, reply of the first operation, reply of the second, …}.
 --
--- ARGV, five an operation from the eighth on, and eight for contend, share, permit and extend-permit:
+-- ARGV, five an operation from the third on, and eight for contend, share, permit and extend-permit:
 --   name     acquire | contend | confirm | extend | release | inspect | enter | leave | waiting
 --            share | confirm-share | extend-share | release-share | permit | extend-permit
 --   n        how many lock keys it has
@@ -14,12 +14,25 @@
 -- Or a batch, the form of most operations: `acquires` of one key each, or `releases` of one key each, no key twice. It
 -- has four arguments: its name; how many; the ttl of all acquires; for acquires, whether they are fenced: not empty.
 -- Then follow, for each, its lock value, and its proposed token if fenced. Its keys: all lock keys; if fenced, all
--- fence counters; all queues. The frequent replies are short: a grant answers the counter alone, and a release that
--- notified no waiter answers 1.
+-- fence counters; all queues.
 --
--- The ordinary cases of batches take a fast path here, which makes no function. Any other operation goes to its own.
+-- The frequent replies are short: an acquire that is granted answers the counter alone, and a release that notified no
+-- waiter the number of its keys.
+--
+-- The ordinary cases of batches, and of an acquire alone, take a fast path here, which makes no other function. Any
+-- other operation goes to its own.
 
 --[[ counter ]]
+--[[ take ]]
+
+-- An acquire of a free key that has no waiter.
+if alone == 'acquire' and votes and not late then
+  local is_fenced = number ~= ''
+  if redis.pcall('EXISTS', KEYS[key + (is_fenced and 2 or 1)]) == 0 then
+    local reply = take(KEYS[key], value, ttl, is_fenced and KEYS[key + 1], number)
+    if reply then return { now, reply } end
+  end
+end
 
 local replies = { now }
 
@@ -27,9 +40,7 @@ local replies = { now }
 local operation
 local known, perform
 
--- Where the next operation's keys and arguments begin, and how many of a batch are done.
-local key = ARGV[2] == '' and 1 or 2
-local i = 8
+-- How many of a batch are done.
 local done = 0
 
 while i <= #ARGV do
@@ -71,7 +82,7 @@ while i <= #ARGV do
         ok, reply = pcall(perform, key, n, unpack(ARGV, i + 2, i + (is_long and 7 or 4)))
       end
       if not ok then reply = { FAILED, type(reply) == 'table' and reply.err or tostring(reply) } end
-      if step and reply[1] == GRANTED and not reply[3] then reply = reply[2] end
+      if (step or name == 'acquire' or name == 'release') and reply[1] == GRANTED and not reply[3] then reply = reply[2] end
       replies[#replies + 1] = reply
       done = done + 1
     end

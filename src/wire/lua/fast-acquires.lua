@@ -6,24 +6,13 @@ if late or not votes then
 elseif redis.pcall('EXISTS', unpack(KEYS, queues, queues + n - 1)) ~= 0 then
   rest = n - done
 end
-local ttl = ARGV[i + 2]
 while rest == 0 and done < n do
   local at = i + 4 + step * done
-  local lock = KEYS[key + done]
-  local set = redis.pcall('SET', lock, ARGV[at], 'NX', 'PX', ttl)
-  if not set or set.err then
-    rest = 1
-  else
-    local reply = 0
-    if step == 2 then
-      local token, failure = raise_counter(KEYS[key + n + done], ARGV[at + 1])
-      reply = token
-      if failure then
-        redis.pcall('DEL', lock)
-        reply = { FAILED, failure }
-      end
-    end
+  local reply = take(KEYS[key + done], ARGV[at], ARGV[i + 2], step == 2 and KEYS[key + n + done], ARGV[at + 1])
+  if reply then
     replies[#replies + 1] = reply
     done = done + 1
+  else
+    rest = 1
   end
 end

@@ -26,7 +26,7 @@ local function permit(perform, first, n, value, ttl, number, member, score, perm
   -- A value that is not a number of permits is a lost one.
   if count_of(known) and known ~= permits then return { FOREIGN, 'a semaphore of ' .. known } end
   -- A program with a shorter maxTtl does not shorten it.
-  local lifetime = math.max(2 * tonumber(ARGV[3]), redis.call('PTTL', size))
+  local lifetime = math.max(2 * max_ttl, redis.call('PTTL', size))
   failure = error_of(redis.pcall('SET', size, permits, 'PX', lifetime))
   if failure then return { FAILED, failure } end
   return perform(first, n, value, ttl, number, member, score, '')

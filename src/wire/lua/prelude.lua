@@ -2,21 +2,47 @@
 --
 -- One call carries any number of operations, so that the time, the deadline and the node's marker are read once.
 --
--- KEYS[1]   the node's marker, only if ARGV[2] is not empty; the operations' keys follow
--- ARGV[1]   deadline: microseconds of this node's TIME after which nothing may be granted any more; empty = nothing of
+-- KEYS[1]   the node's marker, if the caller's quorum has one and the call depends on the time; the operations' keys
+--           follow
+-- ARGV[1]   what the caller's quorum has, six numbers with a blank between two of them:
+--             N, the number of its nodes; nothing: this node votes without a marker
+--             maxTtl: milliseconds, the longest ttl that the caller uses
+--             beta: microseconds a proposed token may be away from this node's TIME
+--             milliseconds a fence counter outlives its last use
+--             milliseconds a free key is reserved for a notified waiter
+--             how many tokens an acquire takes: a block, of which the counter it answers is the highest
+-- ARGV[2]   deadline: microseconds of this node's TIME after which nothing may be granted any more; empty = nothing of
 --           the call depends on the time
--- ARGV[2]   N, the number of nodes the caller's quorum has; empty = this node votes without a marker
--- ARGV[3]   maxTtl: milliseconds, the longest ttl that the caller uses
--- ARGV[4]   beta: microseconds a proposed token may be away from this node's TIME
--- ARGV[5]   milliseconds a fence counter outlives its last use
--- ARGV[6]   milliseconds a free key is reserved for a notified waiter
--- ARGV[7]   how many tokens an acquire takes: a block, of which the counter it answers is the highest
--- ARGV[8..] the operations, see batch.lua
+-- ARGV[3..] the operations, see batch.lua
+
+local quorum, deadline = ARGV[1], ARGV[2]
+
+-- Where the next operation's keys and arguments begin.
+local key, i = 1, 3
+
+-- Most calls have one operation, of one key.
+local alone, n, value, ttl, number = unpack(ARGV, i)
+if #ARGV ~= 7 or n ~= '1' then alone = nil end
+
+-- A release of a key that is still the caller's and has no waiter, as nearly all are.
+if alone == 'release' and deadline == '' and redis.pcall('EXISTS', KEYS[key + 1]) == 0 then
+  local lock = KEYS[key]
+  if redis.pcall('GET', lock) == value and redis.pcall('DEL', lock) == 1 then return { 0, 1 } end
+end
+
+local node_count, max_ttl, beta, retention, grace, block =
+  string.match(quorum, '^(%d*) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+max_ttl, beta, retention, block = tonumber(max_ttl), tonumber(beta), tonumber(retention), tonumber(block)
+-- Counters are made of these two. A block has to fit between the limit of counters and what a double holds exactly.
+if not (block and beta <= 1e12 and block >= 1 and block <= 100) then
+  return redis.error_reply('ERR not what a quorum has: ' .. quorum)
+end
 
 local now, info = 0, nil
-if ARGV[1] ~= '' then
+if deadline ~= '' then
   -- INFO, which tells the run_id, tells the time as well, except before Redis 6.2.
-  if ARGV[2] ~= '' then
+  if node_count ~= '' then
+    key = 2
     info = redis.call('INFO', 'server')
     local _, colon = string.find(info, 'server_time_usec:', 1, true)
     now = colon and tonumber(string.match(info, '^%d+', colon + 1)) or 0
@@ -26,25 +52,17 @@ if ARGV[1] ~= '' then
     now = clock[1] * 1000000 + clock[2]
   end
 end
-local beta = tonumber(ARGV[4])
-local retention = tonumber(ARGV[5])
-local grace = ARGV[6]
-local block = tonumber(ARGV[7])
--- Counters are made of these two. A block has to fit between the limit of counters and what a double holds exactly.
-if not (beta >= 0 and beta <= 1e12 and block >= 1 and block <= 100 and (beta + block) % 1 == 0) then
-  return redis.error_reply('ERR not a beta and a block: ' .. ARGV[4] .. ' ' .. ARGV[7])
-end
-local late = ARGV[1] ~= '' and now > tonumber(ARGV[1])
+local late = deadline ~= '' and now > tonumber(deadline)
 
 -- Does the marker let this node vote? It must be active, of the running process, of a quorum of the caller's size, and
 -- know of ttls as long as the caller's.
-local votes = ARGV[2] == ''
+local votes = node_count == ''
 if info then
   local marker = redis.pcall('GET', KEYS[1])
-  local run_id, nodes, max_ttl =
+  local run_id, nodes, longest =
     string.match(type(marker) == 'string' and marker or '', '^active (%x+) %S+ (%d+) (%d+)$')
-  votes = nodes == ARGV[2]
-    and tonumber(max_ttl) >= tonumber(ARGV[3])
+  votes = nodes == node_count
+    and tonumber(longest) >= max_ttl
     and string.find(info, 'run_id:' .. run_id .. '\r', 1, true) ~= nil
 end
 

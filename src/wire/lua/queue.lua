@@ -43,7 +43,7 @@ local function wait_in(queue, member, score)
   if not (asked and asked >= 0 and asked <= now and asked % 1 == 0) then asked = now end
   local since = string.format('%.0f', asked)
   if type(redis.pcall('ZADD', queue, since, member)) == 'number' then
-    local lifetime = 2 * tonumber(ARGV[3])
+    local lifetime = 2 * max_ttl
     if redis.call('PTTL', queue) < lifetime then redis.call('PEXPIRE', queue, lifetime) end
     rank = redis.call('ZRANK', queue, member)
   end

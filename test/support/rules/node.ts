@@ -6,7 +6,7 @@ import {
   sharersKeyOf,
   slotKeyOf,
 } from '../../../src/quorum/fencing-token.ts';
-import { encodeAll, inSendingOrder } from '../../../src/wire/batch.ts';
+import { encodeAll, inSendingOrder, quorumText } from '../../../src/wire/batch.ts';
 import type { LockKeys, Operation } from '../../../src/wire/operation.ts';
 import { batchScript, markerScript } from '../../../src/wire/scripts.ts';
 import type { Answer, Command } from '../../conformance/subject.ts';
@@ -82,15 +82,15 @@ export class RuleNode {
   async ask(operations: readonly Operation[], header: Header = {}): Promise<readonly unknown[]> {
     const { deadlineUs = 50_000, nodeCount, maxTtl = 30_000, retention = RETENTION_MS, grace = 100 } = header;
     const keys = nodeCount === undefined ? [] : [MARKER_KEY];
-    const args: (string | number)[] = [
-      this.timeUs + deadlineUs,
-      nodeCount ?? '',
+    const terms = {
+      nodeCount,
       maxTtl,
-      CLAMP_US,
-      retention,
-      grace,
-      BLOCK,
-    ];
+      clampUs: CLAMP_US,
+      fenceRetentionMs: retention,
+      graceMs: grace,
+      block: BLOCK,
+    };
+    const args: (string | number)[] = [quorumText(terms), this.timeUs + deadlineUs];
     const carriers = operations.map((operation) => ({ operation }));
     encodeAll(inSendingOrder(carriers), true, { keys, args });
     const reply = await this.#run([

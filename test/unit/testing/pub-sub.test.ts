@@ -5,7 +5,7 @@ import type { Subscription } from '../../../src/wire/client.ts';
 import { batchScript } from '../../../src/wire/scripts.ts';
 
 const CHANNEL = 'quorlock:wake:p';
-const HEADER = [Number.MAX_SAFE_INTEGER, '', 30_000, 1_000_000, 3_600_000, 100, 1];
+const HEADER = [' 30000 1000000 3600000 100 1', Number.MAX_SAFE_INTEGER];
 
 /** What a client heard, and what became of its subscription. */
 function listen(client: SimulatedClient, channel = CHANNEL): { log: string[]; subscription: Subscription } {
