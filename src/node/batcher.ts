@@ -12,6 +12,7 @@ import {
   isTimed as isOperationTimed,
   isTaking,
   type Operation,
+  weightOf,
 } from '../wire/operation.ts';
 import { isUnknownScript } from '../wire/run.ts';
 import { batchScript } from '../wire/scripts.ts';
@@ -41,11 +42,11 @@ const MOST_OPERATIONS_A_CALL = 128;
 /** Calls that may be in flight to one node at a time; what is enqueued meanwhile travels with the next one. */
 const MOST_CALLS = 2;
 
-/** The most operations without an answer that one node may have. Any other fails at once. */
+/**
+ * The most that one node may have without an answer, by {@link weightOf}; any other operation fails at once. A round ends
+ * with its majority: a node that is slower than the others, or begins to hang, has more to do than the rounds that run.
+ */
 const MOST_UNANSWERED = 4_096;
-
-/** As {@link MOST_UNANSWERED}, in characters of their keys. */
-const MOST_UNANSWERED_CHARACTERS = 4 * 1_024 * 1_024;
 
 /** From enqueueing to the end of the tick it takes less than that, in milliseconds, unless the process stalls. */
 const LONGEST_TICK_MS = 2;
@@ -89,9 +90,8 @@ export class Batcher {
   #calls = 0;
   readonly #sent = new Set<Call>();
   readonly #overdue = new Set<Call>();
-  /** Enqueued, and neither answered nor given up. */
+  /** The weight of what is enqueued, and neither answered nor given up. */
   #unanswered = 0;
-  #unansweredCharacters = 0;
   #probePauseMs = SHORTEST_PROBE_PAUSE_MS;
   #probeAtMs = Number.NEGATIVE_INFINITY;
 
@@ -104,9 +104,9 @@ export class Batcher {
     this.#mostCalls = client.isCluster ? Number.POSITIVE_INFINITY : MOST_CALLS;
   }
 
-  /** How many more operations the node may have in the background: half of all is for those that a caller waits for. */
+  /** The weight of what the node may have in the background: half of all is for what a caller waits for. */
   get room(): number {
-    return Math.max(0, MOST_UNANSWERED / 2 - this.#unanswered);
+    return MOST_UNANSWERED / 2 - this.#unanswered;
   }
 
   /** Has the node do an operation. `listener` gets its reply, once, after this call has returned. */
@@ -116,18 +116,16 @@ export class Batcher {
       this.#refuse(operation, failed('error', `not sent, for its ${bad}`), listener, place);
       return;
     }
-    const characters = charactersOf(operation);
-    if (
-      this.#unanswered >= MOST_UNANSWERED ||
-      this.#unansweredCharacters + characters > MOST_UNANSWERED_CHARACTERS
-    ) {
-      const reply = failed('overloaded', `${this.#unanswered} operations wait for an answer`);
+    const weight = weightOf(operation);
+    if (this.#unanswered + weight > MOST_UNANSWERED) {
+      const reply = failed('overloaded', `it owes answers about ${this.#unanswered} keys`);
       this.#refuse(operation, reply, listener, place);
       return;
     }
     const deadline = this.#deadlineFor(timeoutMs);
     const entry: PendingOperation = {
       operation,
+      weight,
       listener,
       place,
       deadline,
@@ -137,8 +135,7 @@ export class Batcher {
     deadline.entries.push(entry);
     deadline.unreplied += 1;
     this.#queue.push(entry);
-    this.#unanswered += 1;
-    this.#unansweredCharacters += characters;
+    this.#unanswered += weight;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     void SOON.then(this.#endTick);
@@ -256,7 +253,7 @@ export class Batcher {
     if (call.state === 'over') return;
     if (call.state === 'under way') this.#calls -= 1;
     call.state = 'over';
-    for (const entry of call.entries) this.#forget(entry);
+    for (const { weight } of call.entries) this.#unanswered -= weight;
     this.#sent.delete(call);
     this.#overdue.delete(call);
     if (this.#overdue.size > 0) return;
@@ -354,15 +351,10 @@ export class Batcher {
   /** Operations that were not sent by now never are. */
   #giveUp(entries: readonly PendingOperation[], reply: Reply): void {
     for (const entry of entries) {
-      this.#forget(entry);
+      this.#unanswered -= entry.weight;
       this.#answers.undone(entry.operation, 'lost');
       this.#settle(entry, reply);
     }
-  }
-
-  #forget({ operation }: PendingOperation): void {
-    this.#unanswered -= 1;
-    this.#unansweredCharacters -= charactersOf(operation);
   }
 
   #settle(entry: PendingOperation, reply: Reply, atMs = this.#clock.uptime()): void {
@@ -382,6 +374,7 @@ export type ReplyListener = (reply: Reply, latencyMs: number, place: number) => 
 /** An operation in the batcher. */
 export interface PendingOperation {
   readonly operation: Operation;
+  readonly weight: number;
   readonly listener: ReplyListener;
   /** For a listener of several nodes. */
   readonly place: number;
@@ -410,13 +403,6 @@ export interface Call {
    * never will be, since a later call was answered.
    */
   state: 'under way' | 'overdue' | 'over';
-}
-
-/** The total length of an operation's keys. */
-function charactersOf({ keys }: Operation): number {
-  let characters = 0;
-  for (const key of keys) characters += key.length;
-  return characters;
 }
 
 /** The header of every call, made when the call is sent. */

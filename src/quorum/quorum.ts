@@ -33,7 +33,10 @@ export class Quorum {
   readonly #nodes: readonly Node[];
   readonly #membership: Membership;
   readonly #tokenClock: TokenClock;
-  readonly #limiter: Limiter;
+  /** Extensions never wait for room behind releases, nor either behind attempts and looks. */
+  readonly #keeping = new Limiter();
+  readonly #releasing = new Limiter();
+  readonly #taking = new Limiter();
   #isEnding = false;
 
   constructor(clients: readonly Client[], options: NodeSettings & Omit<MembershipSettings, 'leapt'>) {
@@ -41,7 +44,6 @@ export class Quorum {
     const quorum = { nodes: this.size, quota: majorityOf(this.size) };
     this.clock = new SoundClock(options.clock, options.warn, quorum);
     const settings = { ...options, clock: this.clock };
-    this.#limiter = new Limiter(this.clock);
     this.#membership = new Membership({
       ...settings,
       leapt: (node, ms) => this.clock.leapt(node, ms),
@@ -64,12 +66,12 @@ export class Quorum {
     contend?: ContendOptions,
   ): Promise<Grant> {
     // An attempt that takes over from a lock is part of that lock's release.
-    const priority = contend?.previous === undefined ? 'take' : 'release';
+    const limiter = contend?.previous === undefined ? this.#taking : this.#releasing;
     const ask = () =>
       this.#isEnding || contend?.isWanted?.() === false
         ? this.#notAsked()
         : this.#acquire(target, value, ttl, timeoutMs, contend);
-    return this.#limiter.run(priority, timeoutMs, ask, target.keys.length);
+    return limiter.run(target, ask);
   }
 
   async #acquire(
@@ -131,7 +133,7 @@ export class Quorum {
       const { decision, votes } = await askAll(this.#nodes, extension, timeoutMs, 'outcome');
       return { granted: decision === 'won', votes, startedAt, token };
     };
-    return this.#limiter.run('keep', timeoutMs, extend, target.keys.length);
+    return this.#keeping.run(target, extend);
   }
 
   /**
@@ -141,7 +143,7 @@ export class Quorum {
   release(target: LockKeys, value: string, timeoutMs: number): Promise<RoundResult> {
     const release = { kind: 'release', ...target, value } as const;
     const ask = () => askAll(this.#nodes, release, timeoutMs, 'all');
-    return this.#limiter.run('release', timeoutMs, ask, target.keys.length);
+    return this.#releasing.run(target, ask);
   }
 
   /**
@@ -168,7 +170,7 @@ export class Quorum {
       }
       return askAll(this.#nodes, release, timeoutMs, 'all', others);
     };
-    await this.#limiter.run('release', timeoutMs, giveBack, target.keys.length);
+    await this.#releasing.run(target, giveBack);
   }
 
   /**
@@ -185,9 +187,7 @@ export class Quorum {
     for (const index of nodes) others.delete(index);
     if (nodes.size === 0) return;
     const operation = { kind: 'leave', ...target, member } as const;
-    await this.#limiter.run('release', timeoutMs, () =>
-      askAll(this.#nodes, operation, timeoutMs, 'all', others),
-    );
+    await this.#releasing.run(target, () => askAll(this.#nodes, operation, timeoutMs, 'all', others));
   }
 
   /** As {@link leave}, for a waiter that has the lock: there is no hurry. */
@@ -202,12 +202,12 @@ export class Quorum {
 
   /** See {@link isTaken}. */
   isTaken(check: SpotCheck): Promise<boolean> {
-    return this.#limiter.run('take', check.timeoutMs, () => isTaken(this.#nodes, check));
+    return this.#taking.run(check.target, () => isTaken(this.#nodes, check));
   }
 
   /** See {@link isInQueue}. */
   isInQueue(check: SpotCheck, member: string): Promise<boolean> {
-    return this.#limiter.run('take', check.timeoutMs, () => isInQueue(this.#nodes, check, member));
+    return this.#taking.run(check.target, () => isInQueue(this.#nodes, check, member));
   }
 
   /** Subscribes to a channel at all nodes. `heard` gets the index of a node and its message. */
@@ -293,7 +293,7 @@ export class Quorum {
 
   async #askAll(operation: Operation, timeoutMs: number): Promise<readonly NodeVote[]> {
     const ask = () => askAll(this.#nodes, operation, timeoutMs, 'all');
-    return (await this.#limiter.run('take', timeoutMs, ask)).votes;
+    return (await this.#taking.run(operation, ask)).votes;
   }
 
   /** Has the nodes that answered another counter take `token` as theirs, as far as the value still owns them. */

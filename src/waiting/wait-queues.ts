@@ -169,8 +169,9 @@ export class WaitQueues {
 
   #askAlone(request: AcquireRequest): Promise<Attempt> {
     const { signal } = request;
-    const asking = request.attempt(WITHOUT_WAITER);
-    return signal === undefined ? asking : abortable(asking, [signal], releaseLate);
+    if (signal === undefined) return request.attempt(WITHOUT_WAITER);
+    const asking = request.attempt({ ...WITHOUT_WAITER, isWanted: () => !signal.aborted });
+    return abortable(asking, [signal], releaseLate);
   }
 
   /** A lease that comes after endWaits() comes too late: the nodes release it. */

@@ -28,6 +28,9 @@ interface SemaphoreSize {
  */
 export const TOKENS_A_LEASE = 16;
 
+/** So many characters of keys are as much to do as one key. */
+const LONG_KEY = 1_024;
+
 /** A waiter, as the nodes know it. */
 export interface Waiter {
   /** `<process>.<waiter>`, see `lua/queue.lua`. */
@@ -99,6 +102,13 @@ export function isVote({ kind }: Operation): boolean {
 export function isTaking(operation: Operation): operation is Acquire | Confirm | Extend {
   const { kind } = operation;
   return kind === 'acquire' || kind === 'confirm' || kind === 'extend';
+}
+
+/** How much there is to do for an operation over these keys: their number, or more if they are very long. */
+export function weightOf({ keys }: Pick<LockKeys, 'keys'>): number {
+  let characters = 0;
+  for (const key of keys) characters += key.length;
+  return Math.max(keys.length, Math.ceil(characters / LONG_KEY));
 }
 
 /** Whether its outcome depends on the node's TIME. */

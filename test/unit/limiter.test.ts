@@ -2,116 +2,121 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Limiter } from '../../src/quorum/limiter.ts';
 import { VirtualClock } from '../../src/testing/index.ts';
 
-const TIMEOUT_MS = 50;
-
 describe('Limiter', () => {
-  let clock: VirtualClock;
+  const clock = new VirtualClock();
   let limiter: Limiter;
   /** Rounds under way, each with what ends it. */
   let held: { readonly name: string; end(): void }[];
 
   beforeEach(() => {
-    clock = new VirtualClock();
-    limiter = new Limiter(clock);
+    limiter = new Limiter();
     held = [];
   });
 
-  function hold(name: string): Promise<string> {
-    return new Promise((resolve) => {
-      held.push({ name, end: () => resolve(name) });
-    });
+  /** Asks for a round over so many keys, with a name that has so many characters for each of them. */
+  function ask(name: string, keyCount = 1, characters = 1): Promise<string> {
+    const keys = Array.from({ length: keyCount }, () => 'k'.repeat(characters));
+    const hold = () =>
+      new Promise<string>((resolve) => {
+        held.push({ name, end: () => resolve(name) });
+      });
+    return limiter.run({ keys }, hold);
   }
 
-  function ask(count: number): void {
-    for (let index = 0; index < count; index += 1) {
-      void limiter.run('take', TIMEOUT_MS, () => hold(`${index}`));
-    }
+  function askForMany(count: number, keyCount = 1): void {
+    for (let index = 0; index < count; index += 1) void ask(`${index}`, keyCount);
   }
 
-  /** The rounds under way end after so many milliseconds, and others take their places. Returns how many. */
-  async function endAll(afterMs: number): Promise<number> {
-    await clock.advance(afterMs);
-    for (const { end } of held.splice(0)) end();
+  const names = () => held.map(({ name }) => name);
+
+  /** The first so many rounds under way end, and others take their places. */
+  async function end(count: number): Promise<void> {
+    for (const round of held.splice(0, count)) round.end();
     await clock.advance(0);
-    return held.length;
   }
 
   it('holds a round within the call where there is room, and gives its result', async () => {
-    const result = limiter.run('take', TIMEOUT_MS, () => hold('one'));
-    expect(held.map(({ name }) => name)).toEqual(['one']);
-    await endAll(1);
+    const result = ask('one');
+    expect(names()).toEqual(['one']);
+    await end(1);
     await expect(result).resolves.toBe('one');
+    // So it does after others had to wait.
+    askForMany(65);
+    await end(64);
+    await end(1);
+    void ask('another');
+    expect(names()).toEqual(['another']);
   });
 
-  it('has no more than 128 under way at first, and eight more after every round', async () => {
-    ask(10_000);
-    expect(held).toHaveLength(128);
-    let before = 128;
-    for (let round = 0; round < 10; round += 1) {
-      const after = await endAll(1);
-      expect(after - before).toBeGreaterThanOrEqual(7);
-      expect(after - before).toBeLessThanOrEqual(8);
-      before = after;
+  it('has 64 under way, never more, and the others in order as these end', async () => {
+    const results: string[] = [];
+    for (let index = 0; index < 1_000; index += 1)
+      void ask(`${index}`).then((result) => results.push(result));
+    expect(names()).toHaveLength(64);
+    const seen: string[] = [];
+    for (const count of [1, 1, 10, 64, 63, 2, 64]) {
+      seen.push(...names().slice(0, count));
+      await end(count);
+      expect(names()).toHaveLength(64);
     }
-    expect(before).toBeGreaterThan(200);
-  });
-
-  it('has half as many after a round that took too long, and never fewer than 64', async () => {
-    ask(10_000);
-    for (let round = 0; round < 20; round += 1) await endAll(1);
-    const before = held.length;
-    expect(await endAll(TIMEOUT_MS * 0.75)).toBeGreaterThan(before);
-    const most = held.length;
-    expect(await endAll(TIMEOUT_MS)).toBe(Math.floor(most / 2));
-    for (let round = 0; round < 3; round += 1) await endAll(TIMEOUT_MS);
-    expect(held).toHaveLength(64);
-  });
-
-  it('never has more than 384', async () => {
-    ask(300_000);
-    let most = 0;
-    while (held.length > 0) most = Math.max(most, await endAll(1));
-    expect(most).toBe(384);
-  });
-
-  it('is first come first served, but for what is more urgent', async () => {
-    ask(128);
-    const order: string[] = [];
-    const later = (priority: 'keep' | 'release' | 'take', name: string) =>
-      void limiter.run(priority, TIMEOUT_MS, () => {
-        order.push(name);
-        return hold(name);
-      });
-    later('take', 'take 1');
-    later('release', 'give back 1');
-    later('take', 'take 2');
-    later('keep', 'keep 1');
-    later('release', 'give back 2');
-    expect(order).toEqual([]);
-    await endAll(1);
-    expect(order).toEqual(['keep 1', 'give back 1', 'give back 2', 'take 1', 'take 2']);
-  });
-
-  it('counts a round over several keys as that many, and holds one that is too many alone', async () => {
-    for (let index = 0; index < 10; index += 1) {
-      void limiter.run('take', TIMEOUT_MS, () => hold(`${index}`), 50);
+    while (held.length > 0) {
+      seen.push(...names());
+      await end(64);
     }
-    void limiter.run('take', TIMEOUT_MS, () => hold('all'), 1_000);
-    void limiter.run('take', TIMEOUT_MS, () => hold('one'));
-    expect(held.map(({ name }) => name)).toEqual(['0', '1']);
+    const all = Array.from({ length: 1_000 }, (_, index) => `${index}`);
+    expect(seen).toEqual(all);
+    expect(results).toEqual(all);
+  });
+
+  it('counts a round over many keys as several, and holds one that is too many alone', async () => {
+    askForMany(25, 50);
+    void ask('all', 1_000);
+    void ask('one');
     const seen: string[][] = [];
     while (held.length > 0) {
-      seen.push(held.map(({ name }) => name));
-      await endAll(1);
+      seen.push(names());
+      await end(64);
     }
-    expect(seen.flat()).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'all', 'one']);
-    expect(seen.find((names) => names.includes('all'))).toEqual(['all']);
+    expect(seen.map(({ length }) => length)).toEqual([10, 10, 5, 1, 1]);
+    expect(seen.slice(3)).toEqual([['all'], ['one']]);
   });
 
-  it('goes on after a round that fails', async () => {
-    const failure = limiter.run('take', TIMEOUT_MS, () => Promise.reject(new Error('no')));
-    await expect(failure).rejects.toThrow('no');
-    ask(200);
-    expect(held).toHaveLength(128);
+  it('counts a round over up to eight keys as one, and very long names as more keys', async () => {
+    askForMany(70, 8);
+    expect(held).toHaveLength(64);
+    await end(64);
+    await end(6);
+    askForMany(70, 9);
+    expect(held).toHaveLength(56);
+    while (held.length > 0) await end(64);
+    for (let index = 0; index < 10; index += 1) void ask('long', 1, 200 * 1_024);
+    expect(held).toHaveLength(2);
+  });
+
+  it('lets none pass one that waits for more room', async () => {
+    askForMany(63);
+    void ask('many', 50);
+    void ask('small');
+    await clock.advance(0);
+    expect(held).toHaveLength(63);
+    await end(5);
+    expect(held).toHaveLength(58);
+    await end(1);
+    expect(names().slice(57)).toEqual(['many']);
+    await end(1);
+    expect(names().slice(56)).toEqual(['many', 'small']);
+  });
+
+  it.each([
+    ['at once', 1],
+    ['after waiting', 100],
+  ])('goes on after a round that fails %s', async (_, before) => {
+    askForMany(before - 1);
+    const failure = limiter.run({ keys: ['k'] }, () => Promise.reject(new Error('no')));
+    const isRejected = expect(failure).rejects.toThrow('no');
+    while (held.length > 0) await end(64);
+    await isRejected;
+    askForMany(200);
+    expect(held).toHaveLength(64);
   });
 });

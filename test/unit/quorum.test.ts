@@ -239,3 +239,44 @@ describe('a lock without fencing', () => {
     expect(world.valuesOf(FENCE)).toEqual([undefined, undefined, undefined]);
   });
 });
+
+describe('a thousand calls at once', () => {
+  /** Has each of a thousand locks of their own be asked for something. Returns how many have been answered by now. */
+  function ofThousand(ask: (one: typeof target, value: string) => Promise<unknown>): () => number {
+    let answered = 0;
+    for (let index = 0; index < 1_000; index += 1) {
+      const one = {
+        keys: [`lock:${index}`],
+        fences: [fenceKeyOf(`lock:${index}`)],
+        queues: [`queue:${index}`],
+      };
+      void ask(one, `v${index}`).then(() => {
+        answered += 1;
+      });
+    }
+    return () => answered;
+  }
+
+  it('do not delay extensions and releases, if they are attempts', async () => {
+    const { world, quorum } = await connected();
+    const { token } = await world.clock.runUntil(quorum.acquire(target, 'v', TTL, TIMEOUT_MS));
+    const answered = ofThousand((one, value) => quorum.acquire(one, value, TTL, TIMEOUT_MS));
+    const extending = quorum.extend(target, 'v', TTL, token, TIMEOUT_MS);
+    const { result, tookMs } = await timed(world, extending);
+    expect(result.granted).toBe(true);
+    expect(tookMs).toBe(0.5);
+    await world.clock.runUntil(quorum.release(target, 'v', TIMEOUT_MS));
+    expect(answered()).toBeLessThanOrEqual(3 * 64);
+    expect(world.valuesOf('lock:r')).toEqual([undefined, undefined, undefined]);
+  });
+
+  it('do not delay extensions, if they are releases', async () => {
+    const { world, quorum } = await connected();
+    const { token } = await world.clock.runUntil(quorum.acquire(target, 'v', TTL, TIMEOUT_MS));
+    const answered = ofThousand((one, value) => quorum.release(one, value, TIMEOUT_MS));
+    const { result, tookMs } = await timed(world, quorum.extend(target, 'v', TTL, token, TIMEOUT_MS));
+    expect(result.granted).toBe(true);
+    expect(tookMs).toBe(0.5);
+    expect(answered()).toBeLessThanOrEqual(64);
+  });
+});
