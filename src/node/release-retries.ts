@@ -1,5 +1,5 @@
 import type { Timer } from '../base/clock.ts';
-import { isTaking, type Leave, type Operation, type Release } from '../wire/operation.ts';
+import { isTaking, type Leave, type Operation, type Release, weightOf } from '../wire/operation.ts';
 import type { NodeSettings } from './node-settings.ts';
 
 /** An operation without hurry is sent by itself after this many milliseconds, … */
@@ -20,22 +20,17 @@ const MOST_RETRIES = 10_000;
 /** The number dropped at a time: to find the oldest one takes as long as to find a thousand. */
 const DROPPED_AT_ONCE = 1_000;
 
-const NOTHING_TO_SEND = Promise.resolve();
-
 /** Why a release was not done. `refused`: the server answered with an error. `lost`: no answer came. */
 export type Setback = 'refused' | 'lost';
 
-/** A release that its node has not confirmed. */
+/** A release that its node has not confirmed. It is due, in its pause, or else on its way. */
 interface Retry {
   readonly release: Release;
   /** Monotonic milliseconds after which the keys have expired by themselves. */
   readonly untilMs: number;
-  /** Monotonic milliseconds before which the node is not asked again. */
-  dueAtMs: number;
   /** How often the node has refused it. */
   refusals: number;
-  /** Sent again, and neither confirmed nor failed yet. */
-  inFlight: boolean;
+  pause: Timer | undefined;
 }
 
 /**
@@ -43,25 +38,22 @@ interface Retry {
  * again until the node has confirmed them.
  *
  * A retry ends with the node's answer, or when the keys must have expired. Until then the node is asked again: with its
- * next sign of life, where it could not be asked; after a pause that grows, by a timer, where it refused.
+ * next sign of life, where it could not be asked; after a pause that grows, where it refused.
  */
 export class ReleaseRetries {
   readonly #settings: NodeSettings;
   readonly #enqueue: (operation: Release | Leave) => Promise<void>;
   readonly #room: () => number;
+  /** By their lock values, the oldest first. */
   readonly #retries = new Map<string, Retry>();
-  /** How many retries are not in flight. */
-  #idle = 0;
-  /** No retry that is idle is due before this. */
-  #dueAtMs = Number.POSITIVE_INFINITY;
-  #retry: { readonly atMs: number; readonly timer: Timer } | undefined;
+  readonly #due = new Set<Retry>();
   readonly #later: (Release | Leave)[] = [];
   #laterTimer: Timer | undefined;
 
   /**
    * @param enqueue has the node do an operation; resolves when that has been answered, or never will be
-   * @param room how many operations the node may have: a release that finds no room would be tried in vain. 0 while the
-   *   node can't be asked
+   * @param room the weight of what the node may have: a release that finds no room would be tried in vain. Not positive
+   *   while the node can't be asked
    */
   constructor(
     settings: NodeSettings,
@@ -76,9 +68,7 @@ export class ReleaseRetries {
   /** A release is being sent. */
   sent({ value }: Release): void {
     const retry = this.#retries.get(value);
-    if (retry === undefined || retry.inFlight) return;
-    this.#idle -= 1;
-    retry.inFlight = true;
+    if (retry !== undefined) this.#endWait(retry);
   }
 
   /** The node has done it. */
@@ -89,18 +79,20 @@ export class ReleaseRetries {
 
   /** The node has not done it, as far as is known, and it is not on its way any more. */
   failed(release: Release, setback: Setback): void {
-    let retry = this.#retries.get(release.value);
-    if (retry === undefined) retry = this.#add(release);
-    else if (!retry.inFlight) return;
-    retry.inFlight = false;
-    this.#idle += 1;
-    retry.dueAtMs = this.#settings.clock.uptime();
-    if (setback === 'refused') {
-      retry.dueAtMs += Math.min(SHORTEST_PAUSE_MS * 2 ** retry.refusals, LONGEST_PAUSE_MS);
-      retry.refusals += 1;
-      this.#retryAt(retry.dueAtMs);
+    const retry = this.#retries.get(release.value) ?? this.#add(release);
+    if (this.#due.has(retry) || retry.pause !== undefined) return;
+    if (setback === 'lost') {
+      this.#due.add(retry);
+      return;
     }
-    this.#dueAtMs = Math.min(this.#dueAtMs, retry.dueAtMs);
+    const pauseMs = Math.min(SHORTEST_PAUSE_MS * 2 ** retry.refusals, LONGEST_PAUSE_MS);
+    const again = () => {
+      retry.pause = undefined;
+      this.#due.add(retry);
+      this.askAgain();
+    };
+    retry.refusals += 1;
+    retry.pause = this.#settings.clock.after(pauseMs, again, { keepAlive: false });
   }
 
   /**
@@ -110,35 +102,33 @@ export class ReleaseRetries {
    */
   later(operation: Release | Leave): void {
     this.#later.push(operation);
-    if (this.#later.length >= MOST_LATER) {
-      void this.sendLater();
-      return;
-    }
-    const { clock } = this.#settings;
-    this.#laterTimer ??= clock.after(LATER_MS, () => void this.sendLater(), { keepAlive: false });
+    const send = () => void this.sendLater();
+    if (this.#later.length >= MOST_LATER) send();
+    else this.#laterTimer ??= this.#settings.clock.after(LATER_MS, send, { keepAlive: false });
   }
 
-  /** Sends what was put off. Resolves when all of it has been answered, or never will be. */
-  sendLater(): Promise<unknown> {
-    if (this.#later.length === 0) return NOTHING_TO_SEND;
+  /** Sends what was put off, if anything. Resolves when all of it has been answered, or never will be. */
+  sendLater(): Promise<unknown> | undefined {
+    if (this.#later.length === 0) return undefined;
     this.#laterTimer?.cancel();
     this.#laterTimer = undefined;
-    const sent = this.#later.splice(0).map((operation) => {
-      if (operation.kind === 'release') this.sent(operation);
-      return this.#enqueue(operation);
-    });
-    return Promise.all(sent);
+    return Promise.all(this.#later.splice(0).map((operation) => this.#send(operation)));
   }
 
-  /** The node can be asked: sends the retries that are idle and due. */
+  /** The node has answered, or can be asked anew: sends the retries that are due, as far as there is room. */
   askAgain(): void {
-    if (this.#idle === 0) return;
+    if (this.#due.size === 0) return;
     const now = this.#settings.clock.uptime();
-    const room = this.#room();
-    // This is called again when there is room.
-    if (room === 0) return;
-    if (now >= this.#dueAtMs) for (const release of this.#takeDue(now, room)) void this.#enqueue(release);
-    if (this.#idle > 0) this.#retryAt(Math.max(this.#dueAtMs, now + SHORTEST_PAUSE_MS));
+    let room = this.#room();
+    for (const retry of this.#due) {
+      if (room <= 0) return;
+      if (retry.untilMs <= now) {
+        this.#drop(retry);
+        continue;
+      }
+      room -= weightOf(retry.release);
+      void this.#send(retry.release);
+    }
   }
 
   /** Whether the lock value of an operation waits for its release. */
@@ -147,71 +137,35 @@ export class ReleaseRetries {
   }
 
   close(): void {
-    this.#cancelRetry();
+    for (const retry of this.#retries.values()) this.#drop(retry);
     this.#laterTimer?.cancel();
     this.#later.length = 0;
-    this.#retries.clear();
-    this.#idle = 0;
   }
 
-  /** Takes at most so many retries to send. Those whose keys have expired end. */
-  #takeDue(now: number, most: number): readonly Release[] {
-    const due: Release[] = [];
-    let nextAtMs = Number.POSITIVE_INFINITY;
-    for (const retry of this.#retries.values()) {
-      if (retry.inFlight) continue;
-      if (retry.untilMs <= now) {
-        this.#drop(retry);
-      } else if (retry.dueAtMs <= now && due.length < most) {
-        retry.inFlight = true;
-        this.#idle -= 1;
-        due.push(retry.release);
-      } else {
-        nextAtMs = Math.min(nextAtMs, retry.dueAtMs);
-      }
-    }
-    this.#dueAtMs = nextAtMs;
-    return due;
-  }
-
-  #retryAt(atMs: number): void {
-    if (this.#retry !== undefined && this.#retry.atMs <= atMs) return;
-    this.#cancelRetry();
-    const { clock } = this.#settings;
-    const again = () => {
-      this.#retry = undefined;
-      this.askAgain();
-    };
-    const inMs = Math.max(0, atMs - clock.uptime());
-    this.#retry = { atMs, timer: clock.after(inMs, again, { keepAlive: false }) };
-  }
-
-  #cancelRetry(): void {
-    this.#retry?.timer.cancel();
-    this.#retry = undefined;
+  #send(operation: Release | Leave): Promise<void> {
+    if (operation.kind === 'release') this.sent(operation);
+    return this.#enqueue(operation);
   }
 
   #add(release: Release): Retry {
-    if (this.#retries.size >= MOST_RETRIES) this.#dropOldest();
+    if (this.#retries.size >= MOST_RETRIES) {
+      for (const retry of [...this.#retries.values()].slice(0, DROPPED_AT_ONCE)) this.#drop(retry);
+    }
     const { clock, maxTtl, driftFactor, nodeTimeout } = this.#settings;
     const untilMs = clock.uptime() + maxTtl * (1 + driftFactor) + nodeTimeout;
-    const retry = { release, untilMs, dueAtMs: 0, refusals: 0, inFlight: true };
+    const retry: Retry = { release, untilMs, refusals: 0, pause: undefined };
     this.#retries.set(release.value, retry);
     return retry;
   }
 
   #drop(retry: Retry): void {
-    if (!retry.inFlight) this.#idle -= 1;
+    this.#endWait(retry);
     this.#retries.delete(retry.release.value);
-    if (this.#idle === 0) this.#cancelRetry();
   }
 
-  #dropOldest(): void {
-    let left = DROPPED_AT_ONCE;
-    for (const retry of this.#retries.values()) {
-      if (left === 0) return;
-      this.#drop(retry);
-      left -= 1;
-    }
+  #endWait(retry: Retry): void {
+    this.#due.delete(retry);
+    retry.pause?.cancel();
+    retry.pause = undefined;
   }
 }
