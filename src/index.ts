@@ -27,6 +27,7 @@ export type { Inspection, NodeInspection } from './redlock/inspection.ts';
 export type { NodeSource } from './redlock/nodes.ts';
 export type {
   AcquireOptions,
+  OnOutage,
   RedlockOptions,
   TryAcquireOptions,
   UsingOptions,

@@ -135,12 +135,12 @@ export class Redlock {
   }
 
   /**
-   * Locks a resource, or several as one: all or nothing. Waits for other holders, not for nodes: without a majority of
-   * nodes it rejects at once.
+   * Locks a resource, or several as one: all or nothing. Waits for whatever stands in the way until waitTime is over:
+   * another holder, or too few nodes that answer (unless `onOutage` is `reject`).
    *
    * @throws {LockHeldError} another holder has it and waitTime is 0
    * @throws {WaitTimeoutError} others held it for all of waitTime
-   * @throws {NoQuorumError} too few nodes can vote
+   * @throws {NoQuorumError} too few nodes can vote, when waitTime is over or the call does not wait for them
    * @throws {LockExpiredError} it was granted too slowly, and waitTime is over
    * @throws {NotALockError} the key exists and is something else
    * @throws {ClosedError} the Redlock was closed

@@ -42,8 +42,9 @@ export class Attempts {
   async make(terms: Omit<LeaseTerms, 'value'>, contend?: ContendOptions): Promise<Attempt> {
     const { deps, connectTimeout, closing } = this.#settings;
     let result = await this.#makeOne(terms, contend);
-    if (result.outcome === 'no-quorum' && !deps.quorum.isConnected) {
-      // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment.
+    if (result.outcome === 'no-quorum' && contend === undefined && !deps.quorum.isConnected) {
+      // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment; a caller that
+      // does not wait learns of it here.
       await deps.quorum.connected(connectTimeout);
       result = await this.#makeOne(terms, contend);
     }

@@ -37,6 +37,7 @@ export class Quorum {
   readonly #keeping = new Limiter();
   readonly #releasing = new Limiter();
   readonly #taking = new Limiter();
+  readonly #awaiting = new Set<() => void>();
   #isEnding = false;
 
   constructor(clients: readonly Client[], options: NodeSettings & Omit<MembershipSettings, 'leapt'>) {
@@ -50,6 +51,10 @@ export class Quorum {
     });
     this.#nodes = nodesOf(clients, (client) => new Node(client, settings, this.#membership));
     this.#membership.register(this.#nodes);
+    const tell = () => {
+      if (this.#awaiting.size > 0 && this.isAnswering) for (const returned of [...this.#awaiting]) returned();
+    };
+    for (const node of this.#nodes) node.onStateChange(tell);
     this.#tokenClock = new TokenClock(this.#nodes.map(({ time }) => time));
   }
 
@@ -273,11 +278,18 @@ export class Quorum {
     await this.#until(() => this.isConnected, timeoutMs);
   }
 
-  /** Whether, within `timeoutMs`, a majority of nodes votes and owes no answer. */
-  answers(timeoutMs: number): Promise<boolean> {
-    const majority = majorityOf(this.size);
-    const doAnswer = () => this.#nodes.filter((node) => node.isVoting && !node.isSilent).length >= majority;
-    return this.#until(doAnswer, timeoutMs);
+  /** Whether a majority of nodes votes and owes no answer, as far as is known. */
+  get isAnswering(): boolean {
+    return this.#nodes.filter((node) => node.isVoting && !node.isSilent).length >= majorityOf(this.size);
+  }
+
+  /** Calls `returned` whenever a node's state changes and {@link isAnswering}, until {@link awaitNoMore}. */
+  awaitAnswers(returned: () => void): void {
+    this.#awaiting.add(returned);
+  }
+
+  awaitNoMore(returned: () => void): void {
+    this.#awaiting.delete(returned);
   }
 
   /** Sends every node what was put off. Resolves when it was answered, or never will be. */

@@ -10,7 +10,9 @@ import type { WaitQueues } from '../waiting/wait-queues.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import {
   type AcquireOptions,
+  checkOnOutage,
   checkSignal,
+  type OnOutage,
   type Settings,
   type TryAcquireOptions,
   ttlOf,
@@ -57,11 +59,13 @@ export class Acquirer {
     this.#background = background;
   }
 
-  /** Acquires, and waits for other holders up to waitTime; see `Redlock.acquire` for what it throws. */
+  /** Acquires, and waits for other holders and for nodes up to waitTime; see `Redlock.acquire` for what it throws. */
   async acquire(spec: LockSpec, options: AcquireOptions): Promise<Lock> {
     checkSignal(options.signal);
     const waitTime = waitTimeOf(this.#settings, options);
-    const request = this.#request(spec, options, waitTime, options.signal);
+    const onOutage =
+      options.onOutage === undefined ? this.#settings.onOutage : checkOnOutage(options.onOutage);
+    const request = this.#request(spec, options, waitTime, options.signal, onOutage);
     try {
       if (!this.#quorum.isConnected) await this.connected(request.signal);
       this.checkOpen(request.resources);
@@ -135,6 +139,7 @@ export class Acquirer {
     options: TryAcquireOptions,
     waitTime: number,
     signal: AbortSignalLike | undefined,
+    onOutage: OnOutage = 'reject',
   ): AcquireRequest {
     const { resources, target } = spec;
     const ttl = ttlOf(this.#settings, options);
@@ -152,7 +157,8 @@ export class Acquirer {
         this.#background(attempt);
         return attempt;
       },
-      nodesAnswer: (withinMs) => this.#quorum.answers(withinMs),
+      // New nodes get their markers first: then it is certain whether they vote.
+      endsInOutage: () => onOutage === 'reject' && this.#quorum.isConnected,
     };
   }
 

@@ -11,6 +11,9 @@ import { OWN_PREFIX } from '../quorum/fencing-token.ts';
 import type { DriverName } from '../wire/clients/driver.ts';
 import { DRIVER_NAMES } from '../wire/clients/drivers.ts';
 
+/** What a call does while too few nodes can vote: it waits until its waitTime is over, or rejects at once. */
+export type OnOutage = 'wait' | 'reject';
+
 /** Settings of a Redlock. All durations are in milliseconds. */
 export interface RedlockOptions {
   /**
@@ -23,8 +26,16 @@ export interface RedlockOptions {
    * that share the nodes should have the same.
    */
   readonly maxTtl?: number | undefined;
-  /** How long `acquire` waits for another holder's lock. Default 10 000; 0 does not wait; Infinity waits for ever. */
+  /**
+   * How long `acquire` waits for whatever stands in the way: another holder, or a majority of nodes that does not answer.
+   * Default 10 000; 0 does not wait; Infinity waits for ever.
+   */
   readonly waitTime?: number | undefined;
+  /**
+   * What `acquire` does while too few nodes can vote. Default `wait`: it goes on until `waitTime` is over, and asks them
+   * as soon as they are back. `reject`: it rejects at once with a NoQuorumError.
+   */
+  readonly onOutage?: OnOutage | undefined;
   /**
    * How long a node has to answer before it counts as failed. Default 50, or a quarter of the ttl if that is less; a
    * positive integer below the ttl. A hung node delays no call for longer; too small a value turns slow nodes into
@@ -87,8 +98,10 @@ export interface TryAcquireOptions {
 
 /** Settings of one `acquire`. */
 export interface AcquireOptions extends TryAcquireOptions {
-  /** How long to wait for another holder's lock, in milliseconds. Default: the Redlock's `waitTime`. */
+  /** How long to wait for another holder, or for nodes, in milliseconds. Default: the Redlock's `waitTime`. */
   readonly waitTime?: number | undefined;
+  /** Whether to wait while too few nodes can vote. Default: the Redlock's `onOutage`. */
+  readonly onOutage?: OnOutage | undefined;
   /**
    * Cancels the wait: `acquire` rejects at once with the signal's own reason and leaves no key behind. An
    * `AbortSignal`, or what behaves like one.
@@ -117,6 +130,7 @@ export interface Settings {
   readonly ttl: number;
   readonly maxTtl: number;
   readonly waitTime: number;
+  readonly onOutage: OnOutage;
   readonly nodeTimeout: number | undefined;
   readonly connectTimeout: number;
   readonly closeTimeout: number;
@@ -134,6 +148,7 @@ const OPTION_NAMES = [
   'ttl',
   'maxTtl',
   'waitTime',
+  'onOutage',
   'nodeTimeout',
   'connectTimeout',
   'closeTimeout',
@@ -163,6 +178,7 @@ export function resolveOptions(options: RedlockOptions): Settings {
     maxTtl,
     ttl: integer('ttl', given(options.ttl, ttlDefault), 1, maxTtl, 'maxTtl'),
     waitTime: duration('waitTime', given(options.waitTime, 10_000), 0),
+    onOutage: checkOnOutage(given(options.onOutage, 'wait')),
     nodeTimeout:
       options.nodeTimeout === undefined ? undefined : integer('nodeTimeout', options.nodeTimeout, 1, YEAR_MS),
     connectTimeout: integer('connectTimeout', given(options.connectTimeout, 1_000), 1, YEAR_MS),
@@ -222,7 +238,12 @@ export function nodeTimeoutFor(settings: Settings, ttl: number): number {
   return settings.nodeTimeout ?? Math.max(1, Math.min(DEFAULT_NODE_TIMEOUT_MS, Math.floor(ttl / 4)));
 }
 
-/** How long one call waits for another holder's lock. */
+/** Checks what one call, or all of a Redlock, are to do while too few nodes can vote. */
+export function checkOnOutage(onOutage: unknown): OnOutage {
+  return choice('onOutage', onOutage, ['wait', 'reject']);
+}
+
+/** How long one call waits for another holder's lock, or for nodes. */
 export function waitTimeOf(settings: Settings, options: AcquireOptions): number {
   return duration('waitTime', given(options.waitTime, settings.waitTime), 0);
 }
@@ -238,7 +259,7 @@ export function maxHoldOf(options: UsingOptions): number {
 }
 
 export const TRY_ACQUIRE_NAMES: readonly string[] = ['ttl'];
-export const ACQUIRE_NAMES: readonly string[] = [...TRY_ACQUIRE_NAMES, 'waitTime', 'signal'];
+export const ACQUIRE_NAMES: readonly string[] = [...TRY_ACQUIRE_NAMES, 'waitTime', 'onOutage', 'signal'];
 export const USING_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold', 'within'];
 
 /** Checks that options are an object and have no other names than these: a misspelt setting must not be ignored. */

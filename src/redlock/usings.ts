@@ -7,6 +7,7 @@ import type { LockKeys } from '../wire/operation.ts';
 import type { Acquirer, LockSpec } from './acquirer.ts';
 import {
   checkNames,
+  checkOnOutage,
   checkSignal,
   maxHoldOf,
   type Settings,
@@ -75,6 +76,7 @@ export class Usings {
     const checked = maxHoldOf({ maxHold });
     checkSignal(acquiring.signal);
     waitTimeOf(this.#settings, acquiring);
+    if (acquiring.onOutage !== undefined) checkOnOutage(acquiring.onOutage);
     ttlOf(this.#settings, acquiring);
     throwIfAborted(acquiring.signal);
     this.#acquirer.checkOpen(resources);

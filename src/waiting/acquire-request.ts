@@ -8,7 +8,7 @@ import {
   type OwnHold,
   WaitTimeoutError,
 } from '../base/errors.ts';
-import type { FailureReason, NodeVote } from '../base/vote.ts';
+import type { NodeVote } from '../base/vote.ts';
 import type { Attempt } from '../lock/attempts.ts';
 import { type ContendOptions, tally } from '../quorum/round.ts';
 
@@ -29,39 +29,21 @@ export interface AcquireRequest {
   ownHold(): OwnHold | undefined;
   /** Makes one attempt, with a lock value of its own. */
   attempt(contend?: ContendOptions): Promise<Attempt>;
-  /** Whether, within this many milliseconds, a majority of nodes votes and owes no answer. */
-  nodesAnswer(withinMs: number): Promise<boolean>;
+  /** Whether the call ends, at this moment, because too few nodes can vote. */
+  endsInOutage(): boolean;
 }
 
-/** How long a majority that was too slow for nodeTimeout gets to show that it is slow, and not gone. */
-const SLOW_NODES_GRACE_MS = 40;
-
-/** Whether another attempt may end better than this one, as far as the nodes' health is concerned. */
-export async function isWorthATry(
-  { outcome, votes }: FailedAttempt,
-  request: AcquireRequest,
-): Promise<boolean> {
-  switch (outcome) {
-    case 'held':
-    case 'expired':
-      return true;
-    case 'no-quorum':
-      return couldBeSlow(votes) && request.nodesAnswer(SLOW_NODES_GRACE_MS);
-    case 'not-a-lock':
-      return false;
-  }
+/** Whether an attempt failed because too few nodes voted. */
+export function isOutage({ outcome }: FailedAttempt): boolean {
+  return outcome === 'no-quorum' || outcome === 'not-a-lock';
 }
 
-/** Whether a majority would have voted if the nodes that were too late had been in time. */
-function couldBeSlow(votes: readonly NodeVote[]): boolean {
-  const out = votes.filter(
-    (vote) => vote.outcome === 'foreign' || (vote.outcome === 'failed' && !isLateness(vote.reason)),
-  );
-  return tally(votes.length, 0, out.length) === 'undecided';
-}
-
-function isLateness(reason: FailureReason): boolean {
-  return reason === 'timeout' || reason === 'late' || reason === 'overloaded';
+/** Whether a caller that has time left waits on after an attempt. */
+export function waitsOn(attempt: FailedAttempt, request: AcquireRequest): boolean {
+  if (!isOutage(attempt)) return true;
+  const foreign = attempt.votes.filter(({ outcome }) => outcome === 'foreign').length;
+  // Where the key is no lock on a majority, it is none with all nodes either.
+  return tally(attempt.votes.length, 0, foreign) === 'undecided' && !request.endsInOutage();
 }
 
 /** The error of a failed attempt for a caller that does not go on. */

@@ -32,6 +32,12 @@ const FIRST_PAUSE_MS = 8;
 /** … with every attempt up to this. */
 const LONGEST_PAUSE_MS = 200;
 
+/** In an outage a waiter asks again so many milliseconds after a majority of nodes is back. It doubles … */
+const FIRST_RETURN_MS = 4;
+
+/** … with every attempt that failed all the same, up to this, which is also how often it asks while none is back. */
+const LONGEST_OUTAGE_MS = 1_000;
+
 /** After how long the lock may be free without a notification: the holder's keys should have expired. */
 export function expiryMs(votes: readonly NodeVote[], random: Random): number {
   return freeInMs(votes) + 1 + random.fraction() * SPREAD_MS + rankOf(votes) * BEHIND_MS;
@@ -70,6 +76,16 @@ export function partialNotificationMs(tries: number, random: Random): number {
 /** How soon to ask again after notifications may have been lost. */
 export function afterSilenceMs(random: Random): number {
   return random.fraction() * LONGEST_PAUSE_MS;
+}
+
+/**
+ * How soon to ask again in an outage.
+ *
+ * @param areBack whether a majority of nodes votes and answers, as far as is known
+ */
+export function outageMs(areBack: boolean, tries: number, random: Random): number {
+  const span = areBack ? doubled(FIRST_RETURN_MS, LONGEST_OUTAGE_MS, tries) : LONGEST_OUTAGE_MS;
+  return span * (0.5 + random.fraction() / 2);
 }
 
 /** The random pause between two attempts of a waiter that notifications do not reach. */

@@ -4,10 +4,11 @@ import type { Attempt } from '../lock/attempts.ts';
 import type { Lease } from '../lock/lease.ts';
 import { Lock } from '../lock/lock.ts';
 import { HANDED_OVER, type ReleaseReport } from '../lock/release-report.ts';
+import type { Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/round.ts';
 import type { Waiter as QueuedWaiter } from '../wire/operation.ts';
-import { type AcquireRequest, type FailedAttempt, isWorthATry } from './acquire-request.ts';
-import { afterSilenceMs, expiryMs, partialNotificationMs, pauseMs, recheckMs } from './backoff.ts';
+import { type AcquireRequest, type FailedAttempt, isOutage, waitsOn } from './acquire-request.ts';
+import { afterSilenceMs, expiryMs, outageMs, partialNotificationMs, pauseMs, recheckMs } from './backoff.ts';
 import type { Notifications, Notified } from './notifications.ts';
 import { type Leave, QueueTicket } from './queue-ticket.ts';
 import { type CallTime, callTime, Waiter, type WaiterEvents } from './waiter.ts';
@@ -17,9 +18,7 @@ export interface WaitQueueDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly notifications: Notifications;
-  readonly nodeCount: number;
-  /** The nodes' time at a moment of the monotonic clock, in microseconds. */
-  timeUs(nowMs: number): number;
+  readonly quorum: Quorum;
 }
 
 /** The lock that a wait queue is for. */
@@ -48,7 +47,9 @@ type Failure = FailedAttempt & {
   readonly expiresAtMs: number;
 };
 
-type State = 'idle' | 'acquiring' | 'subscribing' | 'waiting' | 'held' | 'renewing';
+const NONE_FAILED: Failure = { outcome: 'held', votes: [], expiresAtMs: Number.POSITIVE_INFINITY };
+
+type State = 'idle' | 'acquiring' | 'subscribing' | 'waiting' | 'outage' | 'held' | 'renewing';
 
 /**
  * The callers of this process that wait for the same lock, first come first served. Only the first one's attempts are
@@ -58,9 +59,11 @@ type State = 'idle' | 'acquiring' | 'subscribing' | 'waiting' | 'held' | 'renewi
  *     acquiring   → held         a majority granted: the first waiter has the lock
  *                 → subscribing  refused, and notifications are not heard yet
  *                 → waiting      refused: in the nodes' queues, subscribed
+ *                 → outage       too few nodes voted
  *     subscribing → acquiring    subscribed: now the nodes learn of the waiter
  *                 → waiting      nothing can be heard: it polls
  *     waiting     → acquiring    a majority notified · the holder's keys should have expired · time to recheck
+ *     outage      → acquiring    a majority of nodes is back · time to ask all the same
  *     held        → held         released: the next waiter has the lease, and nothing is sent
  *                 → renewing     released: the lease has to be extended for the next waiter first
  *                 → acquiring    released, lease used up or lost: release and acquire in one call
@@ -81,8 +84,8 @@ export class WaitQueue implements WaiterEvents, Notified {
   #ticket: QueueTicket | undefined;
   /** Wakes it up; only ever moved forward. */
   #timer: { readonly timer: Timer; readonly atMs: number } | undefined;
-  #failure: Failure = { outcome: 'held', votes: [], expiresAtMs: Number.POSITIVE_INFINITY };
-  /** Attempts and rechecks since the last success or notification by a majority. */
+  #failure = NONE_FAILED;
+  /** Attempts and rechecks since the last success, notification by a majority, or begin or end of an outage. */
   #tries = 0;
   /** Notifications may have been lost since the last attempt was begun. */
   #hasMissed = false;
@@ -118,7 +121,7 @@ export class WaitQueue implements WaiterEvents, Notified {
   joinFirst(request: AcquireRequest, calledAt: CallTime, attempt: FailedAttempt): Promise<Lock> {
     const waiter = new Waiter(request, calledAt, this.#deps.clock, this);
     this.#waiters.unshift(waiter);
-    void this.#refused(waiter, attempt);
+    this.#refused(waiter, attempt);
     this.#failLate();
     return waiter.lock;
   }
@@ -178,6 +181,11 @@ export class WaitQueue implements WaiterEvents, Notified {
     if (this.#state === 'waiting') this.#wakeWithin(afterSilenceMs(this.#deps.random));
   }
 
+  /** A majority of nodes is back, see {@link Quorum.awaitAnswers}. */
+  readonly returned = (): void => {
+    if (this.#state === 'outage') this.#wakeWithin(outageMs(true, this.#tries, this.#deps.random));
+  };
+
   left(waiter: Waiter): void {
     this.#drop(waiter);
     if (this.#waiters.length > 0 || this.#state === 'acquiring' || this.#state === 'renewing') return;
@@ -186,7 +194,7 @@ export class WaitQueue implements WaiterEvents, Notified {
 
   /**
    * A waiter's waitTime is over. The first waiter tries once more, so that its error is up to date. For the others an
-   * attempt was refused a moment ago, or this process has the lock.
+   * attempt was refused a moment ago, or this process has the lock. In an outage all have asked often enough.
    */
   late(waiter: Waiter): void {
     if (waiter === this.#waiters[0]) {
@@ -196,12 +204,12 @@ export class WaitQueue implements WaiterEvents, Notified {
         return;
       }
     }
-    waiter.fail({ outcome: 'held', votes: this.#failure.votes });
+    waiter.fail(isOutage(this.#failure) ? this.#failure : { outcome: 'held', votes: this.#failure.votes });
     this.left(waiter);
   }
 
   get #isNotified(): boolean {
-    return this.#notified.size >= majorityOf(this.#deps.nodeCount);
+    return this.#notified.size >= majorityOf(this.#deps.quorum.size);
   }
 
   /** Callers whose waitTime ended during the attempt of one that was before them. */
@@ -221,7 +229,7 @@ export class WaitQueue implements WaiterEvents, Notified {
       this.#becomeIdle();
       return;
     }
-    this.#stopTimer();
+    this.#sleepNoMore();
     this.#state = 'acquiring';
     this.#notified.clear();
     this.#hasMissed = false;
@@ -230,7 +238,7 @@ export class WaitQueue implements WaiterEvents, Notified {
       (attempt) => {
         this.#ticket?.asked(attempt, contend.waiter);
         if (attempt.outcome === 'acquired') this.#granted(waiter, attempt);
-        else void this.#refused(waiter, attempt);
+        else this.#refused(waiter, attempt);
       },
       (error: unknown) => {
         this.#drop(waiter);
@@ -242,15 +250,16 @@ export class WaitQueue implements WaiterEvents, Notified {
 
   /** The name under which nodes enter a waiter in their queues. Undefined: notifications would not reach it. */
   #queued(waiter: Waiter): QueuedWaiter | undefined {
-    const { notifications, timeUs } = this.#deps;
+    const { notifications, quorum } = this.#deps;
     if (!notifications.isOpen) return undefined;
     this.#ticket ??= new QueueTicket(notifications.register(this, this.#awaited.mode === 'shared'));
-    waiter.score ??= timeUs(waiter.calledAt.uptimeMs);
+    waiter.score ??= quorum.timeUs(waiter.calledAt.uptimeMs);
     return { member: this.#ticket.member, since: waiter.score };
   }
 
   #granted(waiter: Waiter, { lease }: Extract<Attempt, { outcome: 'acquired' }>): void {
     this.#tries = 0;
+    this.#failure = NONE_FAILED;
     this.#awaited.granted(lease);
     this.#state = 'held';
     // The lock is for the first one, unless that has left, or another caller joined before it.
@@ -299,14 +308,15 @@ export class WaitQueue implements WaiterEvents, Notified {
     return report;
   }
 
-  async #refused(waiter: Waiter, attempt: FailedAttempt): Promise<void> {
+  #refused(waiter: Waiter, attempt: FailedAttempt): void {
     const { clock, random } = this.#deps;
+    this.#tries = isOutage(attempt) === isOutage(this.#failure) ? this.#tries + 1 : 1;
     this.#failure = { ...attempt, expiresAtMs: clock.uptime() + expiryMs(attempt.votes, random) };
-    this.#tries += 1;
-    const goesOn = attempt.outcome === 'held' || (await isWorthATry(attempt, waiter.request));
-    if (!goesOn) for (const each of this.#waiters.splice(0)) each.fail(attempt);
-    else if (waiter.isLate) waiter.fail(attempt);
-    if (!waiter.isWaiting) this.#drop(waiter);
+    for (const each of [...this.#waiters]) {
+      const isOver = each.isLate && (each === waiter || isOutage(attempt));
+      if (isOver || !waitsOn(attempt, each.request)) each.fail(attempt);
+      if (!each.isWaiting) this.#drop(each);
+    }
     const next = this.#waiters[0];
     next?.limit();
     if (next === undefined) this.#becomeIdle();
@@ -317,12 +327,24 @@ export class WaitQueue implements WaiterEvents, Notified {
   /** Sleeps until something may have changed. */
   #wait(): void {
     const { notifications, random } = this.#deps;
+    if (isOutage(this.#failure)) {
+      this.#awaitNodes();
+      return;
+    }
     this.#state = 'waiting';
     if (this.#failure.outcome !== 'held') this.#wakeWithin(pauseMs(this.#failure.votes, this.#tries, random));
     else if (!notifications.isOpen) void this.#subscribe();
     else if (this.#ticket?.isQueued === true) this.#wakeWithin(this.#untilRecheckMs());
     // The attempt was made before this process was subscribed: the nodes do not know yet that this queue waits.
     else this.#attempt();
+  }
+
+  /** Sleeps until a majority of nodes is back, and asks now and then whether it is. */
+  #awaitNodes(): void {
+    const { quorum, random } = this.#deps;
+    this.#state = 'outage';
+    quorum.awaitAnswers(this.returned);
+    this.#wakeWithin(outageMs(quorum.isAnswering, this.#tries, random));
   }
 
   async #subscribe(): Promise<void> {
@@ -362,14 +384,19 @@ export class WaitQueue implements WaiterEvents, Notified {
     this.#timer = { timer: clock.after(delayMs, wake), atMs };
   }
 
-  #stopTimer(): void {
+  #sleepNoMore(): void {
     this.#timer?.timer.cancel();
     this.#timer = undefined;
+    if (this.#state === 'outage') this.#deps.quorum.awaitNoMore(this.returned);
   }
 
   #wake(): void {
     if (this.#state === 'held') {
       this.#watchLease();
+    } else if (this.#state === 'outage') {
+      // An attempt that is only to find out whether nodes are back says nothing against those that come back later.
+      if (!this.#deps.quorum.isAnswering) this.#tries = 0;
+      this.#attempt();
     } else if (this.#state === 'waiting') {
       const isSure =
         this.#failure.outcome === 'held' &&
@@ -394,7 +421,7 @@ export class WaitQueue implements WaiterEvents, Notified {
   }
 
   #becomeIdle(leave = this.#awaited.leave): void {
-    this.#stopTimer();
+    this.#sleepNoMore();
     this.#state = 'idle';
     this.#ticket?.end(leave);
     this.#ticket = undefined;

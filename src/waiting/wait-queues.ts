@@ -72,8 +72,7 @@ export class WaitQueues {
       clock,
       random,
       notifications: new Notifications(quorum, clock, process, closing),
-      nodeCount: quorum.size,
-      timeUs: (nowMs) => quorum.timeUs(nowMs),
+      quorum,
     };
     this.#successor = {
       released: (lease) => this.#released(lease),

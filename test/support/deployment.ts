@@ -10,8 +10,8 @@ export const PATIENT = {
   onWarning: ignoreWarnings,
 } as const satisfies RedlockOptions;
 
-/** Options for tests with hung nodes, whose timeouts have to be sat through. */
-export const BRISK = { ...PATIENT, nodeTimeout: 500 } as const satisfies RedlockOptions;
+/** Options for tests with hung nodes, whose timeouts have to be sat through: too few nodes are told of at once. */
+export const BRISK = { ...PATIENT, nodeTimeout: 500, onOutage: 'reject' } as const satisfies RedlockOptions;
 
 export interface DeploymentOptions extends FleetOptions {
   /** The largest ttl that the deployment ever sees. */

@@ -15,7 +15,7 @@ const CEILINGS: Readonly<Record<string, number>> = {
   'files entered by release when no caller waits': 26,
   'functions entered by that release': 91,
   'mutable fields of the waiting state': 16,
-  'lines of the core, Lua included': 11_572,
+  'lines of the core, Lua included': 11_639,
   'characters of the composed batch script': 25_959,
   'Lua files that stand in it more than once': 0,
   'lines of the longest function': 70,

@@ -36,6 +36,7 @@ const FAILURES = [
   "An answer that is none of the script's",
   'A fence counter that is overwritten',
   'Hung promise',
+  'Outage of a majority',
   'Refused release',
   'Shortening extension',
   'Extension racing expiry and release',

@@ -225,6 +225,21 @@ describe('a server that loads its data', () => {
     isLoading = false;
     await eventually('it votes', async () => (await refusalOf(redlock)) === 'granted');
   });
+
+  it('in the middle of a call is waited for within waitTime', async () => {
+    let isLoading = false;
+    await using server = await FakeServer.start((_, args) => {
+      if (isLoading) throw LOADING;
+      return isLook(args) ? lookOf({}) : grantOf(args);
+    });
+    await using redlock = new Redlock([server.url], { ...PATIENT, quarantine: 'off' });
+    await (await redlock.acquire('before')).release();
+    isLoading = true;
+    const acquiring = redlock.acquire('waited for', { waitTime: 30_000 });
+    await eventually('it says that it loads', async () => (await refusalOf(redlock)).includes('loading'));
+    isLoading = false;
+    await (await acquiring).release();
+  });
 });
 
 describe('a server that does not tell its run_id', () => {

@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import type { Fleet, FleetNode } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
+import { TcpProxy } from '../../scripts/fleet/proxy.ts';
+import { Redlock } from '../../src/index.ts';
+import { startDeployment } from '../support/deployment.ts';
+
+/** The defaults of the library, but for its warnings: a busy machine is slow, too. */
+const QUIET = { onWarning: () => undefined } as const;
+
+/** Three of five. */
+const mostOf = ({ nodes }: Fleet): readonly FleetNode[] => nodes.slice(0, 3);
+
+describe('a majority that stands still for a moment', () => {
+  it.each([100, 120, 250, 500])('(%i ms) costs one caller that time, and no error', async (stallMs) => {
+    await using fleet = await startDeployment(5);
+    await using redlock = new Redlock(fleet.urls, QUIET);
+    await (await redlock.acquire('before')).release();
+    for (const node of mostOf(fleet)) node.pause();
+    const acquiring = redlock.acquire('wanted');
+    await sleep(stallMs);
+    for (const node of mostOf(fleet)) node.resume();
+    await using lock = await acquiring;
+    lock.assertHeld();
+  });
+
+  it.each([120, 250, 500])('(%i ms) fails none of a thousand callers', async (stallMs) => {
+    await using fleet = await startDeployment(5);
+    await using redlock = new Redlock(fleet.urls, QUIET);
+    let served = 0;
+    let isOver = false;
+    const callers = Array.from({ length: 1_000 }, async (_, index) => {
+      do {
+        await redlock.using(`wanted ${index}`, { waitTime: 30_000 }, () => sleep(1));
+        served += 1;
+      } while (!isOver);
+    });
+    await eventually('they have begun', () => served > 100);
+    for (const node of mostOf(fleet)) node.pause();
+    await sleep(stallMs);
+    for (const node of mostOf(fleet)) node.resume();
+    const before = served;
+    await eventually('they go on', () => served > before + 1_000);
+    isOver = true;
+    const outcomes = await Promise.allSettled(callers);
+    const reasons = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [String(outcome.reason)] : [],
+    );
+    expect(reasons).toEqual([]);
+  });
+});
+
+describe('after a thaw, with all connections cut', () => {
+  it('every call is served once the nodes are back', async () => {
+    await using fleet = await startDeployment(3);
+    const proxies = await Promise.all(fleet.nodes.map(({ port }) => TcpProxy.start(port)));
+    await using redlock = new Redlock(
+      proxies.map(({ url }) => url),
+      QUIET,
+    );
+    await (await redlock.acquire('before')).release();
+    for (const proxy of proxies) proxy.resetAll();
+    const [first] = await Promise.allSettled([redlock.tryAcquire('too early')]);
+    await eventually('the client has heard of it', async () => {
+      const [next] = await Promise.allSettled([redlock.inspect('anything')]);
+      return first?.status === 'rejected' || next?.status === 'fulfilled';
+    });
+    const calls = Array.from({ length: 20 }, (_, index) => redlock.using(`wanted ${index}`, () => index));
+    expect(await Promise.all(calls)).toHaveLength(20);
+    await Promise.all(proxies.map((proxy) => proxy.stop()));
+  });
+});
