@@ -39,11 +39,8 @@ export class SoundClock implements Clock {
   #monotonic = 0;
   /** How far wall clock and uptime were ahead of the monotonic clock when last read. */
   readonly #ahead = { wall: 0, uptime: 0 };
-  /**
-   * How far the uptime was ahead at the most. A host that was suspended stays so far ahead: an uptime that falls behind
-   * is wrong, and would make the clocks of all nodes look fast.
-   */
-  #mostAhead = Number.NEGATIVE_INFINITY;
+  /** How far the uptime was ahead at the most. One that falls behind is wrong, and would make all nodes look fast. */
+  #mostAhead: number | undefined;
   #compared: { readonly monotonic: number; readonly wall: number; readonly uptime: number } | undefined;
   readonly #toldUntilMs = new Map<string, number>();
   readonly #listeners = new Set<() => void>();
@@ -80,8 +77,11 @@ export class SoundClock implements Clock {
     const monotonic = this.monotonic();
     const wall = this.#orAsBefore('wall', monotonic);
     const uptime = this.#orAsBefore('uptime', monotonic);
+    this.#mostAhead ??= uptime - monotonic;
+    // The process may have been stopped between its readings: that is no suspend of the host.
+    if (uptime - monotonic > this.#mostAhead)
+      this.#mostAhead = Math.max(this.#mostAhead, uptime - this.monotonic());
     if (this.#isDue(monotonic, wall, uptime)) this.#compare({ monotonic, wall, uptime });
-    this.#mostAhead = Math.max(this.#mostAhead, uptime - monotonic);
     return { monotonic, wall, uptime: monotonic + this.#mostAhead, leaps: this.#leaps };
   }
 

@@ -1,4 +1,4 @@
-import type { Timer } from '../base/clock.ts';
+import { instant, type Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import { platform } from '../base/platform.ts';
 import type { FailureReason, NodeVote, Reply } from '../base/vote.ts';
@@ -455,8 +455,8 @@ export class Node {
       this.#tellListeners();
     }
     if (this.isCluster || reading === undefined) return;
-    const { clock } = this.#settings;
-    const divergence = this.time.note(reading, clock.uptime() - clock.monotonic());
+    const now = instant(this.#settings.clock);
+    const divergence = this.time.note(reading, now.uptime - now.monotonic);
     if (divergence !== undefined) this.#membership.clockDiverged(this, divergence);
   }
 
