@@ -26,6 +26,7 @@ export interface WallClockSetting {
 export class WallClock {
   readonly #file: string;
   readonly #library: string;
+  #written: Promise<void> = Promise.resolve();
 
   private constructor(file: string, library: string) {
     this.#file = file;
@@ -53,9 +54,16 @@ export class WallClock {
     if (!Number.isSafeInteger(offsetMs)) throw new RangeError(`offsetMs must be an integer, not ${offsetMs}`);
     if (!(rate > 0 && rate <= 1000))
       throw new RangeError(`rate must be above 0 and at most 1000, not ${rate}`);
+    // Settings that come at once are written one after the other, and the last one counts.
+    const before = this.#written.catch(() => undefined);
+    this.#written = before.then(() => this.#write(`${offsetMs} ${rate}\n`));
+    await this.#written;
+  }
+
+  async #write(line: string): Promise<void> {
     // Renamed into place, so that no reader meets half a line.
     const next = `${this.#file}.next`;
-    await writeFile(next, `${offsetMs} ${rate}\n`);
+    await writeFile(next, line);
     await rename(next, this.#file);
   }
 }

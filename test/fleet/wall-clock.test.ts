@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -112,6 +112,15 @@ onLinux('a Node process on a wall clock of its own', () => {
     // One monotonic clock serves the whole machine, so that two processes can compare readings.
     expect(monotonicNs).toBeGreaterThan(before);
     expect(monotonicNs).toBeLessThan(after);
+  });
+
+  test('shows the last of settings that come at once', async () => {
+    const file = join(directory, 'clock');
+    const clock = await WallClock.create(file);
+
+    await Promise.all(Array.from({ length: 20 }, (_, offsetMs) => clock.set({ offsetMs, rate: 1 })));
+
+    expect(await readFile(file, 'utf8')).toBe('19 1\n');
   });
 
   test('refuses settings that are no clock', async () => {
