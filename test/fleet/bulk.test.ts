@@ -1,6 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { Redlock, type RedlockOptions } from '../../src/index.ts';
 import { PATIENT, startDeployment } from '../support/deployment.ts';
+import { expectNoKeys } from '../support/lock-keys.ts';
 
 const NAMES = Array.from({ length: 5_000 }, (_, index) => `one of many ${index}`);
 
@@ -20,5 +21,5 @@ it('five thousand locks, waited for and released at once: every caller is served
   expect(reports.filter(({ freed }) => !freed)).toEqual([]);
   const served = await Promise.all(waits);
   await Promise.all(served.map((lock) => lock.release()));
-  for (const node of fleet.nodes) expect(await node.command('EXISTS', ...NAMES)).toBe(0);
+  await expectNoKeys(fleet);
 });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import type { Fleet } from '../../scripts/fleet/fleet.ts';
+import { scriptCallsDuring } from '../../scripts/fleet/server-calls.ts';
 import type { ContentionReport, ContentionTerms } from '../support/contending-process.ts';
 import { startDeployment } from '../support/deployment.ts';
 import { expectNoKeys } from '../support/lock-keys.ts';
@@ -11,8 +12,11 @@ const PROCESSES = 4;
 const CALLERS = 32;
 const RUN_MS = 10_000;
 
-/** A livelock by one's own keys let through fewer than this, in all processes together, in the same time. */
+/** A livelock by one's own keys let through fewer than this, in all processes together, in the same time … */
 const LIVELOCKED_ACQUISITIONS = 27;
+
+/** … and took thousands of calls of each node for each of them. */
+const MOST_CALLS_EACH = 500;
 
 const PROGRAM = fileURLToPath(new URL('../support/contending-process.ts', import.meta.url));
 
@@ -23,16 +27,20 @@ beforeAll(async () => {
 afterAll(() => fleet.stop());
 
 it(`${PROCESSES} processes × ${CALLERS} callers: every attempt ends, and none starves by its own keys`, async () => {
-  const terms = { urls: fleet.urls, resource: 'contended', callers: CALLERS, runMs: RUN_MS };
+  const least = LIVELOCKED_ACQUISITIONS + 1;
+  const terms = { urls: fleet.urls, resource: 'contended', callers: CALLERS, runMs: RUN_MS, least };
   const children = Array.from({ length: PROCESSES }, startProcess);
   await Promise.all(children.map((child) => once(child, 'spawn')));
 
-  const reports = await Promise.all(children.map((child) => run(child, terms)));
+  let reports: readonly ContentionReport[] = [];
+  const calls = await scriptCallsDuring(fleet, async () => {
+    reports = await Promise.all(children.map((child) => run(child, terms)));
+  });
 
   const total = reports.reduce((sum, { acquired }) => sum + acquired, 0);
   const timedOut = reports.reduce((sum, report) => sum + report.timedOut, 0);
   console.info(
-    `${Math.round((total * 1_000) / RUN_MS)} acquisitions/s, by process ` +
+    `${total} acquisitions with ${Math.round(Math.max(...calls) / total)} calls of a node each, by process ` +
       `${reports.map(({ acquired }) => acquired).join(' ')}, ${timedOut} waits timed out`,
   );
   expect(reports.flatMap(({ failures }) => failures)).toEqual([]);
@@ -41,6 +49,7 @@ it(`${PROCESSES} processes × ${CALLERS} callers: every attempt ends, and none s
     expect(acquired).toBeGreaterThan(LIVELOCKED_ACQUISITIONS);
     expect(overlaps).toBe(0);
   }
+  for (const each of calls) expect(each / total).toBeLessThan(MOST_CALLS_EACH);
   await expectNoKeys(fleet);
 });
 

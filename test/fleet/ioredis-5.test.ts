@@ -2,6 +2,7 @@ import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it } from 'vitest';
 import { Fleet } from '../../scripts/fleet/fleet.ts';
 import { Redlock } from '../../src/index.ts';
+import { PATIENT, untilAllVote } from '../support/deployment.ts';
 
 const SAFE = { enableOfflineQueue: false, autoResendUnfulfilledCommands: false };
 
@@ -10,8 +11,9 @@ describe('clients of ioredis 5', () => {
     await using fleet = await Fleet.start(3);
     const clients = fleet.urls.map((url) => new Redis5(url, SAFE));
     const warnings: string[] = [];
-    const redlock = new Redlock(clients, { onWarning: ({ code }) => warnings.push(code) });
+    const redlock = new Redlock(clients, { ...PATIENT, onWarning: ({ code }) => warnings.push(code) });
     try {
+      await untilAllVote(redlock);
       const lock = await redlock.acquire(['a', 'b']);
       expect(await redlock.tryAcquire('b')).toBeNull();
       expect(await lock.extend()).toBeGreaterThan(0);
@@ -31,7 +33,7 @@ describe('clients of ioredis 5', () => {
       redisOptions: SAFE,
       enableOfflineQueue: false,
     });
-    const redlock = new Redlock([cluster], { quarantine: 'off' });
+    const redlock = new Redlock([cluster], { ...PATIENT, quarantine: 'off' });
     try {
       const lock = await redlock.acquire(['{user:7}:cart', '{user:7}:orders']);
       expect((await lock.release()).freed).toBe(true);

@@ -20,7 +20,7 @@ import { Rng } from '../../src/testing/rng.ts';
 import { quorumText } from '../../src/wire/batch.ts';
 import { clientOver } from '../../src/wire/clients/ioredis.ts';
 import { type Operation, TOKENS_A_LEASE } from '../../src/wire/operation.ts';
-import { nodeAt, startDeployment } from '../support/deployment.ts';
+import { nodeAt, startDeployment, untilAllVote } from '../support/deployment.ts';
 import { expectNoKeys, keysOn, LONG_TTL_MS } from '../support/lock-keys.ts';
 
 const MAX_TTL_MS = 30_000;
@@ -138,6 +138,11 @@ function freshLock({ ttl = LONG_TTL_MS } = {}) {
   return { key, fence: fenceKeyOf(key), keys, acquire };
 }
 
+async function expire(key: string): Promise<void> {
+  await onFirstNode('PEXPIRE', key, 1);
+  await eventually('its key has expired', async () => (await onFirstNode('EXISTS', key)) === 0);
+}
+
 describe('a command that the driver sends twice', () => {
   it('ACQUIRE: answers the same counter, and leaves the expiry of the first', async () => {
     const { key, fence, acquire } = freshLock();
@@ -214,8 +219,6 @@ describe('a command that the driver sends twice', () => {
 });
 
 describe('an ACQUIRE that comes late', () => {
-  const ttl = 300;
-
   it('out of a cut network, past its deadline: is refused and leaves nothing behind', async () => {
     const { key, fence, acquire } = freshLock();
     const wire = new Wire((await firstNodesTimeUs()) + 100_000);
@@ -229,10 +232,11 @@ describe('an ACQUIRE that comes late', () => {
   });
 
   it('a second time, past its deadline and after its key has expired: is refused', async () => {
-    const { key, acquire } = freshLock({ ttl });
+    const { key, acquire } = freshLock();
     const deadlineUs = (await firstNodesTimeUs()) + 2_000_000;
     const untilLate = async () => {
       expect(await onFirstNode('GET', key)).toBe('first');
+      await expire(key);
       await eventually('its deadline has passed', async () => (await firstNodesTimeUs()) > deadlineUs);
     };
 
@@ -243,11 +247,9 @@ describe('an ACQUIRE that comes late', () => {
   });
 
   it('without a deadline would leave an orphan', async () => {
-    const { key, acquire } = freshLock({ ttl });
+    const { key, acquire } = freshLock();
 
-    const reply = await doneTwice(acquire, async () => {
-      await eventually('its key has expired', async () => (await onFirstNode('EXISTS', key)) === 0);
-    });
+    const reply = await doneTwice(acquire, () => expire(key));
 
     expect(reply.outcome).toBe('granted');
     expect(await onFirstNode('GET', key)).toBe('first');
@@ -259,13 +261,13 @@ describe('an ACQUIRE that comes late', () => {
       maxTtl: MAX_TTL_MS,
       onWarning: () => undefined,
     });
-    await (await redlock.acquire('not late')).release();
+    await untilAllVote(redlock);
     for (const proxy of proxies) proxy.cut('up');
     await expect(redlock.tryAcquire('late')).rejects.toThrow(NoQuorumError);
     await sleep(200);
     await Promise.all(proxies.map((proxy) => proxy.heal()));
     // The same connections, so what was held has been done when this has.
-    await (await redlock.acquire('after it')).release();
+    await untilAllVote(redlock);
 
     // A counter outlives the lock by an hour: there never was one.
     expect(await keysOn(fleet, fenceKeyOf('lock:late'))).toEqual([]);

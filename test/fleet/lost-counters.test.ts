@@ -3,7 +3,7 @@ import type { Fleet } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { type Lock, Redlock } from '../../src/index.ts';
 import { fenceKeyOf, semaphoreKeyOf } from '../../src/quorum/fencing-token.ts';
-import { PATIENT, startDeployment } from '../support/deployment.ts';
+import { PATIENT, startDeployment, untilAllVote } from '../support/deployment.ts';
 import { LONG_TTL_MS } from '../support/lock-keys.ts';
 
 let fleet: Fleet;
@@ -11,6 +11,7 @@ let redlock: Redlock;
 beforeAll(async () => {
   fleet = await startDeployment(3);
   redlock = new Redlock(fleet.urls, PATIENT);
+  await untilAllVote(redlock);
 });
 afterAll(async () => {
   await redlock.close();

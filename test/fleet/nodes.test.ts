@@ -5,8 +5,9 @@ import { eventually } from '../../scripts/fleet/processes.ts';
 import { TcpProxy } from '../../scripts/fleet/proxy.ts';
 import { scriptCalls, scriptCallsDuring } from '../../scripts/fleet/server-calls.ts';
 import { LockReleasedError, NoQuorumError, Redlock } from '../../src/index.ts';
-import { BRISK, nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
+import { BRISK, nodeAt, PATIENT, startDeployment, untilAllVote } from '../support/deployment.ts';
 import {
+  expectHeldOnAll,
   expectNoKeys,
   holdElsewhere,
   keysOn,
@@ -33,12 +34,6 @@ async function timeUsOf(node: FleetNode): Promise<number> {
   return Number(time[0]) * 1_000_000 + Number(time[1]);
 }
 
-const everyNode = (fleet: Fleet, key: string, value: string) =>
-  eventually(`every node that is up has ${key}`, async () => {
-    const values = await valuesOf(fleet, key);
-    return fleet.nodes.every((node, index) => node.state !== 'up' || values[index] === value);
-  });
-
 describe.each([1, 2, 3, 4, 5, 7])('%i nodes', (nodeCount) => {
   it('lock, exclude, extend and release, and go on until a majority cannot vote', async () => {
     await using fleet = await startDeployment(nodeCount);
@@ -47,7 +42,7 @@ describe.each([1, 2, 3, 4, 5, 7])('%i nodes', (nodeCount) => {
     const cycle = async () => {
       const lock = await redlock.acquire('resource', { ttl: LONG_TTL_MS });
       lock.assertHeld();
-      await everyNode(fleet, 'lock:resource', lock.value);
+      await expectHeldOnAll(fleet, lock);
       expect(await other.tryAcquire('resource')).toBeNull();
       expect(await other.inspect('resource')).toMatchObject({ state: 'held', value: lock.value });
       await lock.extend();
@@ -77,7 +72,7 @@ describe('five nodes', () => {
   it('2 hung: locks are acquired, extended and released', async () => {
     await using fleet = await startDeployment(5);
     await using redlock = new Redlock(fleet.urls, BRISK);
-    await (await redlock.acquire('before')).release();
+    await untilAllVote(redlock);
     for (const node of fleet.nodes.slice(0, 2)) node.pause();
 
     const lock = await redlock.acquire('resource', { ttl: LONG_TTL_MS });
@@ -102,7 +97,7 @@ describe('five nodes', () => {
   it('3 killed: rejects, and leaves nothing on the living', async () => {
     await using fleet = await startDeployment(5);
     await using redlock = new Redlock(fleet.urls, BRISK);
-    await (await redlock.acquire('before')).release();
+    await untilAllVote(redlock);
     await Promise.all(fleet.nodes.slice(0, 3).map((node) => node.kill()));
 
     await expect(redlock.acquire('resource', { ttl: LONG_TTL_MS })).rejects.toThrow(NoQuorumError);
@@ -113,7 +108,7 @@ describe('five nodes', () => {
   it('3 hung: rejects, leaves nothing on the living, and nothing on the hung once they go on', async () => {
     await using fleet = await startDeployment(5);
     await using redlock = new Redlock(fleet.urls, BRISK);
-    await (await redlock.acquire('before')).release();
+    await untilAllVote(redlock);
     const hung = fleet.nodes.slice(0, 3);
     const before = await Promise.all(hung.map(scriptCalls));
     for (const node of hung) node.pause();
@@ -134,7 +129,7 @@ describe('five nodes', () => {
   it('2 hung while a lock is acquired and released: they end up clean, too', async () => {
     await using fleet = await startDeployment(5);
     await using redlock = new Redlock(fleet.urls, BRISK);
-    await (await redlock.acquire('before')).release();
+    await untilAllVote(redlock);
     const hung = fleet.nodes.slice(3);
     const before = await Promise.all(hung.map(scriptCalls));
     for (const node of hung) node.pause();
@@ -157,7 +152,7 @@ describe('five nodes', () => {
     const node = nodeAt(fleet, 0);
     await using proxy = await TcpProxy.start(node.port);
     await using redlock = new Redlock([proxy.url, ...fleet.urls.slice(1)], BRISK);
-    await (await redlock.acquire('before')).release();
+    await untilAllVote(redlock);
     const before = await scriptCalls(node);
     proxy.cut('both');
 
@@ -178,7 +173,7 @@ describe('five nodes', () => {
     await using redlock = new Redlock(fleet.urls, BRISK);
     await using other = new Redlock(fleet.urls, BRISK);
     await using lock = await redlock.acquire('resource', { ttl: LONG_TTL_MS });
-    await everyNode(fleet, 'lock:resource', lock.value);
+    await expectHeldOnAll(fleet, lock);
     expect(await other.tryAcquire('resource')).toBeNull();
 
     for (const node of fleet.nodes.slice(0, 2)) {
@@ -198,7 +193,7 @@ describe('five nodes', () => {
     await using other = new Redlock(fleet.urls, options);
 
     await redlock.using('resource', { ttl: 3_000 }, async (lock) => {
-      await everyNode(fleet, 'lock:resource', lock.value);
+      await expectHeldOnAll(fleet, lock);
       await nodeAt(fleet, 0).kill();
       expect(await other.tryAcquire('resource')).toBeNull();
 
@@ -246,7 +241,7 @@ describe('three nodes', () => {
       {
         await using lock = await redlock.acquire('block', { ttl: LONG_TTL_MS });
         lockSignal = lock.signal;
-        await everyNode(fleet, 'lock:block', lock.value);
+        await expectHeldOnAll(fleet, lock);
       }
       expect(lockSignal.aborted).toBe(true);
       expect(lockSignal.reason).toBeInstanceOf(LockReleasedError);
@@ -265,7 +260,7 @@ describe('three nodes', () => {
       );
     {
       await using lock = await redlock.acquire('canonical', { ttl: LONG_TTL_MS });
-      await everyNode(fleet, 'canonical', lock.value);
+      await expectHeldOnAll(fleet, lock, '');
       expect(await plainly()).toEqual([null, null, null]);
     }
     await expectNoKeys(fleet, 'canonical');
@@ -306,7 +301,7 @@ describe('three nodes', () => {
       proxies.map(({ url }) => url),
       { ...PATIENT, ttl: LONG_TTL_MS, nodeTimeout: 10_000 },
     );
-    await (await redlock.acquire('under way', { ttl: LONG_TTL_MS })).release();
+    await untilAllVote(redlock);
     const controller = new AbortController();
     const reason = new Error("the caller's own");
     for (const proxy of proxies) proxy.cut('down');
@@ -326,7 +321,7 @@ describe('three nodes', () => {
 
   it('a signal that was aborted before anything was sent lets nothing be sent', async () => {
     await using redlock = new Redlock(fleet.urls, PATIENT);
-    await (await redlock.acquire('never')).release();
+    await untilAllVote(redlock);
     const reason = new Error("the caller's own");
 
     const calls = await scriptCallsDuring(fleet, async () => {
@@ -349,7 +344,7 @@ describe('three nodes', () => {
     await using next = await redlock.acquire('flushed', { ttl: LONG_TTL_MS });
 
     next.assertHeld();
-    await everyNode(fleet, 'lock:flushed', next.value);
+    await expectHeldOnAll(fleet, next);
   });
 
   it('fencing tokens grow from one acquisition to the next, in whichever process', async () => {
@@ -454,7 +449,7 @@ describe('three nodes', () => {
         fleet.nodes.map(({ port }) => client(port, { ...SAFE, db: 5 })),
         PATIENT,
       );
-      await (await byClient.acquire('first use')).release();
+      await untilAllVote(byClient);
       await using byUrl = new Redlock(
         fleet.urls.map((url) => `${url}/5`),
         PATIENT,
@@ -467,6 +462,7 @@ describe('three nodes', () => {
       ] as const) {
         await using lock = await holder.acquire('five', { ttl: LONG_TTL_MS });
         await eventually('every node has it in database 5', async () => {
+          await lock.extend();
           const values = await Promise.all(witnesses.map((witness) => witness.get('lock:five')));
           return values.every((value) => value === lock.value);
         });
@@ -486,9 +482,15 @@ describe('three nodes', () => {
       await redlock.acquire('held at close ' + args.name, { ttl: 30_000 });
       const waits = Array.from({ length: 5 }, () =>
         redlock.acquire('held at close ' + args.name, { waitTime: Infinity }).catch((error) => error.code));
+      let begin;
+      const begun = new Promise((resolve) => { begin = resolve; });
       const running = redlock.using('used at close ' + args.name, {}, (lock) =>
-        new Promise((resolve) => lock.signal.addEventListener('abort', () => resolve(lock.signal.reason.code))));
-      await new Promise((resolve) => setTimeout(resolve, 100));
+        new Promise((resolve) => {
+          lock.signal.addEventListener('abort', () => resolve(lock.signal.reason.code));
+          begin();
+        }));
+      await begun;
+      while ((await redlock.waiting('held at close ' + args.name)).callers < 5);
       for (const pid of args.hang) process.kill(pid, 'SIGSTOP');
       await redlock.close();
       console.log(JSON.stringify([...await Promise.all(waits), await running]));
@@ -574,15 +576,14 @@ describe('Redis Clusters as nodes', () => {
     );
 
     const lock = await redlock.acquire('orders', { ttl: LONG_TTL_MS });
-    await everyNode(fleet, 'lock:orders', lock.value);
+    await expectHeldOnAll(fleet, lock);
     expect(await other.tryAcquire('orders')).toBeNull();
     await lock.extend();
     expect((await lock.release()).freed).toBe(true);
     await expectNoKeys(fleet);
 
     const several = await other.acquire(['{user:7}:cart', '{user:7}:orders'], { ttl: LONG_TTL_MS });
-    await everyNode(fleet, 'lock:{user:7}:cart', several.value);
-    await everyNode(fleet, 'lock:{user:7}:orders', several.value);
+    await expectHeldOnAll(fleet, several);
     expect(await redlock.tryAcquire('{user:7}:cart')).toBeNull();
     await several.release();
     await expectNoKeys(fleet);
@@ -591,7 +592,7 @@ describe('Redis Clusters as nodes', () => {
   it('refuse resources in several slots with a clear error, before anything is sent', async () => {
     const clusters = fleet.nodes.map(({ port }) => clusterOf(port));
     await using redlock = new Redlock(clusters, PATIENT);
-    await (await redlock.acquire('before')).release();
+    await untilAllVote(redlock);
 
     const calls = await scriptCallsDuring(fleet, async () => {
       for (const attempt of [

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { Fleet } from '../../scripts/fleet/fleet.ts';
 import { LockLostError, Redlock, type RedlockWarning } from '../../src/index.ts';
 import { WrongWallClock } from '../support/clocks.ts';
-import { PATIENT, startDeployment } from '../support/deployment.ts';
+import { PATIENT, startDeployment, untilAllVote } from '../support/deployment.ts';
 import { runProgram } from '../support/programs.ts';
 import { README_URLS, runnable, snippet } from '../support/snippets.ts';
 import { transfer } from '../unit/readme/snippets/acquire.ts';
@@ -99,6 +99,7 @@ describe('the snippets of README.md', () => {
 
   it('tell who holds a lock', async () => {
     const redlock = openRedlock();
+    await untilAllVote(redlock);
     expect(await whoHolds(redlock, 'page')).toMatch(/^free: (127\.0\.0\.1:\d+ says free(, )?){5}$/);
     await using lock = await redlock.acquire('page');
     expect(await whoHolds(redlock, 'page')).toMatch(new RegExp(`^${lock.value} holds it for \\d+ ms more$`));

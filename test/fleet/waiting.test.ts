@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import type { Fleet, FleetNode } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { Redlock, type RedlockOptions } from '../../src/index.ts';
-import { PATIENT, startDeployment } from '../support/deployment.ts';
-import { expectNoKeys } from '../support/lock-keys.ts';
+import { PATIENT, startDeployment, untilAllVote } from '../support/deployment.ts';
+import { expectHeldOnAll, expectNoKeys, LONG_TTL_MS } from '../support/lock-keys.ts';
 
 const HOLDER = fileURLToPath(new URL('../support/killable-holder.ts', import.meta.url));
 const RESOURCES = Array.from({ length: 20 }, (_, index) => `waited for ${index}`);
@@ -83,10 +83,12 @@ describe.each([
     });
     const holder = open();
     const waiter = open({}, clients);
-    const held = await holder.acquire(RESOURCES, { waitTime: 60_000 });
+    const held = await holder.acquire(RESOURCES, { ttl: LONG_TTL_MS, waitTime: 60_000 });
+    await expectHeldOnAll(fleet, held);
     const line = new Line();
     await Promise.all(RESOURCES.map((resource) => line.join(waiter, resource)));
     for (const node of fleet.nodes) {
+      await eventually('it listens at every node', async () => (await subscribers(node)).length > 0);
       const names = (await subscribers(node)).map(({ name }) => name);
       expect(names).toEqual([own ? 'quorlock:wake' : 'quorlock']);
     }
@@ -115,8 +117,17 @@ describe('a connection that only listens', () => {
       for (const client of clients) client.disconnect();
     });
     const waiter = open({}, clients);
-    await (await waiter.acquire('connected')).release();
-    const held = await open().acquire('listened for');
+    const holder = open();
+    await Promise.all([
+      ...clients.map((client) => client.ping()),
+      untilAllVote(waiter),
+      untilAllVote(holder),
+    ]);
+    const held = await holder.acquire('listened for', { ttl: LONG_TTL_MS });
+    await expectHeldOnAll(fleet, held);
+    // The monitor has seen all that was before this.
+    await fleet.nodes[0]?.command('ECHO', 'now');
+    await eventually('the monitor has seen the echo', () => heard.includes('echo'));
     heard.length = 0;
     const line = new Line();
     await line.join(waiter, 'listened for');
@@ -135,7 +146,8 @@ describe('waiters whose connections are cut', () => {
       for (const client of clients) client.disconnect();
     });
     const holder = open();
-    const held = await holder.acquire('cut off');
+    const held = await holder.acquire('cut off', { ttl: LONG_TTL_MS });
+    await expectHeldOnAll(fleet, held);
     const line = new Line();
     await line.join(open({}, clients), 'cut off', 'first');
     await line.join(open(), 'cut off', 'second');
@@ -154,7 +166,8 @@ describe('waiters whose connections are cut', () => {
 
 describe('a holder that is killed', () => {
   it('is followed by those who wait, in their order, when its keys have expired', async () => {
-    const ttl = 3_000;
+    // Long enough for three to get into the queue.
+    const ttl = 6_000;
     const child = fork(HOLDER, ['left behind', String(ttl), ...fleet.urls], {
       execArgv: ['--import', 'tsx'],
     });

@@ -1,5 +1,6 @@
 import { Fleet, type FleetNode, type FleetOptions } from '../../scripts/fleet/fleet.ts';
-import { Redlock, type RedlockOptions } from '../../src/index.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
+import { QuorlockError, Redlock, type RedlockOptions } from '../../src/index.ts';
 
 const ignoreWarnings = () => undefined;
 
@@ -26,12 +27,28 @@ export async function startDeployment(
   const fleet = await Fleet.start(nodeCount, fleetOptions);
   try {
     await using redlock = new Redlock(fleet.urls, { ...PATIENT, maxTtl });
-    await using _lock = await redlock.acquire('first use');
+    await untilAllVote(redlock);
   } catch (error) {
     await fleet.stop();
     throw error;
   }
   return fleet;
+}
+
+/**
+ * Passes when every node has granted a lock and has freed it. A majority is enough to be granted one: before this, a node
+ * may not be connected yet, may not have its marker, or may be busy with what it was asked for last.
+ */
+export function untilAllVote(redlock: Redlock): Promise<void> {
+  return eventually('every node votes', async () => {
+    try {
+      const { votes } = await (await redlock.acquire('all vote')).release();
+      return votes.every(({ outcome }) => outcome === 'granted');
+    } catch (error) {
+      if (error instanceof QuorlockError) return false;
+      throw error;
+    }
+  });
 }
 
 export function nodeAt(fleet: Fleet, index: number): FleetNode {

@@ -10,7 +10,7 @@ import {
   type RedlockOptions,
   type RedlockWarning,
 } from '../../../src/index.ts';
-import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
+import { nodeAt, PATIENT, startDeployment, untilAllVote } from '../../support/deployment.ts';
 import { LONG_TTL_MS } from '../../support/lock-keys.ts';
 
 /** A master does not wait for more replicas before it serves the first. */
@@ -20,6 +20,7 @@ const AT_ONCE = ['--repl-diskless-sync-delay', '0'];
 async function holdOnTwo(fleet: Fleet, redlock: Redlock, resource: string): Promise<Lock> {
   const lock = await redlock.acquire(resource, { ttl: LONG_TTL_MS });
   await eventually('the third node has it', async () => {
+    await lock.extend();
     return (await nodeAt(fleet, 2).command('GET', `lock:${resource}`)) === lock.value;
   });
   await nodeAt(fleet, 2).command('DEL', `lock:${resource}`);
@@ -142,7 +143,7 @@ describe('a replica in the place of its master', () => {
     await using fleet = await Fleet.start(4, { directives: AT_ONCE });
     const [first = '', second = '', third = '', spare = ''] = fleet.urls;
     await using redlock = new Redlock([first, second, third], PATIENT);
-    await (await redlock.acquire('first use')).release();
+    await untilAllVote(redlock);
     const replica = nodeAt(fleet, 3);
     await replica.command('REPLICAOF', '127.0.0.1', nodeAt(fleet, 0).port);
     await eventually('the marker has been replicated', async () => {

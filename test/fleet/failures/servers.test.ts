@@ -5,7 +5,7 @@ import { eventually } from '../../../scripts/fleet/processes.ts';
 import { TcpProxy } from '../../../scripts/fleet/proxy.ts';
 import { scriptCalls } from '../../../scripts/fleet/server-calls.ts';
 import { type NoQuorumError, Redlock, type RedlockWarning } from '../../../src/index.ts';
-import { BRISK, nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
+import { BRISK, nodeAt, PATIENT, startDeployment, untilAllVote } from '../../support/deployment.ts';
 import { LONG_TTL_MS } from '../../support/lock-keys.ts';
 
 /** Why each node that gave no vote did not. */
@@ -48,7 +48,7 @@ describe('programs with lists of another length', () => {
   it('are refused by the nodes, until initialize() is called; then the others are', async () => {
     await using fleet = await Fleet.start(4);
     await using old = new Redlock(fleet.urls.slice(0, 3), PATIENT);
-    await (await old.acquire('wanted')).release();
+    await untilAllVote(old);
     await using changed = new Redlock(fleet.urls, PATIENT);
     for (const obstacle of (await obstacles(changed)).filter((each) => each.startsWith('refused'))) {
       expect(obstacle).toContain('it is one of a quorum of 3, and here are 4');
@@ -77,7 +77,7 @@ describe('clients with the offline queue and resending of ioredis', () => {
       ...BRISK,
       onWarning: (warning) => warnings.push(warning),
     });
-    await (await redlock.acquire('before')).release();
+    await untilAllVote(redlock);
 
     // The request is lost with the connection.
     proxy.cut('up');

@@ -5,10 +5,10 @@ import { Fleet, type FleetNode } from '../../../scripts/fleet/fleet.ts';
 import { eventually } from '../../../scripts/fleet/processes.ts';
 import { TcpProxy } from '../../../scripts/fleet/proxy.ts';
 import { ClosedError, NoQuorumError, Redlock } from '../../../src/index.ts';
-import { BRISK, PATIENT, startDeployment } from '../../support/deployment.ts';
+import { BRISK, PATIENT, startDeployment, untilAllVote } from '../../support/deployment.ts';
 
 /** Short, so that a quarantine ends within a test. */
-const BRIEF = { ttl: 800, maxTtl: 1_000 };
+const BRIEF = { ...PATIENT, nodeTimeout: 500, ttl: 800, maxTtl: 1_000 };
 
 const SAFE = { enableOfflineQueue: false, autoResendUnfulfilledCommands: false };
 
@@ -92,7 +92,7 @@ describe('connections that die silently', () => {
     next.catch(() => undefined);
     await eventually('it is listened', async () => (await namedAt(fleet, 'quorlock:wake')).length === 3);
     const quiet = [...(await namedAt(fleet, 'quorlock')), ...(await namedAt(fleet, 'quorlock:wake'))];
-    expect(await canLock(redlock)).toBe(true);
+    await untilAllVote(redlock);
 
     for (const proxy of proxies) proxy.forget();
     expect(await canLock(redlock)).toBe(false);
@@ -118,7 +118,7 @@ describe('a node that was refused', () => {
   it('gets another handshake, and votes once a program has declared the longer list', async () => {
     await using fleet = await Fleet.start(5);
     await using three = new Redlock(fleet.urls.slice(0, 3), BRIEF);
-    await (await three.acquire('wanted')).release();
+    await untilAllVote(three);
     await using five = new Redlock(fleet.urls, BRIEF);
     expect(await canLock(five)).toBe(false);
     await using operator = new Redlock(fleet.urls, BRIEF);
@@ -130,8 +130,8 @@ describe('a node that was refused', () => {
 describe('close()', () => {
   it('ends an attempt that is under way with a ClosedError that names the resource', async () => {
     await using fleet = await Fleet.start(3);
-    const redlock = new Redlock(fleet.urls);
-    await (await redlock.acquire('warm-up')).release();
+    const redlock = new Redlock(fleet.urls, PATIENT);
+    await untilAllVote(redlock);
     for (const node of fleet.nodes) node.pause();
     const trying = redlock.tryAcquire('wanted').catch((error: unknown) => error);
     await redlock.close();
@@ -145,7 +145,7 @@ describe('close()', () => {
     const listeners = () => client.eventNames().map((name) => client.listenerCount(name));
     const before = listeners();
     for (let i = 0; i < 20; i += 1) {
-      const redlock = new Redlock([client], { onWarning: () => {} });
+      const redlock = new Redlock([client], PATIENT);
       await (await redlock.acquire('wanted')).release();
       await redlock.close();
     }

@@ -4,7 +4,7 @@ import type { Fleet } from '../../../scripts/fleet/fleet.ts';
 import { eventually } from '../../../scripts/fleet/processes.ts';
 import { scriptCallsDuring } from '../../../scripts/fleet/server-calls.ts';
 import { LockHeldError, NotALockError, Redlock } from '../../../src/index.ts';
-import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
+import { nodeAt, PATIENT, startDeployment, untilAllVote } from '../../support/deployment.ts';
 import {
   expectNoKeys,
   holdElsewhere,
@@ -20,6 +20,7 @@ let redlock: Redlock;
 beforeAll(async () => {
   fleet = await startDeployment(3);
   redlock = new Redlock(fleet.urls, PATIENT);
+  await untilAllVote(redlock);
 });
 afterAll(async () => {
   await redlock.close();
@@ -104,6 +105,7 @@ it('15. a setting that is undefined has its default, and one that is 0 is heeded
   expect(lock.ttl).toBe(10_000);
   expect(lock.remainingValidity()).toBeGreaterThan(0);
   await lock.release();
+  await untilAllVote(defaults);
   await holdElsewhere(fleet.nodes, 'lock:defaults');
 
   const calls = await scriptCallsDuring(fleet, async () => {
@@ -173,6 +175,7 @@ it('21. a client on database 5 takes its lock in database 5', async () => {
   const witnesses = fleet.nodes.map(({ port }) => new Redis(port, '127.0.0.1', { db: 5 }));
   try {
     await using byClient = new Redlock(clients, PATIENT);
+    await untilAllVote(byClient);
     await using lock = await byClient.acquire('in five', { ttl: LONG_TTL_MS });
     await using byUrl = new Redlock(
       fleet.urls.map((url) => `${url}/5`),
@@ -180,6 +183,7 @@ it('21. a client on database 5 takes its lock in database 5', async () => {
     );
 
     await eventually('every node has it in database 5', async () => {
+      await lock.extend();
       const values = await Promise.all(witnesses.map((witness) => witness.get('lock:in five')));
       return values.every((value) => value === lock.value);
     });

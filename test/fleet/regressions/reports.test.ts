@@ -72,6 +72,7 @@ describe('20. an inspection of nodes that are down does not say free', () => {
     await using fleet = await startDeployment(5);
     await using redlock = new Redlock(fleet.urls, BRISK);
     await using lock = await redlock.acquire('held', { ttl: LONG_TTL_MS });
+    await expectHeldOnAll(fleet, lock);
     expect(await redlock.inspect('held')).toMatchObject({ state: 'held', value: lock.value });
     expect(await redlock.inspect('nobody has it')).toMatchObject({ state: 'free', value: undefined });
 

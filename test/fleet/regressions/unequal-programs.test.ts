@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fleet } from '../../../scripts/fleet/fleet.ts';
 import { eventually } from '../../../scripts/fleet/processes.ts';
 import { type Lock, OtherSizeError, Redlock, type RedlockOptions } from '../../../src/index.ts';
-import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
+import { nodeAt, PATIENT, startDeployment, untilAllVote } from '../../support/deployment.ts';
 
 const LONG = { ...PATIENT, maxTtl: 60_000, fenceRetention: 3_600_000 } as const satisfies RedlockOptions;
 const SHORT = {
@@ -50,6 +50,9 @@ describe('programs with unequal settings share a deployment, and the smaller one
     const permits: Lock[] = [];
     for (let count = 0; count < 2; count += 1)
       permits.push(await long.semaphore('jobs', 2).acquire({ ttl: 60_000 }));
+    for (const permit of permits) await permit.extend();
+    // Every node has done what it was asked for before.
+    await untilAllVote(long);
 
     expect(await short.semaphore('jobs', 2).tryAcquire()).toBeNull();
 
@@ -83,6 +86,7 @@ describe('programs with unequal settings share a deployment, and the smaller one
   it('a counter is kept for the longest retention', async () => {
     await using long = new Redlock(fleet.urls, LONG);
     await using short = new Redlock(fleet.urls, SHORT);
+    await untilAllVote(long);
     await (await long.acquire('counted')).release();
     const before = await leastLeft(fleet, 'quorlock:fence:*counted*');
 

@@ -7,7 +7,7 @@ import { scriptCallsDuring, scriptCallsOfAll } from '../../../scripts/fleet/serv
 import { SystemClock } from '../../../src/base/clock.ts';
 import { type Lock, LockLostError, Redlock } from '../../../src/index.ts';
 import { CountingClock } from '../../support/clocks.ts';
-import { BRISK, PATIENT, startDeployment } from '../../support/deployment.ts';
+import { BRISK, PATIENT, startDeployment, untilAllVote } from '../../support/deployment.ts';
 import { expectNoKeys, LONG_TTL_MS, valuesOf } from '../../support/lock-keys.ts';
 
 describe('over three nodes', () => {
@@ -68,7 +68,7 @@ describe('over three nodes', () => {
       })
       .finally(() => expect(fleet.nodes.map(({ state }) => state)).toEqual(['paused', 'paused', 'paused']));
     resumeAll();
-    await eventuallyConnected(redlock);
+    await untilAllVote(redlock);
     const failing = redlock
       .using('error', { ttl: LONG_TTL_MS }, () => {
         pauseAll();
@@ -90,7 +90,7 @@ describe('over three nodes', () => {
         proxies.map(({ url }) => url),
         { ...BRISK, clock },
       );
-      await (await redlock.acquire('timed')).release();
+      await untilAllVote(redlock);
       expect(clock.pendingTimers).toBe(0);
 
       await redlock.using('timed', { ttl: 2_000 }, async (lock) => {
@@ -107,7 +107,7 @@ describe('over three nodes', () => {
       // The nodes still say nothing: timers end by themselves, within the time that a node has to answer.
       await eventually('no timer is left', () => clock.pendingTimers === 0);
       await Promise.all(proxies.map((proxy) => proxy.heal()));
-      await eventuallyConnected(redlock);
+      await untilAllVote(redlock);
       expect(clock.pendingTimers).toBe(0);
       await expectNoKeys(fleet, 'lock:timed');
     } finally {
@@ -123,7 +123,7 @@ describe('over three nodes', () => {
         proxies.map(({ url }) => url),
         { ...PATIENT, clock },
       );
-      await (await redlock.acquire('timed')).release();
+      await untilAllVote(redlock);
 
       const running = redlock.using('timed', { ttl: 4_000 }, async () => {
         const before = await scriptCallsOfAll(fleet);
@@ -139,6 +139,8 @@ describe('over three nodes', () => {
       });
 
       await running;
+      // A node that was late answers before this.
+      await untilAllVote(redlock);
       expect(clock.pendingTimers).toBe(0);
       await expectNoKeys(fleet, 'lock:timed');
     } finally {
@@ -156,7 +158,7 @@ describe('8. neither a long ttl nor a short one makes a hot loop', () => {
 
   it.each([2 ** 31 - 1, 2 ** 31, 2 ** 32 + 5_000])('a ttl of %i ms', async (ttl) => {
     await using redlock = new Redlock(fleet.urls, { ...PATIENT, maxTtl: 31_536_000_000 });
-    await (await redlock.acquire('before', { ttl })).release();
+    await untilAllVote(redlock);
 
     const calls = await scriptCallsDuring(fleet, () =>
       redlock.using('long', { ttl }, async (lock) => {
@@ -174,7 +176,7 @@ describe('8. neither a long ttl nor a short one makes a hot loop', () => {
   it('a ttl that is as short as the time that is kept in reserve elsewhere', async () => {
     const ttl = 500;
     await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout: 400 });
-    await (await redlock.acquire('before', { ttl })).release();
+    await untilAllVote(redlock);
     let extensions = 0;
     const startedAt = performance.now();
 
@@ -207,13 +209,5 @@ function orderOfEvents(lock: Lock): Promise<string[]> {
     };
     lock.signal.addEventListener('abort', () => note('signal'));
     new SystemClock().after(lock.remainingValidity(), () => note('end of validity'));
-  });
-}
-
-/** After a fault: until the nodes have caught up and answer within their time again. */
-function eventuallyConnected(redlock: Redlock): Promise<void> {
-  return eventually('all nodes answer', async () => {
-    const { nodes } = await redlock.inspect('anything');
-    return nodes.every(({ state }) => state === 'free');
   });
 }
