@@ -2,17 +2,18 @@ import { URL } from 'node:url';
 import { describe, describeKind, shorten } from '../base/describe.ts';
 import type { Client } from '../wire/client.ts';
 import type { DriverName } from '../wire/clients/driver.ts';
-import { connectByUrl, DRIVER_NAMES, driverOf } from '../wire/clients/drivers.ts';
+import { connectByUrl, DRIVER_NAMES, driverOf, refusalOf } from '../wire/clients/drivers.ts';
 import { DuplicateError } from '../wire/clients/duplicate.ts';
 import type { IoredisClient } from '../wire/clients/ioredis.ts';
+import type { NodeRedisClient } from '../wire/clients/node-redis.ts';
 import { checkNodeUrl } from './node-url.ts';
 
 /**
- * One node of the quorum: the URL of a Redis master, `redis://` or `rediss://`, or an ioredis client, `Redis` or
- * `Cluster`, or a {@link Client} of another driver. An ioredis client only says how to connect: it is duplicated, and
- * nothing is sent on it.
+ * One node of the quorum: the URL of a Redis master, `redis://` or `rediss://`; a client of ioredis or iovalkey,
+ * `Redis` or `Cluster`, or of node-redis; or a {@link Client} of another driver. A driver's client only says how to
+ * connect: it is duplicated, and nothing is sent on it.
  */
-export type NodeSource = string | URL | IoredisClient | Client;
+export type NodeSource = string | URL | IoredisClient | NodeRedisClient | Client;
 
 /**
  * Checks the sources of the nodes, before any connection is made.
@@ -79,10 +80,11 @@ function checkSource(source: unknown, index: number): void {
     return;
   }
   if (isClient(source)) return;
-  if (driverOf(source) === undefined) {
-    const drivers = DRIVER_NAMES.join(', ');
-    throw new TypeError(`${name} must be a URL, or a client of ${drivers}: got ${describe(source)}`);
-  }
+  if (driverOf(source) !== undefined) return;
+  const refusal = typeof source === 'object' && source !== null ? refusalOf(source) : undefined;
+  if (refusal !== undefined) throw new TypeError(`${name} is ${refusal}`);
+  const drivers = DRIVER_NAMES.join(', ');
+  throw new TypeError(`${name} must be a URL, or a client of ${drivers}: got ${describe(source)}`);
 }
 
 /** A URL may come from another realm: Jest and jsdom have a URL class of their own. */

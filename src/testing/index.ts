@@ -1,3 +1,4 @@
+export { type CheckedLink, ClientFaultsError, checkClient } from './check-client.ts';
 export { findOverAdmissions, type Occupancy, type OverAdmission } from './checkers/over-admission.ts';
 export { findOverlaps, type Interval, type Overlap, type SharedInterval } from './checkers/overlaps.ts';
 export { findTokenFaults, type Grant, type TokenFault } from './checkers/tokens.ts';

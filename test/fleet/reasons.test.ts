@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { Fleet } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { NoQuorumError, Redlock } from '../../src/index.ts';
+import type { DriverName } from '../../src/wire/clients/driver.ts';
 import { BRISK, nodeAt } from '../support/deployment.ts';
 
 /** Driver options under which a command is sent now or fails now. */
@@ -40,8 +41,8 @@ function serverThat(meets: (socket: Socket) => void): Promise<number> {
 }
 
 /** Why the one node of a Redlock does not vote, once it says this. */
-async function expectReason(url: string, reason: RegExp): Promise<void> {
-  const redlock = new Redlock([url], { ...BRISK, connectTimeout: 500 });
+async function expectReasonBy(driver: DriverName, url: string, reason: RegExp): Promise<void> {
+  const redlock = new Redlock([url], { ...BRISK, driver, connectTimeout: 500 });
   try {
     const seen = new Set<string>();
     await eventually(`the vote says ${reason}, it says ${[...seen].join(', ')}`, async () => {
@@ -79,7 +80,9 @@ it('a client that is handed in has its node say why, too', async () => {
   }
 });
 
-describe('why a node has no connection', () => {
+describe.each(['ioredis', 'redis'] as const)('why a node has no connection, by %s', (driver) => {
+  const expectReason = (url: string, reason: RegExp) => expectReasonBy(driver, url, reason);
+
   it('is what the system says, or that the server says nothing', async () => {
     const port = await serverThat(() => undefined);
     await expectReason('redis://no-such-host.invalid:1', /^getaddrinfo E\w+$/);

@@ -1,6 +1,8 @@
 import { EventEmitter, once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { Cluster, Redis } from 'ioredis';
+import * as redis from 'redis';
+import * as redis5 from 'redis-5';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Redlock } from '../../src/index.ts';
 import { checkNodes, type NodeSource, openNodes } from '../../src/redlock/nodes.ts';
@@ -105,6 +107,69 @@ describe('a client that is handed in', () => {
       (port) => new Redis({ ...options, sentinels: [{ host: '127.0.0.1', port }] }),
     );
     expect(String(asked)).toMatch(/sentinel|HELLO/i);
+  });
+});
+
+describe('a client of node-redis', () => {
+  it.each([
+    ['6', redis],
+    ['5', redis5 as unknown as typeof redis],
+  ])('%s that can not be a node is refused by its name', (_, driver) => {
+    const pool = driver.createClientPool({ url: 'redis://:secret@one' });
+    expect(refusalOf(pool).message).toBe(
+      'nodes[0] is a pool of node-redis: hand in a client, as createClient() makes it, or a URL',
+    );
+    const sentinelRootNodes = [{ host: 'one', port: 26379 }];
+    expect(refusalOf(driver.createSentinel({ name: 'main', sentinelRootNodes })).message).toBe(
+      'nodes[0] is a Sentinel client of node-redis: hand in an ioredis client with sentinels, or a client of the master',
+    );
+    const rootNodes = [{ url: 'redis://:secret@one' }];
+    expect(refusalOf('redis://one', driver.createCluster({ rootNodes })).message).toBe(
+      'nodes[1] is a Cluster client of node-redis: hand in a Cluster of ioredis, or clients of single masters',
+    );
+    expect(refusalOf(driver.createClient().legacy()).message).toMatch(
+      /must be a URL, or a client of .*: got an object/,
+    );
+  });
+
+  it('before 5.12 is refused as too old', () => {
+    const old = { isOpen: false, isReady: false, options: {}, duplicate: () => old, sendCommand: () => 0 };
+    expect(refusalOf(old).message).toBe('nodes[0] is a client of node-redis before 5.12: use a newer one');
+  });
+
+  it.each([
+    [undefined, 'localhost:6379'],
+    [{ url: 'rediss://user:secret@One:7000/5' }, 'one:7000'],
+    [{ socket: { host: '::1', port: 7_000 } }, '[::1]:7000'],
+    [{ socket: { path: '/run/redis.sock', tls: false as const } }, '/run/redis.sock'],
+  ])('with %j is at %s, and connects to nothing before it is asked to', (options, address) => {
+    const program = redis.createClient(options);
+    const [client] = openNodes([program]);
+    expect(client?.address).toBe(address);
+    expect(client?.state).toBe('connecting');
+    client?.close();
+    expect([client?.state, program.isOpen]).toEqual(['ended', false]);
+  });
+
+  it('is the same node as a URL, and as itself', () => {
+    const client = redis.createClient({ url: 'redis://one:7000' });
+    expect(refusalOf('redis://ONE:7000', client).message).toContain('the same server (one:7000)');
+    expect(refusalOf(client, client).message).toContain('one and the same client');
+  });
+
+  it('that can not be duplicated is told why', () => {
+    const client = redis.createClient({ url: 'redis://one' });
+    const duplicates: [() => unknown, string][] = [
+      [() => client, 'returned the client itself'],
+      [() => 5, 'must return a client of node-redis: got 5'],
+      [() => redis.createClient(), 'does not take over the option socket'],
+    ];
+    for (const [duplicate, why] of duplicates) {
+      Object.assign(client, { duplicate });
+      expect(() => openNodes([client])).toThrow(
+        `the library needs a connection of its own: its duplicate() ${why}`,
+      );
+    }
   });
 });
 
@@ -243,7 +308,7 @@ describe('nodes', () => {
     const hole = new Array(1);
     for (const nodes of [hole.concat('redis://one'), new Array(3), [undefined, 'redis://one']]) {
       expect(() => checkNodes(nodes as NodeSource[])).toThrow(
-        new TypeError('nodes[0] must be a URL, or a client of ioredis, iovalkey: got undefined'),
+        new TypeError('nodes[0] must be a URL, or a client of ioredis, redis, iovalkey: got undefined'),
       );
     }
   });

@@ -3,7 +3,7 @@ import { messageOf } from '../../base/describe.ts';
 import type { Client } from '../client.ts';
 
 /** The packages of the drivers that the library knows, as npm names them. */
-export type DriverName = 'ioredis' | 'iovalkey';
+export type DriverName = 'ioredis' | 'redis' | 'iovalkey';
 
 /**
  * How long a connection may leave a command without any answer; then it is taken for dead and made anew. The kernel
@@ -51,6 +51,8 @@ export interface Driver<Candidate extends object = object> {
   readonly name: DriverName;
   /** Whether something is a client of this driver, even one that can't be duplicated. */
   is(candidate: unknown): candidate is Candidate;
+  /** What else of this driver something is, why that can't be a node, and what can. Undefined: it is nothing of it. */
+  refusal?(candidate: object): string | undefined;
   /** Where a client leads, for messages and to tell one server from another. Never holds a password. */
   addressOf(candidate: Candidate): string;
   /**

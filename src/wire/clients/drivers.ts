@@ -3,9 +3,10 @@ import type { Client } from '../client.ts';
 import { type Connect, type Driver, DriverError, type DriverName, hostAndPort, serverAt } from './driver.ts';
 import { ioredis, iovalkey } from './ioredis.ts';
 import { LazyClient } from './lazy-client.ts';
+import { nodeRedis } from './node-redis.ts';
 
 /** The drivers, in the order in which they are asked whether a client is theirs, and tried for a URL. */
-const DRIVERS: readonly Driver[] = [ioredis, iovalkey];
+const DRIVERS: readonly Driver[] = [ioredis, nodeRedis, iovalkey];
 
 /** The drivers' packages, in that order. */
 export const DRIVER_NAMES: readonly DriverName[] = DRIVERS.map(({ name }) => name);
@@ -13,6 +14,15 @@ export const DRIVER_NAMES: readonly DriverName[] = DRIVERS.map(({ name }) => nam
 /** The driver whose client something is; undefined if it is none's. */
 export function driverOf(candidate: unknown): Driver | undefined {
   return DRIVERS.find(({ is }) => is(candidate));
+}
+
+/** What something of a driver is that can't be a node, and what can; undefined: no driver knows it. */
+export function refusalOf(candidate: object): string | undefined {
+  for (const { refusal } of DRIVERS) {
+    const why = refusal?.(candidate);
+    if (why !== undefined) return why;
+  }
+  return undefined;
 }
 
 /**

@@ -302,7 +302,7 @@ class IoredisAdapter implements Client {
 
   get stateReason(): string {
     if (this.#selectError !== undefined) return `its database could not be selected: ${this.#selectError}`;
-    return this.#reason.text(this.#client.status);
+    return this.#reason.text(this.#client.status === 'end');
   }
 
   onStateChange(listener: () => void): () => void {

@@ -1,6 +1,6 @@
 import { messageOf, onOneLine } from '../../base/describe.ts';
 
-/** The options of an ioredis client that describe its connection; those of a Cluster's nodes are in `redisOptions`. */
+/** The options of a driver's client that describe its connection; those of a Cluster's nodes are in `redisOptions`. */
 export interface ConnectionOptions {
   readonly tls?: unknown;
   readonly password?: unknown;
@@ -21,10 +21,10 @@ const NO_REDIS = /^(?:Unknown RESP type|Protocol error)/;
 /** The first byte of a TLS alert, as the driver prints it: the server did not understand the client. */
 const TLS_ALERT = /\\u0015|\b21\b/;
 
-/** The driver's errors for a lost connection, whatever the cause. */
-const CONSEQUENCE = /^(?:Stream isn't writeable|Connection is closed)/;
+/** The drivers' errors for a lost connection, whatever the cause. */
+const CONSEQUENCE = /^(?:Stream isn't writeable|Connection is closed|Socket closed unexpectedly)/;
 
-/** Knows why an ioredis client has no connection: it keeps the last error until a connection works. */
+/** Knows why a driver's client has no connection: it keeps the last error until a connection works. */
 export class ConnectionReason {
   readonly #hasTls: boolean;
   readonly #secrets: readonly string[];
@@ -72,10 +72,10 @@ export class ConnectionReason {
     this.#isConnected = false;
   }
 
-  /** Why there is no connection, for a client of this status. */
-  text(status: string): string {
+  /** Why there is no connection. */
+  text(isEnded: boolean): string {
     if (this.#error !== undefined) return this.clean(textOf(this.#error)) + this.#hint();
-    if (status === 'end') return 'the client was ended';
+    if (isEnded) return 'the client was ended';
     if (this.#wasReady) return 'the server closed the connection';
     if (this.#endedEarly) return `the server closed the connection before it answered${this.#hint()}`;
     if (this.#isConnected) return `the server takes the connection and does not answer${this.#hint()}`;

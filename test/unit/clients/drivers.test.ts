@@ -76,7 +76,7 @@ describe('a program that gives URLs', () => {
     );
   });
 
-  it.each(['ioredis', 'iovalkey'])('and has %s only gets that', async (name) => {
+  it.each(['ioredis', 'redis', 'iovalkey'])('and has %s only gets that', async (name) => {
     expect(await printedWith({ [name]: installed(name) }, asking())).toMatch(/connect ECONNREFUSED/);
   });
 
@@ -97,7 +97,7 @@ describe('the option driver', () => {
     [5, TypeError, '5'],
   ])('of %j is refused', (driver, error, got) => {
     expect(thrownBy(() => new Redlock(['redis://one'], { driver: driver as never }))).toEqual(
-      new error(`driver must be one of "ioredis", "iovalkey": got ${got}`),
+      new error(`driver must be one of "ioredis", "redis", "iovalkey": got ${got}`),
     );
   });
 });
