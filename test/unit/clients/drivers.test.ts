@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { Redlock } from '../../../src/index.ts';
 import type { Client } from '../../../src/wire/client.ts';
 import { serverAt } from '../../../src/wire/clients/driver.ts';
+import { DRIVER_NAMES } from '../../../src/wire/clients/drivers.ts';
 import { LazyClient } from '../../../src/wire/clients/lazy-client.ts';
 import { thrownBy } from '../../support/thrown-by.ts';
 import { World } from '../world.ts';
@@ -24,7 +25,7 @@ beforeAll(async () => {
     bundle: true,
     format: 'esm',
     platform: 'node',
-    packages: 'external',
+    external: [...DRIVER_NAMES],
   });
   await cp(join(REPOSITORY, 'src/wire/lua'), join(library, 'lua'), { recursive: true });
 });
