@@ -51,6 +51,9 @@ const MOST_UNANSWERED = 4_096;
 /** From enqueueing to the end of the tick it takes less than that, in milliseconds, unless the process stalls. */
 const LONGEST_TICK_MS = 2;
 
+/** A deadline that is closer than this has come: sums of times are not exact. */
+const CLOCK_PRECISION_MS = 0.001;
+
 /** A node that left a call unanswered is asked again after so long, then after twice as long, … */
 const SHORTEST_PROBE_PAUSE_MS = 25;
 
@@ -78,15 +81,13 @@ export class Batcher {
   readonly #mostCalls: number;
   #queue: PendingOperation[] = [];
   #isHeld = true;
-  #isScheduled = false;
-  readonly #endTick = () => {
-    this.#isScheduled = false;
-    for (const deadline of this.#deadlines) this.#renewIfStopped(deadline);
-    this.#deadlines.length = 0;
-    this.#flush();
-  };
-  /** The deadlines of this tick's operations; the next operation may share the last one. */
-  readonly #deadlines: Deadline[] = [];
+  /** The present tick, if an operation was enqueued in it. */
+  #tick: Tick | undefined;
+  readonly #endTick = () => this.#sendTick();
+  /** One timer for all deadlines: most operations are answered long before theirs, and then it is not set anew. */
+  #timer: Timer | undefined;
+  #wakesAtMs = Number.POSITIVE_INFINITY;
+  readonly #wake = () => this.#timeOut();
   #calls = 0;
   readonly #sent = new Set<Call>();
   readonly #overdue = new Set<Call>();
@@ -122,23 +123,19 @@ export class Batcher {
       this.#refuse(operation, reply, listener, place);
       return;
     }
-    const deadline = this.#deadlineFor(timeoutMs);
-    const entry: PendingOperation = {
+    const tick = this.#tick ?? this.#beginTick();
+    if (timeoutMs < tick.shortestMs) tick.shortestMs = timeoutMs;
+    this.#queue.push({
       operation,
       weight,
+      timeoutMs,
       listener,
       place,
-      deadline,
+      tick,
       call: undefined,
       replied: false,
-    };
-    deadline.entries.push(entry);
-    deadline.unreplied += 1;
-    this.#queue.push(entry);
+    });
     this.#unanswered += weight;
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    void SOON.then(this.#endTick);
   }
 
   #refuse(operation: Operation, reply: Reply, listener: ReplyListener, place: number): void {
@@ -163,27 +160,37 @@ export class Batcher {
     this.#giveUp(this.#queue.splice(0), reply);
   }
 
-  #deadlineFor(timeoutMs: number): Deadline {
-    const shared = this.#deadlines.at(-1);
-    if (shared?.timeoutMs === timeoutMs) return shared;
-    const deadline: Deadline = {
-      entries: [],
-      enqueuedAtMs: this.#clock.uptime(),
-      timeoutMs,
-      timer: this.#clock.after(timeoutMs, () => this.#timeOut(deadline)),
-      unreplied: 0,
-    };
-    this.#deadlines.push(deadline);
-    return deadline;
+  /** Gives everything that has no reply yet this one, and ends the timer. */
+  close(reply: Reply): void {
+    this.fail(reply);
+    for (const { entries } of this.#sent) for (const entry of entries) this.#settle(entry, reply);
+    this.#timer?.cancel();
   }
 
-  /** A node that has not been asked yet, because this process was stopped or busy, has all of its time. */
-  #renewIfStopped(deadline: Deadline): void {
+  #beginTick(): Tick {
+    const tick = { atMs: this.#clock.uptime(), shortestMs: Number.POSITIVE_INFINITY };
+    this.#tick = tick;
+    void SOON.then(this.#endTick);
+    return tick;
+  }
+
+  #sendTick(): void {
+    const tick = this.#tick;
+    if (tick === undefined) return;
+    this.#tick = undefined;
     const now = this.#clock.uptime();
-    if (now - deadline.enqueuedAtMs < LONGEST_TICK_MS || deadline.unreplied === 0) return;
-    deadline.timer.cancel();
-    deadline.timer = this.#clock.after(deadline.timeoutMs, () => this.#timeOut(deadline));
-    deadline.enqueuedAtMs = now;
+    // A node that has not been asked yet, because this process was stopped or busy, has all of its time.
+    if (now - tick.atMs >= LONGEST_TICK_MS) tick.atMs = now;
+    this.#wakeBy(tick.atMs + tick.shortestMs, now);
+    this.#flush();
+  }
+
+  #wakeBy(dueAtMs: number, nowMs: number): void {
+    if (dueAtMs >= this.#wakesAtMs) return;
+    this.#timer?.cancel();
+    this.#wakesAtMs = dueAtMs;
+    // The connection keeps the process running.
+    this.#timer = this.#clock.after(dueAtMs - nowMs, this.#wake, { keepAlive: false });
   }
 
   #flush(): void {
@@ -195,8 +202,8 @@ export class Batcher {
       }
       if (!mayCall) return;
       const entries = this.#queue.splice(0, MOST_OPERATIONS_A_CALL);
-      if (this.#client.isCluster) for (const together of this.#bySlot(entries)) void this.#ask(together);
-      else void this.#ask(inSendingOrder(entries));
+      if (this.#client.isCluster) for (const together of this.#bySlot(entries)) this.#ask(together);
+      else this.#ask(inSendingOrder(entries));
     }
   }
 
@@ -226,26 +233,12 @@ export class Batcher {
     return true;
   }
 
-  async #ask(entries: readonly PendingOperation[]): Promise<void> {
+  #ask(entries: readonly PendingOperation[]): void {
     const call: Call = { entries, unreplied: entries.length, state: 'under way' };
     for (const entry of entries) entry.call = call;
     this.#sent.add(call);
     this.#calls += 1;
-    try {
-      await this.#call(call, entries, 'evalsha');
-    } catch (error) {
-      if (isUnknownScript(error)) await this.#askBySource(call, error);
-      else this.#refuseAll(entries, error);
-    }
-    this.#end(call);
-    this.#flush();
-  }
-
-  /** Runs before any listener gets its reply: what listeners enqueue then is sent to a server that answers. */
-  #answered(call: Call): void {
-    this.#end(call);
-    // Servers answer in order: what was overdue got lost, though the connection did not.
-    if (!this.#client.isCluster) for (const lost of this.#overdue) this.#end(lost);
+    this.#call(call, entries, 'evalsha');
   }
 
   /** A call was answered, or never will be. */
@@ -262,7 +255,7 @@ export class Batcher {
   }
 
   /** The server had lost the script and did nothing. An operation that is no longer wanted must not run any more. */
-  async #askBySource(call: Call, unknownScript: unknown): Promise<void> {
+  #askBySource(call: Call, unknownScript: unknown): void {
     const { entries } = call;
     const wanted = entries.filter(
       ({ replied, operation }) =>
@@ -272,12 +265,8 @@ export class Batcher {
       entries.filter((entry) => !wanted.includes(entry)),
       unknownScript,
     );
-    if (wanted.length === 0) return;
-    try {
-      await this.#call(call, wanted, 'eval');
-    } catch (error) {
-      this.#refuseAll(wanted, error);
-    }
+    if (wanted.length > 0) this.#call(call, wanted, 'eval');
+    else this.#goOn(call);
   }
 
   /** Whether the release of an operation's lock value is on its way. */
@@ -288,39 +277,96 @@ export class Batcher {
     return this.#queue.some(isRelease) || [...this.#sent].some(({ entries }) => entries.some(isRelease));
   }
 
-  async #call(call: Call, entries: readonly PendingOperation[], command: 'evalsha' | 'eval'): Promise<void> {
+  #call(call: Call, entries: readonly PendingOperation[], command: 'evalsha' | 'eval'): void {
     const sentAtMs = this.#clock.uptime();
     let withinMs = 0;
-    for (const { deadline } of entries) {
-      withinMs = Math.max(withinMs, deadline.enqueuedAtMs + deadline.timeoutMs - sentAtMs);
+    for (const { tick, timeoutMs } of entries) {
+      withinMs = Math.max(withinMs, tick.atMs + timeoutMs - sentAtMs);
     }
-    const { answer, isTimed } = callBatch(this.#client, this.#header, entries, {
-      command,
-      sentAtMs,
-      withinMs,
-    });
-    const elements = checkAnswer(await answer, entries, isTimed);
-    this.#answered(call);
+    const fails = (error: unknown) => {
+      if (command === 'evalsha' && isUnknownScript(error)) {
+        this.#askBySource(call, error);
+        return;
+      }
+      this.#refuseAll(entries, error);
+      this.#goOn(call);
+    };
+    try {
+      const terms = { command, sentAtMs, withinMs };
+      const { answer, isTimed } = callBatch(this.#client, this.#header, entries, terms);
+      const answered = (elements: unknown) => {
+        try {
+          this.#answered(
+            call,
+            entries,
+            checkAnswer(elements, entries, isTimed),
+            isTimed ? sentAtMs : undefined,
+          );
+        } catch (error) {
+          fails(error);
+        }
+      };
+      answer.then(answered, fails);
+    } catch (error) {
+      fails(error);
+    }
+  }
+
+  /** `sentAtMs` is undefined where the server does not tell its time. */
+  #answered(
+    call: Call,
+    entries: readonly PendingOperation[],
+    elements: readonly unknown[],
+    sentAtMs: number | undefined,
+  ): void {
+    // Before any listener gets its reply: what listeners enqueue then is sent to a server that answers.
+    this.#end(call);
+    // Servers answer in order: what was overdue got lost, though the connection did not.
+    if (!this.#client.isCluster) for (const lost of this.#overdue) this.#end(lost);
     const receivedAtMs = this.#clock.uptime();
-    this.#answers.answered(isTimed ? { timeUs: Number(elements[0]), sentAtMs, receivedAtMs } : undefined);
+    this.#answers.answered(
+      sentAtMs === undefined ? undefined : { timeUs: Number(elements[0]), sentAtMs, receivedAtMs },
+    );
     let place = 0;
     for (const entry of entries) {
       place += 1;
       this.#settle(entry, this.#answers.done(entry.operation, decode(elements[place])), receivedAtMs);
     }
+    this.#flush();
   }
 
-  #timeOut({ entries, timeoutMs }: Deadline): void {
-    const late = entries.filter(({ replied }) => !replied);
+  #goOn(call: Call): void {
+    this.#end(call);
+    this.#flush();
+  }
+
+  /** Replies for what is due by now, and sees to the rest when that is. */
+  #timeOut(): void {
+    this.#wakesAtMs = Number.POSITIVE_INFINITY;
+    const now = this.#clock.uptime();
+    const late: PendingOperation[] = [];
+    let nextAtMs = Number.POSITIVE_INFINITY;
+    const look = (entry: PendingOperation) => {
+      const dueAtMs = entry.tick.atMs + entry.timeoutMs;
+      if (entry.replied) return;
+      if (dueAtMs - now < CLOCK_PRECISION_MS) late.push(entry);
+      else nextAtMs = Math.min(nextAtMs, dueAtMs);
+    };
+    this.#queue.forEach(look);
+    for (const { entries } of this.#sent) entries.forEach(look);
+    if (nextAtMs < Number.POSITIVE_INFINITY) this.#wakeBy(nextAtMs, now);
+    if (late.length > 0) this.#giveLateUp(late);
+  }
+
+  #giveLateUp(late: readonly PendingOperation[]): void {
     const sent = late.filter(({ call }) => call !== undefined);
     // A node that answers, but has too much to do, is not silent.
     if (sent.length > 0 || this.#isHeld) this.#answers.timedOut();
-    const reply = failed('timeout', `no answer within ${timeoutMs} ms`);
-    for (const entry of sent) this.#settle(entry, reply);
-    this.#giveUp(
-      late.filter(({ call }) => call === undefined),
-      reply,
-    );
+    for (const entry of late) {
+      const reply = failed('timeout', `no answer within ${entry.timeoutMs} ms`);
+      if (entry.call === undefined) this.#giveUp([entry], reply);
+      else this.#settle(entry, reply);
+    }
     this.#queue = this.#queue.filter(({ replied }) => !replied);
     for (const { call } of sent) {
       if (call?.state !== 'under way' || call.unreplied > 0) continue;
@@ -360,11 +406,8 @@ export class Batcher {
   #settle(entry: PendingOperation, reply: Reply, atMs = this.#clock.uptime()): void {
     if (entry.replied) return;
     entry.replied = true;
-    const { deadline, call } = entry;
-    if (call !== undefined) call.unreplied -= 1;
-    deadline.unreplied -= 1;
-    if (deadline.unreplied === 0) deadline.timer.cancel();
-    entry.listener(reply, atMs - deadline.enqueuedAtMs, entry.place);
+    if (entry.call !== undefined) entry.call.unreplied -= 1;
+    entry.listener(reply, atMs - entry.tick.atMs, entry.place);
   }
 }
 
@@ -378,20 +421,20 @@ export interface PendingOperation {
   readonly listener: ReplyListener;
   /** For a listener of several nodes. */
   readonly place: number;
-  readonly deadline: Deadline;
+  readonly tick: Tick;
+  /** Counted from the tick. */
+  readonly timeoutMs: number;
   /** The call it travels in; undefined until it is sent. */
   call: Call | undefined;
   replied: boolean;
 }
 
-/** The deadline of operations of one tick, with one timer for all of them. */
-export interface Deadline {
-  readonly entries: PendingOperation[];
-  /** When they were enqueued, or, if the process was stopped before the end of that tick, when it went on. */
-  enqueuedAtMs: number;
-  readonly timeoutMs: number;
-  timer: Timer;
-  unreplied: number;
+/** The operations that were enqueued before the code that did it has ended; they are sent then. */
+interface Tick {
+  /** When the first was enqueued, or, if the process was stopped before the end of the tick, when it went on. */
+  atMs: number;
+  /** The shortest of their timeouts. */
+  shortestMs: number;
 }
 
 /** A script call in flight. */

@@ -272,6 +272,7 @@ export class Node {
     this.#enter('ended', 'this Redlock is closed');
     this.#releases.close();
     this.#client.close();
+    this.#batcher.close(this.#refusal());
   }
 
   #followClient(): void {

@@ -70,13 +70,18 @@ export function encodeAll(
   isHeard: boolean,
   { keys, args }: EncodedOperations,
 ): void {
+  const [alone] = pending;
+  if (alone !== undefined && pending.length === 1) {
+    keys.push(...keysOf(alone.operation));
+    args.push(...encode(alone.operation, isHeard));
+    return;
+  }
   const operations = pending.map(({ operation }) => operation);
   let at = 0;
   while (at < operations.length) {
     const operation = operations[at];
-    const isAlone = operations.length === 1;
-    const releases = !isAlone && operation?.kind === 'release' ? releasesFrom(operations, at) : NONE;
-    const acquires = !isAlone && operation?.kind === 'acquire' ? acquiresFrom(operations, at, isHeard) : NONE;
+    const releases = operation?.kind === 'release' ? releasesFrom(operations, at) : NONE;
+    const acquires = operation?.kind === 'acquire' ? acquiresFrom(operations, at, isHeard) : NONE;
     if (releases.length > 0) {
       args.push('releases', releases.length, '', '');
       for (const release of releases) {

