@@ -118,11 +118,9 @@ describe('a connection that only listens', () => {
     });
     const waiter = open({}, clients);
     const holder = open();
-    await Promise.all([
-      ...clients.map((client) => client.ping()),
-      untilAllVote(waiter),
-      untilAllVote(holder),
-    ]);
+    await Promise.all(clients.map((client) => client.ping()));
+    // One after the other: the waiter must not have waited yet, or it listens already.
+    for (const each of [waiter, holder]) await untilAllVote(each);
     const held = await holder.acquire('listened for', { ttl: LONG_TTL_MS });
     await expectHeldOnAll(fleet, held);
     // The monitor has seen all that was before this.
