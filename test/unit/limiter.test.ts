@@ -35,88 +35,121 @@ describe('Limiter', () => {
     await clock.advance(0);
   }
 
+  /** All rounds end, and those that take their places. Returns their names, in the order in which they began. */
+  async function endAll(): Promise<readonly string[]> {
+    const ended: string[] = [];
+    await clock.advance(0);
+    while (held.length > 0) {
+      ended.push(...names());
+      await end(held.length);
+    }
+    return ended;
+  }
+
   it('holds a round within the call where there is room, and gives its result', async () => {
     const result = ask('one');
     expect(names()).toEqual(['one']);
     await end(1);
     await expect(result).resolves.toBe('one');
     // So it does after others had to wait.
-    askForMany(65);
-    await end(64);
-    await end(1);
-    void ask('another');
-    expect(names()).toEqual(['another']);
+    askForMany(200);
+    await endAll();
+    askForMany(64);
+    expect(held).toHaveLength(64);
+    askForMany(1);
+    expect(held).toHaveLength(64);
+    await clock.advance(0);
+    expect(held).toHaveLength(65);
   });
 
-  it('has 64 under way, never more, and the others in order as these end', async () => {
+  it('has no more than 96 under way, at least 32 while others wait, and those in order', async () => {
     const results: string[] = [];
     for (let index = 0; index < 1_000; index += 1)
       void ask(`${index}`).then((result) => results.push(result));
-    expect(names()).toHaveLength(64);
+    await clock.advance(0);
+    expect(held).toHaveLength(96);
     const seen: string[] = [];
-    for (const count of [1, 1, 10, 64, 63, 2, 64]) {
+    for (const count of [1, 63, 1, 10, 32, 31, 2]) {
       seen.push(...names().slice(0, count));
       await end(count);
-      expect(names()).toHaveLength(64);
+      // One that comes now does not pass those that wait.
+      if (count === 1) void ask('late');
+      expect(held).toHaveLength(seen.length === 1 ? 95 : 32);
     }
-    while (held.length > 0) {
-      seen.push(...names());
-      await end(64);
-    }
+    seen.push(...(await endAll()));
     const all = Array.from({ length: 1_000 }, (_, index) => `${index}`);
-    expect(seen).toEqual(all);
+    expect(seen).toEqual([...all, 'late', 'late']);
     expect(results).toEqual(all);
   });
 
-  it('counts a round over many keys as several, and holds one that is too many alone', async () => {
-    askForMany(25, 50);
+  it('begins as many together as have ended together', async () => {
+    askForMany(1_000);
+    await clock.advance(0);
+    await end(64);
+    for (const round of held.splice(0)) round.end();
+    while (held.length === 0) await Promise.resolve();
+    await Promise.resolve();
+    expect(held).toHaveLength(32);
+  });
+
+  it('counts a round over many keys as several, and has one that is too many alone in the queue', async () => {
+    askForMany(8, 64);
+    expect(held).toHaveLength(8);
+    askForMany(10, 64);
+    await clock.advance(0);
+    expect(held).toHaveLength(8 + 4);
+    await end(8);
+    expect(held).toHaveLength(4);
+    await end(4);
+    expect(held).toHaveLength(4);
     void ask('all', 1_000);
     void ask('one');
-    const seen: string[][] = [];
-    while (held.length > 0) {
-      seen.push(names());
-      await end(64);
-    }
-    expect(seen.map(({ length }) => length)).toEqual([10, 10, 5, 1, 1]);
-    expect(seen.slice(3)).toEqual([['all'], ['one']]);
+    await end(4);
+    expect(held).toHaveLength(2);
+    await end(1);
+    expect(held).toHaveLength(1);
+    await end(1);
+    expect(names()).toEqual(['all']);
+    await end(1);
+    expect(names()).toEqual(['one']);
   });
 
   it('counts a round over up to eight keys as one, and very long names as more keys', async () => {
     askForMany(70, 8);
     expect(held).toHaveLength(64);
-    await end(64);
-    await end(6);
+    await endAll();
     askForMany(70, 9);
-    expect(held).toHaveLength(56);
-    while (held.length > 0) await end(64);
-    for (let index = 0; index < 10; index += 1) void ask('long', 1, 200 * 1_024);
-    expect(held).toHaveLength(2);
+    expect(held).toHaveLength(32);
+    await endAll();
+    for (let index = 0; index < 10; index += 1) void ask('long', 1, 128 * 1_024);
+    expect(held).toHaveLength(4);
   });
 
-  it('lets none pass one that waits for more room', async () => {
-    askForMany(63);
-    void ask('many', 50);
-    void ask('small');
+  it('has one that waits for several places begin with its last one', async () => {
+    askForMany(64 + 28);
+    void ask('many', 64);
     await clock.advance(0);
-    expect(held).toHaveLength(63);
-    await end(5);
-    expect(held).toHaveLength(58);
+    await end(64);
+    await end(3);
+    expect(names()).not.toContain('many');
     await end(1);
-    expect(names().slice(57)).toEqual(['many']);
-    await end(1);
-    expect(names().slice(56)).toEqual(['many', 'small']);
+    expect(names()).toContain('many');
+    expect(held).toHaveLength(25);
   });
 
   it.each([
-    ['at once', 1],
-    ['after waiting', 100],
-  ])('goes on after a round that fails %s', async (_, before) => {
+    ['at once', 1, 1],
+    ['after waiting', 200, 1],
+    ['with several places', 200, 64],
+  ])('goes on after a round that fails %s', async (_, before, keyCount) => {
     askForMany(before - 1);
-    const failure = limiter.run({ keys: ['k'] }, () => Promise.reject(new Error('no')));
+    const keys = Array.from({ length: keyCount }, () => 'k');
+    const failure = limiter.run({ keys }, () => Promise.reject(new Error('no')));
     const isRejected = expect(failure).rejects.toThrow('no');
-    while (held.length > 0) await end(64);
+    await endAll();
     await isRejected;
     askForMany(200);
-    expect(held).toHaveLength(64);
+    await clock.advance(0);
+    expect(held).toHaveLength(96);
   });
 });

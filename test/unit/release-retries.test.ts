@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../src/base/clock.ts';
 import type { Lock } from '../../src/lock/lock.ts';
 import type { NodeSettings } from '../../src/node/node-settings.ts';
 import { ReleaseRetries } from '../../src/node/release-retries.ts';
 import type { Redlock } from '../../src/redlock.ts';
 import type { SimulatedServer } from '../../src/testing/simulated-node.ts';
-import type { Operation, Release } from '../../src/wire/operation.ts';
+import type { Leave, Operation, Release } from '../../src/wire/operation.ts';
 import { World } from './world.ts';
 
 const release = (value: string): Release => ({
@@ -17,14 +18,21 @@ const release = (value: string): Release => ({
 
 const taking = (value: string): Operation => ({ ...release(value), kind: 'confirm', token: 1 });
 
+const leave: Leave = { kind: 'leave', keys: ['lock:r'], fences: [], queues: ['queue'], member: 'm' };
+
 /** Settings of a node, and what is posted to it. */
-function account(room: () => number = () => Number.POSITIVE_INFINITY) {
+function account(room: () => number = () => Number.POSITIVE_INFINITY, driftFactor = 0) {
   const { clock } = new World(1);
   const posted: string[] = [];
+  const after = clock.after.bind(clock);
+  clock.after = (...timer: Parameters<Clock['after']>) => {
+    expect(timer[2], 'a process does not go on for it').toEqual({ keepAlive: false });
+    return after(timer[0], timer[1]);
+  };
   const settings: NodeSettings = {
     clock,
     nodeCount: 1,
-    driftFactor: 0,
+    driftFactor,
     maxTtl: 30_000,
     nodeTimeout: 50,
     handshakeTimeout: 1_000,
@@ -32,8 +40,8 @@ function account(room: () => number = () => Number.POSITIVE_INFINITY) {
     usesMarker: false,
     probeKeys: [],
   };
-  const post = async (operation: { readonly kind: string }) => {
-    posted.push((operation as Release).value);
+  const post = async (operation: Release | Leave) => {
+    posted.push(operation.kind === 'leave' ? operation.member : operation.value);
   };
   return { clock, posted, retries: new ReleaseRetries(settings, post, room) };
 }
@@ -119,13 +127,78 @@ describe('the account of owed releases', () => {
     expect(retries.owes(taking('v10000'))).toBe(true);
   });
 
-  it('is empty after close()', () => {
+  it.each([
+    [30_349, ['v']],
+    [30_350, []],
+  ])('asks for it until its keys have expired by the node’s clock: after %i ms', async (ms, asked) => {
+    const { clock, posted, retries } = account(undefined, 0.01);
+    retries.failed(release('v'), 'lost');
+    await clock.advance(ms);
+    retries.askAgain();
+    expect(posted).toEqual(asked);
+    expect(retries.owes(taking('v'))).toBe(asked.length > 0);
+  });
+
+  it('asks for no more than there is room for, by the number of keys', () => {
+    const { posted, retries } = account(() => 10);
+    for (const value of ['a', 'b', 'c', 'd']) {
+      retries.failed({ ...release(value), keys: Array(4).fill('lock:r') }, 'lost');
+    }
+    retries.askAgain();
+    expect(posted).toEqual(['a', 'b', 'c']);
+    retries.askAgain();
+    expect(posted).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('is empty after close()', async () => {
     const { clock, posted, retries } = account();
     retries.failed(release('v'), 'refused');
+    retries.later(leave);
     retries.close();
     expect(clock.pendingTimers).toBe(0);
     retries.askAgain();
+    await retries.sendLater();
     expect(posted).toEqual([]);
+  });
+});
+
+describe('what is put off', () => {
+  it('is sent by itself after a quarter of a second', async () => {
+    const { clock, posted, retries } = account();
+    retries.later(leave);
+    await clock.advance(100);
+    retries.later(release('v'));
+    await clock.advance(149);
+    expect(posted).toEqual([]);
+    await clock.advance(1);
+    expect(posted).toEqual(['m', 'v']);
+    expect(clock.pendingTimers).toBe(0);
+    retries.later(release('w'));
+    await clock.advance(250);
+    expect(posted).toEqual(['m', 'v', 'w']);
+  });
+
+  it('is sent with the thirty-second of its kind', () => {
+    const { clock, posted, retries } = account();
+    for (let index = 1; index <= 31; index += 1) retries.later(release(`v${index}`));
+    expect(posted).toEqual([]);
+    retries.later(leave);
+    expect(posted).toHaveLength(32);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('is sent when the next call is, once', async () => {
+    const { clock, posted, retries } = account();
+    expect(retries.sendLater()).toBeUndefined();
+    retries.later(release('v'));
+    retries.failed(release('v'), 'lost');
+    await retries.sendLater();
+    expect(posted).toEqual(['v']);
+    expect(clock.pendingTimers).toBe(0);
+    expect(retries.sendLater()).toBeUndefined();
+    // It is on its way.
+    retries.askAgain();
+    expect(posted).toEqual(['v']);
   });
 });
 
