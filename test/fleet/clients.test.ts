@@ -4,6 +4,7 @@ import { Redis as Valkey } from 'iovalkey';
 import { createClient } from 'redis';
 import { createClient as createClient5 } from 'redis-5';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { check } from '../../examples/clients/check.ts';
 import { findServerBinaries, nameServer } from '../../scripts/fleet/binary.ts';
 import { Fleet } from '../../scripts/fleet/fleet.ts';
 import { TcpProxy } from '../../scripts/fleet/proxy.ts';
@@ -52,6 +53,11 @@ describe.each(servers)('on %s, a client of', (_, binary, directives) => {
     await using link = await TcpProxy.start(nodeAt(fleet, 0).port);
     await checkClient(make, link);
   });
+});
+
+it('a client is checked behind the proxy that docs/clients.md shows', async () => {
+  await using fleet = await Fleet.start(1);
+  await check((url) => open(url, 'redis'), nodeAt(fleet, 0).port);
 });
 
 describe('a client that breaks the rules of the port is told which', () => {

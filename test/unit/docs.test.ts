@@ -1,6 +1,7 @@
 import { access, readdir, readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { codeIn, sectionOf, tableUnder } from '../support/markdown.ts';
+import { shownOn, snippetsIn } from '../support/snippets.ts';
 
 const root = new URL('../../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, root), 'utf8');
@@ -85,6 +86,32 @@ describe.each(['guarantees', 'failures'])('docs/%s.md', (name) => {
     const source = await sourceOf();
     const words = codeIn(page(name)).flatMap((code) => code.match(/^QUORLOCK_\w+$|^\w+Error$/) ?? []);
     for (const word of words) expect(source).toContain(word);
+  });
+});
+
+describe('docs/clients.md', () => {
+  it('shows the files that test/fleet/clients.test.ts runs, letter by letter', async () => {
+    const files = await snippetsIn(new URL('examples/clients/', root));
+    expect(shownOn(await read('docs/clients.md'))).toEqual(files);
+  });
+
+  it('has every member of the port', async () => {
+    const port = (await read('src/wire/client.ts')).split('export interface Client {')[1] ?? '';
+    const members = [...port.matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm)].map(([, member = '']) => member);
+    expect(members.length).toBeGreaterThan(8);
+    const shown = sectionOf(await read('docs/clients.md'), '## A driver of your own');
+    for (const member of members) expect(shown).toMatch(new RegExp(`\`${member}\\b`));
+  });
+
+  it('names the versions that the package asks for', async () => {
+    const { peerDependencies } = JSON.parse(await read('package.json')) as {
+      peerDependencies: Readonly<Record<string, string>>;
+    };
+    const rows = tableUnder(await read('docs/clients.md'), '## Which clients can be nodes');
+    for (const [name, range] of Object.entries(peerDependencies)) {
+      const row = rows.find(([cell = '']) => cell.startsWith(`\`${name}\``));
+      expect(row?.[1], name).toBe(range.replaceAll(' || ', ', '));
+    }
   });
 });
 

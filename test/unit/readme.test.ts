@@ -84,6 +84,7 @@ describe("README.md's tables of options", () => {
     for (const [option = '', , fallback = ''] of rows()) {
       const name = firstCodeIn(option);
       if (name === 'onWarning') expect(fallback).toBe('`process.emitWarning`');
+      else if (name === 'driver') expect(fallback).toBe('the first that is installed');
       else if (name === 'clock' || name === 'random') expect(fallback).toBe("the system's");
       else expect(literal(firstCodeIn(fallback)), name).toBe(actual.get(name));
     }
