@@ -57,6 +57,11 @@ export type NodeVote = (Reply | { readonly outcome: 'pending' }) & {
   readonly latencyMs: number | undefined;
 };
 
+/** Whether a node says that the holder does not hold the lock there. */
+export function isDenial(outcome: NodeVote['outcome']): boolean {
+  return outcome === 'held' || outcome === 'missing' || outcome === 'superseded';
+}
+
 /** The longest time for which another value still owns a key, as far as these votes tell. */
 export function longestRemainingTtl(votes: readonly NodeVote[]): number | undefined {
   let longest: number | undefined;

@@ -1,9 +1,10 @@
 import { type Clock, elapsedMs } from '../base/clock.ts';
 import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';
+import { isDenial } from '../base/vote.ts';
 import type { Grant, Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/round.ts';
 import type { LockKeys } from '../wire/operation.ts';
-import { isDenial, type ReleaseReport, reportOf } from './release-report.ts';
+import { type ReleaseReport, reportOf } from './release-report.ts';
 import { Validity, validityMs } from './validity.ts';
 
 /** A lease is handed over for so many milliseconds after it began: then other processes have their turn. */
@@ -190,8 +191,8 @@ export class Lease {
   }
 
   /**
-   * Releases it on every node, after an extension that is in flight. Never rejects. Nodes that do not confirm it are
-   * asked again in the background.
+   * Releases it on every node, after an extension that is in flight, and resolves when a majority has confirmed that, or
+   * can't any more. Never rejects. Nodes that do not confirm it are asked again in the background.
    */
   releaseOnNodes(): Promise<ReleaseReport> {
     if (this.#released === undefined) {
@@ -227,8 +228,7 @@ export class Lease {
 
   async #release(): Promise<ReleaseReport> {
     const { quorum, releaseTimeout } = this.#deps;
-    const { votes } = await quorum.release(this.target, this.value, releaseTimeout);
-    return reportOf(votes);
+    return reportOf(await quorum.release(this.target, this.value, releaseTimeout));
   }
 
   #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {

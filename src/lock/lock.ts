@@ -133,9 +133,10 @@ export class Lock {
   }
 
   /**
-   * Releases the lock: on every node, or by a hand-over to the next caller of this process that waits for it. Never
-   * throws, even if the lock has expired or was lost, or if nodes fail: those are asked again in the background until
-   * the keys have expired anyway. A second call returns the same report.
+   * Releases the lock: on every node, or by a hand-over to the next caller of this process that waits for it. Resolves
+   * when a majority of nodes has confirmed it, or can't any more; the others do it in the background. Never throws, even
+   * if the lock has expired or was lost, or if nodes fail: those are asked again until the keys have expired anyway. A
+   * second call returns the same report.
    */
   release(): Promise<ReleaseReport> {
     if (this.#look() === undefined) this.#end(() => new LockReleasedError({ resources: this.resources }));

@@ -1,5 +1,5 @@
 import type { NodeVote } from '../base/vote.ts';
-import { majorityOf } from '../quorum/round.ts';
+import type { RoundResult } from '../quorum/round.ts';
 
 /** The outcome of a release. */
 export interface ReleaseReport {
@@ -12,7 +12,8 @@ export interface ReleaseReport {
   readonly handedOver: boolean;
   /**
    * The vote of each node: `granted` = released, `missing` = it had expired there, `held` = another client has it by
-   * now, `failed` = unknown; such a node is asked again in the background. Empty where the lock was handed over.
+   * now, `pending` = it is asked, and its answer changes nothing; `failed` = unknown, and it is asked again in the
+   * background. Empty where the lock was handed over.
    */
   readonly votes: readonly NodeVote[];
 }
@@ -24,12 +25,6 @@ export const HANDED_OVER: Promise<ReleaseReport> = Promise.resolve({
   votes: [],
 });
 
-export function reportOf(votes: readonly NodeVote[]): ReleaseReport {
-  const gone = votes.filter(({ outcome }) => outcome === 'granted' || isDenial(outcome)).length;
-  return { freed: gone >= majorityOf(votes.length), handedOver: false, votes };
-}
-
-/** Whether a node says that the holder does not hold the lock there. */
-export function isDenial(outcome: NodeVote['outcome']): boolean {
-  return outcome === 'held' || outcome === 'missing' || outcome === 'superseded';
+export function reportOf({ decision, votes }: RoundResult): ReleaseReport {
+  return { freed: decision === 'won', handedOver: false, votes };
 }

@@ -93,6 +93,8 @@ export class Batcher {
   readonly #overdue = new Set<Call>();
   /** The weight of what is enqueued, and neither answered nor given up. */
   #unanswered = 0;
+  /** Tells the one that awaits {@link drained} that calls or the queue may have changed. */
+  #moved: (() => void) | undefined;
   #probePauseMs = SHORTEST_PROBE_PAUSE_MS;
   #probeAtMs = Number.NEGATIVE_INFINITY;
 
@@ -158,6 +160,16 @@ export class Batcher {
   fail(reply: Reply): void {
     this.#isHeld = true;
     this.#giveUp(this.#queue.splice(0), reply);
+    this.#moved?.();
+  }
+
+  /** Resolves when every operation has its reply. */
+  async drained(): Promise<void> {
+    while (this.#queue.length > 0 || this.#calls > 0) {
+      await new Promise<void>((resolve) => {
+        this.#moved = resolve;
+      });
+    }
   }
 
   /** Gives everything that has no reply yet this one, and ends the timer. */
@@ -194,6 +206,7 @@ export class Batcher {
   }
 
   #flush(): void {
+    this.#moved?.();
     while (!this.#isHeld && this.#queue.length > 0) {
       const mayCall = this.#calls < this.#mostCalls;
       if (this.#isStalled && !(mayCall && this.#mayProbe())) {

@@ -205,9 +205,10 @@ export class Node {
     if (this.#state !== 'ended') this.#releases.later(operation);
   }
 
-  /** Sends what was put off. Resolves when it was answered, or never will be. */
+  /** Sends what was put off. Resolves when that and all else was answered, or never will be. */
   async flush(): Promise<void> {
     if (this.isCounted) await this.#releases.sendLater();
+    await this.#batcher.drained();
   }
 
   /** Makes a handshake with the server, and writes its marker if `write` is given. Rejects without a timely answer. */

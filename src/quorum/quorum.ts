@@ -142,12 +142,13 @@ export class Quorum {
   }
 
   /**
-   * Releases a value's keys on every node, which hands them over to the first waiter. Nodes that do not confirm it are
-   * asked again in the background.
+   * Releases a value's keys on every node, which hands them over to the first waiter. Resolves when a majority has
+   * confirmed it, or can't any more: all nodes are asked by then, and those that do not confirm it are asked again in the
+   * background.
    */
   release(target: LockKeys, value: string, timeoutMs: number): Promise<RoundResult> {
     const release = { kind: 'release', ...target, value } as const;
-    const ask = () => askAll(this.#nodes, release, timeoutMs, 'all');
+    const ask = () => askAll(this.#nodes, release, timeoutMs, 'outcome');
     return this.#releasing.run(target, ask);
   }
 
@@ -292,7 +293,7 @@ export class Quorum {
     this.#awaiting.delete(returned);
   }
 
-  /** Sends every node what was put off. Resolves when it was answered, or never will be. */
+  /** Sends every node what was put off. Resolves when that and all else was answered, or never will be. */
   async flush(): Promise<void> {
     await Promise.all(this.#nodes.map((node) => node.flush()));
   }

@@ -1,4 +1,4 @@
-import type { NodeVote, Reply } from '../base/vote.ts';
+import { isDenial, type NodeVote, type Reply } from '../base/vote.ts';
 import type { Node } from '../node/node.ts';
 import type { Operation, Waiter } from '../wire/operation.ts';
 
@@ -21,7 +21,8 @@ export type RoundEnd =
 const NONE: ReadonlySet<number> = new Set();
 
 /**
- * Asks all nodes the same thing at the same time, and counts.
+ * Asks all nodes the same thing at the same time, and counts. To a release the answer that there is nothing to release is
+ * as good as a grant.
  *
  * Resolves, never rejects, at the latest when `timeoutMs` has passed: every node replies or fails within it. Votes that
  * come after the end do not count. A majority that could only be reached with silent nodes is not waited for: meanwhile
@@ -49,7 +50,8 @@ export function askAll(
       const pending = votes[index];
       if (pending === undefined || over) return;
       votes[index] = { node: pending.node, latencyMs, ...reply };
-      if (reply.outcome === 'granted') granted += 1;
+      const isYes = reply.outcome === 'granted' || (operation.kind === 'release' && isDenial(reply.outcome));
+      if (isYes) granted += 1;
       else refused += 1;
       const decision = tally(nodes.length, granted, refused);
       const mayEndEarly =

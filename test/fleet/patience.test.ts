@@ -5,6 +5,7 @@ import { eventually } from '../../scripts/fleet/processes.ts';
 import { TcpProxy } from '../../scripts/fleet/proxy.ts';
 import { Redlock } from '../../src/index.ts';
 import { startDeployment } from '../support/deployment.ts';
+import { expectNoKeys, LONG_TTL_MS } from '../support/lock-keys.ts';
 
 /** The defaults of the library, but for its warnings: a busy machine is slow, too. */
 const QUIET = { onWarning: () => undefined } as const;
@@ -48,6 +49,24 @@ describe('a majority that stands still for a moment', () => {
       outcome.status === 'rejected' ? [String(outcome.reason)] : [],
     );
     expect(reasons).toEqual([]);
+  });
+});
+
+describe('a node 80 ms away', () => {
+  it('keeps no release waiting: it is given back to in the background', async () => {
+    await using fleet = await startDeployment(3);
+    await using proxy = await TcpProxy.start(fleet.nodes[2]?.port ?? 0);
+    await using redlock = new Redlock([...fleet.urls.slice(0, 2), proxy.url], QUIET);
+    await eventually('all nodes are connected', async () => {
+      const { nodes } = await redlock.inspect('wanted');
+      return nodes.every(({ state }) => state === 'free');
+    });
+    proxy.setDelayMs(40, 40);
+    const lock = await redlock.acquire('wanted', { ttl: LONG_TTL_MS });
+    const { freed, votes } = await lock.release();
+    expect(freed).toBe(true);
+    expect(votes.map(({ outcome }) => outcome)).toEqual(['granted', 'granted', 'pending']);
+    await expectNoKeys(fleet);
   });
 });
 

@@ -28,6 +28,7 @@ describe('five thousand at once', () => {
     const reports = await simulation.until(releasing);
     expect(reports.every(({ freed }) => freed)).toBe(true);
     await simulation.until(Promise.all([next?.release()]));
+    await simulation.advance(10);
     expect(scene.keys).toEqual([]);
     await simulation.until(redlock.close());
   });

@@ -114,9 +114,66 @@ describe('a release', () => {
     const { world, lock } = await held();
     for (const index of [0, 1]) world.server(index).store.delete('lock:r');
     world.holdElsewhere('lock:r', TTL, [world.server(1)]);
+    world.client(2).rules.latency = oneWay(20);
     const { freed, votes } = await world.clock.runUntil(lock.release());
     expect(freed).toBe(true);
-    expect(votes.map(({ outcome }) => outcome)).toEqual(['missing', 'held', 'granted']);
+    expect(votes.map(({ outcome }) => outcome)).toEqual(['missing', 'held', 'pending']);
+  });
+
+  it.each([
+    ['is far away', (world: World) => Object.assign(world.client(2).rules, { latency: oneWay(40) })],
+    ['hangs for a while', (world: World) => world.server(2).pause()],
+    ['is not heard', (world: World) => world.client(2).cut('replies')],
+  ])('does not wait for a node that %s: it is given back to in the background', async (_, hinder) => {
+    const { world, lock } = await held();
+    hinder(world);
+    const before = world.clock.monotonic();
+    const { freed, votes } = await world.clock.runUntil(lock.release());
+    expect(world.clock.monotonic() - before).toBeLessThan(2);
+    expect(freed).toBe(true);
+    expect(votes.map(({ outcome }) => outcome)).toEqual(['granted', 'granted', 'pending']);
+    await world.clock.advance(100);
+    world.server(2).resume();
+    await world.clock.advance(100);
+    expect(world.valuesOf('lock:r')).toEqual(FREE);
+    // The report is the one that its caller has.
+    expect(votes.map(({ outcome }) => outcome)).toEqual(['granted', 'granted', 'pending']);
+  });
+
+  it('that no majority can confirm any more is over as soon as that is certain', async () => {
+    const { world, lock } = await held();
+    for (const index of [0, 1]) world.server(index).crash();
+    await world.clock.advance(1);
+    world.client(2).rules.latency = oneWay(20);
+    const before = world.clock.monotonic();
+    const { freed, votes } = await world.clock.runUntil(lock.release());
+    expect(world.clock.monotonic() - before).toBeLessThan(1);
+    expect(freed).toBe(false);
+    expect(votes.map(({ outcome }) => outcome)).toEqual(['failed', 'failed', 'pending']);
+    await world.clock.advance(100);
+    expect(world.server(2).store.get('lock:r')).toBeUndefined();
+  });
+
+  it('reaches a node whose connection was lost before it confirmed', async () => {
+    const { world, lock } = await held();
+    world.client(2).cut('requests');
+    expect((await world.clock.runUntil(lock.release())).freed).toBe(true);
+    world.client(2).disconnect({ requestsArrive: false });
+    world.client(2).mend();
+    await world.clock.advance(200);
+    expect(world.valuesOf('lock:r')).toEqual(FREE);
+  });
+
+  it('is done on every node that answers before close() ends', async () => {
+    const world = new World(3);
+    const redlock = world.redlock();
+    const lock = await world.clock.runUntil(redlock.acquire('r', { ttl: TTL }));
+    await world.clock.advance(10);
+    world.client(2).rules.latency = oneWay(20);
+    await world.clock.runUntil(lock.release());
+    await world.clock.runUntil(redlock.close());
+    expect(world.valuesOf('lock:r')).toEqual(FREE);
+    expect(world.clock.pendingTimers).toBe(0);
   });
 
   it('that is asked for again is the same one, and asks no node again', async () => {

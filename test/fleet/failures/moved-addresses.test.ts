@@ -10,16 +10,20 @@ const BRIEF = { ...PATIENT, nodeTimeout: 500, ttl: 800, maxTtl: 1_000 };
 
 async function votesOf(redlock: Redlock): Promise<readonly NodeVote[]> {
   try {
-    const { votes } = await (await redlock.acquire('wanted', { waitTime: 0 })).release();
-    return votes;
+    const lock = await redlock.acquire('wanted', { waitTime: 0 });
+    return (await lock.release()).votes;
   } catch (error) {
     return (error as QuorlockError).votes;
   }
 }
 
-/** Whether all nodes are granted a lock, and give it back. */
+/** Whether all nodes grant a lock. */
 async function canLock(redlock: Redlock): Promise<boolean> {
-  return (await votesOf(redlock)).every(({ outcome }) => outcome === 'granted');
+  await using lock = await redlock.tryAcquire('wanted').catch(() => null);
+  if (lock === null) return false;
+  // What a node has done of the call before shows in its answer to the next one.
+  const { nodes } = await redlock.inspect('wanted');
+  return nodes.every(({ state }) => state === 'held');
 }
 
 async function becomeReplicaOf(node: FleetNode, master: FleetNode): Promise<void> {

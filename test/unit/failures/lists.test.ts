@@ -129,7 +129,7 @@ describe('a node list that changes', () => {
     // Node 1 did not vote for the first: somebody else's attempt was there just then.
     world.holdElsewhere('lock:r', 1_000, [world.server(1)]);
     const first = await acquire(world, before);
-    await world.clock.advance(1_000);
+    await world.clock.advance(1_001);
     expect(world.valuesOf('lock:r')).toEqual([first.value, undefined, first.value, undefined]);
     const second = await acquire(world, after);
     first.assertHeld();
