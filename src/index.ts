@@ -11,7 +11,6 @@ export {
   LockReleasedError,
   NoQuorumError,
   NotALockError,
-  OtherSizeError,
   type OwnHold,
   QuorlockError,
   UpgradeError,

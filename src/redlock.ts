@@ -58,6 +58,7 @@ export class Redlock {
   readonly #process: string;
   readonly #releaseTimeout: number;
   readonly #attempts: Attempts;
+  readonly #slots: Slots;
   readonly #waitQueues: WaitQueues;
   readonly #acquirer: Acquirer;
   readonly #usings: Usings;
@@ -123,6 +124,7 @@ export class Redlock {
     const { connectTimeout } = settings;
     const closing = this.#closing.signal;
     this.#attempts = new Attempts({ deps, values, connectTimeout, closing });
+    this.#slots = new Slots(this.#attempts, this.#random);
     this.#acquirer = new Acquirer({
       settings,
       clock: this.#clock,
@@ -208,20 +210,18 @@ export class Redlock {
    * Makes a semaphore: at most `permits` of its permits are held at any moment. Sends nothing, so it costs nothing to
    * call it often.
    *
-   * @param permits how many there are, from 1 to 1 000; the same in all programs
+   * @param permits how many there are, from 1 to 1 000. While programs give different numbers, the largest one counts.
    * @throws {TypeError | RangeError} a bad resource or number
    */
   semaphore(resource: string, permits: number): Semaphore {
     this.#target(checkResource(resource));
     checkPermits(permits);
-    const slots = new Slots(resource, permits, {
-      quorum: this.#quorum,
-      random: this.#random,
-      attempts: this.#attempts,
-      handshakeTimeout: this.#releaseTimeout,
-      keysOf: (some) => slotKeysFor(resource, permits, some, this.#settings),
+    return new Semaphore(resource, permits, {
+      acquirer: this.#acquirer,
+      usings: this.#usings,
+      slots: this.#slots,
+      keysOf: (slot) => slotKeysFor(resource, { slot, of: permits }, this.#settings),
     });
-    return new Semaphore(resource, permits, { acquirer: this.#acquirer, usings: this.#usings, slots });
   }
 
   /**

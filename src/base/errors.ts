@@ -13,7 +13,6 @@ export type ErrorCode =
   | 'QUORLOCK_RELEASED'
   | 'QUORLOCK_NOT_A_LOCK'
   | 'QUORLOCK_UPGRADE'
-  | 'QUORLOCK_OTHER_SIZE'
   | 'QUORLOCK_EXTEND_FAILED'
   | 'QUORLOCK_NOT_INITIALIZED'
   | 'QUORLOCK_CLOSED';
@@ -235,22 +234,6 @@ export class UpgradeError extends QuorlockError {
       `${quoteAll(details.resources)} is read under the lock that within shows, and a read lock can't ` +
         'become a write lock: two readers who tried would wait for each other. Release it first, acquire the write ' +
         'lock, and read again',
-      details,
-    );
-  }
-}
-
-/** Others use the semaphore with another number of permits. */
-export class OtherSizeError extends QuorlockError {
-  readonly code = 'QUORLOCK_OTHER_SIZE';
-  static {
-    named(OtherSizeError, 'OtherSizeError');
-  }
-
-  constructor(details: ErrorDetails & { readonly permits: number }) {
-    super(
-      `${quoteAll(details.resources)} is not a semaphore of ${details.permits} for other programs, as the nodes say. Give all ` +
-        'programs the same number; a changed one holds once the semaphore has not been used for two maxTtl',
       details,
     );
   }

@@ -32,11 +32,15 @@ export type Reply =
       readonly notified?: boolean;
       readonly waiters?: readonly { readonly member: string; readonly since: number }[];
     }
-  /** Another value owns a key, for `remainingTtl` more milliseconds. `rank`: the number of waiters before this one. */
+  /**
+   * Another value owns a key, for `remainingTtl` more milliseconds. `rank`: the number of waiters before this one. `open`:
+   * the slots of the semaphore that are free there, or reserved for this waiter.
+   */
   | {
       readonly outcome: 'held';
       readonly remainingTtl: number;
       readonly rank?: number | undefined;
+      readonly open?: readonly number[];
       readonly value?: string;
       readonly counter?: number;
     }

@@ -83,9 +83,9 @@ async function attempt(
   return { outcome: grant.granted ? 'expired' : lossReasonOf(votes), votes };
 }
 
-/** A share is held beside others, and a permit is one slot of many: neither is handed over in the process. */
+/** A share is held beside others: it is not handed over in the process. */
 function tokensFor({ target }: LeaseTerms): number {
-  return target.sharers === undefined && target.size === undefined ? TOKENS_A_LEASE : 1;
+  return target.sharers === undefined ? TOKENS_A_LEASE : 1;
 }
 
 /** Makes lock values: strings that no other attempt, of this process or another, ever uses. */

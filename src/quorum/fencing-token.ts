@@ -15,7 +15,7 @@ export const queueKeyOf: (key: string) => string = companions(`${OWN_PREFIX}queu
 /** The key of the set of a lock key's sharers, in the same hash slot of a Redis Cluster. */
 export const sharersKeyOf: (key: string) => string = companions(`${OWN_PREFIX}sharers`);
 
-/** The key of the number of slots of the semaphore of this name, in the same hash slot of a Redis Cluster. */
+/** What names the queue of the semaphore of this name, in the same hash slot of a Redis Cluster. */
 export const semaphoreKeyOf: (key: string) => string = companions(`${OWN_PREFIX}semaphore`);
 
 /** The key of a slot of that semaphore, in the same hash slot too. */
@@ -31,11 +31,6 @@ export function isShared(value: string): boolean {
 /** Whether the value of a lock key says that it has no owner: it is reserved for a waiter that was notified. */
 export function isReserved(value: string): boolean {
   return value.startsWith('~');
-}
-
-/** The value of a lock key that is reserved for this waiter. */
-export function reservedFor(member: string): string {
-  return `~${member}`;
 }
 
 /** The token of a won round, and how far it is confirmed. */

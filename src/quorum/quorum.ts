@@ -96,7 +96,7 @@ export class Quorum {
         fences: target.fences,
         queues: target.queues,
         sharers: target.sharers,
-        size: target.size,
+        permit: target.permit,
         value,
         ttl,
         proposal,

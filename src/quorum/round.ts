@@ -121,6 +121,8 @@ export interface ContendOptions {
   readonly waiter: Waiter | undefined;
   /** Of a share: a lock value of this process whose key the attempt takes over, which is being released. */
   readonly previous?: string | undefined;
+  /** Of a permit: the slot to ask for; undefined: any. */
+  readonly slot?: number | undefined;
   /** Whether a caller still wants it. If none does when its turn comes, no node is asked. */
   readonly isWanted?: () => boolean;
 }

@@ -56,7 +56,8 @@ async function checkOneNode(
     });
   return await Promise.all(
     target.keys.map(async (key, index) => {
-      const one = { keys: [key], fences: [], queues: target.queues.slice(index, index + 1) };
+      const { permit } = target;
+      const one = { keys: [key], fences: [], queues: target.queues.slice(index, index + 1), permit };
       const questions = [ask({ kind: 'inspect', ...one }), ask({ kind: 'waiting', ...one })] as const;
       const [owner, queue] = await Promise.all(questions);
       return { owner, queue };

@@ -141,7 +141,7 @@ export class Acquirer {
     signal: AbortSignalLike | undefined,
     onOutage: OnOutage = 'reject',
   ): AcquireRequest {
-    const { resources, target } = spec;
+    const { resources } = spec;
     const ttl = ttlOf(this.#settings, options);
     throwIfAborted(signal);
     this.checkOpen(resources);
@@ -150,7 +150,7 @@ export class Acquirer {
       ttl,
       waitTime,
       signal,
-      permits: target.size?.permits,
+      permits: spec.target.permit?.of,
       ownHold: () => this.#ownHold(spec),
       attempt: (contend) => {
         const attempt = spec.attempt(ttl, contend);
@@ -169,7 +169,7 @@ export class Acquirer {
     if (leases.length === 0) return undefined;
     return {
       heldForMs: Math.max(...leases.map(({ ageMs }) => ageMs)),
-      permits: target.size && leases.length,
+      permits: target.permit && leases.length,
       isToBeUpgraded:
         target.sharers === undefined && leases.some((lease) => lease.target.sharers !== undefined),
     };

@@ -10,6 +10,7 @@ import { CLAMP_MS } from '../node/node-settings.ts';
 import { OWN_PREFIX } from '../quorum/fencing-token.ts';
 import type { DriverName } from '../wire/clients/driver.ts';
 import { DRIVER_NAMES } from '../wire/clients/drivers.ts';
+import { MOST_SLOTS } from '../wire/operation.ts';
 
 /** What a call does while too few nodes can vote: it waits until its waitTime is over, or rejects at once. */
 export type OnOutage = 'wait' | 'reject';
@@ -250,7 +251,7 @@ export function waitTimeOf(settings: Settings, options: AcquireOptions): number 
 
 /** Checks the number of permits of a semaphore: too many at once would keep the servers from other clients. */
 export function checkPermits(permits: number): void {
-  integer('permits', permits, 1, 1_000);
+  integer('permits', permits, 1, MOST_SLOTS);
 }
 
 /** How long one `using` extends its lock. */

@@ -92,7 +92,7 @@ export class ReadWriteLock {
     checkNames('downgrade option', options, TRY_ACQUIRE_NAMES);
     const target = this.#acquirer.targetOf(lock);
     const isOurs =
-      target?.size === undefined &&
+      target?.permit === undefined &&
       target?.keys.length === 1 &&
       target.keys[0] === this.#writing.target.keys[0];
     if (!isOurs || lock.isShared) {
@@ -106,6 +106,6 @@ export class ReadWriteLock {
 /** Describes an argument that is not a write lock of this resource. */
 function strangerOf(lock: unknown, target: LockKeys | undefined): string {
   if (target === undefined) return lock instanceof Lock ? 'a lock of another Redlock' : describe(lock);
-  if (target.size !== undefined) return "a semaphore's permit";
+  if (target.permit !== undefined) return "a semaphore's permit";
   return `a lock of ${target.keys.length === 1 ? 'another resource' : 'several resources'}`;
 }

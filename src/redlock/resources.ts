@@ -89,21 +89,19 @@ export function sharedKeysFor(resource: string, settings: KeySettings): LockKeys
   return { ...keysFor([resource], settings), sharers: sharersKeyOf(settings.keyPrefix + resource) };
 }
 
-/** The keys of these slots of a semaphore. All waiters of its slots wait in one queue. */
+/** The keys of one slot of a semaphore. The waiters for all of its slots wait in one queue. */
 export function slotKeysFor(
   resource: string,
-  permits: number,
-  slots: readonly number[],
+  permit: NonNullable<LockKeys['permit']>,
   settings: KeySettings,
 ): LockKeys {
   const [name = ''] = keysFor([resource], settings).keys;
-  const keys = slots.map((slot) => slotKeyOf(name, slot));
-  const key = semaphoreKeyOf(name);
+  const key = slotKeyOf(name, permit.slot);
   return {
-    keys,
-    fences: settings.fencing ? keys.map(fenceKeyOf) : [],
-    queues: keys.map(() => queueKeyOf(key)),
-    size: { key, permits },
+    keys: [key],
+    fences: settings.fencing ? [fenceKeyOf(key)] : [],
+    queues: [queueKeyOf(semaphoreKeyOf(name))],
+    permit,
   };
 }
 

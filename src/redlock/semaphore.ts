@@ -1,5 +1,6 @@
 import type { Lock } from '../lock/lock.ts';
-import type { Acquirer } from './acquirer.ts';
+import type { LockKeys } from '../wire/operation.ts';
+import type { Acquirer, LockSpec } from './acquirer.ts';
 import {
   ACQUIRE_NAMES,
   type AcquireOptions,
@@ -12,16 +13,18 @@ import type { Slots } from './slots.ts';
 import { callOf, type Routine, type Usings } from './usings.ts';
 
 /** What a semaphore needs of its Redlock. */
-export interface SemaphoreSettings {
+export interface SemaphoreDeps {
   readonly acquirer: Acquirer;
   readonly usings: Usings;
   readonly slots: Slots;
+  /** The keys of one of its slots. */
+  keysOf(slot: number): LockKeys;
 }
 
 /**
  * At most `permits` permits are held at any moment. Each permit is a lock over one of so many slots, with a validity
  * and a fencing token of its own. Counting permits on every node would let in more, since their majorities need not
- * agree. All programs must give the same number: a program with another number gets an error and no permit.
+ * agree. While programs give different numbers, the largest one counts.
  */
 export class Semaphore {
   /** The name of the semaphore. A lock over a resource of the same name has nothing to do with it. */
@@ -30,32 +33,35 @@ export class Semaphore {
   readonly permits: number;
   readonly #acquirer: Acquirer;
   readonly #usings: Usings;
-  readonly #slots: Slots;
+  readonly #spec: LockSpec;
 
   /** Made by `Redlock.semaphore`. */
-  constructor(resource: string, permits: number, { acquirer, usings, slots }: SemaphoreSettings) {
+  constructor(resource: string, permits: number, { acquirer, usings, slots, keysOf }: SemaphoreDeps) {
     this.resource = resource;
     this.permits = permits;
     this.#acquirer = acquirer;
     this.#usings = usings;
-    this.#slots = slots;
+    this.#spec = {
+      resources: [resource],
+      target: keysOf(0),
+      attempt: (ttl, contend) => slots.attempt({ resource, permits, ttl, keysOf }, contend),
+    };
   }
 
   /**
    * Gets a permit. The caller that called first gets the next free one.
    *
-   * @throws {OtherSizeError} others use the semaphore with another number of permits
    * @throws as `Redlock.acquire`
    */
   async acquire(options: AcquireOptions = {}): Promise<Lock> {
     checkNames('acquire option', options, ACQUIRE_NAMES);
-    return await this.#acquirer.acquire(this.#slots.spec(), options);
+    return await this.#acquirer.acquire(this.#spec, options);
   }
 
   /** As {@link acquire}, without waiting; null if no permit is free. */
   async tryAcquire(options: TryAcquireOptions = {}): Promise<Lock | null> {
     checkNames('tryAcquire option', options, TRY_ACQUIRE_NAMES);
-    return await this.#acquirer.tryAcquire(this.#slots.spec(), options);
+    return await this.#acquirer.tryAcquire(this.#spec, options);
   }
 
   /** As `Redlock.using`, with a permit: one that is passed as `within`, or one more. */
@@ -65,6 +71,6 @@ export class Semaphore {
     options: UsingOptions | Routine<Result> | undefined,
     routine?: Routine<Result>,
   ): Promise<Result> {
-    return await this.#usings.use(this.#slots.spec(), callOf('using', options, routine));
+    return await this.#usings.use(this.#spec, callOf('using', options, routine));
   }
 }

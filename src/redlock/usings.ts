@@ -108,14 +108,12 @@ export class Usings {
 
 /** Whether two locks exclude each other. */
 function touches(shown: LockKeys, wanted: LockKeys): boolean {
-  const keys = new Set(shown.keys);
-  return wanted.keys.some((key) => keys.has(key));
+  const queues = new Set(shown.queues);
+  return wanted.queues.some((queue) => queues.has(queue));
 }
 
-/** Whether the holder of the one lock needs no other to have what the other one is for. */
+/** Whether the holder of the one lock needs no other to have what the other one is for. Of a semaphore any permit will do. */
 function covers(shown: LockKeys, wanted: LockKeys): boolean {
-  // Any permit will do. One of a semaphore of another size is a permit of another semaphore.
-  if (wanted.size !== undefined) return shown.size?.permits === wanted.size.permits;
-  const keys = new Set(shown.keys);
-  return wanted.keys.every((key) => keys.has(key));
+  const queues = new Set(shown.queues);
+  return wanted.queues.every((queue) => queues.has(queue));
 }

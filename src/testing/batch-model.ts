@@ -3,7 +3,7 @@ import { type Request, requestsOf } from './batch-request.ts';
 import { type BatchServer, Call } from './call-model.ts';
 import { type Argument, RedisError } from './key-store.ts';
 import { failureOf, type ScriptReply } from './lua-values.ts';
-import { takePermits } from './permit-model.ts';
+import { Permits } from './permit-model.ts';
 import { Queues } from './queue-model.ts';
 import {
   type BatchReply,
@@ -95,11 +95,9 @@ class Batch {
         case 'release-share':
           return new Shares(this.#call, this.#queues, request).run();
         case 'permit':
-          return takePermits(this.#call, request, () =>
-            new Acquisition(this.#call, this.#queues, request).run(),
-          );
-        case 'extend-permit':
-          return takePermits(this.#call, request, () => this.#extend(request));
+        case 'leave-permit':
+        case 'inspect-permit':
+          return new Permits(this.#call, this.#queues, request).run();
         default:
           return [FAILED, `there is no operation ${request.name}`];
       }

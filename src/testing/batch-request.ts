@@ -10,7 +10,7 @@ const RUN_LENGTH = 4;
 const WITHOUT_QUEUES: ReadonlySet<string> = new Set(['confirm', 'extend', 'inspect']);
 
 /** The operations with three arguments more. */
-const LONG: ReadonlySet<string> = new Set(['contend', 'share', 'permit', 'extend-permit']);
+const LONG: ReadonlySet<string> = new Set(['contend', 'share', 'permit']);
 
 /** The operations with one key more. */
 const WITH_ONE_MORE: ReadonlySet<string> = new Set([
@@ -18,8 +18,6 @@ const WITH_ONE_MORE: ReadonlySet<string> = new Set([
   'confirm-share',
   'extend-share',
   'release-share',
-  'permit',
-  'extend-permit',
 ]);
 
 const NONE: readonly string[] = [];
@@ -34,7 +32,7 @@ export interface Request {
   readonly queues: readonly string[];
   /** For ENTER and LEAVE, the member. */
   readonly value: string;
-  /** For ENTER, the score. */
+  /** For ENTER, the score; for LEAVE-PERMIT and INSPECT-PERMIT, the number of permits. */
   readonly ttl: Argument;
   /** Undefined if it is plain. */
   readonly number: Argument | undefined;
@@ -45,9 +43,9 @@ export interface Request {
   readonly member: string;
   readonly score: Argument;
   readonly previous: string;
-  /** The key that follows the others: of a share, the set of the sharers; of permits, the size of the semaphore. */
+  /** The key that follows the others: of a share, the set of the sharers. */
   readonly besides: string | undefined;
-  /** Of permits: how many the caller takes the semaphore to have. */
+  /** Of a permit: how many the caller takes the semaphore to have. */
   readonly permits: string;
 }
 

@@ -22,7 +22,7 @@ export class Queues {
 
   /** Reserves a key without an owner for the first waiter. False: none was notified, and the key is as before. */
   handToFirst(key: string, queue: string): boolean {
-    const member = this.#notifyFirst(queue);
+    const member = this.#notifyFirst(queue, /^quorlock:slot(:\d+):/.exec(key)?.[1] ?? '');
     return member !== undefined && this.#reserve(key, member);
   }
 
@@ -77,15 +77,15 @@ export class Queues {
     }
   }
 
-  /** Pops the first waiter whose process hears the notification. */
-  #notifyFirst(queue: string): string | undefined {
+  /** Pops the first waiter whose process hears the notification, which names the slot of a semaphore. */
+  #notifyFirst(queue: string, slot: string): string | undefined {
     const { store, server } = this.#call;
     for (let popped = 0; popped < MOST_DEAF; popped += 1) {
       const member = attempt(() => store.popFirstMember(queue))?.member;
       if (member === undefined) return undefined;
       const dot = member.lastIndexOf('.');
       if (dot === -1) continue;
-      const heard = server.publish(`quorlock:wake:${member.slice(0, dot)}`, member.slice(dot + 1));
+      const heard = server.publish(`quorlock:wake:${member.slice(0, dot)}`, member.slice(dot + 1) + slot);
       if (heard > 0) return member;
     }
     return undefined;

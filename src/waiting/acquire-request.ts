@@ -4,11 +4,9 @@ import {
   LockHeldError,
   NoQuorumError,
   NotALockError,
-  OtherSizeError,
   type OwnHold,
   WaitTimeoutError,
 } from '../base/errors.ts';
-import type { NodeVote } from '../base/vote.ts';
 import type { Attempt } from '../lock/attempts.ts';
 import { type ContendOptions, tally } from '../quorum/round.ts';
 
@@ -23,7 +21,7 @@ export interface AcquireRequest {
   readonly waitTime: number;
   /** Ends the wait, with its own reason. */
   readonly signal: AbortSignalLike | undefined;
-  /** Of a semaphore: how many permits the caller takes it to have. */
+  /** How many callers can have it at the same time, as this one takes it; undefined: one. */
   readonly permits?: number | undefined;
   /** What this very process holds of it at this moment; undefined: nothing. */
   ownHold(): OwnHold | undefined;
@@ -48,7 +46,7 @@ export function waitsOn(attempt: FailedAttempt, request: AcquireRequest): boolea
 
 /** The error of a failed attempt for a caller that does not go on. */
 export function failureOf(attempt: FailedAttempt, request: AcquireRequest, elapsedMs: number): Error {
-  const { resources, ttl, waitTime, permits } = request;
+  const { resources, ttl, waitTime } = request;
   const details = { resources, votes: attempt.votes, elapsedMs };
   switch (attempt.outcome) {
     case 'held':
@@ -60,13 +58,6 @@ export function failureOf(attempt: FailedAttempt, request: AcquireRequest, elaps
     case 'no-quorum':
       return new NoQuorumError(details);
     case 'not-a-lock':
-      return permits !== undefined && attempt.votes.some(isOfOtherSize)
-        ? new OtherSizeError({ ...details, permits })
-        : new NotALockError(details);
+      return new NotALockError(details);
   }
-}
-
-/** Whether a node knows a semaphore of another size, see `wire/lua/permit.lua`. */
-function isOfOtherSize(vote: NodeVote): boolean {
-  return vote.outcome === 'foreign' && vote.type.startsWith('a semaphore of ');
 }

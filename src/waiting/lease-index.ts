@@ -1,31 +1,31 @@
 import type { Lease } from '../lock/lease.ts';
 
-/** Leases by each of their keys. */
+/** Leases by each of their keys' queues, so that the permits of a semaphore are found together. */
 export class LeaseIndex {
-  readonly #byKey = new Map<string, Lease | Set<Lease>>();
+  readonly #byQueue = new Map<string, Lease | Set<Lease>>();
 
   add(lease: Lease): void {
-    for (const key of lease.target.keys) {
-      const known = this.#byKey.get(key);
-      if (known === undefined) this.#byKey.set(key, lease);
+    for (const queue of lease.target.queues) {
+      const known = this.#byQueue.get(queue);
+      if (known === undefined) this.#byQueue.set(queue, lease);
       else if (known instanceof Set) known.add(lease);
-      else this.#byKey.set(key, new Set([known, lease]));
+      else this.#byQueue.set(queue, new Set([known, lease]));
     }
   }
 
   delete(lease: Lease): void {
-    for (const key of lease.target.keys) {
-      const known = this.#byKey.get(key);
-      if (known === lease) this.#byKey.delete(key);
-      else if (known instanceof Set && known.delete(lease) && known.size === 0) this.#byKey.delete(key);
+    for (const queue of lease.target.queues) {
+      const known = this.#byQueue.get(queue);
+      if (known === lease) this.#byQueue.delete(queue);
+      else if (known instanceof Set && known.delete(lease) && known.size === 0) this.#byQueue.delete(queue);
     }
   }
 
-  /** The leases over any of these keys. */
-  at(keys: readonly string[]): Set<Lease> {
+  /** The leases over keys with any of these queues. */
+  at(queues: readonly string[]): Set<Lease> {
     const found = new Set<Lease>();
-    for (const key of keys) {
-      const known = this.#byKey.get(key);
+    for (const queue of queues) {
+      const known = this.#byQueue.get(queue);
       if (known instanceof Set) for (const lease of known) found.add(lease);
       else if (known !== undefined) found.add(known);
     }

@@ -9,10 +9,17 @@ const OPENING_MS = 100;
 /** Subscriptions that no wait queue has needed for this many milliseconds are ended. */
 const IDLE_MS = 10_000;
 
+/** The waiter's name, and the slot if it is for a permit; see `wire/lua/queue.lua`. */
+const MESSAGE = /^([^:]*)(?::(\d{1,3}))?$/;
+
 /** Takes the notifications for one wait queue. */
 export interface Notified {
-  /** A node says that the lock is this queue's to take. Only a hint: it may come twice, late, or from any client. */
-  notified(node: number): void;
+  /**
+   * A node says that the lock is this queue's to take. Only a hint: it may come twice, late, or from any client.
+   *
+   * @param slot of a semaphore: which slot
+   */
+  notified(node: number, slot: number | undefined): void;
   /** Notifications of some nodes may have been lost for a while. */
   missed(): void;
 }
@@ -95,7 +102,10 @@ export class Notifications {
     this.#heardBefore = 0;
     this.#subscription = this.#quorum.listen(
       `quorlock:wake:${this.#process}`,
-      (node, name) => this.#registered.get(name)?.notified(node),
+      (node, message) => {
+        const [, name = '', slot] = MESSAGE.exec(message) ?? [];
+        this.#registered.get(name)?.notified(node, slot === undefined ? undefined : Number(slot));
+      },
       () => this.#changed(),
     );
     const { done, look } = this.#opening;

@@ -23,10 +23,13 @@ export class QueueTicket {
     return this.#nodes.size > 0;
   }
 
-  /** Notes an attempt. A node that refuses a waiter has it in its queue, and one that grants has not. */
-  asked({ outcome, votes }: Attempt, waiter: QueuedWaiter | undefined): void {
+  /**
+   * Notes an attempt. A node that refuses a waiter has it in its queue, and one that grants has not, unless it refuses
+   * another attempt that is under way.
+   */
+  asked({ outcome, votes }: Attempt, waiter: QueuedWaiter | undefined, isAskingMore: boolean): void {
     votes.forEach((vote, node) => {
-      if (outcome === 'acquired' && vote.outcome === 'granted') this.#nodes.delete(node);
+      if (outcome === 'acquired' && vote.outcome === 'granted' && !isAskingMore) this.#nodes.delete(node);
       else if (waiter !== undefined) this.#nodes.add(node);
     });
   }

@@ -23,9 +23,9 @@ export interface WaitQueueDeps {
 
 /** The lock that a wait queue is for. */
 export interface Awaited {
-  /** Of several callers that want a share, each has a wait queue of its own, and so has each that wants a permit. */
+  /** Of several callers that want a share, each has a wait queue of its own. */
   readonly mode: 'exclusive' | 'shared' | 'semaphore';
-  /** The lease of this process, if it has one. */
+  /** The lease of this process, if it has one; undefined for permits, of which it may have several. */
   readonly lease: Lease | undefined;
   /** The lease is this process's from now on. */
   granted(lease: Lease): void;
@@ -51,6 +51,19 @@ const NONE_FAILED: Failure = { outcome: 'held', votes: [], expiresAtMs: Number.P
 
 type State = 'idle' | 'acquiring' | 'subscribing' | 'waiting' | 'outage' | 'held' | 'renewing';
 
+/** An attempt under way. */
+interface Asking {
+  readonly waiter: Waiter;
+  /** A permit was granted since to an attempt that was begun later. */
+  isOvertaken: boolean;
+}
+
+/** So many permits are asked for at once, until one is refused. */
+const MOST_AT_ONCE = 16;
+
+/** A waiter for a permit sleeps so many times as long until it rechecks: each of many holders may notify it. */
+const PERMIT_RECHECK = 1.5;
+
 /**
  * The callers of this process that wait for the same lock, first come first served. Only the first one's attempts are
  * made.
@@ -73,13 +86,18 @@ type State = 'idle' | 'acquiring' | 'subscribing' | 'waiting' | 'outage' | 'held
  *
  * Any state but held becomes idle when the last waiter has left. The queue of one that is held is dropped then: the
  * lease is remembered without it.
+ *
+ * A semaphore's queue is neither held nor renewing: leases come and go while it acquires or waits. It acquires as long as
+ * an attempt is under way, and there may be several, each at a slot of its own.
  */
 export class WaitQueue implements WaiterEvents, Notified {
   readonly #deps: WaitQueueDeps;
   readonly #awaited: Awaited;
   readonly #waiters: Waiter[] = [];
-  /** The nodes that have notified since the last attempt was begun. */
-  readonly #notified = new Set<number>();
+  /** The nodes that have notified since the last attempt was begun, and the slot that each has named. */
+  readonly #notified = new Map<number, number | undefined>();
+  /** The attempts under way, in the order in which they were begun. */
+  readonly #asking = new Set<Asking>();
   #state: State;
   #ticket: QueueTicket | undefined;
   /** Wakes it up; only ever moved forward. */
@@ -109,6 +127,9 @@ export class WaitQueue implements WaiterEvents, Notified {
     this.#waiters.push(waiter);
     if (this.#state === 'idle') {
       this.#attempt();
+    } else if (this.#mayAskFor(request)) {
+      waiter.limit();
+      this.#attempt();
     } else {
       waiter.limit();
       void notifications.open();
@@ -121,7 +142,7 @@ export class WaitQueue implements WaiterEvents, Notified {
   joinFirst(request: AcquireRequest, calledAt: CallTime, attempt: FailedAttempt): Promise<Lock> {
     const waiter = new Waiter(request, calledAt, this.#deps.clock, this);
     this.#waiters.unshift(waiter);
-    this.#refused(waiter, attempt);
+    this.#refused({ waiter, isOvertaken: false }, attempt);
     this.#failLate();
     return waiter.lock;
   }
@@ -164,8 +185,8 @@ export class WaitQueue implements WaiterEvents, Notified {
   }
 
   /** See {@link Notified.notified}. */
-  notified(node: number): void {
-    this.#notified.add(node);
+  notified(node: number, slot: number | undefined): void {
+    this.#notified.set(node, slot);
     if (this.#state !== 'waiting') return;
     if (this.#isNotified) {
       this.#tries = 0;
@@ -208,6 +229,25 @@ export class WaitQueue implements WaiterEvents, Notified {
     this.left(waiter);
   }
 
+  get #isSemaphore(): boolean {
+    return this.#awaited.mode === 'semaphore';
+  }
+
+  /** Whether to ask for one more permit for a caller that joins: as long as none was refused, and one may be free. */
+  #mayAskFor({ ownHold, permits = 1 }: AcquireRequest): boolean {
+    const asking = this.#asking.size;
+    if (!this.#isSemaphore || this.#state !== 'acquiring' || this.#tries > 0 || asking >= MOST_AT_ONCE)
+      return false;
+    return asking + (ownHold()?.permits ?? 0) < permits;
+  }
+
+  /** The slot that most of the nodes have named. */
+  get #slot(): number | undefined {
+    const named = [...this.#notified.values()];
+    const times = (slot: number | undefined) => named.filter((each) => each === slot).length;
+    return named.sort((a, b) => times(b) - times(a) || (a ?? 0) - (b ?? 0))[0];
+  }
+
   get #isNotified(): boolean {
     return this.#notified.size >= majorityOf(this.#deps.quorum.size);
   }
@@ -222,30 +262,51 @@ export class WaitQueue implements WaiterEvents, Notified {
     if (place !== -1) this.#waiters.splice(place, 1);
   }
 
-  /** Asks the nodes on behalf of the first waiter. */
-  #attempt(): void {
-    const waiter = this.#waiters[0];
+  /**
+   * Asks the nodes on behalf of the first waiter, or of the next one if attempts are under way.
+   *
+   * @param slot the slot to ask for; default: the one that nodes have named
+   */
+  #attempt(slot?: number): void {
+    const waiter = this.#waiters[Math.min(this.#asking.size, this.#waiters.length - 1)];
     if (waiter === undefined) {
       this.#becomeIdle();
       return;
     }
     this.#sleepNoMore();
     this.#state = 'acquiring';
-    this.#notified.clear();
+    const contend = {
+      waiter: this.#queued(this.#waiters[0] ?? waiter),
+      isWanted: () => this.#waiters.length > 0,
+      slot: slot ?? this.#slot,
+    };
+    if (slot === undefined) this.#notified.clear();
     this.#hasMissed = false;
-    const contend = { waiter: this.#queued(waiter), isWanted: () => this.#waiters.length > 0 };
+    const asking = { waiter, isOvertaken: false };
+    this.#asking.add(asking);
     waiter.request.attempt(contend).then(
       (attempt) => {
-        this.#ticket?.asked(attempt, contend.waiter);
+        if (attempt.outcome === 'acquired') this.#overtake(asking);
+        this.#asking.delete(asking);
+        this.#ticket?.asked(attempt, contend.waiter, this.#asking.size > 0);
         if (attempt.outcome === 'acquired') this.#granted(waiter, attempt);
-        else this.#refused(waiter, attempt);
+        else this.#refused(asking, attempt);
       },
       (error: unknown) => {
+        this.#asking.delete(asking);
         this.#drop(waiter);
         waiter.crash(error);
-        this.#attempt();
+        if (this.#asking.size === 0) this.#attempt();
       },
     );
+  }
+
+  /** A grant takes the waiter out of the nodes' queues, where an earlier attempt may have entered it. */
+  #overtake(granted: Asking): void {
+    for (const earlier of this.#asking) {
+      if (earlier === granted) break;
+      earlier.isOvertaken = true;
+    }
   }
 
   /** The name under which nodes enter a waiter in their queues. Undefined: notifications would not reach it. */
@@ -261,6 +322,10 @@ export class WaitQueue implements WaiterEvents, Notified {
     this.#tries = 0;
     this.#failure = NONE_FAILED;
     this.#awaited.granted(lease);
+    if (this.#isSemaphore) {
+      this.#grantedPermit(waiter, lease);
+      return;
+    }
     this.#state = 'held';
     // The lock is for the first one, unless that has left, or another caller joined before it.
     if (waiter.isWaiting) {
@@ -271,28 +336,45 @@ export class WaitQueue implements WaiterEvents, Notified {
     }
   }
 
+  /** A permit came: the first waiter has it, and two more are asked for in its place, as long as callers wait. */
+  #grantedPermit({ request }: Waiter, lease: Lease): void {
+    if (this.#waiters[0]?.request.ttl === request.ttl) this.#handOver(lease);
+    else void this.released(lease);
+    for (let more = 0; more < 2 && this.#wantsMore; more += 1) this.#attempt();
+    if (this.#asking.size === 0 && this.#state === 'acquiring') this.#becomeIdle();
+  }
+
+  /** Whether more callers wait than attempts are under way. */
+  get #wantsMore(): boolean {
+    return this.#waiters.length > this.#asking.size;
+  }
+
   #handOver(lease: Lease): void {
     const next = this.#waiters.shift();
     if (next !== undefined) this.#give(lease, next);
   }
 
   #give(lease: Lease, waiter: Waiter): void {
-    this.#state = 'held';
+    if (!this.#isSemaphore) this.#state = 'held';
     waiter.grant(new Lock(lease, waiter.request.ttl));
-    if (this.#waiters.length > 0) this.#watchLease();
-    else this.#becomeIdle(this.#awaited.leaveLater);
+    if (this.#waiters.length === 0) {
+      if (this.#asking.size === 0) this.#becomeIdle(this.#awaited.leaveLater);
+    } else if (!this.#isSemaphore) {
+      this.#watchLease();
+    }
   }
 
   /** Extends a lease that is between two callers, for the next waiter. */
   async #renew(lease: Lease, ttl: number): Promise<ReleaseReport> {
-    this.#state = 'renewing';
+    if (!this.#isSemaphore) this.#state = 'renewing';
     let isExtended = true;
     try {
       await lease.extend(ttl);
     } catch {
       isExtended = false;
     }
-    if (this.#awaited.lease !== lease || this.#state !== 'renewing') return this.#awaited.release(lease);
+    const isOver = !this.#isSemaphore && (this.#awaited.lease !== lease || this.#state !== 'renewing');
+    if (isOver) return this.#awaited.release(lease);
     const next = this.#waiters[0];
     if (!isExtended || next === undefined) return this.#releaseAndAcquire(lease);
     if (next.request.ttl !== ttl || !lease.mayBeHandedOver) return this.released(lease);
@@ -304,23 +386,25 @@ export class WaitQueue implements WaiterEvents, Notified {
   #releaseAndAcquire(lease: Lease): Promise<ReleaseReport> {
     const report = this.#awaited.release(lease);
     // The next attempt is under way where it turned out just now that the lease had ended.
-    if (this.#state !== 'acquiring') this.#attempt();
+    if (this.#isSemaphore ? this.#wantsMore : this.#state !== 'acquiring')
+      this.#attempt(lease.target.permit?.slot);
     return report;
   }
 
-  #refused(waiter: Waiter, attempt: FailedAttempt): void {
+  #refused({ waiter, isOvertaken }: Asking, attempt: FailedAttempt): void {
     const { clock, random } = this.#deps;
     this.#tries = isOutage(attempt) === isOutage(this.#failure) ? this.#tries + 1 : 1;
     this.#failure = { ...attempt, expiresAtMs: clock.uptime() + expiryMs(attempt.votes, random) };
     for (const each of [...this.#waiters]) {
-      const isOver = each.isLate && (each === waiter || isOutage(attempt));
+      const isOver = each.isLate && (each === waiter || this.#isSemaphore || isOutage(attempt));
       if (isOver || !waitsOn(attempt, each.request)) each.fail(attempt);
       if (!each.isWaiting) this.#drop(each);
     }
+    if (this.#asking.size > 0) return;
     const next = this.#waiters[0];
     next?.limit();
     if (next === undefined) this.#becomeIdle();
-    else if (this.#isNotified || next.isLate) this.#attempt();
+    else if (this.#isNotified || next.isLate || isOvertaken) this.#attempt();
     else this.#wait();
   }
 
@@ -362,7 +446,8 @@ export class WaitQueue implements WaiterEvents, Notified {
     const { clock, random, notifications } = this.#deps;
     if (this.#hasMissed) return afterSilenceMs(random);
     const untilExpiryMs = Math.max(0, this.#failure.expiresAtMs - clock.uptime());
-    return Math.min(untilExpiryMs, recheckMs(this.#failure.votes, this.#tries, notifications.size, random));
+    const untilRecheckMs = recheckMs(this.#failure.votes, this.#tries, notifications.size, random);
+    return Math.min(untilExpiryMs, untilRecheckMs * (this.#isSemaphore ? PERMIT_RECHECK : 1));
   }
 
   #watchLease(): void {

@@ -47,8 +47,8 @@ interface Entry {
  * Knows what this process holds and which of its callers wait. A caller that gets its lock at once leaves nothing here
  * but its lease; a caller that has to wait gets a wait queue.
  *
- * Exclusive locks are known by name, so that a second caller waits for the first one here and has its lease next.
- * Shares and permits are held beside each other: each caller that waits for one has a wait queue of its own.
+ * Exclusive locks and semaphores are known by name, so that a second caller waits for the first one here and has its
+ * lease next. Shares are held beside each other: each caller that waits for one has a wait queue of its own.
  */
 export class WaitQueues {
   readonly #settings: WaitQueuesSettings;
@@ -57,9 +57,9 @@ export class WaitQueues {
   readonly #entries = new Map<string, Entry>();
   /** Leases of shares and permits, and those that a caller got beside an entry. */
   readonly #others = new Set<Lease>();
-  /** The leases that no single key names, by each of their keys. */
+  /** The leases that no single key names. */
   readonly #index = new LeaseIndex();
-  /** The wait queues for shares and permits, and the name of what each waits for. */
+  /** The wait queues for shares, and the name of what each waits for. */
   readonly #otherQueues = new Map<WaitQueue, string>();
   readonly #successor: Successor;
   #sweepAt = SMALLEST_SWEEP;
@@ -87,8 +87,8 @@ export class WaitQueues {
   }
 
   /** The leases over any of these keys that are held at this moment. */
-  leasesAt({ keys }: LockKeys): readonly Lease[] {
-    const leases = this.#index.at(keys);
+  leasesAt({ keys, queues }: LockKeys): readonly Lease[] {
+    const leases = this.#index.at(queues);
     for (const key of keys) {
       const lease = this.#entries.get(nameOfKey(key))?.lease;
       if (lease !== undefined) leases.add(lease);
@@ -107,9 +107,10 @@ export class WaitQueues {
   /** Gets a lock: at once, or when the caller's turn has come, until its waitTime is over or its signal aborts. */
   acquire(request: AcquireRequest, target: LockKeys): Promise<Lock> {
     const name = nameOf(target);
-    if (modeOf(target) !== 'exclusive') return this.#queueBeside(name, target).join(request);
+    const mode = modeOf(target);
+    if (mode === 'shared') return this.#queueBeside(name, target).join(request);
     const known = this.#entries.get(name);
-    if (known === undefined && !this.#deps.notifications.isOpen)
+    if (mode === 'exclusive' && known === undefined && !this.#deps.notifications.isOpen)
       return this.#acquireAlone(request, target, name);
     const entry = known ?? this.#newEntry(name);
     entry.queue ??= this.#queueFor(entry, name, target);
@@ -227,7 +228,9 @@ export class WaitQueues {
   }
 
   #released(lease: Lease): Promise<ReleaseReport> {
-    return this.#entryOf(lease)?.entry.queue?.released(lease) ?? this.#release(lease);
+    const entry = this.#entries.get(nameOf(lease.target));
+    const queue = entry?.lease === lease || lease.target.permit !== undefined ? entry?.queue : undefined;
+    return queue?.released(lease) ?? this.#release(lease);
   }
 
   #ended(lease: Lease): void {
@@ -245,20 +248,24 @@ export class WaitQueues {
     const report = await lease.releaseOnNodes();
     if (report.votes.some(hasNotified)) {
       const { target, value } = lease;
-      const name = nameOf(target);
-      this.#watch.watch(name, { target, value, hasOwnWaiter: () => this.waiting(target) > 0 });
+      this.#watch.watch(target.permit === undefined ? nameOf(target) : (target.keys[0] ?? ''), {
+        target,
+        value,
+        hasOwnWaiter: () => this.waiting(target) > 0,
+      });
     }
     return report;
   }
 
-  /** The wait queue of an exclusive lock. */
+  /** The wait queue of an exclusive lock, or of a semaphore, whose leases are kept beside it. */
   #queueFor(entry: Entry, name: string, target: LockKeys): WaitQueue {
+    const mode = modeOf(target);
     const awaited: Awaited = {
-      ...this.#awaited(target, 'exclusive'),
+      ...this.#awaited(target, mode),
       get lease() {
         return entry.lease;
       },
-      granted: (lease) => this.#keep(entry, lease),
+      granted: (lease) => (mode === 'exclusive' ? this.#keep(entry, lease) : this.#keepBeside(lease)),
       release: (lease) => {
         if (entry.lease === lease) entry.lease = undefined;
         return this.#release(lease);
@@ -271,7 +278,7 @@ export class WaitQueues {
     return new WaitQueue(this.#deps, awaited, entry.isAsking);
   }
 
-  /** The wait queue of one caller that waits for a share or a permit. */
+  /** The wait queue of one caller that waits for a share. */
   #queueBeside(name: string, target: LockKeys): WaitQueue {
     const awaited: Awaited = {
       ...this.#awaited(target, modeOf(target)),
@@ -295,8 +302,8 @@ export class WaitQueues {
       leave: (member, nodes) => background(quorum.leave(target, member, nodes, releaseTimeout)),
       leaveLater: (member, nodes) => quorum.leaveLater(target, member, nodes),
       isInQueue: async (member) => {
-        // Another sharer, or another slot of a semaphore, may leave room without a notification.
-        if (mode !== 'exclusive') return false;
+        // Another sharer may leave room without a notification.
+        if (mode === 'shared') return false;
         const look = { target, fraction: random.fraction(), timeoutMs: releaseTimeout };
         return await quorum.isInQueue(look, member);
       },
@@ -309,15 +316,15 @@ function releaseLate(attempt: Attempt): void {
   if (attempt.outcome === 'acquired') void attempt.lease.releaseOnNodes();
 }
 
-function modeOf({ sharers, size }: LockKeys): Awaited['mode'] {
+function modeOf({ sharers, permit }: LockKeys): Awaited['mode'] {
   if (sharers !== undefined) return 'shared';
-  return size === undefined ? 'exclusive' : 'semaphore';
+  return permit === undefined ? 'exclusive' : 'semaphore';
 }
 
 /** Names a lock that callers may wait for. Readers and writers of a resource wait for the same one. */
-function nameOf({ keys, size }: LockKeys): string {
+function nameOf({ keys, queues, permit }: LockKeys): string {
   const [only = ''] = keys;
-  if (size !== undefined) return `*${size.key}`;
+  if (permit !== undefined) return `*${queues[0]}`;
   if (keys.length > 1) return JSON.stringify(keys);
   return nameOfKey(only);
 }

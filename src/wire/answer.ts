@@ -51,6 +51,8 @@ function isReplyTo(operation: Operation, element: unknown): boolean {
     case 2:
       if (!isCount(first)) return false;
       if (kind === 'inspect') return length === 4 && typeof second === 'string' && isCount(third);
+      if (kind === 'acquire' && operation.permit !== undefined)
+        return length === 4 && isCount(second) && typeof third === 'string' && /^(\d+(,\d+)*)?$/.test(third);
       return length === 2 || (length === 3 && isCount(second));
     case 3:
       if (kind === 'inspect') return length === 2 && isCount(first);
@@ -93,6 +95,7 @@ const decoders: Readonly<Record<number, (fields: readonly unknown[]) => Reply>> 
           outcome: 'held',
           remainingTtl: Number(remaining),
           rank: value === undefined ? undefined : Number(value),
+          ...(counter === undefined ? {} : { open: numbersIn(String(counter)) }),
         }
       : {
           outcome: 'held',
@@ -121,6 +124,10 @@ function waitersIn(pairs: readonly unknown[]): readonly Waiter[] {
     if (isCount(since)) waiters.push({ member: String(pairs[at]), since });
   }
   return waiters;
+}
+
+function numbersIn(list: string): readonly number[] {
+  return list === '' ? [] : list.split(',').map(Number);
 }
 
 /** The reply to most releases. */

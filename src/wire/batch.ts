@@ -149,7 +149,7 @@ function isPlainAcquire(operation: Operation, isHeard: boolean): operation is Ac
     operation.kind === 'acquire' &&
     operation.keys.length === 1 &&
     operation.sharers === undefined &&
-    operation.size === undefined &&
+    operation.permit === undefined &&
     (operation.waiter === undefined || !isHeard)
   );
 }

@@ -10,15 +10,12 @@ export interface LockKeys {
   readonly queues: readonly string[];
   /** Of a shared lock: the set of the values that share the one key. Undefined: it is an exclusive lock. */
   readonly sharers?: string | undefined;
-  /** Where the one key is a slot of a semaphore: the number of its slots. */
-  readonly size?: SemaphoreSize | undefined;
+  /** Where the one key is a slot of a semaphore: which one, and of how many. All slots have one queue. */
+  readonly permit?: { readonly slot: number; readonly of: number } | undefined;
 }
 
-/** The number of a semaphore's slots, as nodes know it. */
-interface SemaphoreSize {
-  readonly key: string;
-  readonly permits: number;
-}
+/** The most slots of a semaphore: a node looks at all of them at once. */
+export const MOST_SLOTS = 1_000;
 
 /**
  * How many fencing tokens an ACQUIRE takes, for the callers of a process that have the lock one after the other. A node
@@ -122,13 +119,11 @@ export function failed(reason: FailureReason, message: string): Reply {
 
 /** All keys an operation touches, in the order the script reads them. */
 export function keysOf(operation: Operation): readonly string[] {
-  const { kind, keys, fences, queues, sharers, size } = operation;
+  const { kind, keys, fences, queues, sharers, permit } = operation;
   if (sharers !== undefined && isOfLock(operation)) {
     return kind === 'release' ? [...keys, ...queues, sharers] : [...keys, ...fences, ...queues, sharers];
   }
-  if (size !== undefined && (kind === 'acquire' || kind === 'extend')) {
-    return [...keys, ...fences, ...queues, size.key];
-  }
+  if (permit !== undefined && kind === 'inspect') return [...keys, ...queues];
   switch (kind) {
     case 'acquire':
       return fences.length > 0 ? [...keys, ...fences, ...queues] : [...keys, ...queues];
@@ -155,32 +150,33 @@ function isOfLock({ kind }: Operation): boolean {
  * @param isHeard whether this process hears the node's notifications; if not, the node must not enter its waiters
  */
 export function encode(operation: Operation, isHeard: boolean): readonly (string | number)[] {
-  const { kind, keys } = operation;
+  const { kind, keys, permit } = operation;
   switch (kind) {
     case 'acquire': {
-      const { value, ttl, waiter, previous, sharers, size } = operation;
+      const { value, ttl, waiter, previous, sharers } = operation;
       const number = ifFenced(operation, operation.proposal);
       const { member, since } = isHeard && waiter !== undefined ? waiter : NO_WAITER;
       const rest = [keys.length, value, ttl, number];
-      if (size !== undefined) return ['permit', ...rest, member, since, size.permits];
+      if (permit !== undefined) return ['permit', ...rest, member, since, permit.of];
       if (sharers !== undefined) return ['share', ...rest, member, since, previous ?? ''];
       if (waiter === undefined || !isHeard) return [kind, ...rest];
       return ['contend', ...rest, member, since, ''];
     }
     case 'extend': {
       const rest = [keys.length, operation.value, operation.ttl, ifFenced(operation, operation.token)];
-      if (operation.size === undefined) return [nameOf(operation), ...rest];
-      return ['extend-permit', ...rest, '', '', operation.size.permits];
+      return [nameOf(operation), ...rest];
     }
     case 'confirm':
       return [nameOf(operation), keys.length, operation.value, 0, operation.token];
     case 'release':
       return [nameOf(operation), keys.length, operation.value, 0, ''];
     case 'inspect':
+      if (permit !== undefined) return ['inspect-permit', keys.length, '', permit.of, ''];
       return [kind, keys.length, '', 0, ifFenced(operation, 0)];
     case 'enter':
       return [kind, keys.length, operation.waiter.member, operation.waiter.since, ''];
     case 'leave':
+      if (permit !== undefined) return ['leave-permit', keys.length, operation.member, permit.of, ''];
       return [kind, keys.length, operation.member, 0, ''];
     case 'waiting':
       return [kind, keys.length, '', 0, ''];
@@ -199,8 +195,9 @@ function ifFenced(operation: LockKeys, number: number): number | '' {
 
 /** The number, out of range or not a whole one, for which an operation must not be sent. Undefined: none. */
 export function badNumberIn(operation: Operation): string | undefined {
-  const { kind, size } = operation;
-  if (size !== undefined && !isCount(size.permits, 1)) return `permits ${size.permits}`;
+  const { kind, permit } = operation;
+  if (permit !== undefined && !(isCount(permit.of, 1) && permit.of <= MOST_SLOTS))
+    return `permits ${permit.of}`;
   if (kind === 'acquire' || kind === 'extend') {
     if (!isCount(operation.ttl, 1)) return `ttl ${operation.ttl}`;
   }

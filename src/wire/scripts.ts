@@ -27,8 +27,9 @@ const FILES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   acquire: { acquire: 'acquire', contend: 'acquire', permit: 'acquire' },
   release: { release: 'release' },
   confirm: { confirm: 'confirm' },
-  extend: { extend: 'extend', 'extend-permit': 'extend' },
+  extend: { extend: 'extend' },
   inspect: { inspect: 'inspect' },
+  permit: { permit: 'permit', 'leave-permit': 'leave_permit', 'inspect-permit': 'inspect_permit' },
   waiting: { enter: 'enter', leave: 'leave', waiting: 'waiting' },
   share: {
     share: 'share',
@@ -49,11 +50,11 @@ function operations(): string {
     const table = names.map((name) => `['${name}'] = ${functions[name]}`).join(', ');
     const several =
       file === 'acquire' ? `if n > 1 then\n${read('acquire-all')}\nreturn acquire_all\nend\n` : '';
-    return `if ${isOneOf} then\n${several}${read(file)}\nmade = ({ ${table} })[name]\nend`;
+    // A permit is a lock on a slot.
+    const known = file === 'permit' ? 'local acquire = made\n' : '';
+    return `if ${isOneOf} then\n${several}${known}${read(file)}\nmade = ({ ${table} })[name]\nend`;
   });
-  // A permit is a lock on a slot.
-  const permits = `if name == 'permit' or name == 'extend-permit' then\n${read('permit')}\nreturn function(...) return permit(made, ...) end\nend`;
-  const body = ['local made', ...branches, permits, 'return made'].join('\n');
+  const body = ['local made', ...branches, 'return made'].join('\n');
   return `${read('keys')}\n${read('queue')}\noperation = function(name, n)\n${body}\nend`;
 }
 

@@ -8,7 +8,8 @@ import {
   type MarkerText,
   type Moment,
   type OperationStep,
-  SIZE_KEY,
+  SLOT_KEYS,
+  SLOTS_QUEUE,
   SORTED_SET_KEYS,
   type Step,
 } from './steps.ts';
@@ -144,8 +145,8 @@ function operationFor(step: OperationStep, model: ModelSubject): Operation {
   const keys = isAboutOne ? step.keys.slice(0, 1) : step.keys;
   const isFenced = step.fenced || kind === 'confirm' || kind === 'confirm-share';
   const lock = { keys, fences: isFenced ? keys.map(fenceKeyOf) : [], queues: keys.map(queueKeyOf) };
-  const shared = lockOfOne(lock, { sharers: sharersKeyOf(keys[0] ?? '') });
-  const slots = lockOfOne(lock, { size: { key: SIZE_KEY, permits: step.permits } });
+  const shared = sharedBy(lock, sharersKeyOf(keys[0] ?? ''));
+  const slot = slotFor(step);
   const number = numberFor(step.number, keys, model);
   const waiter = { member, since: numberFor(step.since, keys, model) };
   switch (kind) {
@@ -162,7 +163,7 @@ function operationFor(step: OperationStep, model: ModelSubject): Operation {
       };
     case 'permit':
     case 'share': {
-      const target = kind === 'share' ? shared : slots;
+      const target = kind === 'share' ? shared : slot;
       const previous = kind === 'permit' || step.previous === '' ? undefined : step.previous;
       const awaiting = { waiter: member === '' ? undefined : waiter, previous };
       return { ...target, kind: 'acquire', value, ttl, proposal: number, ...awaiting };
@@ -175,8 +176,6 @@ function operationFor(step: OperationStep, model: ModelSubject): Operation {
       return { ...lock, kind, value, ttl, token: number };
     case 'extend-share':
       return { ...shared, kind: 'extend', value, ttl, token: number };
-    case 'extend-permit':
-      return { ...slots, kind: 'extend', value, ttl, token: number };
     case 'release':
       return { ...lock, kind, value };
     case 'release-share':
@@ -185,15 +184,25 @@ function operationFor(step: OperationStep, model: ModelSubject): Operation {
       return { ...lock, kind, waiter };
     case 'leave':
       return { ...lock, kind, member };
+    case 'leave-permit':
+      return { ...slot, kind: 'leave', member };
+    case 'inspect-permit':
+      return { ...slot, kind: 'inspect' };
     case 'inspect':
     case 'waiting':
       return { ...lock, kind };
   }
 }
 
-/** A lock that is shared, and a slot, is one of a single key. */
-function lockOfOne({ keys, fences, queues }: LockKeys, more: Pick<LockKeys, 'sharers' | 'size'>): LockKeys {
-  return { keys: keys.slice(0, 1), fences: fences.slice(0, 1), queues: queues.slice(0, 1), ...more };
+/** A lock that is shared is one of a single key. */
+function sharedBy({ keys, fences, queues }: LockKeys, sharers: string): LockKeys {
+  return { keys: keys.slice(0, 1), fences: fences.slice(0, 1), queues: queues.slice(0, 1), sharers };
+}
+
+function slotFor({ slot, permits, fenced }: OperationStep): LockKeys {
+  const keys = SLOT_KEYS.slice(slot, slot + 1);
+  const fences = fenced ? keys.map(fenceKeyOf) : [];
+  return { keys, fences, queues: [SLOTS_QUEUE], permit: { slot, of: permits } };
 }
 
 function numberFor({ from, offset }: Moment, keys: readonly string[], { server }: ModelSubject): number {

@@ -1,5 +1,11 @@
 import fc from 'fast-check';
-import { fenceKeyOf, queueKeyOf, sharersKeyOf } from '../../src/quorum/fencing-token.ts';
+import {
+  fenceKeyOf,
+  queueKeyOf,
+  semaphoreKeyOf,
+  sharersKeyOf,
+  slotKeyOf,
+} from '../../src/quorum/fencing-token.ts';
 import type { ForeignType } from '../../src/testing/key-store.ts';
 import { FOREIGN_TYPES } from './subject.ts';
 
@@ -10,19 +16,21 @@ import { FOREIGN_TYPES } from './subject.ts';
 
 export const MARKER_KEY = 'quorlock:node';
 const LOCK_KEYS = ['lock:a', 'lock:b', '{lock}:c'];
-const FENCE_KEYS = LOCK_KEYS.map(fenceKeyOf);
-const QUEUE_KEYS: readonly string[] = LOCK_KEYS.map(queueKeyOf);
+/** The slots of one semaphore, which have one queue. */
+export const SLOT_KEYS: readonly string[] = [0, 1, 2, 3].map((slot) => slotKeyOf('lock', slot));
+export const SLOTS_QUEUE: string = queueKeyOf(semaphoreKeyOf('lock'));
+const FENCE_KEYS = [...LOCK_KEYS, ...SLOT_KEYS].map(fenceKeyOf);
+const QUEUE_KEYS: readonly string[] = [...LOCK_KEYS.map(queueKeyOf), SLOTS_QUEUE];
 const SHARERS_KEYS = LOCK_KEYS.map(sharersKeyOf);
 /** Keys that hold sorted sets, where nobody has put anything else. */
 export const SORTED_SET_KEYS: readonly string[] = [...QUEUE_KEYS, ...SHARERS_KEYS];
-export const SIZE_KEY = 'quorlock:semaphore:whole:{lock}';
 export const ALL_KEYS: readonly string[] = [
   MARKER_KEY,
   ...LOCK_KEYS,
   ...FENCE_KEYS,
   ...QUEUE_KEYS,
   ...SHARERS_KEYS,
-  SIZE_KEY,
+  ...SLOT_KEYS,
 ];
 
 /** A number of microseconds, counted from the server's TIME or from the highest counter of the keys involved. */
@@ -47,7 +55,8 @@ export interface OperationStep {
     | 'extend-share'
     | 'release-share'
     | 'permit'
-    | 'extend-permit';
+    | 'leave-permit'
+    | 'inspect-permit';
   readonly keys: readonly string[];
   readonly fenced: boolean;
   readonly value: string;
@@ -58,7 +67,8 @@ export interface OperationStep {
   readonly since: Moment;
   /** The lock value that CONTEND or SHARE takes over; empty if there is none. */
   readonly previous: string;
-  /** How many slots PERMIT takes the semaphore to have. */
+  /** Of operations on permits: which slot, and how many slots they take the semaphore to have. */
+  readonly slot: number;
   readonly permits: number;
 }
 
@@ -125,6 +135,7 @@ const values = fc.constantFrom('v0', 'v1', 'v2', 'ü "\\\r\n');
 /** What others, or a call of another waiter, may have left in a lock key. */
 const foundValues = fc.oneof(values, fc.constantFrom('', '~', '~p1.1', '~p2.1', '~p1.+1', '~p1x', '&', '&'));
 const lockKeys = fc.constantFrom(...LOCK_KEYS);
+const anyKeys = fc.constantFrom(...LOCK_KEYS, ...SLOT_KEYS);
 /** What no client sends as a number. */
 const BAD_NUMBERS = [
   Number.NaN,
@@ -184,7 +195,7 @@ const operations: fc.Arbitrary<OperationStep> = fc.record({
     ...(['acquire', 'acquire', 'contend', 'contend', 'contend', 'confirm', 'extend', 'release'] as const),
     ...(['release', 'release', 'inspect', 'enter', 'leave', 'waiting'] as const),
     ...(['share', 'share', 'share', 'confirm-share', 'extend-share', 'release-share'] as const),
-    ...(['release-share', 'permit', 'permit', 'extend-permit'] as const),
+    ...(['release-share', 'permit', 'permit', 'leave-permit', 'inspect-permit'] as const),
   ),
   keys: fc.oneof(
     { weight: 2, arbitrary: lockKeys.map((key) => [key]) },
@@ -200,7 +211,8 @@ const operations: fc.Arbitrary<OperationStep> = fc.record({
     offset: fc.constantFrom(-1_000_000, -1_000, -1, 0, 0, 1, 1_000, ...BAD_NUMBERS),
   }),
   previous: fc.oneof({ weight: 2, arbitrary: fc.constant('') }, { weight: 1, arbitrary: values }),
-  permits: fc.constantFrom(3, 3, 3, 3, 3, 5, 0, Number.NaN),
+  slot: fc.nat(3),
+  permits: fc.constantFrom(3, 3, 3, 3, 3, 1, 2, 4, 0, 1_001, Number.NaN),
 });
 
 const markerTexts: fc.Arbitrary<MarkerText> = fc.record({
@@ -246,10 +258,10 @@ const maybeTtls = fc.option(fc.constantFrom(1, 1_000, 30_000), { nil: undefined 
 
 const surroundings: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('set marker'), text: markerTexts, ttl: maybeTtls }),
-  fc.record({ do: fc.constant('set lock'), key: lockKeys, value: foundValues, ttl: maybeTtls }),
+  fc.record({ do: fc.constant('set lock'), key: anyKeys, value: foundValues, ttl: maybeTtls }),
   fc.record({
     do: fc.constant('set counter'),
-    key: lockKeys,
+    key: anyKeys,
     counter: fc.oneof(moments, fc.constantFrom(...BAD_COUNTERS)),
   }),
   fc.record({
@@ -326,11 +338,36 @@ const takeOvers: fc.Arbitrary<readonly Step[]> = fc
     ];
   });
 
+/** Slots that are reserved for waiters or owned, and an operation on one of them. */
+const permitting: fc.Arbitrary<readonly Step[]> = fc
+  .record({
+    owners: fc.tuple(
+      ...SLOT_KEYS.map(() => fc.constantFrom('', 'v0', 'v1', '~p1.1', '~p1.1', '~p1.2', '~p2.1')),
+    ),
+    waiting: fc.subarray(MEMBERS.slice(0, 5)),
+    member: fc.constantFrom('p1.1', 'p1.1', 'p1.2', 'p2.1', ''),
+    kind: fc.constantFrom('permit', 'permit', 'permit', 'leave-permit', 'inspect-permit'),
+    call: calls,
+    operation: operations,
+  })
+  .map(({ owners, waiting, member, kind, call, operation }) => [
+    ...PROCESSES.map((process) => ({ do: 'subscribe', process }) as const),
+    ...owners.flatMap((value, slot): Step[] =>
+      value === '' ? [] : [{ do: 'set lock', key: SLOT_KEYS[slot] ?? '', value, ttl: 1_000 + slot }],
+    ),
+    ...waiting.map((last, score) => ({ do: 'fill queue', key: SLOTS_QUEUE, deaf: 0, score, last }) as const),
+    { ...call, nodeCount: '', deadlineUs: 50_000, operations: [{ ...operation, kind, member, permits: 3 }] },
+  ]);
+
 /** Keys that others left behind, and then what the library and others do. */
 export const sequences: fc.Arbitrary<readonly Step[]> = fc
   .tuple(
     fc.array(fc.oneof(surroundings, listening), { maxLength: 4 }),
-    fc.oneof({ weight: 9, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: takeOvers }),
+    fc.oneof(
+      { weight: 8, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: takeOvers },
+      { weight: 1, arbitrary: permitting },
+    ),
     listsOf(steps, 12),
   )
   .map(([before, takeOver, then]) => [...before, ...takeOver, ...then]);

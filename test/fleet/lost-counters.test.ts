@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Fleet } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { type Lock, Redlock } from '../../src/index.ts';
-import { fenceKeyOf, semaphoreKeyOf } from '../../src/quorum/fencing-token.ts';
+import { fenceKeyOf } from '../../src/quorum/fencing-token.ts';
 import { PATIENT, startDeployment, untilAllVote } from '../support/deployment.ts';
 import { LONG_TTL_MS } from '../support/lock-keys.ts';
 
@@ -176,21 +176,3 @@ describe.each(['9007199254739992', '9007199254739999'])(
     });
   },
 );
-
-describe.each([
-  ['a text', ['SET'], ['many']],
-  ['nothing', ['SET'], ['']],
-  ['a list', ['RPUSH'], ['2']],
-  ['a hash', ['HSET'], ['a', 'b']],
-])('the size of a semaphore that is %s', (_, command, value) => {
-  it('is a lost one: the next permit heals it', async () => {
-    const resource = fresh();
-    const size = semaphoreKeyOf(`lock:${resource}`);
-    for (const node of fleet.nodes) await node.command(...command, size, ...value);
-    await using permit = await redlock.semaphore(resource, 2).acquire({ ttl: LONG_TTL_MS });
-    await permit.extend();
-    for (const node of fleet.nodes) {
-      await eventually('it is there', async () => (await node.command('GET', size)) === '2');
-    }
-  });
-});

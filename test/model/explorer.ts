@@ -1,11 +1,5 @@
 import type { NodeVote, Reply } from '../../src/base/vote.ts';
-import {
-  chooseToken,
-  fenceKeyOf,
-  isReserved,
-  queueKeyOf,
-  reservedFor,
-} from '../../src/quorum/fencing-token.ts';
+import { chooseToken, fenceKeyOf, isReserved, queueKeyOf } from '../../src/quorum/fencing-token.ts';
 import { majorityOf, tally } from '../../src/quorum/round.ts';
 import { runBatch } from '../../src/testing/batch-model.ts';
 import { KeyStore } from '../../src/testing/key-store.ts';
@@ -423,7 +417,7 @@ export class Explorer {
     const ignoresOwner =
       this.#exploration.weakening === 'confirm without owner check' && operation.kind === 'confirm';
     if (ignoresOwner && operation.kind === 'confirm') return operation.value;
-    return owner > 0 ? `v${owner}` : reservedFor(memberOf(-owner - 1));
+    return owner > 0 ? `v${owner}` : `~${memberOf(-owner - 1)}`;
   }
 }
 

@@ -135,7 +135,7 @@ describe('a using without options', () => {
     ]);
     const r = ['r'];
     expect(await scene.simulation.until(results)).toEqual([r, ['r', 's'], true, true, false, false, r, r]);
-    expect(scene.keys).toEqual(['quorlock:semaphore:whole:{lock:r}']);
+    expect(scene.keys).toEqual([]);
   });
 
   it.each<[readonly unknown[], string]>([

@@ -298,7 +298,7 @@ describe('a number that is none', () => {
       [`token ${none}`, { ...extend, token: none }],
       [`time of asking ${none}`, { ...acquire, waiter: { ...WAITER, since: none } }],
       [`time of asking ${none}`, { ...LOCK, kind: 'enter', waiter: { ...WAITER, since: none } }],
-      [`permits ${none}`, { ...acquire, size: { key: 'z', permits: none } }],
+      [`permits ${none}`, { ...acquire, permit: { slot: 0, of: none } }],
     ]),
   )('is not sent, and takes nothing else with it: %s', async (what, operation) => {
     const { sent, replies } = await ask(operation);

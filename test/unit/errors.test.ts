@@ -37,7 +37,6 @@ function oneOfEach(resources: readonly string[], votes: readonly NodeVote[] = []
     new library.ExtendFailedError({ ...details, remainingValidity: 997.261 }),
     new library.NotALockError(details),
     new library.UpgradeError(details),
-    new library.OtherSizeError({ ...details, permits: 2 }),
     new library.InitializeError(NODES.map((node) => ({ node, why: LONG }))),
     new library.ClosedError(details),
     new StaleTokenError(resources[0] ?? '', 1, 2),

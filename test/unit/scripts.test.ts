@@ -49,7 +49,8 @@ const FILES_BY_OPERATION: Readonly<Record<string, string>> = {
   'extend-share': 'share',
   'release-share': 'share',
   permit: 'permit',
-  'extend-permit': 'permit',
+  'leave-permit': 'permit',
+  'inspect-permit': 'permit',
 };
 const names = Object.keys(FILES_BY_OPERATION);
 const contracts = [...new Set(Object.values(FILES_BY_OPERATION))];
@@ -83,7 +84,7 @@ const samplesByKind: { readonly [Kind in Operation['kind']]: Operation & { reado
 };
 const contend: Operation = { ...samplesByKind.acquire, waiter: WAITER };
 const SHARED = { sharers: 's' } as const;
-const PERMITS = { size: { key: 'z', permits: 3 } } as const;
+const PERMITS = { permit: { slot: 0, of: 3 } } as const;
 const shares: readonly Operation[] = [
   { ...samplesByKind.acquire, ...SHARED },
   { ...samplesByKind.confirm, ...SHARED },
@@ -92,7 +93,8 @@ const shares: readonly Operation[] = [
 ];
 const permits: readonly Operation[] = [
   { ...samplesByKind.acquire, ...PERMITS },
-  { ...samplesByKind.extend, ...PERMITS },
+  { ...samplesByKind.leave, ...PERMITS },
+  { ...samplesByKind.inspect, ...PERMITS },
 ];
 const samples: readonly Operation[] = [...Object.values(samplesByKind), contend, ...shares, ...permits];
 
@@ -234,13 +236,11 @@ describe('operations', () => {
         if (encode(lock, true)[4] !== '') groups.push('fences');
         if (!withoutQueues.includes(`'${name}'`)) groups.push('queues');
         if (name.endsWith('share')) groups.push('sharers');
-        if (name.endsWith('permit')) groups.push('size');
         const keys: Readonly<Record<string, string>> = {
           keys: 'k',
           fences: 'f',
           queues: 'q',
           sharers: 's',
-          size: 'z',
         };
         expect(keysOf(lock)).toEqual(groups.map((group) => keys[group]));
       }

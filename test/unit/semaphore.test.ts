@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { OtherSizeError, WaitTimeoutError } from '../../src/index.ts';
+import { WaitTimeoutError } from '../../src/index.ts';
 import { type Program, Scene } from './waiting/scene.ts';
 
 async function sceneOf(count: number): Promise<{ scene: Scene; programs: readonly Program[] }> {
@@ -102,30 +102,91 @@ describe('a semaphore', () => {
     await expect(simulation.until(late)).rejects.toThrow(WaitTimeoutError);
   });
 
-  it('of another size is refused while a permit may be held, and holds afterwards', async () => {
+  it('serves programs that give a larger number at once, and the larger number counts', async () => {
     const { scene, programs } = await sceneOf(2);
     const { simulation } = scene;
-    const held = await simulation.until(at(programs, 0).redlock.semaphore('s', 3).acquire({ ttl: 30_000 }));
-    const larger = at(programs, 1).redlock.semaphore('s', 4);
-    const attempts = [
-      () => larger.acquire(),
-      () => larger.tryAcquire(),
-      () => larger.using({ waitTime: 0 }, (lock) => lock),
-    ];
-    for (const attempt of attempts) {
-      const refused = simulation.until<unknown>(attempt());
-      await expect(refused).rejects.toThrow(OtherSizeError);
-      await expect(refused).rejects.toThrow(/not a semaphore of 4 .*a semaphore of 3/);
+    const [old, young] = programs.map(({ redlock }) => redlock);
+    if (old === undefined || young === undefined) throw new Error('too few');
+    const locks = [];
+    for (let count = 0; count < 3; count += 1)
+      locks.push(await simulation.until(old.semaphore('s', 3).acquire({ waitTime: 0 })));
+    expect(await simulation.until(old.semaphore('s', 3).tryAcquire())).toBeNull();
+    for (let count = 0; count < 2; count += 1)
+      locks.push(await simulation.until(young.semaphore('s', 5).acquire({ waitTime: 0 })));
+    expect(await simulation.until(young.semaphore('s', 5).tryAcquire())).toBeNull();
+    for (const lock of locks) {
+      expect(await simulation.until(lock.extend(20_000))).toBeGreaterThan(19_000);
+      await simulation.until(lock.release());
     }
-    for (let kept = 0; kept < 5; kept += 1) {
-      await simulation.advance(25_000);
-      await simulation.until(held.extend());
-    }
-    await expect(simulation.until(larger.acquire())).rejects.toThrow(OtherSizeError);
-    await simulation.until(held.release());
-    await simulation.advance(61_000);
-    const lock = await simulation.until(larger.acquire());
-    lock.assertHeld();
+    await simulation.advance(65_000);
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('gives a waiter that knows of fewer slots the one that is reserved for it', async () => {
+    const { scene, programs } = await sceneOf(2);
+    const { simulation } = scene;
+    const [old, young] = programs.map(({ redlock }) => redlock);
+    if (old === undefined || young === undefined) throw new Error('too few');
+    const held = [];
+    for (let count = 0; count < 3; count += 1)
+      held.push(await simulation.until(young.semaphore('s', 3).acquire({ ttl: 30_000 })));
+    const larger = await simulation.until(young.semaphore('s', 5).acquire({ ttl: 30_000 }));
+    const waiting = old.semaphore('s', 3).acquire();
+    await simulation.advance(100);
+    const releasedAt = simulation.nowMs;
+    await simulation.until(larger.release());
+    (await simulation.until(waiting)).assertHeld();
+    expect(simulation.nowMs - releasedAt).toBeLessThan(10);
+  });
+
+  it('hands a released permit to the next caller of the process, and sends nothing', async () => {
+    const { scene, programs } = await sceneOf(1);
+    const { simulation } = scene;
+    const { redlock } = at(programs, 0);
+    const first = await simulation.until(redlock.semaphore('s', 1).acquire());
+    const waiting = redlock.semaphore('s', 1).acquire();
+    await simulation.advance(20);
+    const before = scene.commands;
+    expect((await first.release()).handedOver).toBe(true);
+    const second = await waiting;
+    expect(scene.commands).toBe(before);
+    expect(second.token).toBe(first.token + 1);
+    expect(() => first.assertHeld()).toThrow(/released/);
+    await simulation.until(second.release());
+    await simulation.advance(65_000);
+    expect(scene.keys).toEqual([]);
+  });
+
+  it('asks for the permits of callers that come together at the same time', async () => {
+    const { scene, programs } = await sceneOf(1);
+    const { simulation } = scene;
+    const semaphore = at(programs, 0).redlock.semaphore('s', 10);
+    const startedAt = simulation.nowMs;
+    const locks = await simulation.until(Promise.all(Array.from({ length: 10 }, () => semaphore.acquire())));
+    // One round trip of at most a millisecond, where every slot has one caller.
+    expect(simulation.nowMs - startedAt).toBeLessThan(1.1);
+    expect(new Set(locks.map(({ value }) => value)).size).toBe(10);
+  });
+
+  it('leaves no reservation for a waiter that has its permit from another slot', async () => {
+    const { scene, programs } = await sceneOf(4);
+    const { simulation } = scene;
+    const [one, other, waiter, next] = programs.map(({ redlock }) => redlock.semaphore('s', 2));
+    if (one === undefined || other === undefined || waiter === undefined || next === undefined)
+      throw new Error('too few');
+    const held = [await simulation.until(one.acquire()), await simulation.until(other.acquire())];
+    const first = waiter.acquire();
+    await simulation.advance(20);
+    const second = next.acquire();
+    await simulation.advance(20);
+    // The nodes hear of the two releases in different orders.
+    const releasedAt = simulation.nowMs;
+    for (const lock of held) void lock.release();
+    await simulation.until(Promise.all([first, second]));
+    expect(simulation.nowMs - releasedAt).toBeLessThan(10);
+    for (const { store } of simulation.nodes)
+      for (const key of store.keys())
+        if (/^quorlock:slot/.test(key)) expect(store.get(key)).not.toMatch(/^~/);
   });
 
   it('has nothing to do with a lock over the resource it is named by', async () => {

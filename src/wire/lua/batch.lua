@@ -1,15 +1,15 @@
 -- The end of the batch script: does the operations in order and answers
 -- {time in microseconds or 0, reply of the first operation, reply of the second, …}.
 --
--- ARGV, five an operation from the third on, and eight for contend, share, permit and extend-permit:
+-- ARGV, five an operation from the third on, and eight for contend, share and permit:
 --   name     acquire | contend | confirm | extend | release | inspect | enter | leave | waiting
---            share | confirm-share | extend-share | release-share | permit | extend-permit
+--            share | confirm-share | extend-share | release-share | permit | leave-permit | inspect-permit
 --   n        how many lock keys it has
 --   value    the lock value
 --   ttl      milliseconds
 --   number   fenced: a token, and n fence counters follow the lock keys; plain: empty
 -- The queues of the keys follow, for operations that have to do with waiting; and then one more key for those on a
--- shared lock, or on a semaphore.
+-- shared lock.
 --
 -- Or a batch, the form of most operations: `acquires` of one key each, or `releases` of one key each, no key twice. It
 -- has four arguments: its name; how many; the ttl of all acquires; for acquires, whether they are fenced: not empty.
@@ -57,7 +57,7 @@ while i <= #ARGV do
     step = ARGV[i + 3] == '' and 1 or 2
     --[[ fast-acquires ]]
   else
-    is_long = name == 'contend' or name == 'share' or name == 'permit' or name == 'extend-permit'
+    is_long = name == 'contend' or name == 'share' or name == 'permit'
     rest = 1
   end
 
@@ -91,8 +91,7 @@ while i <= #ARGV do
   if not step then
     local groups = (ARGV[i + 4] == '' and 1 or 2)
       + ((name == 'extend' or name == 'confirm' or name == 'inspect') and 0 or 1)
-    local has_more = string.find(name, 'share', 1, true) or string.find(name, 'permit', 1, true)
-    key = key + n * groups + (has_more and 1 or 0)
+    key = key + n * groups + (string.find(name, 'share', 1, true) and 1 or 0)
     i = i + (is_long and 8 or 5)
     done = 0
   elseif done == n then

@@ -1,33 +1,113 @@
 -- PERMIT: ACQUIRE a slot of a semaphore.
--- EXTEND-PERMIT: EXTEND it.
+-- LEAVE-PERMIT: LEAVE, of a waiter for any of the slots.
+-- INSPECT-PERMIT: whether every slot has an owner. Writes nothing.
 --
--- Each slot is a lock. Their number is stored beside them, for as long as any permit can live. A caller with another
--- number gets no permit.
+-- Each slot is a lock, and all have one queue. While programs take a semaphore to have different numbers of slots, the
+-- largest number counts.
 --
--- keys      a slot key; if fenced, its fence counter; the queue that all slots have in common; the size
--- value     the lock value
--- ttl       milliseconds
--- number    as those of ACQUIRE and EXTEND
+-- keys      a slot key; the keys of the others differ in the number alone. PERMIT: if fenced, its fence counter. The
+--           queue
+-- value     PERMIT: the lock value; LEAVE-PERMIT: the member
+-- ttl       PERMIT: milliseconds; else how many slots the semaphore has
+-- number    as that of ACQUIRE
 -- member, score   PERMIT: as those of CONTEND, see acquire.lua
--- permits   how many slots the caller takes the semaphore to have
+-- permits   PERMIT: how many slots the caller takes the semaphore to have
 --
--- Replies as those of ACQUIRE and EXTEND, and
--- {FOREIGN, type}   also: it is a semaphore of another size, which `type` names
--- {LATE} {QUARANTINED} {FAILED, message}
+-- {GRANTED, c}       as ACQUIRE and LEAVE answer it
+-- {HELD, remaining, rank, open}   PERMIT: as ACQUIRE answers it; to a waiter, remaining is that of the slot that is the
+--                    first to be free. `open`: the numbers of the slots that it may have here. A waiter for which a slot is
+--                    reserved may have any that has no owner, and does not enter the queue again
+-- {HELD, 1, value, 0}   INSPECT-PERMIT: every slot has an owner or is reserved; value: that of this one
+-- {MISSING, 0}       INSPECT-PERMIT: a slot is free
+-- {FOREIGN, type} {QUARANTINED} {FAILED, message}   and, to PERMIT, that it is late
 
-local function permit(perform, first, n, value, ttl, number, member, score, permits)
-  if late then return { LATE } end
-  if not votes then return { QUARANTINED } end
-  if not count_of(permits) then return { FAILED, 'not a number of permits: ' .. permits } end
-  local size = KEYS[first + (number == '' and 2 or 3)]
-  local known = redis.pcall('GET', size)
-  local failure = error_of(known)
-  if failure and not string.find(failure, 'WRONGTYPE', 1, true) then return { FAILED, failure } end
-  -- A value that is not a number of permits is a lost one.
-  if count_of(known) and known ~= permits then return { FOREIGN, 'a semaphore of ' .. known } end
-  -- A program with a shorter maxTtl does not shorten it.
-  local lifetime = math.max(2 * max_ttl, redis.call('PTTL', size))
-  failure = error_of(redis.pcall('SET', size, permits, 'PX', lifetime))
-  if failure then return { FAILED, failure } end
-  return perform(first, n, value, ttl, number, member, score, '')
+local MOST_SLOTS = 1000
+
+-- Results: the keys of all slots; the number of the slot that `key` is.
+local function slots_of(key, permits)
+  local count = count_of(permits)
+  local before, slot, after = string.match(key, '^(quorlock:slot:)(%d+)(:.*)$')
+  if not slot or not count or count > MOST_SLOTS then error('not a slot of ' .. permits, 0) end
+  local slots = {}
+  for i = 1, count do slots[i] = before .. (i - 1) .. after end
+  return slots, tonumber(slot)
+end
+
+local function is_reserved(owner)
+  return owner and string.sub(owner, 1, 1) == RESERVED
+end
+
+-- Does the waiter have a reservation? Results: whether it does; the values of all slots.
+local function look(slots, member)
+  local owners = redis.call('MGET', unpack(slots))
+  local has_one = false
+  for i = 1, #slots do has_one = has_one or member ~= '' and owners[i] == RESERVED .. member end
+  return has_one, owners
+end
+
+-- Passes on what is reserved for the waiter, but for `kept`: one slot to `heir`, if there is one, and others to the first
+-- waiters.
+local function pass_on(slots, queue, member, kept, heir)
+  redis.pcall('ZREM', queue, member)
+  local _, owners = look(slots, member)
+  for i = 1, #slots do
+    if owners[i] == RESERVED .. member and slots[i] ~= kept then
+      if heir then
+        redis.call('SET', slots[i], heir, 'PX', grace)
+        heir = nil
+      elseif not hand_to_first(slots[i], queue) then
+        redis.call('DEL', slots[i])
+      end
+    end
+  end
+end
+
+local function permit(first, _, value, ttl, number, member, score, permits)
+  local key, queue = KEYS[first], KEYS[first + (number == '' and 1 or 2)]
+  local slots, slot = slots_of(key, permits)
+  if late or not votes then return acquire(first, 1, value, ttl, number, member, score) end
+  local owner, foreign = owner_of(key)
+  if foreign then return foreign end
+  local mine = RESERVED .. member
+  local is_open = owner == nil and slot < #slots or is_reserved(owner)
+  local has_one = member ~= '' and (owner == mine or look(slots, member))
+
+  local reply
+  if has_one and is_open then
+    -- Nodes may have reserved different slots for it. Reservations own nothing: it exchanges that of another slot.
+    pass_on(slots, queue, member, key, owner ~= mine and owner)
+    redis.call('SET', key, mine, 'PX', grace)
+    reply = acquire(first, 1, value, ttl, number, member, score)
+  elseif owner ~= value and (has_one or owner == nil and not is_open) then
+    -- It has a reservation here and does not enter again; or it is a slot of a program that knows of more slots.
+    reply = owner and refusal(key) or { HELD, tonumber(grace) }
+  else
+    reply = acquire(first, 1, value, ttl, number, member, score)
+  end
+  if reply[1] ~= HELD then return reply end
+
+  local _, owners = look(slots, member)
+  local remaining, open = reply[2], {}
+  for i = 1, #slots do
+    if not owners[i] or has_one and is_reserved(owners[i]) then open[#open + 1] = i - 1 end
+    if owners[i] and member ~= '' then
+      local left = redis.call('PTTL', slots[i])
+      if left >= 0 and left < remaining then remaining = left end
+    end
+  end
+  return { HELD, remaining, reply[3] or 0, table.concat(open, ',') }
+end
+
+local function leave_permit(first, _, member, permits)
+  pass_on(slots_of(KEYS[first], permits), KEYS[first + 1], member)
+  return { GRANTED, 1 }
+end
+
+local function inspect_permit(first, _, _, permits)
+  local slots = slots_of(KEYS[first], permits)
+  local owners = redis.call('MGET', unpack(slots))
+  for i = 1, #slots do
+    if not owners[i] then return votes and { MISSING, 0 } or { QUARANTINED } end
+  end
+  return { HELD, 1, redis.call('GET', KEYS[first]) or owners[1], 0 }
 end

@@ -6,7 +6,7 @@
 --           same waiter as first
 --
 -- A hand-over reserves a free key by name: its value is then `~member` for `grace` milliseconds, and the member, which
--- leaves the queue, is notified. Such a key has no owner; only that member takes it. One that is gone costs one grace,
+-- leaves the queue, is notified: `<waiter>`, or `<waiter>:<slot>` where the key is a slot of a semaphore. Such a key has no owner; only that member takes it. One that is gone costs one grace,
 -- one that is late enters again with its old score. Nothing of this decides who owns a key, only which waiter asks
 -- next.
 
@@ -21,11 +21,12 @@ end
 -- True if there is one; else the key is as it was before.
 local function hand_to_first(lock, queue)
   local notified = false
+  local slot = string.match(lock, '^quorlock:slot(:%d+):') or ''
   for _ = 1, MOST_DEAF do
     local member = redis.pcall('ZPOPMIN', queue)[1]
     if not member then break end
     local process, waiter = string.match(member, '^(.*)%.(.-)$')
-    local heard = process and redis.pcall('PUBLISH', WAKE .. process, waiter)
+    local heard = process and redis.pcall('PUBLISH', WAKE .. process, waiter .. slot)
     if type(heard) == 'number' and heard > 0 then
       notified = not redis.pcall('SET', lock, RESERVED .. member, 'PX', grace).err
       break

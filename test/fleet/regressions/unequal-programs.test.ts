@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fleet } from '../../../scripts/fleet/fleet.ts';
 import { eventually } from '../../../scripts/fleet/processes.ts';
-import { type Lock, OtherSizeError, Redlock, type RedlockOptions } from '../../../src/index.ts';
+import { Redlock, type RedlockOptions } from '../../../src/index.ts';
 import { nodeAt, PATIENT, startDeployment, untilAllVote } from '../../support/deployment.ts';
 
 const LONG = { ...PATIENT, maxTtl: 60_000, fenceRetention: 3_600_000 } as const satisfies RedlockOptions;
@@ -43,23 +43,6 @@ describe('programs with unequal settings share a deployment, and the smaller one
     fleet = await startDeployment(3, { maxTtl: 60_000 });
   });
   afterAll(() => fleet.stop());
-
-  it('a semaphore keeps its size for as long as permits live', async () => {
-    await using long = new Redlock(fleet.urls, LONG);
-    await using short = new Redlock(fleet.urls, SHORT);
-    const permits: Lock[] = [];
-    for (let count = 0; count < 2; count += 1)
-      permits.push(await long.semaphore('jobs', 2).acquire({ ttl: 60_000 }));
-    for (const permit of permits) await permit.extend();
-    // Every node has done what it was asked for before.
-    await untilAllVote(long);
-
-    expect(await short.semaphore('jobs', 2).tryAcquire()).toBeNull();
-
-    expect(await leastLeft(fleet, 'quorlock:semaphore:*')).toBeGreaterThan(60_000);
-    await expect(short.semaphore('jobs', 3).tryAcquire()).rejects.toThrow(OtherSizeError);
-    for (const permit of permits) permit.assertHeld();
-  });
 
   it('a queue lives on', async () => {
     await using long = new Redlock(fleet.urls, LONG);

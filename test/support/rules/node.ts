@@ -174,7 +174,8 @@ export const SEVERAL = keysFor(['lock:a', 'lock:b']);
 export const SHARED: LockKeys = { ...ONE, sharers: sharersKeyOf('lock:a') };
 export const SLOT: LockKeys = {
   ...keysFor([slotKeyOf('lock:s', 0)]),
-  size: { key: semaphoreKeyOf('lock:s'), permits: 3 },
+  queues: [queueKeyOf(semaphoreKeyOf('lock:s'))],
+  permit: { slot: 0, of: 3 },
 };
 
 function keysFor(keys: readonly string[]): LockKeys {

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { fenceKeyOf, slotKeyOf } from '../../../src/quorum/fencing-token.ts';
 import type { LockKeys, Operation } from '../../../src/wire/operation.ts';
 import {
   acquire,
@@ -181,7 +182,6 @@ const VOTES: readonly (readonly [string, LockKeys, Operation])[] = [
   ['CONFIRM-SHARE', SHARED, confirm(SHARED, 'v', 1)],
   ['EXTEND', ONE, extend(ONE, 'v', 1)],
   ['EXTEND-SHARE', SHARED, extend(SHARED, 'v', 1)],
-  ['EXTEND-PERMIT', SLOT, extend(SLOT, 'v', 1)],
 ];
 
 const marking: readonly Rule[] = [
@@ -190,8 +190,7 @@ const marking: readonly Rule[] = [
       for (const [which, marker] of Object.entries(markersOf(node.runId))) {
         if (marker !== undefined) await node.set(MARKER_KEY, marker);
         expect(await node.askOne(operation, MARKED), which).toEqual([QUARANTINED]);
-        const touched = [...keys.keys, ...keys.fences, ...(keys.size === undefined ? [] : [keys.size.key])];
-        for (const key of touched) expect(await node.get(key), which).toBeNull();
+        for (const key of [...keys.keys, ...keys.fences]) expect(await node.get(key), which).toBeNull();
       }
     }),
   ),
@@ -477,27 +476,46 @@ const sharing: readonly Rule[] = [
   }),
 ];
 
+/** Another slot of the same semaphore. */
+function slot(number: number, of = 3): LockKeys {
+  const keys = [slotKeyOf('lock:s', number)];
+  return { ...SLOT, keys, fences: keys.map(fenceKeyOf), permit: { slot: number, of } };
+}
+
 const permitting: readonly Rule[] = [
-  rule('a semaphore of another size gives no permit, and extends none', async (node) => {
-    const { timeUs } = node;
-    const larger = { ...SLOT, size: { key: SLOT.size?.key ?? '', permits: 4 } };
-    await node.askOne(acquire(SLOT, 'v', timeUs));
-    expect(await node.askOne(acquire(larger, 'w', timeUs))).toEqual([FOREIGN, 'a semaphore of 3']);
-    expect(await node.askOne(extend(larger, 'v', timeUs))).toEqual([FOREIGN, 'a semaphore of 3']);
+  rule('a refused PERMIT is told which slots are open, and a waiter how soon one may be', async (node) => {
+    await node.askOne(acquire(SLOT, 'v', node.timeUs, 20_000));
+    await node.askOne(acquire(slot(1), 'w', node.timeUs, 5_000));
+    expect(await node.askOne(acquire(SLOT, 'x', node.timeUs))).toEqual([HELD, 20_000, 0, '2']);
+    await node.askOne(acquire(slot(2), 'y', node.timeUs, 30_000));
+    const waiting = { ...acquire(SLOT, 'x', node.timeUs), waiter: { member: 'p.1', since: 1 } };
+    expect(await node.askOne(waiting)).toEqual([HELD, 5_000, 0, '']);
+    expect(await node.members(SLOT.queues[0] ?? '')).toEqual(['p.1', '1']);
   }),
-  rule(
-    'the size of a semaphore lives for twice the largest maxTtl, and never shorter for another',
-    async (node) => {
-      const key = SLOT.size?.key ?? '';
-      await node.askOne(acquire(SLOT, 'v', node.timeUs), { maxTtl: 30_000 });
-      expect(await node.left(key)).toBe(60_000);
-      await node.askOne(acquire(SLOT, 'w', node.timeUs), { maxTtl: 1_000 });
-      await node.askOne(extend(SLOT, 'v', node.timeUs, 500), { maxTtl: 1_000 });
-      expect(await node.left(key)).toBe(60_000);
-      await node.askOne(extend(SLOT, 'v', node.timeUs), { maxTtl: 40_000 });
-      expect(await node.left(key)).toBe(80_000);
-    },
-  ),
+  rule('a waiter exchanges the slot that is reserved for it', async (node) => {
+    const [mine = ''] = slot(1).keys;
+    const [other = ''] = SLOT.keys;
+    await node.set(mine, '~p.1', 100);
+    await node.set(other, '~q.1', 100);
+    const asking = { ...acquire(SLOT, 'v', node.timeUs), waiter: { member: 'p.1', since: 1 } };
+    expect(await node.askOne(asking)).toEqual([GRANTED, node.timeUs]);
+    expect(await node.get(other)).toBe('v');
+    expect(await node.get(mine)).toBe('~q.1');
+  }),
+  rule('a slot that a program knows of by its name alone is not free for it', async (node) => {
+    const [beyond = ''] = slot(3).keys;
+    const asking = { ...acquire(slot(3), 'v', node.timeUs), waiter: { member: 'p.1', since: 1 } };
+    expect((await node.askOne(asking))[0]).toBe(HELD);
+    expect(await node.get(beyond)).toBeNull();
+    await node.set(beyond, '~p.1', 100);
+    expect(await node.askOne(asking)).toEqual([GRANTED, node.timeUs]);
+  }),
+  rule('LEAVE of a waiter for a permit leaves nothing reserved for it', async (node) => {
+    const [mine = ''] = slot(2).keys;
+    await node.set(mine, '~p.1', 100);
+    expect(await node.askOne({ ...SLOT, kind: 'leave', member: 'p.1' })).toEqual([GRANTED, 1]);
+    expect(await node.get(mine)).toBeNull();
+  }),
 ];
 
 const entering: readonly Rule[] = [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Lock, Redlock, RedlockOptions } from '../../../src/index.ts';
+import type { Redlock, RedlockOptions } from '../../../src/index.ts';
 import { type Machine, Simulation } from '../../../src/testing/index.ts';
 
 /*
@@ -39,61 +39,6 @@ function leftOf({ nodes }: Simulation, prefix: string): readonly number[] {
       .map((key) => store.ttlOf(key)),
   );
 }
-
-describe('the size of a semaphore is kept for the longest maxTtl', () => {
-  const uses: readonly (readonly [string, (redlock: Redlock) => Promise<unknown>])[] = [
-    ['takes a permit', async (redlock) => (await redlock.semaphore('s', 3).acquire()).release()],
-    ['tries in vain', (redlock) => redlock.semaphore('s', 3).tryAcquire()],
-    [
-      'extends a permit',
-      async (redlock) => {
-        const permit = await redlock.semaphore('s', 3).acquire();
-        await permit.extend();
-        await permit.release();
-      },
-    ],
-    [
-      'waits in vain',
-      (redlock) =>
-        redlock
-          .semaphore('s', 3)
-          .acquire({ waitTime: 50 })
-          .catch(() => undefined),
-    ],
-  ];
-
-  it.each(uses)('where a program with a short one %s', async (what, use) => {
-    const { simulation, long, short } = await unequal();
-    const many = /in vain/.test(what) ? 3 : 1;
-    const permits: Lock[] = [];
-    for (let count = 0; count < many; count += 1)
-      permits.push(await simulation.until(long.redlock.semaphore('s', 3).acquire({ ttl: 60_000 })));
-    await simulation.until(use(short.redlock));
-    // Longer than two of the short maxTtl, and the permits live on.
-    await simulation.advance(10_000);
-    for (const permit of permits) permit.assertHeld();
-    // No program with another idea of the size gets one, so that there are never more permits than that.
-    const larger = simulation.until(short.redlock.semaphore('s', 4).tryAcquire());
-    await expect(larger).rejects.toThrow(/a semaphore of 3/);
-  });
-
-  it('which comes after the short one', async () => {
-    const { simulation, long, short } = await unequal();
-    await simulation.until(short.redlock.semaphore('s', 3).acquire());
-    const permit = await simulation.until(long.redlock.semaphore('s', 3).acquire({ ttl: 60_000 }));
-    await simulation.advance(50_000);
-    permit.assertHeld();
-    const larger = simulation.until(short.redlock.semaphore('s', 4).tryAcquire());
-    await expect(larger).rejects.toThrow(/a semaphore of 3/);
-  });
-
-  it('and goes after two of these', async () => {
-    const { simulation, long, short } = await unequal();
-    await simulation.until((await simulation.until(long.redlock.semaphore('s', 3).acquire())).release());
-    await simulation.advance(120_001);
-    (await simulation.until(short.redlock.semaphore('s', 4).acquire())).assertHeld();
-  });
-});
 
 describe('a queue is kept for the longest maxTtl of those who wait', () => {
   it('where a program with a short one joins it', async () => {

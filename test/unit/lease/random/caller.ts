@@ -1,9 +1,15 @@
-import { type Lock, LockLostError, LockReleasedError, QuorlockError } from '../../../../src/index.ts';
+import {
+  type Lock,
+  LockLostError,
+  LockReleasedError,
+  QuorlockError,
+  type Semaphore,
+} from '../../../../src/index.ts';
 import type { Rng } from '../../../../src/testing/rng.ts';
 import type { Simulation } from '../../../../src/testing/simulation.ts';
 import type { Entry, Ledger } from './ledger.ts';
 import type { Program } from './program.ts';
-import { MAX_TTL, PERMITS, type Terms, TTL } from './terms.ts';
+import { MAX_TTL, type Terms, TTL } from './terms.ts';
 
 /** One of many callers of a program. */
 export interface Caller {
@@ -18,8 +24,11 @@ export interface Caller {
 /** What a call that was given up rejects with. */
 const LEFT = new Error('left');
 
+/** What callers want where most want permits. */
+const PERMITS = ['permit', 'permit', 'permit', 'using a permit'] as const;
+
 /** What callers want. */
-type Wish = 'a' | 'b' | 'both' | 'read' | 'write' | 'permit' | 'using';
+type Wish = 'a' | 'b' | 'both' | 'read' | 'write' | 'permit' | 'using' | 'using a permit';
 
 /** Asks for one lock after the other, uses it, and gives it back, until the run is over. */
 export async function contend(caller: Caller): Promise<void> {
@@ -40,7 +49,7 @@ export async function contend(caller: Caller): Promise<void> {
 async function callOnce(caller: Caller, who: string): Promise<void> {
   const { simulation, program, terms, rng, ledger } = caller;
   const wish = rng.chance(terms.hot)
-    ? rng.pick<Wish>(['a', 'a', 'a', 'using'])
+    ? rng.pick<Wish>(terms.wantsPermits ? PERMITS : ['a', 'a', 'a', 'using'])
     : rng.pick<Wish>(['b', 'both', 'read', 'read', 'write', 'permit']);
   const waitTime = rng.pick([0, 0, 5, 30, 600, 3_000, 3_000]);
   const ttl = rng.pick(terms.ttls);
@@ -50,10 +59,11 @@ async function callOnce(caller: Caller, who: string): Promise<void> {
     void program.machine.sleep(rng.between(0, rng.pick([1, 50]))).then(() => leaving.abort(LEFT));
   }
   const options = { ttl, waitTime, ...(rng.chance(0.5) ? { signal: leaving.signal } : {}) };
-  const granted = (lock: Lock) =>
-    ledger.granted({ program, who, lock, isPermit: wish === 'permit', askedAt });
-  if (wish === 'using') {
-    await run(caller, options, granted);
+  const isPermit = wish === 'permit' || wish === 'using a permit';
+  const granted = (lock: Lock) => ledger.granted({ program, who, lock, isPermit, askedAt });
+  const semaphore = program.redlock.semaphore('s', rng.pick(terms.permits));
+  if (wish === 'using' || wish === 'using a permit') {
+    await run(caller, options, granted, isPermit ? semaphore : undefined);
     return;
   }
   const lock = await ledger.timed({ program, who, waitTime }, () => {
@@ -64,7 +74,7 @@ async function callOnce(caller: Caller, who: string): Promise<void> {
       case 'write':
         return redlock.readWrite('b').acquireWrite(options);
       case 'permit':
-        return redlock.semaphore('s', PERMITS).acquire(options);
+        return waitTime === 0 && rng.chance(0.5) ? semaphore.tryAcquire({ ttl }) : semaphore.acquire(options);
       default: {
         const resources = wish === 'both' ? ['a', 'b'] : wish;
         return waitTime === 0 && rng.chance(0.5)
@@ -81,17 +91,20 @@ async function run(
   { program, rng, ledger, terms }: Caller,
   options: { readonly ttl: number; readonly waitTime: number },
   granted: (lock: Lock) => Entry,
+  semaphore: Semaphore | undefined,
 ): Promise<void> {
   let entry: Entry | undefined;
   const maxHold = rng.pick([20, 1_000]);
   const durationMs = rng.pick([0, 1, 5, 60, terms.weather === 'quiet' ? 5 : 250]);
-  await program.redlock.using('a', { ...options, maxHold }, async (lock) => {
+  const routine = async (lock: Lock) => {
     entry = granted(lock);
     await program.machine.sleep(durationMs);
     ledger.checkHeld(entry);
     if (rng.chance(0.2)) ledger.released(entry, lock.release());
     entry.releasedAt ??= program.machine.clock.timeline.nowMs;
-  });
+  };
+  const used = { ...options, maxHold };
+  await (semaphore?.using(used, routine) ?? program.redlock.using('a', used, routine));
 }
 
 /** What a caller does with a lock. */

@@ -144,7 +144,7 @@ export class Faults {
         for (const { wall } of rng.chance(0.5) ? nodes : some) wall.step(2 * MAX_TTL);
         break;
       case 'evict':
-        for (const each of some) each.evict(rng.pick(['lock:a', 'lock:b']));
+        for (const each of some) each.evict(rng.pick(['lock:a', 'lock:b', 'quorlock:slot:0:whole:{lock:s}']));
         break;
       case 'flush':
         rng.pick(nodes).flushAll();

@@ -1,7 +1,7 @@
 import { type Lock, LockReleasedError, type ReleaseReport } from '../../../../src/index.ts';
 import type { Simulation } from '../../../../src/testing/simulation.ts';
 import type { Program } from './program.ts';
-import { CONNECT_TIMEOUT, NODE_TIMEOUT, PERMITS, type Terms, TTL } from './terms.ts';
+import { CONNECT_TIMEOUT, NODE_TIMEOUT, type Terms, TTL } from './terms.ts';
 
 /** A caller's handle. */
 export interface Entry {
@@ -89,7 +89,7 @@ export class Ledger {
       this.fault(`${who} got a lock that is over`);
     this.#held = this.#held.filter((other) => other.lock.remainingValidity() > 0);
     const beside = this.#held.filter((other) => excludes(other, granted));
-    const mayBe = granted.isPermit ? PERMITS - 1 : 0;
+    const mayBe = granted.isPermit ? Math.max(...this.#terms.permits) - 1 : 0;
     const areWrong =
       this.#terms.weather === 'beyond' ? beside.some(isOfLease(granted)) : beside.length > mayBe;
     if (areWrong) {

@@ -16,7 +16,7 @@ const IDLE_MS = 12_000;
 const BRIEFLY_MS = 100;
 
 /** What is kept of a lock, but for its counter and for how many permits there are. */
-const OF_LOCKS = /^(lock|quorlock:(queue|sharers|slot:\d+|gate)):/;
+const OF_LOCKS = /^(lock|quorlock:(queue|sharers|slot:\d+)):/;
 
 /** What a run came to. */
 export interface Outcome {

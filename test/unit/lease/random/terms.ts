@@ -29,8 +29,11 @@ export interface Terms {
   readonly isSetBack: boolean;
   /** Whether everything is closed as soon as no caller wants anything. */
   readonly isClosedAtOnce: boolean;
-  /** How many of all calls want the same lock, from 0 to 1. */
+  /** How many of all calls want the same lock, or permits of the same semaphore, from 0 to 1. */
   readonly hot: number;
+  readonly wantsPermits: boolean;
+  /** How many permits the semaphore has: each call gives one of these numbers. */
+  readonly permits: readonly number[];
   readonly faultEvery: number;
   /** Callers go on for so long. */
   readonly lastsMs: number;
@@ -41,7 +44,6 @@ export const TTL = 300;
 export const MAX_TTL = 1_000;
 export const NODE_TIMEOUT = 20;
 export const CONNECT_TIMEOUT = 50;
-export const PERMITS = 2;
 
 export function termsOf(seed: number): Terms {
   const rng = Rng.ofSeed(seed);
@@ -64,6 +66,8 @@ export function termsOf(seed: number): Terms {
     isSetBack: rng.chance(0.5),
     isClosedAtOnce: rng.chance(0.5),
     hot: rng.pick([0.5, 0.9, 1]),
+    wantsPermits: rng.chance(0.4),
+    permits: rng.pick([[1], [2], [2], [2, 3], [3, 5, 5]]),
     faultEvery: rng.between(20, 200),
     lastsMs: 1_000,
   };
