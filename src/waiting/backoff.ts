@@ -100,7 +100,7 @@ function doubled(first: number, longest: number, times: number): number {
 }
 
 /** Milliseconds until a majority of nodes could be free, if no holder extends or releases. */
-export function freeInMs(votes: readonly NodeVote[]): number {
+function freeInMs(votes: readonly NodeVote[]): number {
   const remaining: number[] = [];
   let granted = 0;
   for (const vote of votes) {
