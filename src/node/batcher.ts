@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../base/clock.ts';
+import { type Clock, instant, type Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import { platform } from '../base/platform.ts';
 import type { Reply } from '../base/vote.ts';
@@ -22,8 +22,11 @@ import type { Setback } from './release-retries.ts';
 
 /** Learns of every answer of the server, also of those that come too late to be a reply. */
 export interface AnswerListener {
-  /** The server answered a call; `reading` is its time, if the call asked for it. */
-  answered(reading: TimeReading | undefined): void;
+  /**
+   * The server answered a call; `reading` is its time, if the call asked for it, and `jumpedMs` how far this host's
+   * uptime is ahead of its monotonic clock.
+   */
+  answered(reading: TimeReading | undefined, jumpedMs: number): void;
   /** The server answered this operation. Returns the reply as it counts. */
   done(operation: Operation, reply: Reply): Reply;
   /** The server did not do this operation, as far as is known, and the operation is not on its way any more. */
@@ -112,8 +115,11 @@ export class Batcher {
     return MOST_UNANSWERED / 2 - this.#unanswered;
   }
 
-  /** Has the node do an operation. `listener` gets its reply, once, after this call has returned. */
-  enqueue(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0): void {
+  /**
+   * Has the node do an operation. `listener` gets its reply, once, after this call has returned. `nowMs`: the uptime, if
+   * it is known.
+   */
+  enqueue(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0, nowMs?: number): void {
     const bad = badNumberIn(operation);
     if (bad !== undefined) {
       this.#refuse(operation, failed('error', `not sent, for its ${bad}`), listener, place);
@@ -125,7 +131,7 @@ export class Batcher {
       this.#refuse(operation, reply, listener, place);
       return;
     }
-    const tick = this.#tick ?? this.#beginTick();
+    const tick = this.#tick ?? this.#beginTick(nowMs ?? this.#clock.uptime());
     if (timeoutMs < tick.shortestMs) tick.shortestMs = timeoutMs;
     this.#queue.push({
       operation,
@@ -179,8 +185,8 @@ export class Batcher {
     this.#timer?.cancel();
   }
 
-  #beginTick(): Tick {
-    const tick = { atMs: this.#clock.uptime(), shortestMs: Number.POSITIVE_INFINITY };
+  #beginTick(nowMs: number): Tick {
+    const tick = { atMs: nowMs, shortestMs: Number.POSITIVE_INFINITY };
     this.#tick = tick;
     void SOON.then(this.#endTick);
     return tick;
@@ -194,7 +200,7 @@ export class Batcher {
     // A node that has not been asked yet, because this process was stopped or busy, has all of its time.
     if (now - tick.atMs >= LONGEST_TICK_MS) tick.atMs = now;
     this.#wakeBy(tick.atMs + tick.shortestMs, now);
-    this.#flush();
+    this.#flush(now);
   }
 
   #wakeBy(dueAtMs: number, nowMs: number): void {
@@ -205,7 +211,7 @@ export class Batcher {
     this.#timer = this.#clock.after(dueAtMs - nowMs, this.#wake, { keepAlive: false });
   }
 
-  #flush(): void {
+  #flush(nowMs = this.#clock.uptime()): void {
     this.#moved?.();
     while (!this.#isHeld && this.#queue.length > 0) {
       const mayCall = this.#calls < this.#mostCalls;
@@ -214,9 +220,11 @@ export class Batcher {
         return;
       }
       if (!mayCall) return;
-      const entries = this.#queue.splice(0, MOST_OPERATIONS_A_CALL);
-      if (this.#client.isCluster) for (const together of this.#bySlot(entries)) this.#ask(together);
-      else this.#ask(inSendingOrder(entries));
+      let entries = this.#queue;
+      if (entries.length > MOST_OPERATIONS_A_CALL) entries = entries.splice(0, MOST_OPERATIONS_A_CALL);
+      else this.#queue = [];
+      if (this.#client.isCluster) for (const together of this.#bySlot(entries)) this.#ask(together, nowMs);
+      else this.#ask(inSendingOrder(entries), nowMs);
     }
   }
 
@@ -246,12 +254,12 @@ export class Batcher {
     return true;
   }
 
-  #ask(entries: readonly PendingOperation[]): void {
+  #ask(entries: readonly PendingOperation[], nowMs: number): void {
     const call: Call = { entries, unreplied: entries.length, state: 'under way' };
     for (const entry of entries) entry.call = call;
     this.#sent.add(call);
     this.#calls += 1;
-    this.#call(call, entries, 'evalsha');
+    this.#call(call, entries, 'evalsha', nowMs);
   }
 
   /** A call was answered, or never will be. */
@@ -278,7 +286,7 @@ export class Batcher {
       entries.filter((entry) => !wanted.includes(entry)),
       unknownScript,
     );
-    if (wanted.length > 0) this.#call(call, wanted, 'eval');
+    if (wanted.length > 0) this.#call(call, wanted, 'eval', this.#clock.uptime());
     else this.#goOn(call);
   }
 
@@ -290,8 +298,12 @@ export class Batcher {
     return this.#queue.some(isRelease) || [...this.#sent].some(({ entries }) => entries.some(isRelease));
   }
 
-  #call(call: Call, entries: readonly PendingOperation[], command: 'evalsha' | 'eval'): void {
-    const sentAtMs = this.#clock.uptime();
+  #call(
+    call: Call,
+    entries: readonly PendingOperation[],
+    command: 'evalsha' | 'eval',
+    sentAtMs: number,
+  ): void {
     let withinMs = 0;
     for (const { tick, timeoutMs } of entries) {
       withinMs = Math.max(withinMs, tick.atMs + timeoutMs - sentAtMs);
@@ -336,16 +348,18 @@ export class Batcher {
     this.#end(call);
     // Servers answer in order: what was overdue got lost, though the connection did not.
     if (!this.#client.isCluster) for (const lost of this.#overdue) this.#end(lost);
-    const receivedAtMs = this.#clock.uptime();
+    const now = instant(this.#clock);
+    const receivedAtMs = now.uptime;
     this.#answers.answered(
       sentAtMs === undefined ? undefined : { timeUs: Number(elements[0]), sentAtMs, receivedAtMs },
+      receivedAtMs - now.monotonic,
     );
     let place = 0;
     for (const entry of entries) {
       place += 1;
       this.#settle(entry, this.#answers.done(entry.operation, decode(elements[place])), receivedAtMs);
     }
-    this.#flush();
+    this.#flush(receivedAtMs);
   }
 
   #goOn(call: Call): void {

@@ -51,10 +51,11 @@ export class NodeClock {
   note(reading: TimeReading, jumpedMs = 0): Divergence | undefined {
     // The server's TIME is checked already; a failing clock of this process must not spoil all readings to come.
     if (!Number.isFinite(reading.sentAtMs) || !Number.isFinite(reading.receivedAtMs)) return undefined;
-    const known: Known = { ...reading, jumpedMs };
+    const { timeUs, sentAtMs, receivedAtMs } = reading;
+    const known: Known = { timeUs, sentAtMs, receivedAtMs, jumpedMs };
     const divergence = this.#divergenceOf(known);
-    this.#last = reading;
-    this.#aheadUs = reading.timeUs - ((reading.sentAtMs + reading.receivedAtMs) / 2) * 1_000;
+    this.#last = known;
+    this.#aheadUs = timeUs - ((sentAtMs + receivedAtMs) / 2) * 1_000;
     if (divergence !== undefined || this.#least === undefined || this.#most === undefined) {
       this.#least = known;
       this.#most = known;
@@ -91,17 +92,21 @@ export class NodeClock {
   }
 
   #divergenceOf(to: Known): Divergence | undefined {
-    if (this.#least === undefined || this.#most === undefined) return undefined;
-    const since = spanOf(this.#least, to);
-    if (since.nodeMs > since.longestMs * (1 + this.#driftFactor) + TOLERANCE_MS) {
-      const { nodeMs, longestMs, shortestMs } = since;
-      return { byMs: nodeMs - longestMs, mostAheadMs: nodeMs - shortestMs, withinMs: longestMs };
+    const least = this.#least;
+    const most = this.#most;
+    if (least === undefined || most === undefined) return undefined;
+    // A time between two readings is at the least from the first one's arrival to the second one's departure: negative
+    // for readings that were in flight at the same time, either of which may have been the first.
+    const passedMs = (to.timeUs - least.timeUs) / 1_000;
+    const longestMs = to.receivedAtMs - least.sentAtMs;
+    if (passedMs > longestMs * (1 + this.#driftFactor) + TOLERANCE_MS) {
+      const shortestMs = to.sentAtMs - least.receivedAtMs;
+      return { byMs: passedMs - longestMs, mostAheadMs: passedMs - shortestMs, withinMs: longestMs };
     }
-    const span = spanOf(this.#most, to);
-    const { nodeMs, longestMs } = span;
-    const shortestMs = span.shortestMs - (to.jumpedMs - this.#most.jumpedMs);
+    const nodeMs = (to.timeUs - most.timeUs) / 1_000;
+    const shortestMs = to.sentAtMs - most.receivedAtMs - (to.jumpedMs - most.jumpedMs);
     if (nodeMs < shortestMs - Math.abs(shortestMs) * this.#driftFactor - TOLERANCE_MS) {
-      return { byMs: nodeMs - shortestMs, mostAheadMs: 0, withinMs: longestMs };
+      return { byMs: nodeMs - shortestMs, mostAheadMs: 0, withinMs: to.receivedAtMs - most.sentAtMs };
     }
     return undefined;
   }
@@ -115,14 +120,4 @@ export class NodeClock {
   #leastAheadMs({ timeUs, receivedAtMs, jumpedMs }: Known): number {
     return timeUs / 1_000 - (receivedAtMs - jumpedMs) * (1 - this.#driftFactor);
   }
-}
-
-/** The time between two readings, by the node's clock and by this machine's. */
-function spanOf(from: Known, to: Known) {
-  return {
-    nodeMs: (to.timeUs - from.timeUs) / 1_000,
-    longestMs: to.receivedAtMs - from.sentAtMs,
-    // Negative for readings that were in flight at the same time: either may have been the first.
-    shortestMs: to.sentAtMs - from.receivedAtMs,
-  };
 }

@@ -102,8 +102,8 @@ export class Node {
     this.#settings = settings;
     this.#membership = membership;
     const answers: AnswerListener = {
-      answered: (reading) => {
-        this.#note(reading);
+      answered: (reading, jumpedMs) => {
+        this.#note(reading, jumpedMs);
         this.#releases.askAgain();
       },
       done: (operation, reply) => this.#done(operation, reply),
@@ -187,8 +187,8 @@ export class Node {
     return () => this.#stateListeners.delete(listener);
   }
 
-  /** Has the node do an operation. `listener` gets the one reply, with `place`, within `timeoutMs`, but not yet now. */
-  submit(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0): void {
+  /** Has the node do an operation. `listener` gets the one reply, with `place`, within `timeoutMs`, but not yet now. `nowMs`: the uptime, if it is known. */
+  submit(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0, nowMs?: number): void {
     if (operation.kind === 'release') this.#releases.sent(operation);
     if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'refused') {
       if (operation.kind === 'release') this.#releases.failed(operation, 'lost');
@@ -196,8 +196,8 @@ export class Node {
       platform.queueMicrotask(() => listener(reply, 0, place));
       return;
     }
-    void this.#releases.sendLater();
-    this.#batcher.enqueue(operation, timeoutMs, listener, place);
+    this.#releases.sendLater();
+    this.#batcher.enqueue(operation, timeoutMs, listener, place, nowMs);
   }
 
   /** Has the node do an operation some time soon, without a reply. */
@@ -232,7 +232,8 @@ export class Node {
       this.#doubt = undefined;
     }
     this.#runId = handshake.runId;
-    this.#note(handshake);
+    const now = instant(this.#settings.clock);
+    this.#note(handshake, now.uptime - now.monotonic);
     return handshake;
   }
 
@@ -451,14 +452,13 @@ export class Node {
   }
 
   /** The node answered; `reading` is one of its clock, if there is one. */
-  #note(reading: TimeReading | undefined): void {
+  #note(reading: TimeReading | undefined, jumpedMs: number): void {
     if (this.#silent) {
       this.#silent = false;
       this.#tellListeners();
     }
     if (this.isCluster || reading === undefined) return;
-    const now = instant(this.#settings.clock);
-    const divergence = this.time.note(reading, now.uptime - now.monotonic);
+    const divergence = this.time.note(reading, jumpedMs);
     if (divergence !== undefined) this.#membership.clockDiverged(this, divergence);
   }
 

@@ -105,6 +105,7 @@ export class Quorum {
       },
       timeoutMs,
       roundEndOf(contend),
+      startedAt.uptime,
     );
     const { votes } = round;
     const granted = round.decision === 'won';
@@ -135,7 +136,13 @@ export class Quorum {
     const extension = { kind: 'extend', ...target, value, ttl, token } as const;
     const extend = async () => {
       const startedAt = instant(this.clock);
-      const { decision, votes } = await askAll(this.#nodes, extension, timeoutMs, 'outcome');
+      const { decision, votes } = await askAll(
+        this.#nodes,
+        extension,
+        timeoutMs,
+        'outcome',
+        startedAt.uptime,
+      );
       return { granted: decision === 'won', votes, startedAt, token };
     };
     return this.#keeping.run(target, extend);
@@ -148,7 +155,7 @@ export class Quorum {
    */
   release(target: LockKeys, value: string, timeoutMs: number): Promise<RoundResult> {
     const release = { kind: 'release', ...target, value } as const;
-    const ask = () => askAll(this.#nodes, release, timeoutMs, 'outcome');
+    const ask = () => askAll(this.#nodes, release, timeoutMs, 'outcome', this.clock.uptime());
     return this.#releasing.run(target, ask);
   }
 
@@ -172,9 +179,9 @@ export class Quorum {
     if (others.size === this.size) return;
     const giveBack = () => {
       if (waiter !== undefined) {
-        void askAll(this.#nodes, { kind: 'enter', ...target, waiter }, timeoutMs, 'all', others);
+        void askAll(this.#nodes, { kind: 'enter', ...target, waiter }, timeoutMs, 'all', undefined, others);
       }
-      return askAll(this.#nodes, release, timeoutMs, 'all', others);
+      return askAll(this.#nodes, release, timeoutMs, 'all', undefined, others);
     };
     await this.#releasing.run(target, giveBack);
   }
@@ -193,7 +200,9 @@ export class Quorum {
     for (const index of nodes) others.delete(index);
     if (nodes.size === 0) return;
     const operation = { kind: 'leave', ...target, member } as const;
-    await this.#releasing.run(target, () => askAll(this.#nodes, operation, timeoutMs, 'all', others));
+    await this.#releasing.run(target, () =>
+      askAll(this.#nodes, operation, timeoutMs, 'all', undefined, others),
+    );
   }
 
   /** As {@link leave}, for a waiter that has the lock: there is no hurry. */
@@ -326,6 +335,7 @@ export class Quorum {
       { kind: 'confirm', ...target, value, token },
       timeoutMs,
       'outcome',
+      undefined,
       confirmed,
     );
     const votes = result.votes.map((vote, index) =>

@@ -28,6 +28,7 @@ const NONE: ReadonlySet<number> = new Set();
  * come after the end do not count. A majority that could only be reached with silent nodes is not waited for: meanwhile
  * the other votes would keep every attempt from winning.
  *
+ * @param startedAtMs the uptime now, if it is known
  * @param already nodes that count as granted without being asked again, by their index
  */
 export function askAll(
@@ -35,6 +36,7 @@ export function askAll(
   operation: Operation,
   timeoutMs: number,
   end: RoundEnd,
+  startedAtMs?: number,
   already: ReadonlySet<number> = NONE,
 ): Promise<RoundResult> {
   return new Promise((resolve) => {
@@ -72,7 +74,7 @@ export function askAll(
     };
 
     nodes.forEach((node, index) => {
-      if (!already.has(index)) node.submit(operation, timeoutMs, count, index);
+      if (!already.has(index)) node.submit(operation, timeoutMs, count, index, startedAtMs);
     });
   });
 }

@@ -11,11 +11,11 @@ import { functionsOf, mutableFieldsOf } from '../../scripts/budget/syntax.ts';
  */
 const CEILINGS: Readonly<Record<string, number>> = {
   'files entered by an uncontended acquire': 30,
-  'functions entered by that acquire': 141,
+  'functions entered by that acquire': 140,
   'files entered by release when no caller waits': 21,
-  'functions entered by that release': 89,
+  'functions entered by that release': 87,
   'mutable fields of the waiting state': 16,
-  'lines of the core, Lua included': 12_269,
+  'lines of the core, Lua included': 12_290,
   'characters of the composed batch script': 28_239,
   'Lua files that stand in it more than once': 0,
   'lines of the longest function': 70,

@@ -128,7 +128,7 @@ describe('a round', () => {
     world.server(2).pause();
     const before = world.commands;
     const { decision, votes } = await world.clock.runUntil(
-      askAll(nodes, acquire('v'), TIMEOUT_MS, 'outcome', new Set([0])),
+      askAll(nodes, acquire('v'), TIMEOUT_MS, 'outcome', undefined, new Set([0])),
     );
     expect(decision).toBe('won');
     expect(votes.map(({ outcome }) => outcome)).toEqual(['pending', 'granted', 'pending']);
