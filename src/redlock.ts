@@ -15,6 +15,7 @@ import {
   checkNames,
   checkPermits,
   checkTtl,
+  NO_OPTIONS,
   nodeTimeoutFor,
   type RedlockOptions,
   resolveOptions,
@@ -149,7 +150,7 @@ export class Redlock {
    * @throws {TypeError | RangeError} a bad resource or option
    * @throws the reason of `options.signal`, as it is
    */
-  async acquire(resources: Resources, options: AcquireOptions = {}): Promise<Lock> {
+  async acquire(resources: Resources, options: AcquireOptions = NO_OPTIONS): Promise<Lock> {
     checkNames('acquire option', options, ACQUIRE_NAMES);
     return await this.#acquirer.acquire(this.#spec(resources), options);
   }
@@ -160,7 +161,7 @@ export class Redlock {
    * @returns the lock, or null if another holder has it
    * @throws {NoQuorumError | LockExpiredError | NotALockError | ClosedError | TypeError | RangeError} as acquire
    */
-  async tryAcquire(resources: Resources, options: TryAcquireOptions = {}): Promise<Lock | null> {
+  async tryAcquire(resources: Resources, options: TryAcquireOptions = NO_OPTIONS): Promise<Lock | null> {
     checkNames('tryAcquire option', options, TRY_ACQUIRE_NAMES);
     return await this.#acquirer.tryAcquire(this.#spec(resources), options);
   }

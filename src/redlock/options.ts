@@ -205,9 +205,10 @@ export function resolveOptions(options: RedlockOptions): Settings {
 
 /** The ttl of one call, checked. */
 export function ttlOf(settings: Settings, options: TryAcquireOptions): number {
-  const ttl = given(options.ttl, settings.ttl);
-  checkTtl(settings, ttl);
-  return ttl;
+  // The Redlock's own was checked when that was made.
+  if (options.ttl === undefined) return settings.ttl;
+  checkTtl(settings, options.ttl);
+  return options.ttl;
 }
 
 /**
@@ -246,7 +247,7 @@ export function checkOnOutage(onOutage: unknown): OnOutage {
 
 /** How long one call waits for another holder's lock, or for nodes. */
 export function waitTimeOf(settings: Settings, options: AcquireOptions): number {
-  return duration('waitTime', given(options.waitTime, settings.waitTime), 0);
+  return options.waitTime === undefined ? settings.waitTime : duration('waitTime', options.waitTime, 0);
 }
 
 /** Checks the number of permits of a semaphore: too many at once would keep the servers from other clients. */
@@ -263,8 +264,12 @@ export const TRY_ACQUIRE_NAMES: readonly string[] = ['ttl'];
 export const ACQUIRE_NAMES: readonly string[] = [...TRY_ACQUIRE_NAMES, 'waitTime', 'onOutage', 'signal'];
 export const USING_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold', 'within'];
 
+/** The options of a call that gives none. */
+export const NO_OPTIONS: Readonly<Record<string, never>> = {};
+
 /** Checks that options are an object and have no other names than these: a misspelt setting must not be ignored. */
 export function checkNames(what: string, options: unknown, names: readonly string[]): void {
+  if (options === NO_OPTIONS) return;
   if (!isPlain(options)) {
     throw new TypeError(`${what}s must be an object of options: got ${describeKind(options)}`);
   }
