@@ -1,36 +1,141 @@
-// Builds dist/: compiles the TypeScript, and puts the Lua scripts into it.
-import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// Builds dist/: the code as CommonJS, an ES module for each entry that hands the same objects on, and their types.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { parseSync } from 'oxc-parser';
+import { rolldown } from 'rolldown';
+import { extract, removeComments, withDeclarations } from './build/declarations.mjs';
+import { DRIVERS, ENTRIES, ROOT } from './build/entries.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const DIST = join(ROOT, 'dist');
 
-/** Has the module that reads a folder's scripts hold them instead: beside a bundled program there are no files. */
-function holdScripts(folder) {
-  const lua = join(root, 'src', folder, 'lua');
-  const files = readdirSync(lua).filter((file) => file.endsWith('.lua'));
-  const texts = files.map((file) => [basename(file, '.lua'), readFileSync(join(lua, file), 'utf8')]);
-  const module = join(root, 'dist', folder, 'lua-files.js');
-  const code = [
-    `const TEXTS = ${JSON.stringify(Object.fromEntries(texts), undefined, 2)};`,
-    '/** The text of a Lua script. */',
-    'export function textOf(name) {',
-    '    return TEXTS[name];',
-    '}\n',
-  ];
-  // Throws if the compiler wrote no such module: nothing would read what stood there instead.
-  rmSync(module);
-  writeFileSync(module, code.join('\n'));
+/** Has the modules that read a folder's scripts hold them instead: beside a bundled program there are no files. */
+const holdScripts = {
+  name: 'hold-scripts',
+  load(id) {
+    if (basename(id) !== 'lua-files.ts') return null;
+    const lua = join(dirname(id), 'lua');
+    const files = readdirSync(lua).filter((file) => file.endsWith('.lua'));
+    const texts = files.map((file) => [basename(file, '.lua'), readFileSync(join(lua, file), 'utf8')]);
+    return `const TEXTS = ${JSON.stringify(Object.fromEntries(texts))};
+      export const textOf = (name) => TEXTS[name];`;
+  },
+};
+
+/**
+ * How a driver is loaded, which the program installs or does not. It is required, since Jest has no import() in CommonJS;
+ * and imported where require() is none, as in an ES module that a bundler made. A bundler takes what is tried for
+ * something that may be missing.
+ */
+const loading = (name) => `(async () => {
+  try {
+    return require("${name}");
+  } catch (fault) {
+    try {
+      return await import("${name}");
+    } catch (other) {
+      throw fault.code === undefined ? other : fault;
+    }
+  }
+})()`;
+
+/**
+ * Asks Node.js itself for what is a part of it, since require() is not everywhere. For node:crypto it asks when that is
+ * used: to load it takes a third of what the package takes.
+ */
+const builtin = (name) => {
+  const part = `process.getBuiltinModule("${name}")`;
+  return name === 'node:crypto' ? `new Proxy({}, { get: (_, name) => ${part}[name] })` : part;
+};
+
+const withoutRequire = {
+  name: 'without-require',
+  renderChunk: (code) =>
+    code
+      .replaceAll(/\brequire\("(node:[\w/]+)"\)/g, (_, name) => builtin(name))
+      .replaceAll(/\bimport\("([^."][^"]*)"\)/g, (_, name) => loading(name)),
+};
+
+/** The license of a package whose module became part of this one. */
+function licenseOf(id) {
+  const [, folder, name] = /^(.*node_modules\/([^/]+))\//.exec(id) ?? [];
+  if (folder === undefined) return [];
+  return [`${name}\n\n${readFileSync(join(folder, 'license'), 'utf8')}`];
 }
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {
-  cwd: root,
-  stdio: 'inherit',
-});
-if (status === 0) {
-  for (const folder of ['wire', 'fencing']) holdScripts(folder);
+async function buildCode() {
+  const input = Object.fromEntries(ENTRIES.map(({ name, path }) => [name, join(ROOT, 'src', `${path}.ts`)]));
+  const bundle = await rolldown({
+    input,
+    platform: 'node',
+    // Parts of Node.js, and drivers, which the program installs. Other packages become part of this one.
+    external: [/^node:/, ...DRIVERS],
+    plugins: [holdScripts, withoutRequire],
+  });
+  const { output } = await bundle.write({
+    dir: DIST,
+    format: 'cjs',
+    exports: 'named',
+    entryFileNames: '[name].cjs',
+    chunkFileNames: 'chunks/[name].cjs',
+    comments: false,
+    // Lines and the names of functions stay: an error that a program does not catch shows both.
+    minify: {
+      compress: { keepNames: { function: true, class: true } },
+      mangle: { keepNames: true },
+      codegen: { removeWhitespace: false },
+    },
+  });
+  await bundle.close();
+  const licenses = new Set(output.flatMap(({ moduleIds }) => moduleIds.flatMap(licenseOf)));
+  writeFileSync(join(DIST, 'LICENSES.txt'), [...licenses].join('\n\n'));
+  for (const { isEntry, name, exports } of output) {
+    if (!isEntry) continue;
+    const lines = exports.map((each) => `export const ${each} = entry.${each};`);
+    const module = [`import entry from './${name}.cjs';`, ...lines, ''];
+    writeFileSync(join(DIST, `${name}.mjs`), module.join('\n'));
+  }
 }
-process.exitCode = status ?? 1;
+
+/** The names that a file of declarations exports. */
+function exportsOf(path) {
+  const { module } = parseSync(path, readFileSync(path, 'utf8'));
+  return module.staticExports.flatMap(({ entries }) => entries.map(({ exportName }) => exportName.name));
+}
+
+/**
+ * One file declares what all entries export, and no more of the internals than that needs. A class that two entries have
+ * is so one type, however a program imports it. Its name is that of the first entry; another entry's own has a suffix.
+ */
+function buildTypes(folder) {
+  removeComments(join(folder, 'testing'));
+  const taken = new Set();
+  const entries = ENTRIES.map(({ name, path }) => {
+    const names = exportsOf(join(folder, `${path}.d.ts`)).map((each) => ({
+      exported: each,
+      declared: taken.has(each) ? `${each}_${name}` : each,
+    }));
+    for (const { declared } of names) taken.add(declared);
+    return { name, path, names };
+  });
+  const list = (names, from, to) =>
+    names.map((each) => (each[from] === each[to] ? each[to] : `${each[from]} as ${each[to]}`)).join(', ');
+  const all = entries.map(
+    ({ path, names }) => `export { ${list(names, 'exported', 'declared')} } from './${path}.ts';\n`,
+  );
+  writeFileSync(join(folder, 'all.d.ts'), all.join(''));
+  mkdirSync(DIST, { recursive: true });
+  extract(folder, 'all.d.ts', {
+    dtsRollup: { enabled: true, untrimmedFilePath: join(DIST, 'types.d.cts') },
+  });
+  for (const { name, names } of entries) {
+    writeFileSync(
+      join(DIST, `${name}.d.cts`),
+      `export { ${list(names, 'declared', 'exported')} } from './types.cjs';\n`,
+    );
+    writeFileSync(join(DIST, `${name}.d.mts`), `export * from './${name}.cjs';\n`);
+  }
+}
+
+rmSync(DIST, { recursive: true, force: true });
+withDeclarations(buildTypes);
+await buildCode();

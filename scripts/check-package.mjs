@@ -12,7 +12,7 @@ try {
   const packed = readdirSync(folder).map((file) => join(folder, file));
   const checks = [
     ['publint', 'run', ...packed],
-    ['attw', ...packed, '--profile', 'esm-only', '--format', 'ascii'],
+    ['attw', ...packed, '--format', 'ascii'],
   ];
   const failed = checks.filter(
     (check) => spawnSync('npx', ['--no-install', ...check], { cwd: root, stdio: 'inherit' }).status !== 0,

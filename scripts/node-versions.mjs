@@ -3,15 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { build } from 'esbuild';
+import { DRIVERS, ROOT } from './build/entries.mjs';
 
-const VERSIONS = ['20', '22', '24'];
+const VERSIONS = ['20', '22', '24', '26'];
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 42];
 const LOCKS_A_RUN = 200;
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = mkdtempSync(join(tmpdir(), 'quorlock-nodes-'));
 try {
   const entry = `
@@ -21,16 +20,16 @@ try {
       await run(drawMix(seed, 'none', ${LOCKS_A_RUN}), (line) => process.stdout.write(line + '\\n'));
     }`;
   await build({
-    stdin: { contents: entry, resolveDir: root, loader: 'ts' },
+    stdin: { contents: entry, resolveDir: ROOT, loader: 'ts' },
     bundle: true,
     platform: 'node',
     format: 'esm',
-    packages: 'external',
+    external: DRIVERS,
     outfile: join(folder, 'simulate.mjs'),
     logLevel: 'error',
   });
   // The scripts are read from beside the code.
-  cpSync(join(root, 'src', 'wire', 'lua'), join(folder, 'lua'), { recursive: true });
+  cpSync(join(ROOT, 'src', 'wire', 'lua'), join(folder, 'lua'), { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{ "private": true }');
   const packages = VERSIONS.map(
     (version) => `node-${version}@npm:node-${process.platform}-${process.arch}@${version}`,

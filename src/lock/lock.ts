@@ -43,7 +43,7 @@ export class Lock {
   #controller: AbortController | undefined;
   #expiry: Timer | undefined;
 
-  /** Takes the lease over. Made by the library. */
+  /** Takes the lease over. @internal */
   constructor(lease: Lease, ttl: number) {
     this.resources = lease.resources;
     this.value = lease.value;

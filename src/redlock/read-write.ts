@@ -25,7 +25,7 @@ export class ReadWriteLock {
   readonly #reading: LockSpec;
   readonly #writing: LockSpec;
 
-  /** Made by `Redlock.readWrite`. */
+  /** Made by `Redlock.readWrite`. @internal */
   constructor(resource: string, acquirer: Acquirer, usings: Usings, reading: LockSpec, writing: LockSpec) {
     this.resource = resource;
     this.#acquirer = acquirer;

@@ -35,7 +35,7 @@ export class Semaphore {
   readonly #usings: Usings;
   readonly #spec: LockSpec;
 
-  /** Made by `Redlock.semaphore`. */
+  /** Made by `Redlock.semaphore`. @internal */
   constructor(resource: string, permits: number, { acquirer, usings, slots, keysOf }: SemaphoreDeps) {
     this.resource = resource;
     this.permits = permits;

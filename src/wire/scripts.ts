@@ -18,8 +18,16 @@ function read(name: string): string {
   return text.replace(PLACE, (_, other: string) => (other === 'operations' ? operations() : read(other)));
 }
 
+/** The name is made when it is first asked for: an import need not load what makes it. */
 function script(source: string): Script {
-  return { source, sha1: createHash('sha1').update(source).digest('hex') };
+  return {
+    source,
+    get sha1() {
+      const value = createHash('sha1').update(source).digest('hex');
+      Object.defineProperty(this, 'sha1', { value });
+      return value;
+    },
+  };
 }
 
 /** The files of operations on locks. Each has the functions of these operations, by name. */

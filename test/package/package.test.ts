@@ -1,14 +1,15 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { access, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { type BuildOptions, build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Fleet } from '../../scripts/fleet/fleet.ts';
 import { redisGuard } from '../../src/fencing/index.ts';
+import type { Simulation as SourceSimulation } from '../../src/testing/index.ts';
 import * as scripts from '../../src/wire/scripts.ts';
 import { startDeployment } from '../support/deployment.ts';
 import { README_URLS, shownOn } from '../support/snippets.ts';
@@ -23,12 +24,18 @@ const BUNDLED = `
   async function main() {
     await redisGuard({ eval: async (script) => [script.includes('register') ? 'ok' : 'no script'] }).register('a', 1);
     const redlock = new Redlock(['redis://127.0.0.1:1'], { connectTimeout: 100 });
-    const outcome = await redlock.acquire('a').catch(({ code }) => code);
+    const outcome = await redlock.acquire('a', { waitTime: 0 }).catch(({ code }) => code);
     await redlock.close();
     console.log(outcome);
   }
   main();
 `;
+
+/** As Node.js is by default before 20.19, in Jest and on AWS Lambda. */
+const NO_REQUIRED_MODULES = '--no-experimental-require-module';
+
+/** The most that it may take on a disk: it is installed with every deployment of a program. */
+const MOST_BYTES = 450_000;
 
 /** What a user gets: the packed package, unpacked into a project that has nothing else but its peer. */
 let project: string;
@@ -55,7 +62,7 @@ beforeAll(async () => {
 afterAll(() => rm(project, { recursive: true, force: true }));
 
 describe('the package as it is published', () => {
-  it('is imported and required', async () => {
+  it('is imported and required, where Node.js can not require ES modules too', async () => {
     const list = 'console.log(typeof quorlock.Redlock, typeof fencing.redisGuard, typeof testing.Simulation)';
     const asModule = `import * as quorlock from 'quorlock'; import * as fencing from 'quorlock/fencing'; import * as testing from 'quorlock/testing'; ${list}`;
     const asScript = `const quorlock = require('quorlock'), fencing = require('quorlock/fencing'), testing = require('quorlock/testing'); ${list}`;
@@ -63,9 +70,38 @@ describe('the package as it is published', () => {
       ['--input-type=module', '--eval', asModule],
       ['--input-type=commonjs', '--eval', asScript],
     ]) {
-      const { stdout } = await run(process.execPath, args, { cwd: project });
+      const { stdout } = await run(process.execPath, [NO_REQUIRED_MODULES, ...args], { cwd: project });
       expect(stdout.trim()).toBe('function function function');
     }
+  });
+
+  it('is there once, however often it is imported and required', async () => {
+    const program = `
+      import assert from 'node:assert/strict';
+      import { createRequire } from 'node:module';
+      import * as imported from 'quorlock';
+      import * as importedFencing from 'quorlock/fencing';
+      import * as importedTesting from 'quorlock/testing';
+      const require = createRequire(import.meta.url);
+      const required = require('quorlock');
+      const requiredFencing = require('quorlock/fencing');
+      const requiredTesting = require('quorlock/testing');
+      for (const [one, other] of [[imported, required], [importedFencing, requiredFencing], [importedTesting, requiredTesting]]) {
+        assert.deepEqual(Object.keys(one).sort(), Object.keys(other).sort());
+        for (const name of Object.keys(one)) assert.equal(one[name], other[name], name);
+      }
+      const simulation = new requiredTesting.Simulation();
+      const [first, second] = [simulation.machine().redlock(), simulation.machine().redlock()];
+      assert(first instanceof imported.Redlock && first instanceof required.Redlock);
+      const lock = await simulation.until(first.acquire('a'));
+      const held = await simulation.until(second.acquire('a', { waitTime: 0 }).catch((error) => error));
+      assert(held instanceof imported.LockHeldError && held instanceof required.QuorlockError);
+      const register = requiredFencing.memoryRegister();
+      await register.register('a', lock.token);
+      await assert.rejects(register.register('a', lock.token - 1), importedFencing.StaleTokenError);
+    `;
+    const args = [NO_REQUIRED_MODULES, '--input-type=module', '--eval', program];
+    await run(process.execPath, args, { cwd: project });
   });
 
   it.each<[what: string, options: BuildOptions, file: string]>([
@@ -88,7 +124,7 @@ describe('the package as it is published', () => {
       import { StaleTokenError } from 'quorlock/fencing';
       async function main() {
         const redlock = new Redlock(['redis://127.0.0.1:1'], { connectTimeout: 100 });
-        const missing = await redlock.acquire('a').catch((error) => error);
+        const missing = await redlock.acquire('a', { waitTime: 0 }).catch((error) => error);
         await redlock.close();
         const errors = [missing, new LockHeldError({ resources: [] }), new StaleTokenError('a', 1)];
         const names = errors.flatMap((error) => [
@@ -108,9 +144,12 @@ describe('the package as it is published', () => {
   });
 
   it('sends the very scripts that the sources have', async () => {
-    const dist = pathToFileURL(join(project, 'node_modules/quorlock/dist/'));
-    expect({ ...(await import(new URL('wire/scripts.js', dist).href)) }).toEqual({ ...scripts });
-    const { redisGuard: built } = await import(new URL('fencing/index.js', dist).href);
+    const load = createRequire(join(project, 'package.json'));
+    const { Simulation }: { Simulation: typeof SourceSimulation } = load('quorlock/testing');
+    // A simulated node knows the scripts that its package sends, and no others.
+    const [node] = new Simulation().nodes;
+    for (const { source, sha1 } of Object.values(scripts)) expect(node?.load(source)).toBe(sha1);
+    const { redisGuard: built }: { redisGuard: typeof redisGuard } = load('quorlock/fencing');
     expect(await guardScript(built)).toBe(await guardScript(redisGuard));
   });
 
@@ -142,25 +181,28 @@ describe('the package as it is published', () => {
     expect(ours).toEqual([]);
   });
 
-  it('has pages whose links lead to what it has', async () => {
+  it('has pages whose links lead to what the repository has', async () => {
     const folder = join(project, 'node_modules/quorlock');
     const pages = (await readdir(folder, { recursive: true })).filter((path) => path.endsWith('.md'));
-    expect(pages).toContain('docs/recipes.md');
+    expect(pages).toEqual(expect.arrayContaining(['README.md', 'CHANGELOG.md']));
     const dangling: string[] = [];
     for (const page of pages) {
       const text = await readFile(join(folder, page), 'utf8');
       for (const [, link = ''] of text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
-        await access(join(folder, dirname(page), link)).catch(() => dangling.push(`${page}: ${link}`));
+        await access(join(root, dirname(page), link)).catch(() => dangling.push(`${page}: ${link}`));
       }
     }
     expect(dangling).toEqual([]);
   });
 
-  it('has nothing in it that nobody needs', async () => {
+  it('has nothing in it that a program does not need', async () => {
     const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root });
-    const [{ files }] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [{ files: { path: string }[] }];
+    const [{ files, unpackedSize }] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [Packed];
     const paths = files.map(({ path }) => path);
-    expect(paths.filter((path) => /^(test|scripts)\/|\.test\.|\.tsbuildinfo|\.lua$/.test(path))).toEqual([]);
+    expect(
+      paths.filter((path) => !/^dist\/(?:chunks\/)?[\w-]+(?:\.d)?\.[cm][jt]s$/.test(path)).toSorted(),
+    ).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/LICENSES.txt', 'package.json']);
+    expect(unpackedSize).toBeLessThanOrEqual(MOST_BYTES);
     const { dependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
     expect(dependencies ?? {}).toEqual({});
   });
@@ -305,6 +347,12 @@ describe('docs/testing.md', () => {
     );
   });
 });
+
+/** What npm says of a package that it packs. */
+interface Packed {
+  readonly files: readonly { readonly path: string }[];
+  readonly unpackedSize: number;
+}
 
 /** What a guard sends. */
 async function guardScript(make: typeof redisGuard): Promise<string> {

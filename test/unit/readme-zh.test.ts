@@ -7,10 +7,10 @@ const read = (path: string) => readFile(new URL(path, root), 'utf8');
 let english: string;
 let chinese: string;
 beforeAll(async () => {
-  [english, chinese] = await Promise.all([read('README.md'), read('README.zh-CN.md')]);
+  [english, chinese] = await Promise.all([read('README.md'), read('README-zh-CN.md')]);
 });
 
-describe('README.zh-CN.md is README.md in Chinese', () => {
+describe('README-zh-CN.md is README.md in Chinese', () => {
   it('with the same headings, in the same order and of the same levels', () => {
     expect(headingsOf(chinese).map(({ level }) => level)).toEqual(
       headingsOf(english).map(({ level }) => level),
@@ -43,7 +43,7 @@ describe('README.zh-CN.md is README.md in Chinese', () => {
       else await access(new URL(target, root));
     }
     expect(linksOf(chinese)).toContain('README.md');
-    expect(linksOf(english)).toContain('README.zh-CN.md');
+    expect(linksOf(english)).toContain('README-zh-CN.md');
   });
 });
 

@@ -26,7 +26,7 @@ export class Workspace implements Disposable {
     this.#folder = folder;
     this.#disarm = disarm;
     this.program = join(folder, 'worker.js');
-    this.quorlock = join(folder, 'node_modules', 'quorlock', 'dist', 'index.js');
+    this.quorlock = join(folder, 'node_modules', 'quorlock', 'dist', 'index.mjs');
   }
 
   /** @throws {Error} the library does not compile; the compiler has said why */

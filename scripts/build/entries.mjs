@@ -1,0 +1,19 @@
+import { readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+const { exports, peerDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+
+/** The packages that a program may install beside this one. */
+export const DRIVERS = Object.keys(peerDependencies);
+
+/**
+ * What a program can import, as package.json says: `dist/<name>.cjs` is the entry's code, `dist/<name>.mjs` the same for
+ * `import`. The folder of its source has the name of the entry; `index` alone is `src/index.ts`.
+ */
+export const ENTRIES = Object.values(exports)
+  .filter((target) => typeof target === 'object')
+  .map(({ require: { default: code } }) => basename(code, '.cjs'))
+  .map((name) => ({ name, path: name === 'index' ? 'index' : `${name}/index` }));

@@ -1,0 +1,156 @@
+/** What a program prints when all went well. */
+export const HOLDS = 'held and refused';
+
+/** What every program does: a lock, a refusal, a stale token and a simulation, each told by its class and its name. */
+const CHECK = `
+async function check({ Redlock, LockHeldError }, { memoryRegister, StaleTokenError }, { Simulation }, resource) {
+  const nodes = process.env.QUORLOCK_NODES.split(' ');
+  const options = { nodeTimeout: 2_000, connectTimeout: 20_000 };
+  const redlocks = [new Redlock(nodes, options), new Redlock(nodes, options)];
+  try {
+    const lock = await redlocks[0].acquire(resource, { waitTime: 20_000 });
+    const held = await redlocks[1].acquire(resource, { waitTime: 0 }).catch((error) => error);
+    if (!(held instanceof LockHeldError) || held.name !== 'LockHeldError') throw held;
+    lock.assertHeld();
+    await lock.release();
+    const register = memoryRegister();
+    await register.register('a', 2);
+    const stale = await register.register('a', 1).catch((error) => error);
+    if (!(stale instanceof StaleTokenError) || stale.name !== 'StaleTokenError') throw stale;
+    const simulation = new Simulation();
+    await simulation.until(simulation.machine().redlock().acquire(resource));
+  } finally {
+    await Promise.all(redlocks.map((redlock) => redlock.close()));
+  }
+  return '${HOLDS}';
+}`;
+
+const IMPORTED = `
+import * as quorlock from 'quorlock';
+import * as fencing from 'quorlock/fencing';
+import * as testing from 'quorlock/testing';`;
+
+const REQUIRED = `
+const quorlock = require('quorlock');
+const fencing = require('quorlock/fencing');
+const testing = require('quorlock/testing');`;
+
+const MAIN = `
+check(quorlock, fencing, testing, 'a program').then(console.log, (error) => {
+  console.error(error);
+  process.exitCode = 1;
+});`;
+
+const TEST = `
+test('locks', async () => {
+  expect(await check(quorlock, fencing, testing, 'a test')).toBe('${HOLDS}');
+}, 60_000);`;
+
+/** Programs that print \`HOLDS\`, and tests that pass. */
+export const MODULE = `${IMPORTED}${CHECK}${MAIN}`;
+export const SCRIPT = `${REQUIRED}${CHECK}${MAIN}`;
+export const JEST_TEST = `${REQUIRED}${CHECK}${TEST}`;
+export const VITEST_TEST = `import { expect, test } from 'vitest';${IMPORTED}${CHECK}${TEST}`;
+
+/** One that imports and requires, and checks what is of one across what is of the other. */
+export const BOTH = `
+import { createRequire } from 'node:module';${IMPORTED}${CHECK}
+const require = createRequire(import.meta.url);
+check({ ...quorlock, Redlock: require('quorlock').Redlock }, { ...require('quorlock/fencing'), StaleTokenError: fencing.StaleTokenError }, testing, 'both')
+  .then(console.log, (error) => { console.error(error); process.exitCode = 1; });`;
+
+/** A consumer whose types are checked. */
+export const TYPED = `
+import { type Lock, LockHeldError, type NodeVote, Redlock, type RedlockOptions } from 'quorlock';
+import { fencingHeaders, memoryRegister, type TokenRegister } from 'quorlock/fencing';
+import { Simulation } from 'quorlock/testing';
+
+const options: RedlockOptions = { ttl: 1_000, onWarning: ({ code }) => console.log(code) };
+const redlock: Redlock = new Redlock(['redis://127.0.0.1:1'], options);
+const simulated: Redlock = new Simulation({ seed: 1 }).machine().redlock();
+const register: TokenRegister = memoryRegister();
+
+export async function work(resource: string): Promise<Record<string, string>> {
+  const lock: Lock = await redlock.acquire(resource, { waitTime: 100 });
+  await register.register(resource, lock.token);
+  const token: number = await simulated.using(resource, {}, async (held) => held.token + (await lock.extend(500)));
+  await lock.release();
+  return { ...fencingHeaders(lock), token: String(token) };
+}
+
+export function votesOf(error: unknown): readonly NodeVote[] {
+  return error instanceof LockHeldError ? error.votes : [];
+}
+
+// @ts-expect-error a resource is a string
+redlock.acquire(1).catch(() => undefined);
+// @ts-expect-error there is no such option
+redlock.acquire('a', { retryCount: 1 }).catch(() => undefined);
+`;
+
+/** A NestJS module that provides a Redlock, a service that has it injected, and the test of the service. */
+export const NEST = {
+  'src/app.module.ts': `
+import { Module } from '@nestjs/common';
+import { Redlock } from 'quorlock';
+import { AppService } from './app.service';
+
+@Module({
+  providers: [
+    AppService,
+    {
+      provide: Redlock,
+      useFactory: () => new Redlock(process.env.QUORLOCK_NODES!.split(' '), { nodeTimeout: 2_000, connectTimeout: 20_000 }),
+    },
+  ],
+})
+export class AppModule {}`,
+  'src/app.service.ts': `
+import { Injectable, OnModuleDestroy } from '@nestjs/common';
+import { LockHeldError, Redlock } from 'quorlock';
+import { fencingHeaders } from 'quorlock/fencing';
+
+@Injectable()
+export class AppService implements OnModuleDestroy {
+  constructor(private readonly redlock: Redlock) {}
+
+  async work(resource: string): Promise<string> {
+    return this.redlock.using(resource, async (lock) => {
+      try {
+        await this.redlock.acquire(resource, { waitTime: 0 });
+        return 'nothing';
+      } catch (error) {
+        return error instanceof LockHeldError && 'Fencing-Token' in fencingHeaders(lock) ? '${HOLDS}' : String(error);
+      }
+    });
+  }
+
+  async onModuleDestroy() {
+    await this.redlock.close();
+  }
+}`,
+  'src/app.service.spec.ts': `
+import { Test, TestingModule } from '@nestjs/testing';
+import { Simulation } from 'quorlock/testing';
+import { AppModule } from './app.module';
+import { AppService } from './app.service';
+
+describe('AppService', () => {
+  let app: TestingModule;
+  beforeEach(async () => {
+    app = await Test.createTestingModule({ imports: [AppModule] }).compile();
+    await app.init();
+  });
+  afterEach(() => app.close());
+
+  it('works under a lock', async () => {
+    expect(await app.get(AppService).work('a service')).toBe('${HOLDS}');
+  }, 60_000);
+
+  it('is simulated', async () => {
+    const simulation = new Simulation();
+    const lock = await simulation.until(simulation.machine().redlock().acquire('a'));
+    expect(lock.token).toBeGreaterThan(0);
+  });
+});`,
+};
