@@ -589,6 +589,29 @@ describe('Redis Clusters as nodes', () => {
     await expectNoKeys(fleet);
   });
 
+  it('keep the slots of a semaphore together, whatever its name', async () => {
+    const [one, other] = [1, 2].map(
+      () =>
+        new Redlock(
+          fleet.nodes.map(({ port }) => clusterOf(port)),
+          PATIENT,
+        ),
+    );
+    if (one === undefined || other === undefined) throw new Error('too few');
+    await using _one = one;
+    await using _other = other;
+    for (const name of ['printers', '{user:7}:jobs', 'odd}name']) {
+      const first = await one.semaphore(name, 2).acquire({ ttl: LONG_TTL_MS });
+      const second = await other.semaphore(name, 2).acquire({ ttl: LONG_TTL_MS });
+      expect(await one.semaphore(name, 2).tryAcquire(), name).toBeNull();
+      const waiting = other.semaphore(name, 2).acquire({ ttl: LONG_TTL_MS });
+      await first.release();
+      const third = await waiting;
+      for (const permit of [second, third]) expect((await permit.release()).freed, name).toBe(true);
+    }
+    await expectNoKeys(fleet);
+  });
+
   it('refuse resources in several slots with a clear error, before anything is sent', async () => {
     const clusters = fleet.nodes.map(({ port }) => clusterOf(port));
     await using redlock = new Redlock(clusters, PATIENT);

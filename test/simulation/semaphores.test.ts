@@ -14,6 +14,9 @@ const LONGEST_TEST_MS = 300_000;
 
 const PATIENT = { waitTime: 600_000, ttl: 30_000 };
 
+/** How long a slot is reserved for a waiter that does not come. */
+const NODE_TIMEOUT_MS = 50;
+
 const seed = chooseSeed();
 
 async function sceneOf(count: number): Promise<{ scene: Scene; programs: readonly Program[] }> {
@@ -191,14 +194,14 @@ test.each([{ callers: 1 }, { callers: 50 }])(
     const ofPermits = await commandsOf(() => waiter.semaphore('s', 8).acquire(options));
     report(`${callers} waiters for a lock`, ofLock, 'commands/s of all nodes');
     report(`${callers} waiters for a permit`, ofPermits, 'commands/s of all nodes');
-    expect(ofPermits).toBeLessThanOrEqual(Math.max(0.5, 1.5 * ofLock));
+    expect(ofPermits).toBeLessThanOrEqual(0.5);
   },
   LONGEST_TEST_MS,
 );
 
-test(
-  'a program that hangs while a permit is reserved for it costs the others one grace',
-  async () => {
+test.each([true, false])(
+  'a program that hangs while a permit is reserved for it costs the others one grace, whether the holder waits: %s',
+  async (holderWaits) => {
     const { scene, programs } = await sceneOf(4);
     const { simulation } = scene;
     const [holder, hanging, other] = [only(programs), only(programs, 1), only(programs, 2)];
@@ -209,15 +212,16 @@ test(
     await simulation.advance(200);
     const acquiring = other.redlock.semaphore('s', 2).acquire(PATIENT);
     await simulation.advance(200);
-    // Of the releasing process, a caller waits for another permit.
-    void holder.redlock.semaphore('s', 2).acquire(PATIENT);
+    if (holderWaits) void holder.redlock.semaphore('s', 2).acquire(PATIENT);
     await simulation.advance(5_000);
     hanging.machine.pause(60_000);
     const releasedAt = simulation.nowMs;
     await simulation.advance(1);
     await simulation.until(only(locks).release());
     await simulation.until(acquiring);
-    report('a waiter behind one that hangs', simulation.nowMs - releasedAt, 'ms');
+    const tookMs = simulation.nowMs - releasedAt;
+    report('a waiter behind one that hangs', tookMs, 'ms');
+    expect(tookMs).toBeLessThanOrEqual(2 * NODE_TIMEOUT_MS);
   },
   LONGEST_TEST_MS,
 );
