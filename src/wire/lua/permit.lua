@@ -23,33 +23,33 @@
 
 local MOST_SLOTS = 1000
 
--- Results: the keys of all slots; the number of the slot that `key` is.
-local function slots_of(key, permits)
-  local count = count_of(permits)
+-- What the names of all slots have in common, how many there are, and which of them `key` is.
+local function semaphore_of(key, permits)
   local before, slot, after = string.match(key, '^(quorlock:slot:)(%d+)(:.*)$')
+  local count = count_of(permits)
   if not slot or not count or count > MOST_SLOTS then error('not a slot of ' .. permits, 0) end
-  local slots = {}
-  for i = 1, count do slots[i] = before .. (i - 1) .. after end
-  return slots, tonumber(slot)
+  return { before = before, after = after, count = count, slot = tonumber(slot) }
 end
 
 local function is_reserved(owner)
   return owner and string.sub(owner, 1, 1) == RESERVED
 end
 
--- Does the waiter have a reservation? Results: whether it does; the values of all slots.
-local function look(slots, member)
+-- Results: whether a slot is reserved for the waiter; the values of all slots; their keys.
+local function look(semaphore, member)
+  local slots = {}
+  for i = 1, semaphore.count do slots[i] = semaphore.before .. (i - 1) .. semaphore.after end
   local owners = redis.call('MGET', unpack(slots))
   local has_one = false
   for i = 1, #slots do has_one = has_one or member ~= '' and owners[i] == RESERVED .. member end
-  return has_one, owners
+  return has_one, owners, slots
 end
 
 -- Passes on what is reserved for the waiter, but for `kept`: one slot to `heir`, if there is one, and others to the first
 -- waiters.
-local function pass_on(slots, queue, member, kept, heir)
+local function pass_on(semaphore, queue, member, kept, heir)
   redis.pcall('ZREM', queue, member)
-  local _, owners = look(slots, member)
+  local _, owners, slots = look(semaphore, member)
   for i = 1, #slots do
     if owners[i] == RESERVED .. member and slots[i] ~= kept then
       if heir then
@@ -64,18 +64,18 @@ end
 
 local function permit(first, _, value, ttl, number, member, score, permits)
   local key, queue = KEYS[first], KEYS[first + (number == '' and 1 or 2)]
-  local slots, slot = slots_of(key, permits)
+  local semaphore = semaphore_of(key, permits)
   if late or not votes then return acquire(first, 1, value, ttl, number, member, score) end
   local owner, foreign = owner_of(key)
   if foreign then return foreign end
   local mine = RESERVED .. member
-  local is_open = owner == nil and slot < #slots or is_reserved(owner)
-  local has_one = member ~= '' and (owner == mine or look(slots, member))
+  local is_open = owner == nil and semaphore.slot < semaphore.count or is_reserved(owner)
+  local has_one = member ~= '' and (owner == mine or look(semaphore, member))
 
   local reply
   if has_one and is_open then
     -- Nodes may have reserved different slots for it. Reservations own nothing: it exchanges that of another slot.
-    pass_on(slots, queue, member, key, owner ~= mine and owner)
+    pass_on(semaphore, queue, member, key, owner ~= mine and owner)
     redis.call('SET', key, mine, 'PX', grace)
     reply = acquire(first, 1, value, ttl, number, member, score)
   elseif owner ~= value and (has_one or owner == nil and not is_open) then
@@ -86,7 +86,7 @@ local function permit(first, _, value, ttl, number, member, score, permits)
   end
   if reply[1] ~= HELD then return reply end
 
-  local _, owners = look(slots, member)
+  local _, owners, slots = look(semaphore, member)
   local remaining, open = reply[2], {}
   for i = 1, #slots do
     if not owners[i] or has_one and is_reserved(owners[i]) then open[#open + 1] = i - 1 end
@@ -99,14 +99,13 @@ local function permit(first, _, value, ttl, number, member, score, permits)
 end
 
 local function leave_permit(first, _, member, permits)
-  pass_on(slots_of(KEYS[first], permits), KEYS[first + 1], member)
+  pass_on(semaphore_of(KEYS[first], permits), KEYS[first + 1], member)
   return { GRANTED, 1 }
 end
 
 local function inspect_permit(first, _, _, permits)
-  local slots = slots_of(KEYS[first], permits)
-  local owners = redis.call('MGET', unpack(slots))
-  for i = 1, #slots do
+  local _, owners = look(semaphore_of(KEYS[first], permits), '')
+  for i = 1, #owners do
     if not owners[i] then return votes and { MISSING, 0 } or { QUARANTINED } end
   end
   return { HELD, 1, redis.call('GET', KEYS[first]) or owners[1], 0 }
