@@ -16,7 +16,7 @@ const CEILINGS: Readonly<Record<string, number>> = {
   'functions entered by that release': 87,
   'mutable fields of the waiting state': 16,
   'lines of the core, Lua included': 12_304,
-  'characters of the composed batch script': 28_239,
+  'characters of the composed batch script': 28_362,
   'Lua files that stand in it more than once': 0,
   'lines of the longest function': 70,
 };
