@@ -250,7 +250,7 @@ export class Redlock {
     const votes = await this.#quorum.waiting(target, this.#releaseTimeout);
     return queueOf(resource, votes, {
       process: this.#process,
-      callers: this.#waitQueues.waiting(target),
+      callers: this.#waitQueues.waiting(target.keys[0] ?? ''),
     });
   }
 

@@ -16,10 +16,9 @@ export interface Statement {
 /** Each node's statement, for a person to read, on one line. The same statement of several nodes is there once. */
 export function describeVotes(votes: readonly NodeVote[]): string {
   const held = votes.flatMap((vote) => (vote.outcome === 'held' ? [vote.remainingTtl] : []));
-  const heldText = `held, ${span(held)} ms left`;
   const waiting = votes.flatMap((vote) => (isCounting(vote) ? [vote.message] : []));
   const statements = votes.map((vote) => {
-    if (vote.outcome === 'held') return { node: vote.node, text: heldText };
+    if (vote.outcome === 'held') return { node: vote.node, text: `${ownerOf(vote)}, ${span(held)} ms left` };
     return { node: vote.node, text: isCounting(vote) ? textOf(latestOf(vote, waiting)) : textOf(vote) };
   });
   return describeStatements(statements);
@@ -38,6 +37,10 @@ export function describeStatements(statements: readonly Statement[]): string {
     ([text, nodes]) => `${list(nodes, MOST_NODES)}: ${shorten(onOneLine(text), MOST_SAID)}`,
   );
   return list(lines, MOST_NODES, '; ');
+}
+
+function ownerOf({ isBehindWriter }: Extract<NodeVote, { readonly outcome: 'held' }>): string {
+  return isBehindWriter === true ? 'held by readers, and a writer that waits goes first' : 'held';
 }
 
 type Failed = Extract<NodeVote, { readonly outcome: 'failed' }>;

@@ -24,22 +24,28 @@ export type Reply =
   /**
    * The node did the operation. `counter`: the fence counter, 0 without fencing; for a release, how many keys went.
    * `notified`: a release handed the lock over to a waiter. `waiters`: the queue, the first one first, if the operation
-   * asked for it.
+   * asked for it. `others`: how many wait behind a waiter that has its lock now.
    */
   | {
       readonly outcome: 'granted';
       readonly counter: number;
       readonly notified?: boolean;
+      readonly others?: number;
       readonly waiters?: readonly { readonly member: string; readonly since: number }[];
     }
   /**
-   * Another value owns a key, for `remainingTtl` more milliseconds. `rank`: the number of waiters before this one. `open`:
-   * the slots of the semaphore that are free there, or reserved for this waiter.
+   * Another value owns a key, for `remainingTtl` more milliseconds. `rank`: the number of waiters before this one, in one
+   * of the `queues` that it is in there. `againMs`: when it is to ask again, so that free keys are kept for it.
+   * `isBehindWriter`: readers own it, and a writer that waits goes before another reader. `open`: the slots of the
+   * semaphore that are free there, or reserved for this waiter.
    */
   | {
       readonly outcome: 'held';
       readonly remainingTtl: number;
-      readonly rank?: number | undefined;
+      readonly rank?: number;
+      readonly queues?: number;
+      readonly againMs?: number;
+      readonly isBehindWriter?: true;
       readonly open?: readonly number[];
       readonly value?: string;
       readonly counter?: number;

@@ -10,6 +10,9 @@ import { Validity, validityMs } from './validity.ts';
 /** A lease is handed over for so many milliseconds after it began: then other processes have their turn. */
 const LONGEST_LEASE_MS = 100;
 
+/** Where many processes wait, the leases of all of them together take so many milliseconds: callers keep their order. */
+const ROUND_MS = 900;
+
 /** The next caller gets at least this share of its ttl as validity, where a new lock would have as much, … */
 const FRESH_OF_TTL = 0.98;
 
@@ -63,7 +66,7 @@ type Fitness = 'now' | 'after extension' | 'no';
  *          → released   the nodes were asked to release it
  *
  * An extension, a loss and the validity are the lease's, and apply to the caller that has it at that moment.
- * A hand-over needs a token that is left, less than 100 ms since the lease began, and a validity that is as good as a
+ * A hand-over needs a token that is left, less than 100 ms since the lease began (less where many processes wait), and a validity that is as good as a
  * new one; a caller's lock is over, synchronously, before the next one exists.
  */
 export class Lease {
@@ -78,6 +81,8 @@ export class Lease {
   /** The hand-off budget: how many more callers can have it. */
   #handsLeft: number;
   readonly #beganAtMs: number;
+  /** For how many milliseconds it is handed over. */
+  readonly #turnMs: number;
   #validity: Validity;
   #state: 'held' | 'lost' | 'released' = 'held';
   /** Makes the error that says why it is over. */
@@ -99,6 +104,13 @@ export class Lease {
     this.#handsLeft = block;
     this.#beganAtMs = grant.startedAt.uptime;
     this.#validity = validity;
+    let others = 0;
+    for (const vote of grant.votes) {
+      if (vote.outcome === 'granted' && vote.others !== undefined) others = Math.max(others, vote.others);
+    }
+    // Permits are handed over beside each other.
+    this.#turnMs =
+      terms.target.permit === undefined ? Math.min(LONGEST_LEASE_MS, ROUND_MS / others) : LONGEST_LEASE_MS;
   }
 
   get deps(): LeaseDeps {
@@ -130,7 +142,7 @@ export class Lease {
 
   /** Whether another caller can have it at all: a token is left, and it is not the turn of other processes yet. */
   get mayBeHandedOver(): boolean {
-    return this.isHeld && this.#handsLeft > 0 && this.ageMs < LONGEST_LEASE_MS;
+    return this.isHeld && this.#handsLeft > 0 && this.ageMs < this.#turnMs;
   }
 
   /** Whether a caller with this ttl can have it next. */

@@ -29,8 +29,13 @@ export function isShared(value: string): boolean {
 }
 
 /** Whether the value of a lock key says that it has no owner: it is reserved for a waiter that was notified. */
-export function isReserved(value: string): boolean {
+function isReserved(value: string): boolean {
   return value.startsWith('~');
+}
+
+/** The waiter that a lock key with this value is reserved for, by its name in the queue; undefined: none. */
+export function waiterOf(value: string): string | undefined {
+  return isReserved(value) ? value.slice(1).replace(/:\d+$/, '') : undefined;
 }
 
 /** The token of a won round, and how far it is confirmed. */

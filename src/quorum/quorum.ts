@@ -10,7 +10,7 @@ import { failed, type LockKeys, type Operation, type Waiter } from '../wire/oper
 import { chooseToken, TokenClock } from './fencing-token.ts';
 import { Limiter } from './limiter.ts';
 import { askAll, type ContendOptions, majorityOf, type RoundResult, roundEndOf } from './round.ts';
-import { isInQueue, isTaken, type SpotCheck } from './spot-check.ts';
+import { type HandOver, handOverAt, isInQueue, type SpotCheck } from './spot-check.ts';
 
 /** The result of asking a quorum for a lock. */
 export interface Grant {
@@ -215,9 +215,15 @@ export class Quorum {
     return await this.#askAll({ kind: 'waiting', ...target }, timeoutMs);
   }
 
-  /** See {@link isTaken}. */
-  isTaken(check: SpotCheck): Promise<boolean> {
-    return this.#taking.run(check.target, () => isTaken(this.#nodes, check));
+  /** See {@link handOverAt}. */
+  handOver(check: SpotCheck, graceMs: number): Promise<HandOver> {
+    return this.#taking.run(check.target, () => handOverAt(this.#nodes, check, graceMs));
+  }
+
+  /** Passes over a waiter that was notified and does not come, and others of its process that would be next. */
+  async passOver(target: LockKeys, member: string, timeoutMs: number): Promise<void> {
+    const operation = { kind: 'leave', ...target, member, isHung: true } as const;
+    await this.#releasing.run(target, () => askAll(this.#nodes, operation, timeoutMs, 'all'));
   }
 
   /** See {@link isInQueue}. */

@@ -1,7 +1,7 @@
 import type { Reply } from '../base/vote.ts';
 import type { Node } from '../node/node.ts';
 import type { LockKeys, Operation } from '../wire/operation.ts';
-import { isReserved } from './fencing-token.ts';
+import { waiterOf } from './fencing-token.ts';
 
 /** What one node says of a lock key: its owner and its waiters. */
 interface KeyStatus {
@@ -17,10 +17,43 @@ export interface SpotCheck {
   readonly timeoutMs: number;
 }
 
-/** Asks one node whether a released lock has been taken. False if a key is free and awaited, or without an answer. */
-export async function isTaken(nodes: readonly Node[], check: SpotCheck): Promise<boolean> {
+/** A reservation with less time left than this (a part of the grace, or milliseconds) was made about a grace ago. */
+const LAST = { part: 0.3, ms: 15 } as const;
+
+/** What has become of a released lock of which waiters were notified. */
+export interface HandOver {
+  /**
+   * `open`: a key is free and awaited, or there was no answer. `under way`: a waiter was notified a moment ago. `over`: every
+   * key is taken, not wanted, or kept by a waiter that has come.
+   */
+  readonly state: 'open' | 'under way' | 'over';
+  /** The waiters that were notified and have not come. */
+  readonly hung: ReadonlySet<string>;
+}
+
+/** Asks one node what has become of a released lock. `graceMs`: how long a notified waiter has to come. */
+export async function handOverAt(
+  nodes: readonly Node[],
+  check: SpotCheck,
+  graceMs: number,
+): Promise<HandOver> {
+  const lastMs = Math.min(graceMs * LAST.part, LAST.ms);
+  const hung = new Set<string>();
+  let isUnderWay = false;
   const statuses = await checkOneNode(nodes, check);
-  return statuses.length > 0 && statuses.every(isTakenOrUnwanted);
+  let isOpen = statuses.length === 0;
+  for (const { owner, queue } of statuses) {
+    if (queue.outcome === 'granted' && queue.waiters?.length === 0) continue;
+    if (owner.outcome !== 'held') {
+      isOpen = true;
+      continue;
+    }
+    const waiter = waiterOf(owner.value ?? '');
+    if (waiter === undefined) continue;
+    if (owner.remainingTtl <= lastMs) hung.add(waiter);
+    else if (owner.remainingTtl <= graceMs) isUnderWay = true;
+  }
+  return { state: isOpen ? 'open' : isUnderWay || hung.size > 0 ? 'under way' : 'over', hung };
 }
 
 /**
@@ -35,11 +68,6 @@ export async function isInQueue(nodes: readonly Node[], check: SpotCheck, member
       queue.outcome === 'granted' &&
       queue.waiters?.some((waiter) => waiter.member === member) === true,
   );
-}
-
-function isTakenOrUnwanted({ owner, queue }: KeyStatus): boolean {
-  if (owner.outcome === 'held' && !isReserved(owner.value ?? '')) return true;
-  return queue.outcome === 'granted' && queue.waiters?.length === 0;
 }
 
 /** All questions travel in one call. Empty where no node would answer. */

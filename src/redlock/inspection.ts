@@ -1,5 +1,5 @@
 import type { FailureReason, NodeVote } from '../base/vote.ts';
-import { isReserved, isShared } from '../quorum/fencing-token.ts';
+import { isShared, waiterOf } from '../quorum/fencing-token.ts';
 import { majorityOf } from '../quorum/round.ts';
 
 /** What one node knows of a lock. Durations in milliseconds. */
@@ -77,9 +77,10 @@ export function inspectionOf(resource: string, key: string, votes: readonly Node
 function inspectNode(vote: NodeVote): NodeInspection {
   const { node } = vote;
   switch (vote.outcome) {
-    case 'held':
-      if (vote.value !== undefined && isReserved(vote.value)) {
-        return { node, state: 'kept', for: vote.value.slice(1), remainingTtl: vote.remainingTtl };
+    case 'held': {
+      const waiter = waiterOf(vote.value ?? '');
+      if (waiter !== undefined) {
+        return { node, state: 'kept', for: waiter, remainingTtl: vote.remainingTtl };
       }
       if (vote.value !== undefined && isShared(vote.value)) {
         return { node, state: 'shared', remainingTtl: vote.remainingTtl };
@@ -91,6 +92,7 @@ function inspectNode(vote: NodeVote): NodeInspection {
         remainingTtl: vote.remainingTtl,
         counter: vote.counter ?? 0,
       };
+    }
     case 'missing':
       return { node, state: 'free' };
     case 'foreign':

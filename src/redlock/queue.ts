@@ -15,7 +15,7 @@ export interface QueuedProcess {
 /** The waiters of a resource. */
 export interface Queue {
   readonly resource: string;
-  /** How many callers of this Redlock wait for this resource alone. */
+  /** How many callers of this Redlock wait for this resource, be it alone or with others. */
   readonly callers: number;
   /** First come first, without the one that has just been notified. At most a hundred a node. */
   readonly processes: readonly QueuedProcess[];

@@ -15,7 +15,8 @@ import { callOf, type Routine, type Usings } from './usings.ts';
 /**
  * Locks over one resource that readers share and a writer has alone. A write lock is the same lock as that of
  * `acquire`, so the two exclude each other. A read lock excludes both, and programs that know nothing of readers as
- * well. A reader never passes a writer that waits already, so a writer can't starve.
+ * well. A reader never passes a writer that waits already, so a writer can't starve; one that was killed or hangs keeps no
+ * readers out.
  */
 export class ReadWriteLock {
   /** The name of the resource. */

@@ -1,8 +1,8 @@
 import type { Request } from './batch-request.ts';
 import type { Call } from './call-model.ts';
 import type { Argument } from './key-store.ts';
-import { failureOf } from './lua-values.ts';
-import type { Queues } from './queue-model.ts';
+import { askedAt, attempt, failureOf } from './lua-values.ts';
+import { type Queues, reservationOf } from './queue-model.ts';
 import { type BatchReply, FAILED, FOREIGN, GRANTED, HELD, LATE, QUARANTINED } from './reply-codes.ts';
 
 /** ACQUIRE and CONTEND, as `wire/lua/acquire.lua` has them. */
@@ -26,8 +26,10 @@ export class Acquisition {
     const refused = keys.length === 1 ? this.#takeOne() : this.#takeAll();
     if (refused !== undefined) return refused;
     const reply: BatchReply = number === undefined ? [GRANTED, 0] : this.#count(number);
-    if (member !== '' && reply[0] === GRANTED) for (const queue of queues) this.#removeFrom(queue);
-    return reply;
+    const [code, counter = 0] = reply;
+    if (member === '' || code !== GRANTED) return reply;
+    const others = Math.max(...queues.map((queue) => this.#leave(queue)));
+    return others === 0 ? reply : [GRANTED, counter, 0, others];
   }
 
   /** SET NX looks and takes in one command. */
@@ -46,7 +48,7 @@ export class Acquisition {
       if (foreign !== undefined) return foreign;
       if (owner === value) return undefined;
       if (owner === undefined) return unset === undefined ? undefined : [FAILED, unset];
-      if (!this.#isReserved(owner)) return this.#held(this.#call.refusal(key), queues);
+      if (!this.#isOpen(key, owner)) return this.#held(this.#call.refusal(key), queues);
       const failure = failureOf(() => store.set(key, value, ttl));
       if (failure !== undefined) return [FAILED, failure];
     }
@@ -57,20 +59,28 @@ export class Acquisition {
   /** All of several keys, or none. */
   #takeAll(): BatchReply | undefined {
     const { keys, queues, value, ttl } = this.#request;
+    const { member, score } = this.#request;
     const free: string[] = [];
-    const reserved: number[] = [];
+    const mine: number[] = [];
     const blocked: string[] = [];
     let held: BatchReply | undefined;
+    let isOldest = member !== '';
+    const asked = askedAt(score, this.#call.timeUs);
     for (const [index, key] of keys.entries()) {
       const queue = queues[index] ?? '';
       const { owner, foreign } = this.#call.ownerOf(key);
       if (foreign !== undefined) return foreign;
-      const isReserved = owner !== undefined && this.#isReserved(owner);
-      if (isReserved) reserved.push(index);
-      const isFree = owner === undefined ? !this.#handOver(key, queue) : isReserved;
-      if (isFree) {
+      const isBehind = this.#queues.isBehind(queue, member, score);
+      const isKept = isBehind && (owner !== undefined || this.#queues.handToFirst(key, queue));
+      const reserved = reservationOf(owner);
+      const isMine = reserved?.member === member;
+      if (isKept) isOldest = false;
+      const isOpen = reserved !== undefined && member !== '' && (isMine || reserved.since > asked);
+      if (owner === undefined ? !isKept : isOpen) {
         free.push(key);
+        if (isMine) mine.push(index);
       } else if (owner !== value) {
+        if (reserved !== undefined) isOldest = false;
         const reply = this.#call.refusal(key);
         if (reply[0] === FOREIGN) return reply;
         if (held === undefined || Number(reply[1]) > Number(held[1])) held = reply;
@@ -78,8 +88,9 @@ export class Acquisition {
       }
     }
     if (held !== undefined) {
-      for (const index of reserved) this.#unreserve(keys[index] ?? '', queues[index] ?? '');
-      return this.#held(held, blocked);
+      const again = isOldest ? this.#queues.keep(free, member, score) : undefined;
+      if (!isOldest) for (const index of mine) this.#unreserve(keys[index] ?? '', queues[index] ?? '');
+      return this.#queues.refuse(held, blocked, member, score, again);
     }
     for (const key of free) {
       const failure = failureOf(() => this.#call.store.set(key, value, ttl));
@@ -100,9 +111,9 @@ export class Acquisition {
     if (!this.#queues.handToFirst(key, queue)) this.#call.store.delete(key);
   }
 
-  #isReserved(owner: string): boolean {
-    const { member } = this.#request;
-    return member !== '' && owner === this.#queues.reservedFor(member);
+  #isOpen(key: string, owner: string): boolean {
+    const { member, score } = this.#request;
+    return this.#queues.isOpen(key, owner, member, score);
   }
 
   /** The waiter enters the queues of the keys that other values own. */
@@ -111,8 +122,11 @@ export class Acquisition {
     return this.#queues.refuse(reply, queues, member, score);
   }
 
-  #removeFrom(queue: string): void {
-    failureOf(() => this.#call.store.removeMember(queue, this.#request.member));
+  /** Returns how many others wait. */
+  #leave(queue: string): number {
+    const { store } = this.#call;
+    attempt(() => store.removeMember(queue, this.#request.member));
+    return attempt(() => store.countMembers(queue)) ?? 0;
   }
 
   /** Raises the fence counters: one number above every one of them, and the same in each. */

@@ -4,7 +4,7 @@ import { type BatchServer, Call } from './call-model.ts';
 import { type Argument, RedisError } from './key-store.ts';
 import { failureOf, type ScriptReply } from './lua-values.ts';
 import { Permits } from './permit-model.ts';
-import { Queues } from './queue-model.ts';
+import { Queues, reservationOf } from './queue-model.ts';
 import {
   type BatchReply,
   FAILED,
@@ -191,14 +191,16 @@ class Batch {
     return [GRANTED, queues.length];
   }
 
-  #leave({ keys, queues, value: member }: Request): BatchReply {
+  #leave({ keys, queues, value: member, ttl: isHung }: Request): BatchReply {
     const { store } = this.#call;
+    const dot = member.lastIndexOf('.');
+    const hung = Number(isHung) === 1 && dot !== -1 ? member.slice(0, dot + 1) : undefined;
     for (const [index, key] of keys.entries()) {
       const queue = queues[index] ?? '';
       failureOf(() => store.removeMember(queue, member));
       const { owner } = this.#call.ownerOf(key);
       if (owner === SHARED) this.#queues.notifySharers(queue);
-      else if (owner === this.#queues.reservedFor(member) && !this.#queues.handToFirst(key, queue))
+      else if (reservationOf(owner)?.member === member && !this.#queues.handToFirst(key, queue, hung))
         store.delete(key);
     }
     return [GRANTED, keys.length];

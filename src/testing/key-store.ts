@@ -132,12 +132,17 @@ export class KeyStore {
     return this.#membersOf(key)?.rankOf(member);
   }
 
+  /** ZCARD. */
+  countMembers(key: string): number {
+    return this.#membersOf(key)?.size ?? 0;
+  }
+
   /** ZRANGE -1 -1 WITHSCORES. */
   lastMember(key: string): Scored | undefined {
     return this.#membersOf(key)?.last;
   }
 
-  /** ZREMRANGEBYSCORE, of all scores below this one. */
+  /** ZREMRANGEBYSCORE, of all scores from 0 to below this one. */
   removeBelow(key: string, score: number): void {
     this.#checkWritable();
     const members = this.#membersOf(key);

@@ -14,10 +14,10 @@ export function countOf(text: string | number | undefined): number | undefined {
   return count >= 1 && count < COUNTER_LIMIT ? count : undefined;
 }
 
-/** Since when a waiter waits, in microseconds of the server's time; a score that is not a time counts as now. */
+/** Since when a waiter waits, in microseconds of the server's time; a score that is not a time up to now counts as now. */
 export function askedAt(score: string | number, nowUs: number): number {
   const asked = score === '' ? Number.NaN : Number(score);
-  return asked >= 0 ? asked : nowUs;
+  return asked >= 0 && asked <= nowUs && Number.isInteger(asked) ? asked : nowUs;
 }
 
 /** The scripts' digits(): all of a number's digits. */

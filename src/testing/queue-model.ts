@@ -4,8 +4,8 @@ import { askedAt, attempt, digits } from './lua-values.ts';
 import { type BatchReply, HELD } from './reply-codes.ts';
 
 /** The constants of `wire/lua/queue.lua`. */
-const RESERVED = '~';
-const MOST_DEAF = 64;
+export const RESERVED = '~';
+const MOST_DEAF = 1_000;
 
 /** The queues of waiters for lock keys, as `wire/lua/queue.lua` has them. */
 export class Queues {
@@ -15,15 +15,58 @@ export class Queues {
     this.#call = call;
   }
 
-  /** The value of a key that is reserved for a waiter. */
+  /** Whether the waiter may take a key with this value: it is reserved for it, or kept for a younger one. */
+  isOpen(key: string, owner: string | undefined, member: string, score: Argument): boolean {
+    const { store, timeUs, grace } = this.#call;
+    const reservation = reservationOf(owner);
+    if (reservation === undefined || member === '') return false;
+    if (reservation.member === member) return true;
+    return reservation.since > askedAt(score, timeUs) && store.ttlOf(key) > Number(grace);
+  }
+
+  /** Reserves free keys for the oldest waiter. Returns when it has to ask again, in milliseconds. */
+  keep(keys: readonly string[], member: string, score: Argument): number {
+    const { store, timeUs } = this.#call;
+    const reservation = `${RESERVED}${member}:${digits(askedAt(score, timeUs))}`;
+    const time = this.patience(score);
+    for (const key of keys) attempt(() => store.set(key, reservation, time));
+    return Math.floor(time / 2);
+  }
+
+  /** For how many milliseconds a waiter is trusted to be there. */
+  patience(score: Argument): number {
+    const { timeUs } = this.#call;
+    const grace = Number(this.#call.grace);
+    return Math.floor(Math.min(40 * grace, Math.max(2 * grace, (timeUs - askedAt(score, timeUs)) / 2_000)));
+  }
+
+  /** Takes the first waiter out and notifies it. Whether its process hears that. */
+  notifyFirst(queue: string): boolean {
+    const first = this.#call.store.popFirstMember(queue);
+    return first !== undefined && this.#notify(first.member);
+  }
+
+  /** The value of a slot that is reserved for a waiter. */
   reservedFor(member: string): string {
     return RESERVED + member;
   }
 
-  /** Reserves a key without an owner for the first waiter. False: none was notified, and the key is as before. */
-  handToFirst(key: string, queue: string): boolean {
-    const member = this.#notifyFirst(queue, /^quorlock:slot(:\d+):/.exec(key)?.[1] ?? '');
-    return member !== undefined && this.#reserve(key, member);
+  /**
+   * Reserves a key without an owner for the first waiter. False: none was notified, and the key is as before.
+   *
+   * @param hung how the names of waiters begin that are passed over
+   */
+  handToFirst(key: string, queue: string, hung?: string): boolean {
+    const slot = /^quorlock:slot(:\d+):/.exec(key)?.[1];
+    for (let popped = 0; popped < MOST_DEAF; popped += 1) {
+      const first = attempt(() => this.#call.store.popFirstMember(queue));
+      if (first === undefined) return false;
+      if (hung !== undefined && first.member.startsWith(hung)) continue;
+      const reservation = this.reservedFor(first.member);
+      if (this.#notify(first.member, slot))
+        return this.#reserve(key, slot === undefined ? `${reservation}:${first.score}` : reservation);
+    }
+    return false;
   }
 
   /** As {@link handToFirst}, without as much as a write where there is no queue. */
@@ -31,28 +74,30 @@ export class Queues {
     return this.#call.store.typeOf(queue) !== 'none' && this.handToFirst(key, queue);
   }
 
-  /** How many waiters are before it; undefined if it could not enter. */
-  enter(queue: string, member: string, score: Argument): number | undefined {
+  /** How many waiters are before it. */
+  enter(queue: string, member: string, score: Argument): number {
     const { store, timeUs, maxTtl } = this.#call;
-    const asked = askedAt(score, timeUs);
-    const since = digits(asked <= timeUs && Number.isInteger(asked) ? asked : timeUs);
-    if (attempt(() => store.addMember(queue, since, member)) === undefined) return undefined;
+    const since = digits(askedAt(score, timeUs));
+    if (attempt(() => store.addMember(queue, since, member)) === undefined) return 0;
     if (store.ttlOf(queue) < 2 * maxTtl) store.expire(queue, 2 * maxTtl);
-    return store.rankOf(queue, member);
+    return store.rankOf(queue, member) ?? 0;
   }
 
   /**
    * The reply to a waiter that is refused because of these queues' keys: it enters them, if a held key is the cause.
    */
-  refuse(reply: BatchReply, queues: readonly string[], member: string, score: Argument): BatchReply {
+  refuse(
+    reply: BatchReply,
+    queues: readonly string[],
+    member: string,
+    score: Argument,
+    again?: number,
+  ): BatchReply {
     const [code, remaining = 0] = reply;
     if (member === '' || code !== HELD) return reply;
-    let before: number | undefined;
-    for (const queue of queues) {
-      const rank = this.enter(queue, member, score);
-      if (rank !== undefined) before = Math.max(before ?? 0, rank);
-    }
-    return before === undefined ? [HELD, remaining] : [HELD, remaining, before];
+    const before = Math.max(0, ...queues.map((queue) => this.enter(queue, member, score)));
+    const refusal: BatchReply = [HELD, remaining, before, queues.length];
+    return again === undefined ? refusal : [...refusal, again];
   }
 
   /** Whether another waiter is first, and before this one; a caller that does not wait is behind all waiters. */
@@ -66,40 +111,40 @@ export class Queues {
 
   /** Notifies the first waiters, as long as they would share the lock with its present sharers. */
   notifySharers(queue: string): void {
-    const { store, server } = this.#call;
+    const { store } = this.#call;
     if (store.typeOf(queue) === 'none') return;
     for (let notified = 0; notified < MOST_DEAF; notified += 1) {
       const member = attempt(() => store.firstMembers(queue, 1))?.[0]?.member;
       if (member === undefined || !isSharer(member)) return;
       store.removeMember(queue, member);
-      const dot = member.lastIndexOf('.+');
-      server.publish(`quorlock:wake:${member.slice(0, dot)}`, member.slice(dot + 1));
+      this.#notify(member);
     }
   }
 
-  /** Pops the first waiter whose process hears the notification, which names the slot of a semaphore. */
-  #notifyFirst(queue: string, slot: string): string | undefined {
-    const { store, server } = this.#call;
-    for (let popped = 0; popped < MOST_DEAF; popped += 1) {
-      const member = attempt(() => store.popFirstMember(queue))?.member;
-      if (member === undefined) return undefined;
-      const dot = member.lastIndexOf('.');
-      if (dot === -1) continue;
-      const heard = server.publish(`quorlock:wake:${member.slice(0, dot)}`, member.slice(dot + 1) + slot);
-      if (heard > 0) return member;
-    }
-    return undefined;
+  /** Whether the waiter's process hears that it is notified. */
+  #notify(member: string, slot = ''): boolean {
+    const dot = member.lastIndexOf('.');
+    if (dot === -1) return false;
+    const { server } = this.#call;
+    return server.publish(`quorlock:wake:${member.slice(0, dot)}`, member.slice(dot + 1) + slot) > 0;
   }
 
-  #reserve(key: string, member: string): boolean {
+  #reserve(key: string, reservation: string): boolean {
     const { store, grace } = this.#call;
     return (
       attempt(() => {
-        store.set(key, this.reservedFor(member), grace);
+        store.set(key, reservation, grace);
         return true;
       }) === true
     );
   }
+}
+
+/** The waiter that a key with this value is reserved for, and since when it waits. Undefined: it is not reserved. */
+export function reservationOf(owner = ''): { readonly member: string; readonly since: number } | undefined {
+  const [, member, since] = /^~(.*):(\d+)$/s.exec(owner) ?? [];
+  if (member !== undefined) return { member, since: Number(since) };
+  return owner.startsWith(RESERVED) ? { member: owner.slice(1), since: 0 } : undefined;
 }
 
 /** Whether the waiter's name in it says that it would share the lock. */

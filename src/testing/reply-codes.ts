@@ -10,3 +10,4 @@ export const LATE = 6;
 export const QUARANTINED = 7;
 export const FAILED = 8;
 export const QUEUE = 9;
+export const BEHIND = 10;

@@ -2,9 +2,10 @@ import type { Request } from './batch-request.ts';
 import type { Call } from './call-model.ts';
 import type { Argument } from './key-store.ts';
 import { digits, failureOf } from './lua-values.ts';
-import type { Queues } from './queue-model.ts';
+import { type Queues, RESERVED } from './queue-model.ts';
 import {
   type BatchReply,
+  BEHIND,
   FAILED,
   GRANTED,
   HELD,
@@ -64,12 +65,16 @@ export class Shares {
     const { owner, foreign } = this.#call.ownerOf(this.#key);
     if (foreign !== undefined) return foreign;
     const isHandedOver = owner !== undefined && previous !== '' && owner === previous;
-    const isReserved = owner !== undefined && member !== '' && owner === this.#queues.reservedFor(member);
+    const isReserved = this.#queues.isOpen(this.#key, owner, member, score);
     const isFree = owner === undefined || isHandedOver || isReserved;
     const isBehind = () => this.#queues.isBehind(this.#queue, member, score);
     if (owner === SHARED) {
       if (this.#shareOf(value) !== undefined) return this.#answerAgain();
-      if (isBehind()) return this.#refuse(this.#call.refusal(this.#key));
+      const again = this.#waitBehind();
+      if (again !== undefined) {
+        const [code, ...rest] = this.#refuse(this.#call.refusal(this.#key), again);
+        return [code === HELD ? BEHIND : code, ...rest];
+      }
     } else if (!isFree) {
       return this.#refuse(this.#call.refusal(this.#key));
     } else if (owner === undefined && isBehind() && this.#queues.handToFirst(this.#key, this.#queue)) {
@@ -82,6 +87,25 @@ export class Shares {
     if (member !== '') failureOf(() => this.#call.store.removeMember(this.#queue, member));
     this.#queues.notifySharers(this.#queue);
     return raised;
+  }
+
+  /** In how many milliseconds a sharer may ask again that is behind a waiter who wants the key alone. */
+  #waitBehind(): number | undefined {
+    const { member, score } = this.#request;
+    const { store } = this.#call;
+    const grace = Number(this.#call.grace);
+    const notified = store.scoreOf(this.#sharers, RESERVED);
+    const age = notified === undefined ? Number.POSITIVE_INFINITY : this.#nowMs + notified;
+    if (age < grace) return Math.floor(this.#queues.patience(score) / 2);
+    this.#queues.notifySharers(this.#queue);
+    while (this.#queues.isBehind(this.#queue, member, score)) {
+      if (age < 2 * grace) return this.#queues.patience(score);
+      if (this.#queues.notifyFirst(this.#queue)) {
+        store.addMember(this.#sharers, digits(-this.#nowMs), RESERVED);
+        return Math.floor(this.#queues.patience(score) / 2);
+      }
+    }
+    return undefined;
   }
 
   /** The value has a share already. */
@@ -192,8 +216,8 @@ export class Shares {
   }
 
   /** The waiter enters the queue of the key that refused it. */
-  #refuse(reply: BatchReply): BatchReply {
+  #refuse(reply: BatchReply, again?: number): BatchReply {
     const { member, score } = this.#request;
-    return this.#queues.refuse(reply, [this.#queue], member, score);
+    return this.#queues.refuse(reply, [this.#queue], member, score, again);
   }
 }

@@ -40,9 +40,10 @@ export class SortedSet {
     return score === undefined ? undefined : this.#placeOf({ member, score });
   }
 
-  /** Takes out all members with a score below this one. */
+  /** Takes out all members with a score from 0 to below this one. */
   removeBelow(score: number): void {
-    while ((this.#sorted[0]?.score ?? score) < score) this.popFirst();
+    const outdated = this.#sorted.filter((scored) => scored.score >= 0 && scored.score < score);
+    for (const { member } of outdated) this.remove(member);
   }
 
   get last(): Scored | undefined {

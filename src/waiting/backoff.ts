@@ -26,6 +26,9 @@ const PARTIAL_MS = 25;
 /** … with every attempt up to this. */
 const LONGEST_PARTIAL_MS = 800;
 
+/** A waiter in several queues of a node gathers their notifications for so many milliseconds: they often come together. */
+export const GATHERING_MS = 3;
+
 /** Without notifications: the shortest span from which the pause between two attempts is drawn. It doubles … */
 const FIRST_PAUSE_MS = 8;
 
@@ -99,12 +102,13 @@ function doubled(first: number, longest: number, times: number): number {
   return Math.min(first * 2 ** Math.min(times, 10), longest);
 }
 
-/** Milliseconds until a majority of nodes could be free, if no holder extends or releases. */
+/** Milliseconds until a majority of nodes could be free, if no holder extends or releases, or want to be asked again. */
 function freeInMs(votes: readonly NodeVote[]): number {
   const remaining: number[] = [];
   let granted = 0;
   for (const vote of votes) {
-    if (vote.outcome === 'held') remaining.push(vote.remainingTtl);
+    if (vote.outcome === 'held')
+      remaining.push(Math.min(vote.remainingTtl, vote.againMs ?? vote.remainingTtl));
     else if (vote.outcome === 'granted') granted += 1;
   }
   remaining.sort((a, b) => a - b);

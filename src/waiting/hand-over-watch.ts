@@ -3,21 +3,20 @@ import type { Random } from '../base/random.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import type { LockKeys } from '../wire/operation.ts';
 
-/** The shortest and the longest time that a watch waits beyond the notified waiter's time, in milliseconds. */
-const MARGIN_MS = { least: 2, most: 12 } as const;
+/** A watch looks so long (a part of the time, or milliseconds) before the notified waiter's time is over, at the most: then
+ * the nodes still name the waiter. */
+const AHEAD = { part: 0.16, ms: 8 } as const;
 
 /** A released lock, of which a waiter was notified. */
-interface HandOver {
+interface Watched {
   readonly target: LockKeys;
   /** The lock value that was released. */
   readonly value: string;
-  /** Whether this process waits for the lock itself: its wait queue rechecks it anyway. */
-  hasOwnWaiter(): boolean;
 }
 
 /**
  * Watches that notified waiters take the locks that this process released. A waiter that hangs does not come, and all
- * others sleep on; then the watch has the nodes hand the lock over to the next. It costs one command, on one node.
+ * others sleep on; then the watch has the nodes pass it over. It costs one command, on one node.
  */
 export class HandOverWatch {
   readonly #quorum: Quorum;
@@ -37,15 +36,15 @@ export class HandOverWatch {
   }
 
   /** Begins a watch. @param name one watch at a time has this name */
-  watch(name: string, handOver: HandOver): void {
+  watch(name: string, watched: Watched): void {
     if (this.#closing.aborted) return;
     this.#watched.get(name)?.cancel();
-    const marginMs = MARGIN_MS.least + this.#random.fraction() * (MARGIN_MS.most - MARGIN_MS.least);
+    const aheadMs = Math.min(this.#timeoutMs * AHEAD.part, AHEAD.ms) * (0.5 + this.#random.fraction() / 2);
     const look = () => {
       this.#watched.delete(name);
-      if (!handOver.hasOwnWaiter()) void this.#look(name, handOver);
+      void this.#look(name, watched);
     };
-    const timer = this.#clock.after(this.#timeoutMs + marginMs, look, { keepAlive: false });
+    const timer = this.#clock.after(this.#timeoutMs - aheadMs, look, { keepAlive: false });
     this.#watched.set(name, timer);
   }
 
@@ -54,13 +53,17 @@ export class HandOverWatch {
     this.#watched.clear();
   }
 
-  async #look(name: string, handOver: HandOver): Promise<void> {
-    const { target, value } = handOver;
-    const look = { target, fraction: this.#random.fraction(), timeoutMs: this.#timeoutMs };
-    if (await this.#quorum.isTaken(look)) return;
-    if (this.#closing.aborted || handOver.hasOwnWaiter()) return;
-    const { votes } = await this.#quorum.release(target, value, this.#timeoutMs);
-    if (votes.some(hasNotified)) this.watch(name, handOver);
+  async #look(name: string, watched: Watched): Promise<void> {
+    const { target, value } = watched;
+    const check = { target, fraction: this.#random.fraction(), timeoutMs: this.#timeoutMs };
+    const { state, hung } = await this.#quorum.handOver(check, this.#timeoutMs);
+    if (state === 'over' || this.#closing.aborted || this.#watched.has(name)) return;
+    await Promise.all([...hung].map((member) => this.#quorum.passOver(target, member, this.#timeoutMs)));
+    if (state === 'open') {
+      const { votes } = await this.#quorum.release(target, value, this.#timeoutMs);
+      if (!votes.some(hasNotified)) return;
+    }
+    if (!this.#watched.has(name)) this.watch(name, watched);
   }
 }
 

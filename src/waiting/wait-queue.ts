@@ -8,7 +8,15 @@ import type { Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/round.ts';
 import type { Waiter as QueuedWaiter } from '../wire/operation.ts';
 import { type AcquireRequest, type FailedAttempt, isOutage, waitsOn } from './acquire-request.ts';
-import { afterSilenceMs, expiryMs, outageMs, partialNotificationMs, pauseMs, recheckMs } from './backoff.ts';
+import {
+  afterSilenceMs,
+  expiryMs,
+  GATHERING_MS,
+  outageMs,
+  partialNotificationMs,
+  pauseMs,
+  recheckMs,
+} from './backoff.ts';
 import type { Notifications, Notified } from './notifications.ts';
 import { type Leave, QueueTicket } from './queue-ticket.ts';
 import { type CallTime, callTime, Waiter, type WaiterEvents } from './waiter.ts';
@@ -94,8 +102,8 @@ export class WaitQueue implements WaiterEvents, Notified {
   readonly #deps: WaitQueueDeps;
   readonly #awaited: Awaited;
   readonly #waiters: Waiter[] = [];
-  /** The nodes that have notified since the last attempt was begun, and the slot that each has named. */
-  readonly #notified = new Map<number, number | undefined>();
+  /** The nodes that have notified since the last attempt was begun, how often, and the slot that each has named. */
+  readonly #notified = new Map<number, { readonly times: number; readonly slot: number | undefined }>();
   /** The attempts under way, in the order in which they were begun. */
   readonly #asking = new Set<Asking>();
   #state: State;
@@ -186,14 +194,13 @@ export class WaitQueue implements WaiterEvents, Notified {
 
   /** See {@link Notified.notified}. */
   notified(node: number, slot: number | undefined): void {
-    this.#notified.set(node, slot);
+    this.#notified.set(node, { times: (this.#notified.get(node)?.times ?? 0) + 1, slot });
     if (this.#state !== 'waiting') return;
     if (this.#isNotified) {
       this.#tries = 0;
       this.#attempt();
     } else {
-      // Different nodes may have notified different waiters, none of them with a majority.
-      this.#wakeWithin(partialNotificationMs(this.#tries, this.#deps.random));
+      this.#waitForMore();
     }
   }
 
@@ -243,13 +250,27 @@ export class WaitQueue implements WaiterEvents, Notified {
 
   /** The slot that most of the nodes have named. */
   get #slot(): number | undefined {
-    const named = [...this.#notified.values()];
+    const named = [...this.#notified.values()].map(({ slot }) => slot);
     const times = (slot: number | undefined) => named.filter((each) => each === slot).length;
     return named.sort((a, b) => times(b) - times(a) || (a ?? 0) - (b ?? 0))[0];
   }
 
+  /** Whether a majority has notified it of all that it waits for there. */
   get #isNotified(): boolean {
-    return this.#notified.size >= majorityOf(this.#deps.quorum.size);
+    const { votes } = this.#failure;
+    const complete = [...this.#notified].filter(([node, { times }]) => {
+      const vote = votes[node];
+      return vote?.outcome !== 'held' || times >= (vote.queues ?? 1);
+    });
+    return complete.length >= majorityOf(this.#deps.quorum.size);
+  }
+
+  /** Some nodes have notified it, or some of the keys are reserved for it: the rest may come in a moment. */
+  #waitForMore(): void {
+    const { quorum, random } = this.#deps;
+    // Different nodes may have notified different waiters, none of them with a majority.
+    const isPartial = this.#notified.size < majorityOf(quorum.size);
+    this.#wakeWithin(isPartial ? partialNotificationMs(this.#tries, random) : GATHERING_MS);
   }
 
   /** Callers whose waitTime ended during the attempt of one that was before them. */
@@ -418,7 +439,10 @@ export class WaitQueue implements WaiterEvents, Notified {
     this.#state = 'waiting';
     if (this.#failure.outcome !== 'held') this.#wakeWithin(pauseMs(this.#failure.votes, this.#tries, random));
     else if (!notifications.isOpen) void this.#subscribe();
-    else if (this.#ticket?.isQueued === true) this.#wakeWithin(this.#untilRecheckMs());
+    else if (this.#ticket?.isQueued === true) {
+      this.#wakeWithin(this.#untilRecheckMs());
+      if (this.#notified.size > 0) this.#waitForMore();
+    }
     // The attempt was made before this process was subscribed: the nodes do not know yet that this queue waits.
     else this.#attempt();
   }

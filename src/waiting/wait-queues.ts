@@ -37,6 +37,7 @@ export interface WaitQueuesSettings {
 
 /** What this process has, asks or waits for under one name. Without any of the three it is dropped. */
 interface Entry {
+  readonly keys: readonly string[];
   lease: Lease | undefined;
   queue: WaitQueue | undefined;
   /** A caller has begun an attempt before there was a queue. */
@@ -59,8 +60,8 @@ export class WaitQueues {
   readonly #others = new Set<Lease>();
   /** The leases that no single key names. */
   readonly #index = new LeaseIndex();
-  /** The wait queues for shares, and the name of what each waits for. */
-  readonly #otherQueues = new Map<WaitQueue, string>();
+  /** The wait queues for shares, and the keys that each waits for. */
+  readonly #otherQueues = new Map<WaitQueue, readonly string[]>();
   readonly #successor: Successor;
   #sweepAt = SMALLEST_SWEEP;
 
@@ -96,11 +97,12 @@ export class WaitQueues {
     return [...leases].filter(({ isHeld }) => isHeld);
   }
 
-  /** How many callers of this process wait at these keys. */
-  waiting(target: LockKeys): number {
-    const name = nameOf(target);
-    let waiting = this.#entries.get(name)?.queue?.length ?? 0;
-    for (const [queue, wanted] of this.#otherQueues) if (wanted === name) waiting += queue.length;
+  /** How many callers of this process wait for this key, alone or with others. */
+  waiting(key: string): number {
+    let waiting = 0;
+    for (const { keys, queue } of this.#entries.values())
+      if (keys.includes(key)) waiting += queue?.length ?? 0;
+    for (const [queue, keys] of this.#otherQueues) if (keys.includes(key)) waiting += queue.length;
     return waiting;
   }
 
@@ -108,11 +110,11 @@ export class WaitQueues {
   acquire(request: AcquireRequest, target: LockKeys): Promise<Lock> {
     const name = nameOf(target);
     const mode = modeOf(target);
-    if (mode === 'shared') return this.#queueBeside(name, target).join(request);
+    if (mode === 'shared') return this.#queueBeside(target).join(request);
     const known = this.#entries.get(name);
     if (mode === 'exclusive' && known === undefined && !this.#deps.notifications.isOpen)
       return this.#acquireAlone(request, target, name);
-    const entry = known ?? this.#newEntry(name);
+    const entry = known ?? this.#newEntry(name, target.keys);
     entry.queue ??= this.#queueFor(entry, name, target);
     return entry.queue.join(request);
   }
@@ -126,7 +128,7 @@ export class WaitQueues {
     this.#checkOpen(lease);
     const name = nameOf(lease.target);
     if (modeOf(lease.target) !== 'exclusive' || this.#entries.has(name)) this.#keepBeside(lease);
-    else this.#keep(this.#newEntry(name), lease);
+    else this.#keep(this.#newEntry(name, lease.target.keys), lease);
     return new Lock(lease, ttl);
   }
 
@@ -145,7 +147,7 @@ export class WaitQueues {
 
   /** Makes one attempt, and a wait queue only if it fails. */
   async #acquireAlone(request: AcquireRequest, target: LockKeys, name: string): Promise<Lock> {
-    const entry = this.#newEntry(name);
+    const entry = this.#newEntry(name, target.keys);
     entry.isAsking = true;
     const calledAt = callTime(this.#settings.clock);
     try {
@@ -189,8 +191,8 @@ export class WaitQueues {
     this.#dropIfUnused(entry, name);
   }
 
-  #newEntry(name: string): Entry {
-    const entry: Entry = { lease: undefined, queue: undefined, isAsking: false };
+  #newEntry(name: string, keys: readonly string[]): Entry {
+    const entry: Entry = { keys, lease: undefined, queue: undefined, isAsking: false };
     this.#entries.set(name, entry);
     return entry;
   }
@@ -248,11 +250,8 @@ export class WaitQueues {
     const report = await lease.releaseOnNodes();
     if (report.votes.some(hasNotified)) {
       const { target, value } = lease;
-      this.#watch.watch(target.permit === undefined ? nameOf(target) : (target.keys[0] ?? ''), {
-        target,
-        value,
-        hasOwnWaiter: () => this.waiting(target) > 0,
-      });
+      const name = target.permit === undefined ? nameOf(target) : (target.keys[0] ?? '');
+      this.#watch.watch(name, { target, value });
     }
     return report;
   }
@@ -279,7 +278,7 @@ export class WaitQueues {
   }
 
   /** The wait queue of one caller that waits for a share. */
-  #queueBeside(name: string, target: LockKeys): WaitQueue {
+  #queueBeside(target: LockKeys): WaitQueue {
     const awaited: Awaited = {
       ...this.#awaited(target, modeOf(target)),
       lease: undefined,
@@ -288,7 +287,7 @@ export class WaitQueues {
       idle: () => this.#otherQueues.delete(queue),
     };
     const queue = new WaitQueue(this.#deps, awaited, false);
-    this.#otherQueues.set(queue, name);
+    this.#otherQueues.set(queue, target.keys);
     return queue;
   }
 

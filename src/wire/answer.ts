@@ -46,14 +46,18 @@ function isReplyTo(operation: Operation, element: unknown): boolean {
         kind !== 'inspect' &&
         kind !== 'waiting' &&
         isGranted(operation, first) &&
-        (length === 2 || (length === 3 && kind === 'release' && second === 1))
+        (length === 2 ||
+          (length === 3 && kind === 'release' && second === 1) ||
+          (length === 4 && kind === 'acquire' && second === 0 && isCount(third, 1)))
       );
     case 2:
-      if (!isCount(first)) return false;
-      if (kind === 'inspect') return length === 4 && typeof second === 'string' && isCount(third);
+      if (kind === 'inspect')
+        return length === 4 && isCount(first) && typeof second === 'string' && isCount(third);
       if (kind === 'acquire' && operation.permit !== undefined)
-        return length === 4 && isCount(second) && typeof third === 'string' && /^(\d+(,\d+)*)?$/.test(third);
-      return length === 2 || (length === 3 && isCount(second));
+        return length === 4 && isCount(first) && isCount(second) && isListOfCounts(third);
+      return isCount(first) && (length === 2 || (kind === 'acquire' && isQueued(element)));
+    case 10:
+      return kind === 'acquire' && isCount(first) && (length === 2 || isQueued(element));
     case 3:
       if (kind === 'inspect') return length === 2 && isCount(first);
       return length === 1 || (length === 3 && kind === 'release' && first === 0 && second === 1);
@@ -76,6 +80,15 @@ function isReplyTo(operation: Operation, element: unknown): boolean {
   }
 }
 
+function isListOfCounts(text: unknown): boolean {
+  return typeof text === 'string' && /^(\d+(,\d+)*)?$/.test(text);
+}
+
+/** Whether a refusal says where the waiter is: its rank, in how many queues, and perhaps when to ask again. */
+function isQueued(refusal: readonly unknown[]): boolean {
+  return (refusal.length === 4 || refusal.length === 5) && refusal.every((field) => isCount(field));
+}
+
 /** Whether a number is a possible grant: a token where there is one. */
 function isGranted(operation: Operation, counter: unknown): boolean {
   const { kind, fences } = operation;
@@ -83,26 +96,26 @@ function isGranted(operation: Operation, counter: unknown): boolean {
   return isCount(counter, hasToken || kind === 'release' ? 1 : 0);
 }
 
+function heldIn([, remaining, second, third, again]: readonly unknown[]): Extract<
+  Reply,
+  { outcome: 'held' }
+> {
+  const held = { outcome: 'held', remainingTtl: Number(remaining) } as const;
+  if (typeof second === 'string') return { ...held, value: second, counter: Number(third) };
+  if (second === undefined) return held;
+  if (typeof third === 'string') return { ...held, rank: Number(second), open: numbersIn(third) };
+  const queued = { ...held, rank: Number(second), queues: Number(third) };
+  return again === undefined ? queued : { ...queued, againMs: Number(again) };
+}
+
 /** The table that turns the script's answers into replies; `lua/prelude.lua` names the codes. */
 const decoders: Readonly<Record<number, (fields: readonly unknown[]) => Reply>> = {
-  1: ([, counter, notified]) =>
-    notified === undefined
-      ? { outcome: 'granted', counter: Number(counter) }
-      : { outcome: 'granted', counter: Number(counter), notified: true },
-  2: ([, remaining, value, counter]) =>
-    typeof value !== 'string'
-      ? {
-          outcome: 'held',
-          remainingTtl: Number(remaining),
-          rank: value === undefined ? undefined : Number(value),
-          ...(counter === undefined ? {} : { open: numbersIn(String(counter)) }),
-        }
-      : {
-          outcome: 'held',
-          remainingTtl: Number(remaining),
-          value: String(value),
-          counter: Number(counter),
-        },
+  1: ([, counter, notified, others]) => {
+    const granted = { outcome: 'granted', counter: Number(counter) } as const;
+    if (others !== undefined) return { ...granted, others: Number(others) };
+    return notified === undefined ? granted : { ...granted, notified: true };
+  },
+  2: heldIn,
   3: ([, counter, notified]) => {
     if (counter === undefined) return { outcome: 'missing' };
     if (notified === undefined) return { outcome: 'missing', counter: Number(counter) };
@@ -113,6 +126,7 @@ const decoders: Readonly<Record<number, (fields: readonly unknown[]) => Reply>> 
   6: () => failed('late', 'the operation arrived after its deadline'),
   7: () => failed('quarantined', 'the node may not vote: its marker is missing, not active, or another one'),
   8: ([, message]) => failed('error', String(message)),
+  10: (fields) => ({ ...heldIn(fields), isBehindWriter: true }),
   9: ([, ...pairs]) => ({ outcome: 'granted', counter: pairs.length / 2, waiters: waitersIn(pairs) }),
 };
 

@@ -81,6 +81,8 @@ interface Enter extends LockKeys {
 export interface Leave extends LockKeys {
   readonly kind: 'leave';
   readonly member: string;
+  /** Another process says so: it was notified and does not come, and its whole process may hang. */
+  readonly isHung?: boolean;
 }
 
 interface Waiting extends LockKeys {
@@ -177,7 +179,7 @@ export function encode(operation: Operation, isHeard: boolean): readonly (string
       return [kind, keys.length, operation.waiter.member, operation.waiter.since, ''];
     case 'leave':
       if (permit !== undefined) return ['leave-permit', keys.length, operation.member, permit.of, ''];
-      return [kind, keys.length, operation.member, 0, ''];
+      return [kind, keys.length, operation.member, operation.isHung === true ? 1 : 0, ''];
     case 'waiting':
       return [kind, keys.length, '', 0, ''];
   }

@@ -113,6 +113,8 @@ function commandsFor(step: Exclude<Step, { readonly do: 'pass' }>, model: ModelS
       const expires = Math.floor(server.timeUs / 1_000) + step.forMs;
       return [['ZADD', sharersKeyOf(step.key), String(expires), step.by]];
     }
+    case 'called':
+      return [['ZADD', sharersKeyOf(step.key), String(step.agoMs - Math.floor(server.timeUs / 1_000)), '~']];
     case 'subscribe':
       return [['SUBSCRIBE', channelOf(step.process)]];
     case 'unsubscribe':
@@ -183,7 +185,7 @@ function operationFor(step: OperationStep, model: ModelSubject): Operation {
     case 'enter':
       return { ...lock, kind, waiter };
     case 'leave':
-      return { ...lock, kind, member };
+      return { ...lock, kind, member, isHung: step.fenced };
     case 'leave-permit':
       return { ...slot, kind: 'leave', member };
     case 'inspect-permit':

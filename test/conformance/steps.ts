@@ -116,6 +116,8 @@ export type Step =
       readonly score: number;
       readonly last: string;
     }
+  /** A writer that was called so long ago, and has not come, while readers have the key. */
+  | { readonly do: 'called'; readonly key: string; readonly agoMs: number }
   /** Somebody has a share of a key, as it was left behind: beside a lock key that says so, or another one. */
   | { readonly do: 'share'; readonly key: string; readonly by: string; readonly forMs: number }
   | { readonly do: 'subscribe' | 'unsubscribe'; readonly process: string }
@@ -133,7 +135,18 @@ const members = fc.oneof(
 );
 const values = fc.constantFrom('v0', 'v1', 'v2', 'ü "\\\r\n');
 /** What others, or a call of another waiter, may have left in a lock key. */
-const foundValues = fc.oneof(values, fc.constantFrom('', '~', '~p1.1', '~p2.1', '~p1.+1', '~p1x', '&', '&'));
+const foundValues = fc.oneof(
+  values,
+  fc.constantFrom('', '~', '~p1.1', '~p2.1', '~p1.+1', '~p1x', '&', '&'),
+  fc.constantFrom(
+    '~p1.1:0',
+    '~p1.2:7',
+    '~p2.1:1893456000000000',
+    '~p2.1:9007199254740993',
+    '~p1.+1:x',
+    '~:5',
+  ),
+);
 const lockKeys = fc.constantFrom(...LOCK_KEYS);
 const anyKeys = fc.constantFrom(...LOCK_KEYS, ...SLOT_KEYS);
 /** What no client sends as a number. */
@@ -233,7 +246,7 @@ const markerTexts: fc.Arbitrary<MarkerText> = fc.record({
   ),
 });
 
-const calls: fc.Arbitrary<Step> = fc.record({
+const calls: fc.Arbitrary<Extract<Step, { readonly do: 'call' }>> = fc.record({
   do: fc.constant('call'),
   by: fc.constantFrom('EVALSHA', 'EVALSHA', 'EVALSHA', 'EVALSHA', 'EVAL'),
   deadlineUs: deadlines,
@@ -273,7 +286,7 @@ const surroundings: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
     do: fc.constant('fill queue'),
     key: fc.constantFrom(...QUEUE_KEYS),
-    deaf: fc.constantFrom(0, 1, 11, 63, 64, 101),
+    deaf: fc.constantFrom(0, 1, 11, 64, 101, 999, 1_000),
     score: fc.constantFrom(0, 1, 1_893_456_000_000_000),
     last: members,
   }),
@@ -283,6 +296,11 @@ const surroundings: fc.Arbitrary<Step> = fc.oneof(
     by: values,
     // In milliseconds of the server's TIME, from now on.
     forMs: fc.constantFrom(-1, 0, 1, 1_000, 30_000),
+  }),
+  fc.record({
+    do: fc.constant('called'),
+    key: lockKeys,
+    agoMs: fc.constantFrom(-1, 0, 1, 99, 100, 199, 200, 4_000),
   }),
   fc.record({ do: fc.constantFrom('flush memory', 'flush scripts') }),
 );
@@ -359,6 +377,41 @@ const permitting: fc.Arbitrary<readonly Step[]> = fc
     { ...call, nodeCount: '', deadlineUs: 50_000, operations: [{ ...operation, kind, member, permits: 3 }] },
   ]);
 
+/** A reader asks where others read, or a caller for several keys of which another value owns one; others wait before it. */
+const overlapping: fc.Arbitrary<readonly Step[]> = fc
+  .record({
+    member: members,
+    waiter: members,
+    owner: foundValues,
+    other: foundValues,
+    ttl: fc.constantFrom(50, 150, 1_000),
+    deaf: fc.constantFrom(0, 1),
+    agoMs: fc.constantFrom(undefined, 0, 99, 100, 150, 199, 200, 4_000),
+    isShare: fc.boolean(),
+    call: calls,
+    operation: operations,
+  })
+  .map(({ member, waiter, owner, other, ttl, deaf, agoMs, isShare, call, operation }) => {
+    const [first = '', second = ''] = LOCK_KEYS;
+    const score = operation.since.offset === 0 ? 1_893_456_000_000_000 : 1;
+    return [
+      { do: 'fill queue', key: QUEUE_KEYS[0] ?? '', deaf, score, last: waiter },
+      { do: 'set lock', key: first, value: isShare ? '&' : owner, ttl },
+      { do: 'set lock', key: second, value: other, ttl: 1_000 },
+      ...(agoMs === undefined ? [] : [{ do: 'called' as const, key: first, agoMs }]),
+      { do: 'subscribe', process: 'p1' },
+      {
+        ...call,
+        nodeCount: '',
+        operations: [
+          isShare
+            ? { ...operation, kind: 'share', keys: [first], member }
+            : { ...operation, kind: 'contend', keys: [first, second], member },
+        ],
+      },
+    ] satisfies readonly Step[];
+  });
+
 /** Keys that others left behind, and then what the library and others do. */
 export const sequences: fc.Arbitrary<readonly Step[]> = fc
   .tuple(
@@ -367,6 +420,7 @@ export const sequences: fc.Arbitrary<readonly Step[]> = fc
       { weight: 8, arbitrary: fc.constant([]) },
       { weight: 1, arbitrary: takeOvers },
       { weight: 1, arbitrary: permitting },
+      { weight: 2, arbitrary: overlapping },
     ),
     listsOf(steps, 12),
   )

@@ -1,5 +1,5 @@
 import type { NodeVote, Reply } from '../../src/base/vote.ts';
-import { chooseToken, fenceKeyOf, isReserved, queueKeyOf } from '../../src/quorum/fencing-token.ts';
+import { chooseToken, fenceKeyOf, queueKeyOf, waiterOf } from '../../src/quorum/fencing-token.ts';
 import { majorityOf, tally } from '../../src/quorum/round.ts';
 import { runBatch } from '../../src/testing/batch-model.ts';
 import { KeyStore } from '../../src/testing/key-store.ts';
@@ -102,7 +102,7 @@ const MOST_DELIVERIES = 2;
 
 /**
  * Tries every order of events there is: requests that arrive late, twice or never, answers that are lost or late,
- * keys that expire at any moment or are reserved for an attempt. Nodes do what the script model does, which the conformance suite holds equal to the
+ * keys that expire at any moment or are reserved for an attempt, from which an older one takes them. Nodes do what the script model does, which the conformance suite holds equal to the
  * Lua; attempts do what `tally.ts` and `fencing-token.ts` say. All tokens of a lease count as given when it is won: after every win the blocks must not overlap and must be in order,
  * and an extension that a majority agreed to must not come after a higher token.
  */
@@ -242,7 +242,7 @@ export class Explorer {
         value,
         ttl: 1_000,
         proposal: NOW_US + attempt.proposal,
-        waiter: this.#exploration.reserves ? { member: memberOf(index), since: 1 } : undefined,
+        waiter: this.#exploration.reserves ? { member: memberOf(index), since: index + 1 } : undefined,
       };
       const again = { ...column, deliveries: column.deliveries + 1 };
       const doubled = attempt.columns.filter(({ deliveries }) => deliveries > 1).length;
@@ -417,7 +417,7 @@ export class Explorer {
     const ignoresOwner =
       this.#exploration.weakening === 'confirm without owner check' && operation.kind === 'confirm';
     if (ignoresOwner && operation.kind === 'confirm') return operation.value;
-    return owner > 0 ? `v${owner}` : `~${memberOf(-owner - 1)}`;
+    return owner > 0 ? `v${owner}` : `~${memberOf(-owner - 1)}:${-owner}`;
   }
 }
 
@@ -428,8 +428,9 @@ function memberOf(index: number): string {
 /** Who owns the key with this value, see `NodeState`. */
 function ownerOf(value: string | undefined): number {
   if (value === undefined) return 0;
-  const number = Number(/\d+$/.exec(value)?.[0]);
-  return isReserved(value) ? -number : number;
+  const waiter = waiterOf(value);
+  const number = Number(/\d+$/.exec(waiter ?? value)?.[0]);
+  return waiter === undefined ? number : -number;
 }
 
 /** What tells operations of one kind apart. */

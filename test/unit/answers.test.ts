@@ -38,7 +38,19 @@ const waiting: Operation = { ...LOCK, kind: 'waiting' };
 
 /** What the scripts answer, see the heads of their files. */
 const GOOD: readonly (readonly [operation: Operation, ...elements: readonly unknown[]])[] = [
-  [acquire, TOKEN, [1, TOKEN], [2, 0], [2, 7, 0], [2, 7, 3], [4, 'list'], [6], [7], [8, 'OOM']],
+  [
+    acquire,
+    TOKEN,
+    [1, TOKEN],
+    [1, TOKEN, 0, 3],
+    [2, 0],
+    [2, 7, 0, 1],
+    [2, 7, 3, 2, 50],
+    [4, 'list'],
+    [6],
+    [7],
+  ],
+  [acquire, [8, 'OOM'], [10, 7], [10, 7, 0, 1, 50]],
   [plainAcquire, 0, [1, 0]],
   [confirm, [1, TOKEN], [3], [2, 7], [5, TOKEN], [4, 'hash'], [7], [8, 'ERR']],
   [extend, [1, TOKEN], [3], [2, 7], [5, TOKEN], [4, 'hash'], [6], [7], [8, 'ERR']],
@@ -63,10 +75,17 @@ const BAD: readonly (readonly [operation: Operation, ...elements: readonly unkno
     [1],
     [1, 0],
     [1, TOKEN, 1],
+    [1, TOKEN, 0, 0],
+    [1, TOKEN, 1, 3],
     [2],
+    [2, 7, 0],
+    [2, 7, 0, 1, 50, 0],
+    [2, 7, 0, 1, -1],
+    [10],
+    [10, 7, 0],
     [2, 7, 'value', 0],
     [6, 1],
-    [10, 1],
+    [11, 1],
     [0],
   ],
   [
@@ -89,7 +108,7 @@ const BAD: readonly (readonly [operation: Operation, ...elements: readonly unkno
     ]),
   ],
   [extend, TOKEN, [1, 0], ...NO_COUNTS.map((none) => [1, none])],
-  [release, 0, ...NO_COUNTS, [1, 0], [1, 1, 2], [3, 1, 1], [3, 0]],
+  [release, 0, ...NO_COUNTS, [1, 0], [1, 1, 2], [1, 1, 0, 3], [2, 7, 0, 1], [3, 1, 1], [3, 0], [10, 7]],
   [
     inspect,
     [2, 7],

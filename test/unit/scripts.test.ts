@@ -30,6 +30,7 @@ function lua(name: string): LuaFile {
 
 const prelude = lua('prelude');
 const keys = lua('keys');
+const queue = lua('queue');
 const batch = lua('batch');
 const luaFiles = readdirSync(LUA).map((name) => name.replace('.lua', ''));
 
@@ -102,11 +103,12 @@ function nameOf(operation: Operation): string {
   return String(encode(operation, true)[0]);
 }
 
-/** What a function of keys.lua may answer with, for whoever makes use of its second result, or of its only one. */
+/** What a function of keys.lua or queue.lua may answer with, for whoever makes use of its second result, or of its only one. */
 const repliesOf: readonly (readonly [use: string, replies: readonly string[]])[] = [
   ['foreign = owner_of(', repliesIn(functionIn(keys.body, 'owner_of'))],
   [' refusal(', repliesIn(functionIn(keys.body, 'refusal'))],
   ['(refusal(', repliesIn(functionIn(keys.body, 'refusal'))],
+  [' grant(', repliesIn(functionIn(queue.body, 'grant'))],
 ];
 
 function functionIn(body: string, name: string): string {
@@ -116,10 +118,10 @@ function functionIn(body: string, name: string): string {
 
 /** The reply codes that stand in a piece of code, at the head of a table. */
 function repliesIn(code: string): readonly string[] {
-  return [...code.matchAll(/(?:\{ |, 1, )([A-Z]+)\b/g)].map(([, name = '']) => name);
+  return [...code.matchAll(/(?:\{ |, 1, |reply\[1\] = )([A-Z]+)\b/g)].map(([, name = '']) => name);
 }
 
-/** All replies that a file gives, be it by functions of keys.lua. */
+/** All replies that a file gives, be it by functions of those. */
 function repliesGivenBy(body: string): readonly string[] {
   const borrowed = repliesOf.flatMap(([use, replies]) => (body.includes(use) ? replies : []));
   return sorted([...repliesIn(body), ...borrowed]);
@@ -183,8 +185,9 @@ describe('reply codes', () => {
       const reply = decode([code, 1]);
       return reply.outcome === 'failed' ? reply.reason : reply.outcome;
     };
-    // A command that failed is a failed vote for the reason 'error'; a queue is a vote like any other, with more to it.
-    const otherwise: Readonly<Record<string, string>> = { FAILED: 'error', QUEUE: 'granted' };
+    // A command that failed is a failed vote for the reason 'error'; a queue is a vote like any other, with more to it, and so
+    // is the refusal of a reader that is behind a writer.
+    const otherwise: Readonly<Record<string, string>> = { FAILED: 'error', QUEUE: 'granted', BEHIND: 'held' };
     for (const [name, code] of Object.entries(codes)) {
       expect(outcomeOf(code)).toBe(otherwise[name] ?? name.toLowerCase());
     }
@@ -196,7 +199,7 @@ describe('reply codes', () => {
       ],
     });
     const unknown = [Object.keys(codes).length + 1, 1];
-    expect(() => decode(unknown)).toThrow('[ 10, 1 ]');
+    expect(() => decode(unknown)).toThrow('[ 11, 1 ]');
   });
 
   it('are those of the simulated server', () => {

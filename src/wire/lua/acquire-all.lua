@@ -1,49 +1,62 @@
 -- ACQUIRE of several keys: all of them, or none. Replies as in acquire.lua; several held keys are held for as long as
 -- the one that is held longest.
 --
+-- The oldest of all who wait for some of the keys, if others own the rest, keeps what is free: it is reserved for the
+-- waiter, so that younger ones do not pass it again and again, and it takes what is reserved for those. A younger waiter
+-- keeps nothing, or all would wait for all.
+-- What is kept does not outlive a waiter that asks no more by more than half of the time for which it has waited.
+--
 -- keys      n lock keys; if fenced, their n fence counters; their n queues
 
--- Results: the keys that can be taken; the reply, if some can't; the places of the held ones.
+-- Results: the keys that can be taken; the reply, if some can't; the places of the held ones; when to ask again.
 local function look_at_all(first, n, queues, value, member, score)
   local free, blocked, reserved = {}, {}, {}
-  local held
+  local held, again
+  local asked = asked_at(score)
+  local is_oldest = member ~= ''
   for i = 0, n - 1 do
     local key, queue = KEYS[first + i], KEYS[queues + i]
     local owner, foreign = owner_of(key)
     if foreign then return free, foreign, blocked end
-    local is_reserved = member ~= '' and owner == RESERVED .. member
-    if is_reserved then reserved[#reserved + 1] = i end
-    if owner == nil and is_behind(queue, member, score) and hand_to_first(key, queue) then owner = RESERVED end
-    if owner == nil or is_reserved then
+    if is_behind(queue, member, score) and (owner or hand_to_first(key, queue)) then
+      is_oldest = false
+      owner = owner or RESERVED
+    end
+    local other, since = reservation(owner)
+    if owner == nil or (other and member ~= '' and (other == member or since > asked)) then
       free[#free + 1] = key
+      if other == member then reserved[#reserved + 1] = i end
     elseif owner ~= value then
+      if other then is_oldest = false end
       local reply = refusal(key)
       if reply[1] == FOREIGN then return free, reply, blocked end
       if not held or reply[2] > held[2] then held = reply end
       blocked[#blocked + 1] = i
     end
   end
-  if held then
-    -- The keys that are reserved for this waiter are of no use to it without the others.
+  if held and is_oldest then
+    local time = patience(score)
+    again = math.floor(time / 2)
+    for j = 1, #free do redis.pcall('SET', free[j], RESERVED .. member .. ':' .. digits(asked), 'PX', time) end
+  elseif held then
     for j = 1, #reserved do
       local key = KEYS[first + reserved[j]]
       if not hand_to_first(key, KEYS[queues + reserved[j]]) then redis.call('DEL', key) end
     end
   end
-  return free, held, blocked
+  return free, held, blocked, again
 end
 
 local function acquire_all(first, n, value, ttl, number, member, score)
   if late then return { LATE } end
   if not votes then return { QUARANTINED } end
   member = member or ''
-
   local queues = first + n * (number == '' and 1 or 2)
-  local free, reply, blocked = look_at_all(first, n, queues, value, member, score)
+  local free, reply, blocked, again = look_at_all(first, n, queues, value, member, score)
   if reply then
     local names = {}
     for i = 1, #blocked do names[i] = KEYS[queues + blocked[i]] end
-    return refuse(reply, names, member, score)
+    return refuse(reply, names, member, score, again)
   end
   local taken = {}
   local function undo(message)
@@ -57,10 +70,9 @@ local function acquire_all(first, n, value, ttl, number, member, score)
   end
 
   local function granted(counter)
-    if member ~= '' then
-      for i = queues, queues + n - 1 do redis.pcall('ZREM', KEYS[i], member) end
-    end
-    return { GRANTED, counter }
+    local names = {}
+    for i = 1, n do names[i] = KEYS[queues + i - 1] end
+    return grant(counter, names, member)
   end
   if number == '' then return granted(0) end
   local token = 0

@@ -11,8 +11,10 @@
 --
 -- {GRANTED, c}           the owner is `value`; c is the counter, 0 if plain: the highest token of the block. Asked
 --                        again, it answers the same and leaves the expiry alone: a driver may send a command twice.
--- {HELD, remaining, rank} another value owns a key, or another waiter goes first, for that many milliseconds; CONTEND
---                        with a member: rank waiters are before it in the queue
+-- {GRANTED, c, 0, others} the same, to a waiter; so many others wait
+-- {HELD, remaining}      another value owns a key, or another waiter goes first, for that many milliseconds
+-- {HELD, remaining, rank, n, again}  CONTEND with a member: it waits in n queues, and rank waiters are before it in one of
+--                        them; again: free keys are reserved for it, if it asks again after that many milliseconds
 -- {FOREIGN, type}        a key is not a lock
 -- {LATE} {QUARANTINED}   the deadline has passed; this node may not vote
 -- {FAILED, message}      a command failed; nothing is left behind
@@ -24,10 +26,7 @@ local function acquire(first, distance, value, ttl, number, member, score)
 
   local key = KEYS[first]
   local queue = KEYS[first + (number == '' and 1 or 2) * distance]
-  local function refused(reply)
-    if not member or member == '' then return reply end
-    return refuse(reply, { queue }, member, score)
-  end
+  local function refused(reply) return refuse(reply, { queue }, member, score) end
 
   -- The ordinary case: SET NX looks and takes in one command.
   local is_taken = false
@@ -45,17 +44,14 @@ local function acquire(first, distance, value, ttl, number, member, score)
     if foreign then return foreign end
     if owner == nil and failure then return { FAILED, failure } end
     if owner ~= value then
-      if not member or member == '' or owner ~= RESERVED .. member then return refused(refusal(key)) end
+      if not is_open(key, owner, member, score) then return refused(refusal(key)) end
       failure = error_of(redis.pcall('SET', key, value, 'PX', ttl))
       if failure then return { FAILED, failure } end
       is_taken = true
     end
   end
 
-  local function granted(counter)
-    if member and member ~= '' then redis.pcall('ZREM', queue, member) end
-    return { GRANTED, counter }
-  end
+  local function granted(counter) return grant(counter, { queue }, member) end
   if number == '' then return granted(0) end
   local fence = KEYS[first + distance]
   if not is_taken then

@@ -15,9 +15,7 @@
 local function extend(first, n, value, ttl, number)
   if late then return { LATE } end
   if not votes then return { QUARANTINED } end
-  local none = bad_ttl(ttl)
-  local token
-  if number ~= '' and not none then token, none = token_of(number) end
+  local token, none = terms_of(ttl, number)
   if none then return none end
   local missing = {}
   for i = first, first + n - 1 do
@@ -36,15 +34,11 @@ local function extend(first, n, value, ttl, number)
   end
   for i = first, first + n - 1 do
     if missing[i] then
-      local failure = error_of(redis.pcall('SET', KEYS[i], value, 'PX', ttl))
-      if failure then return { FAILED, failure } end
+      redis.call('SET', KEYS[i], value, 'PX', ttl)
     elseif redis.call('PTTL', KEYS[i]) < tonumber(ttl) then
       redis.call('PEXPIRE', KEYS[i], ttl)
     end
-    if token then
-      local failure = error_of(redis.pcall('SET', KEYS[i + n], digits(token), 'PX', lifetime_of(KEYS[i + n])))
-      if failure then return { FAILED, failure } end
-    end
+    if token then redis.call('SET', KEYS[i + n], digits(token), 'PX', lifetime_of(KEYS[i + n])) end
   end
   return { GRANTED, token or 0 }
 end

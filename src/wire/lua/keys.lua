@@ -54,9 +54,10 @@ local function token_of(number)
   return nil, { FAILED, 'not a token: ' .. number }
 end
 
--- The reply of an operation that has to stop because its ttl is not one; nil for a good ttl.
-local function bad_ttl(ttl)
-  if not count_of(ttl) then return { FAILED, 'not a ttl: ' .. ttl } end
+-- The token of an operation with a ttl, nil if plain; and as above, or because the ttl is not one.
+local function terms_of(ttl, number)
+  if not count_of(ttl) then return nil, { FAILED, 'not a ttl: ' .. ttl } end
+  if number ~= '' then return token_of(number) end
 end
 
 -- Makes all fence counters of a lock the same; they follow its n lock keys.

@@ -67,7 +67,7 @@ if info then
 end
 
 -- Replies of an operation; wire/answer.ts has the same table.
-local GRANTED, HELD, MISSING, FOREIGN, SUPERSEDED, LATE, QUARANTINED, FAILED, QUEUE = 1, 2, 3, 4, 5, 6, 7, 8, 9
+local GRANTED, HELD, MISSING, FOREIGN, SUPERSEDED, LATE, QUARANTINED, FAILED, QUEUE, BEHIND = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
 -- The value of a key that has no owner and is reserved for a waiter begins with it; see queue.lua.
 local RESERVED = '~'
@@ -79,4 +79,4 @@ local WAKE = 'quorlock:wake:'
 local COUNTER_LIMIT = 9007199254740000
 
 -- A hand-over pops at most so many waiters whose processes do not hear it; the next one goes on.
-local MOST_DEAF = 64
+local MOST_DEAF = 1000

@@ -5,10 +5,12 @@
 -- score     since when it waits, microseconds of the nodes' time; the same on all nodes, so that all of them name the
 --           same waiter as first
 --
--- A hand-over reserves a free key by name: its value is then `~member` for `grace` milliseconds, and the member, which
--- leaves the queue, is notified: `<waiter>`, or `<waiter>:<slot>` where the key is a slot of a semaphore. Such a key has no owner; only that member takes it. One that is gone costs one grace,
--- one that is late enters again with its old score. Nothing of this decides who owns a key, only which waiter asks
--- next.
+-- A hand-over reserves a free key by name and age: its value is then `~member:score` for `grace` milliseconds, and the
+-- member, which leaves the queue, is notified: `<waiter>`, or `<waiter>:<slot>` where the key is a slot of a semaphore,
+-- whose value has no age. Such a key has no owner; only that member takes it. One that is gone costs one grace, one that
+-- is late enters again with its old score. A waiter for several keys may keep one for longer, see acquire-all.lua: an
+-- older waiter takes it. Older programs write no age: what they reserve only that member takes. Nothing of this decides
+-- who owns a key, only which waiter asks next.
 
 -- The value of a shared key, see share.lua.
 local SHARED = '&'
@@ -17,58 +19,89 @@ local function has_queue(queue)
   return redis.pcall('EXISTS', queue) == 1
 end
 
--- Reserves the key `lock`, which has no owner, for the first waiter of `queue` whose process hears the notification.
--- True if there is one; else the key is as it was before.
-local function hand_to_first(lock, queue)
-  local notified = false
-  local slot = string.match(lock, '^quorlock:slot(:%d+):') or ''
-  for _ = 1, MOST_DEAF do
-    local member = redis.pcall('ZPOPMIN', queue)[1]
-    if not member then break end
-    local process, waiter = string.match(member, '^(.*)%.(.-)$')
-    local heard = process and redis.pcall('PUBLISH', WAKE .. process, waiter .. slot)
-    if type(heard) == 'number' and heard > 0 then
-      notified = not redis.pcall('SET', lock, RESERVED .. member, 'PX', grace).err
-      break
-    end
-  end
-  return notified
+-- Since when a waiter of this score waits; one that is not a time up to now counts as now.
+local function asked_at(score)
+  local asked = tonumber(score)
+  return asked and asked >= 0 and asked <= now and asked % 1 == 0 and asked or now
 end
 
--- Enters the waiter `member` in the queue at its `score`; a score that is not a time up to now counts as now. The queue
--- expires when no waiter has entered it for two of the longest ttls; a program with a shorter maxTtl does not shorten
--- it. Returns how many are before the waiter; nil if it could not enter.
-local function wait_in(queue, member, score)
-  local rank
-  local asked = tonumber(score)
-  if not (asked and asked >= 0 and asked <= now and asked % 1 == 0) then asked = now end
-  local since = string.format('%.0f', asked)
-  if type(redis.pcall('ZADD', queue, since, member)) == 'number' then
-    local lifetime = 2 * max_ttl
-    if redis.call('PTTL', queue) < lifetime then redis.call('PEXPIRE', queue, lifetime) end
-    rank = redis.call('ZRANK', queue, member)
+-- For how many milliseconds a waiter is trusted to be there: half of the time for which it has waited.
+local function patience(score)
+  return math.floor(math.min(40 * grace, math.max(2 * grace, (now - asked_at(score)) / 2000)))
+end
+
+-- The waiter that a key with this value is reserved for, and since when it waits; nil if it is not reserved.
+local function reservation(owner)
+  local member, since = string.match(owner or '', '^~(.*):(%d+)$')
+  return member or string.match(owner or '', '^~(.*)'), tonumber(since or 0)
+end
+
+-- May the waiter take a key with this value: is it reserved for the waiter, or kept for a younger one? A younger one
+-- that has just been notified has its turn.
+local function is_open(lock, owner, member, score)
+  local other, since = reservation(owner)
+  if not other or not member or member == '' then return false end
+  return other == member or (since > asked_at(score) and redis.call('PTTL', lock) > tonumber(grace))
+end
+
+-- True if the waiter's process hears that it is notified. `slot`: `:<slot>`, of a semaphore.
+local function notify(member, slot)
+  local process, waiter = string.match(member, '^(.*)%.(.-)$')
+  local heard = process and redis.pcall('PUBLISH', WAKE .. process, waiter .. (slot or ''))
+  return type(heard) == 'number' and heard > 0
+end
+
+-- Reserves the key `lock`, which has no owner, for the first waiter of `queue` whose process hears the notification.
+-- True if there is one; else the key is as it was before. `hung`: how the names begin of waiters that are passed over,
+-- because their process hangs.
+local function hand_to_first(lock, queue, hung)
+  local slot = string.match(lock, '^quorlock:slot(:%d+):')
+  for _ = 1, MOST_DEAF do
+    local member, score = unpack(redis.pcall('ZPOPMIN', queue))
+    if not member then return false end
+    if (not hung or string.find(member, hung, 1, true) ~= 1) and notify(member, slot) then
+      local reservation = RESERVED .. member .. (slot and '' or ':' .. score)
+      return not redis.pcall('SET', lock, reservation, 'PX', grace).err
+    end
   end
-  return rank
+end
+
+-- Enters the waiter `member` in the queue at its `score`. The queue expires when no waiter has entered it for two of the
+-- longest ttls; a program with a shorter maxTtl does not shorten it. Returns how many are before the waiter.
+local function wait_in(queue, member, score)
+  if type(redis.pcall('ZADD', queue, digits(asked_at(score)), member)) ~= 'number' then return 0 end
+  local lifetime = 2 * max_ttl
+  if redis.call('PTTL', queue) < lifetime then redis.call('PEXPIRE', queue, lifetime) end
+  return redis.call('ZRANK', queue, member)
 end
 
 -- The reply to a waiter that is refused because of these queues' keys: it enters them, if a held key is the cause.
-local function refuse(reply, queues, member, score)
+local function refuse(reply, queues, member, score, again)
   if not member or member == '' or reply[1] ~= HELD then return reply end
-  local before
-  for i = 1, #queues do
-    local rank = wait_in(queues[i], member, score)
-    if rank and rank >= (before or 0) then before = rank end
+  local before = 0
+  for i = 1, #queues do before = math.max(before, wait_in(queues[i], member, score)) end
+  return { HELD, reply[2], before, #queues, again }
+end
+
+-- The reply to a caller that has its keys: as a waiter it leaves their queues.
+local function grant(counter, queues, member)
+  local others = 0
+  if member and member ~= '' then
+    for i = 1, #queues do
+      redis.pcall('ZREM', queues[i], member)
+      local left = redis.pcall('ZCARD', queues[i])
+      if type(left) == 'number' then others = math.max(others, left) end
+    end
   end
-  return { HELD, reply[2], before }
+  if others == 0 then return { GRANTED, counter } end
+  return { GRANTED, counter, 0, others }
 end
 
 -- Is another waiter before this one? A caller that does not wait is behind all waiters.
 local function is_behind(queue, member, score)
   local first = redis.pcall('ZRANGE', queue, 0, 0, 'WITHSCORES')
   if not first[1] or first[1] == member then return false end
-  local asked = tonumber(score)
-  if not (asked and asked >= 0) then asked = now end
-  return member == '' or tonumber(first[2]) < asked
+  return member == '' or tonumber(first[2]) < asked_at(score)
 end
 
 -- Notifies the first waiters, as long as they would share the lock with its present sharers.
@@ -76,9 +109,8 @@ local function notify_sharers(queue)
   if not has_queue(queue) then return end
   for _ = 1, MOST_DEAF do
     local member = redis.pcall('ZRANGE', queue, 0, 0)[1]
-    local process, waiter = string.match(member or '', '^(.*)%.(%+.-)$')
-    if not process then return end
+    if not string.find(member or '', '%.%+') then return end
     redis.call('ZREM', queue, member)
-    redis.pcall('PUBLISH', WAKE .. process, waiter)
+    notify(member)
   end
 end

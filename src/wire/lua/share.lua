@@ -17,42 +17,57 @@
 -- {GRANTED, c}       SHARE: c is the counter, 0 if plain. Asked again, the expiry is left alone. To confirm and to
 --                    extend: the token. To release: 1
 -- {MISSING}          the share is not there any more; after RELEASE-SHARE as after RELEASE
--- {HELD, remaining, rank}  a value has it alone, or a waiter goes first, for so many milliseconds; rank: acquire.lua
+-- {HELD, remaining, …}  a value has it alone, or a waiter goes first, for so many milliseconds; see acquire.lua
+-- {BEHIND, remaining, …}  the same where sharers have it, and a waiter that wants it alone goes first
 -- {SUPERSEDED, c}    EXTEND-SHARE, fenced: this node had lost the share, and the counter is higher by now
 -- {FOREIGN, type} {LATE} {QUARANTINED} {FAILED, message}
 
--- Until when a value has a share; nil if it has none that lives. Second result: an error.
+-- Until when a value has a share; nil if it has none that lives.
 local function share_of(readers, value)
-  local score = redis.pcall('ZSCORE', readers, value)
-  local failure = error_of(score)
-  if failure then return nil, failure end
-  score = tonumber(score or nil)
+  local score = tonumber(redis.call('ZSCORE', readers, value) or nil)
   return score and score >= math.floor(now / 1000) and score or nil
 end
 
--- Gives a value a share until `ttl` milliseconds from now. `is_first`: no other value has one. Returns the error, if
--- any.
+-- Gives a value a share until `ttl` milliseconds from now. `is_first`: no other value has one.
 local function take_share(key, readers, value, ttl, is_first)
   if is_first then
-    local failure = error_of(redis.pcall('SET', key, SHARED, 'PX', ttl))
-    if failure then return failure end
+    redis.call('SET', key, SHARED, 'PX', ttl)
     redis.call('DEL', readers)
   end
   local expires = math.floor(now / 1000 + tonumber(ttl))
-  local failure = error_of(redis.pcall('ZADD', readers, digits(expires), value))
-  if failure then
+  local added = redis.pcall('ZADD', readers, digits(expires), value)
+  if error_of(added) then
     if is_first then redis.call('DEL', key) end
-    return failure
+    error(added)
   end
   if redis.call('PTTL', key) < tonumber(ttl) then redis.call('PEXPIRE', key, ttl) end
   if redis.call('PTTL', readers) < tonumber(ttl) then redis.call('PEXPIRE', readers, ttl) end
-  if not is_first then redis.call('ZREMRANGEBYSCORE', readers, '-inf', '(' .. digits(math.floor(now / 1000))) end
+  if not is_first then redis.call('ZREMRANGEBYSCORE', readers, 0, '(' .. digits(math.floor(now / 1000))) end
+end
+
+-- Is a waiter that wants the key alone before a sharer, and has to be waited for? Then in how many milliseconds the sharer
+-- may ask again. That waiter is notified, so that none that is gone keeps sharers out: one whose process does not hear it
+-- leaves the queue, and so does one that does not come, and enter again, within a grace. In the meantime a member of the
+-- sharers' set says when that was, by a score below 0.
+local function wait_behind(queue, readers, member, score)
+  local time = math.floor(now / 1000)
+  local notified = tonumber(redis.call('ZSCORE', readers, RESERVED) or nil)
+  local age = notified and time + notified or math.huge
+  if age < tonumber(grace) then return math.floor(patience(score) / 2) end
+  notify_sharers(queue)
+  while is_behind(queue, member, score) do
+    if age < 2 * grace then return patience(score) end
+    if notify(redis.call('ZPOPMIN', queue)[1]) then
+      redis.call('ZADD', readers, digits(-time), RESERVED)
+      return math.floor(patience(score) / 2)
+    end
+  end
 end
 
 local function share(first, _, value, ttl, number, member, score, previous)
   if late then return { LATE } end
   if not votes then return { QUARANTINED } end
-  local none = bad_ttl(ttl)
+  local _, none = terms_of(ttl, '')
   if none then return none end
   local key = KEYS[first]
   local fence = KEYS[first + 1]
@@ -62,30 +77,29 @@ local function share(first, _, value, ttl, number, member, score, previous)
 
   local owner, foreign = owner_of(key)
   if foreign then return foreign end
-  local is_free = owner == nil or (previous ~= '' and owner == previous) or (member ~= '' and owner == RESERVED .. member)
+  local is_free = owner == nil or (previous ~= '' and owner == previous) or is_open(key, owner, member, score)
   if owner == SHARED then
-    local known, failure = share_of(readers, value)
-    if failure then return { FAILED, failure } end
-    if known then
-      local counter = number == '' and 0 or counter_of(fence)
+    if share_of(readers, value) then
+      local counter, failure = number == '' and 0 or counter_of(fence)
       if not counter then counter, failure = raise_counter(fence, number) end
       return failure and { FAILED, failure } or { GRANTED, counter }
     end
-    if is_behind(queue, member, score) then return refused(refusal(key)) end
+    local again = wait_behind(queue, readers, member, score)
+    if again then
+      local reply = refuse(refusal(key), { queue }, member, score, again)
+      if reply[1] == HELD then reply[1] = BEHIND end
+      return reply
+    end
   elseif not is_free then
     return refused(refusal(key))
   elseif owner == nil and is_behind(queue, member, score) and hand_to_first(key, queue) then
     return refused({ HELD, tonumber(grace) })
   end
 
-  local counter = 0
-  local failure
-  if number ~= '' then
-    counter, failure = raise_counter(fence, number)
-    if failure then return { FAILED, failure } end
-  end
-  failure = take_share(key, readers, value, ttl, is_free)
+  local counter, failure = 0, nil
+  if number ~= '' then counter, failure = raise_counter(fence, number) end
   if failure then return { FAILED, failure } end
+  take_share(key, readers, value, ttl, is_free)
   if member ~= '' then redis.pcall('ZREM', queue, member) end
   notify_sharers(queue)
   return { GRANTED, counter }
@@ -99,9 +113,7 @@ local function confirm_share(first, _, value, _, number)
   if foreign then return foreign end
   if owner == nil then return { MISSING } end
   if owner ~= SHARED then return refusal(KEYS[first]) end
-  local known, failure = share_of(KEYS[first + 3], value)
-  if failure then return { FAILED, failure } end
-  if not known then return { MISSING } end
+  if not share_of(KEYS[first + 3], value) then return { MISSING } end
   -- Other sharers may have raised the counter. No value had it alone since, or this value would have no share here.
   local counter = counter_of(KEYS[first + 1])
   if not counter or counter < token then set_counters(first, 1, token) end
@@ -111,29 +123,23 @@ end
 local function extend_share(first, _, value, ttl, number)
   if late then return { LATE } end
   if not votes then return { QUARANTINED } end
-  local none = bad_ttl(ttl)
-  local token
-  if number ~= '' and not none then token, none = token_of(number) end
+  local token, none = terms_of(ttl, number)
   if none then return none end
   local key = KEYS[first]
   local readers = KEYS[first + (token and 3 or 2)]
   local owner, foreign = owner_of(key)
   if foreign then return foreign end
   if owner ~= nil and owner ~= SHARED then return refusal(key) end
-  local known, failure
-  if owner == SHARED then known, failure = share_of(readers, value) end
-  if failure then return { FAILED, failure } end
+  local known = owner == SHARED and share_of(readers, value)
   if not known and not token then return { MISSING } end
   if token then
     local counter = counter_of(KEYS[first + 1])
     if not known and counter and counter > token then return { SUPERSEDED, counter } end
     local fence = KEYS[first + 1]
-    failure = error_of(redis.pcall('SET', fence, digits(math.max(counter or 0, token)), 'PX', lifetime_of(fence)))
-    if failure then return { FAILED, failure } end
+    redis.call('SET', fence, digits(math.max(counter or 0, token)), 'PX', lifetime_of(fence))
   end
   if not known or known < math.floor(now / 1000) + tonumber(ttl) then
-    failure = take_share(key, readers, value, ttl, owner == nil)
-    if failure then return { FAILED, failure } end
+    take_share(key, readers, value, ttl, owner == nil)
   end
   return { GRANTED, token or 0 }
 end
@@ -143,10 +149,7 @@ local function release_share(first, _, value)
   local owner, foreign = owner_of(key)
   if foreign then return foreign end
   if owner ~= nil and owner ~= SHARED then return refusal(key) end
-  local removed = owner == SHARED and redis.pcall('ZREM', readers, value)
-  local failure = error_of(removed)
-  if failure then return { FAILED, failure } end
-  local freed = removed == 1
+  local freed = owner == SHARED and redis.call('ZREM', readers, value) == 1
   local last = freed and redis.call('ZRANGE', readers, -1, -1, 'WITHSCORES')
   -- It lives on with the remaining sharers.
   if last and last[2] then redis.call('PEXPIREAT', key, digits(tonumber(last[2]))) end

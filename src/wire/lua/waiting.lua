@@ -1,12 +1,12 @@
 -- ENTER: wait in the queues of these keys, without asking for them: before the RELEASE of an attempt that got too few
 -- nodes, as if it had been refused here.
 -- LEAVE: wait no more. A key that is reserved for this waiter goes on to the next; of a shared one, the next sharers
--- are notified.
+-- are notified. Asked for another one, which does not come: the waiters of its process that would be next leave as well.
 -- WAITING: the waiters, first come first. Writes nothing.
 --
 -- keys      n lock keys, their n queues; for WAITING one of each
 -- value     ENTER, LEAVE: the member, see queue.lua
--- ttl       ENTER: the score
+-- ttl       ENTER: the score; LEAVE: 1 if it is asked for another one
 -- number    empty
 --
 -- {GRANTED, n}                        ENTER, LEAVE: n queues
@@ -21,11 +21,12 @@ local function enter(first, n, member, score)
   return { GRANTED, n }
 end
 
-local function leave(first, n, member)
+local function leave(first, n, member, is_hung)
+  local hung = is_hung == '1' and string.match(member, '^.*%.')
   for i = first, first + n - 1 do
     redis.pcall('ZREM', KEYS[i + n], member)
     local owner = owner_of(KEYS[i])
-    if owner == RESERVED .. member and not hand_to_first(KEYS[i], KEYS[i + n]) then
+    if reservation(owner) == member and not hand_to_first(KEYS[i], KEYS[i + n], hung) then
       redis.call('DEL', KEYS[i])
     elseif owner == SHARED then
       notify_sharers(KEYS[i + n])

@@ -242,7 +242,7 @@ describe('a simulated subscription', () => {
     const [, , reply] = await released;
     expect(log).toEqual(['subscribed', '7', 'reply']);
     expect(reply).toEqual([expect.any(Number), [1, 1, 1]]);
-    expect(server.store.get('k')).toBe('~p.7');
+    expect(server.store.get('k')).toBe('~p.7:1');
     expect(server.store.keys()).toEqual(['k']);
   });
 });
@@ -275,7 +275,7 @@ describe('the trace', () => {
       'for machine 1: ' +
         [
           'acquire k (value cess.v, ttl 9000): granted, counter 0',
-          'contend k (value cess.w, ttl 9000, waiter p.7 since 12, after cess.u): held, remainingTtl 9000, rank 0',
+          'contend k (value cess.w, ttl 9000, waiter p.7 since 12, after cess.u): held, remainingTtl 9000, rank 0, queues 1',
           'enter k (waiter cess.8 since 34): granted, counter 1',
           'waiting k: granted, counter 2, waiters p.7 < cess.8',
           'leave k (waiter cess.8): granted, counter 1',

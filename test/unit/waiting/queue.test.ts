@@ -4,6 +4,22 @@ import { World } from '../world.ts';
 import { Scene } from './scene.ts';
 
 describe('waiting()', () => {
+  it('counts callers that want the resource with others, and readers', async () => {
+    const scene = new Scene();
+    const [holder, waiter] = await scene.programs(2);
+    if (holder === undefined || waiter === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    await simulation.until(holder.redlock.acquire(['a', 'b']));
+    const wanted = ['a', ['a', 'c'], ['c', 'b', 'a'], ['b', 'c'], 'b'];
+    for (const resources of wanted) void waiter.redlock.acquire(resources, { waitTime: 60_000 });
+    void waiter.redlock.readWrite('a').acquireRead({ waitTime: 60_000 });
+    await simulation.advance(20);
+    const seen = await simulation.until(
+      Promise.all(['a', 'b', 'c', 'd'].map((resource) => waiter.redlock.waiting(resource))),
+    );
+    expect(seen.map(({ callers }) => callers)).toEqual([4, 3, 3, 0]);
+  });
+
   it('tells who waits, first come first, and how many callers of this process', async () => {
     const scene = new Scene();
     const [holder, first, second] = await scene.programs(3);
@@ -129,6 +145,8 @@ describe('what waiting leaves behind', () => {
     await simulation.until(Promise.all(held.map((lock) => lock.release())));
     const locks = await simulation.until(Promise.all(waiting));
     await simulation.until(Promise.all(locks.map((lock) => lock.release())));
+    // A release resolves when a majority has confirmed it.
+    await simulation.advance(10);
     expect(scene.keys).toEqual([]);
   });
 });
@@ -145,14 +163,15 @@ describe('several resources', () => {
     await simulation.advance(20);
     await simulation.until(a.release());
     await simulation.advance(5);
-    // What is free meanwhile is anybody's.
-    const single = await simulation.until(other.redlock.acquire('a'));
+    // What is free meanwhile is kept for the oldest waiter.
+    expect(await simulation.until(other.redlock.tryAcquire('a'))).toBeNull();
+    const single = other.redlock.acquire('a');
+    await simulation.advance(1_000);
     await simulation.until(b.release());
-    await simulation.advance(5);
-    await simulation.until(single.release());
     const lock = await simulation.until(both);
     expect(lock.resources).toEqual(['a', 'b']);
     await simulation.until(lock.release());
+    await simulation.until((await simulation.until(single)).release());
     await simulation.advance(200);
     expect(scene.keys).toEqual([]);
   });
