@@ -6,6 +6,7 @@ import { connectByUrl, DRIVER_NAMES, driverOf, refusalOf } from '../wire/clients
 import { DuplicateError } from '../wire/clients/duplicate.ts';
 import type { IoredisClient } from '../wire/clients/ioredis.ts';
 import type { NodeRedisClient } from '../wire/clients/node-redis.ts';
+import type { GlideClientLike } from '../wire/clients/valkey-glide.ts';
 import { checkNodeUrl } from './node-url.ts';
 
 /**
@@ -13,7 +14,7 @@ import { checkNodeUrl } from './node-url.ts';
  * `Redis` or `Cluster`, or of node-redis; or a {@link Client} of another driver. A driver's client only says how to
  * connect: it is duplicated, and nothing is sent on it.
  */
-export type NodeSource = string | URL | IoredisClient | NodeRedisClient | Client;
+export type NodeSource = string | URL | IoredisClient | NodeRedisClient | GlideClientLike | Client;
 
 /**
  * Checks the sources of the nodes, before any connection is made.

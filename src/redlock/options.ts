@@ -79,7 +79,7 @@ export interface RedlockOptions {
    */
   readonly quarantine?: Quarantine | undefined;
   /**
-   * The driver that connects to nodes given as URLs: `ioredis`, `redis`, `iovalkey`. Default: the first of these that is
+   * The driver that connects to nodes given as URLs: `ioredis`, `redis`, `iovalkey`, `@valkey/valkey-glide`. Default: the first of these that is
    * installed. A client that is handed in brings its own.
    */
   readonly driver?: DriverName | undefined;

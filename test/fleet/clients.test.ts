@@ -53,6 +53,20 @@ describe.each(servers)('on %s, a client of', (_, binary, directives) => {
     await using link = await TcpProxy.start(nodeAt(fleet, 0).port);
     await checkClient(make, link);
   });
+
+  // By RESP2 it does not subscribe.
+  it.skipIf(directives.length > 0).concurrent(
+    'GLIDE keeps the rules of the port but one: what it gets while it loses its connection goes on the next one',
+    async () => {
+      await using link = await TcpProxy.start(nodeAt(fleet, 0).port);
+      const make = (url: string) => open(url, '@valkey/valkey-glide');
+      const error: unknown = await checkClient(make, link).catch((thrown: unknown) => thrown);
+      const faults = error instanceof ClientFaultsError ? error.faults : [];
+      const late =
+        'commands that do not reach the server before the connection is lost reject, and are not sent again: ';
+      expect(faults.filter((fault) => !fault.startsWith(late))).toEqual([]);
+    },
+  );
 });
 
 it('a client is checked behind the proxy that docs/clients.md shows', async () => {

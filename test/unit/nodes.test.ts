@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { GlideClient, GlideClusterClient } from '@valkey/valkey-glide';
 import { Cluster, Redis } from 'ioredis';
 import * as redis from 'redis';
 import * as redis5 from 'redis-5';
@@ -130,6 +131,17 @@ describe('a client of node-redis', () => {
     expect(refusalOf(driver.createClient().legacy()).message).toMatch(
       /must be a URL, or a client of .*: got an object/,
     );
+  });
+
+  it('is refused by its name as one of Valkey GLIDE for a Cluster is', () => {
+    expect(refusalOf(Object.create(GlideClusterClient.prototype)).message).toBe(
+      'nodes[0] is a Cluster client of Valkey GLIDE: hand in a Cluster of ioredis or iovalkey, or clients of single masters',
+    );
+  });
+
+  it('of Valkey GLIDE that does not tell how it connects is refused', () => {
+    const glide: GlideClient = Object.create(GlideClient.prototype);
+    expect(() => openNodes([glide])).toThrow('a connection of its own: it does not tell how it connects');
   });
 
   it('before 5.12 is refused as too old', () => {
@@ -308,7 +320,9 @@ describe('nodes', () => {
     const hole = new Array(1);
     for (const nodes of [hole.concat('redis://one'), new Array(3), [undefined, 'redis://one']]) {
       expect(() => checkNodes(nodes as NodeSource[])).toThrow(
-        new TypeError('nodes[0] must be a URL, or a client of ioredis, redis, iovalkey: got undefined'),
+        new TypeError(
+          'nodes[0] must be a URL, or a client of ioredis, redis, iovalkey, @valkey/valkey-glide: got undefined',
+        ),
       );
     }
   });

@@ -3,7 +3,7 @@ import { messageOf } from '../../base/describe.ts';
 import type { Client } from '../client.ts';
 
 /** The packages of the drivers that the library knows, as npm names them. */
-export type DriverName = 'ioredis' | 'redis' | 'iovalkey';
+export type DriverName = 'ioredis' | 'redis' | 'iovalkey' | '@valkey/valkey-glide';
 
 /**
  * How long a connection may leave a command without any answer; then it is taken for dead and made anew. The kernel

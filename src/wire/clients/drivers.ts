@@ -4,9 +4,10 @@ import { type Connect, type Driver, DriverError, type DriverName, hostAndPort, s
 import { ioredis, iovalkey } from './ioredis.ts';
 import { LazyClient } from './lazy-client.ts';
 import { nodeRedis } from './node-redis.ts';
+import { valkeyGlide } from './valkey-glide.ts';
 
 /** The drivers, in the order in which they are asked whether a client is theirs, and tried for a URL. */
-const DRIVERS: readonly Driver[] = [ioredis, nodeRedis, iovalkey];
+const DRIVERS: readonly Driver[] = [ioredis, nodeRedis, iovalkey, valkeyGlide];
 
 /** The drivers' packages, in that order. */
 export const DRIVER_NAMES: readonly DriverName[] = DRIVERS.map(({ name }) => name);

@@ -1,16 +1,8 @@
-import { SystemClock, type Timer } from '../../base/clock.ts';
 import { messageOf } from '../../base/describe.ts';
-import type { Client, ConnectionState, Subscription, SubscriptionEvents } from '../client.ts';
-import {
-  type Connect,
-  type Driver,
-  DriverError,
-  hostAndPort,
-  reconnectDelayMs,
-  SILENCE_MS,
-} from './driver.ts';
+import { type Connect, type Driver, DriverError, hostAndPort } from './driver.ts';
 import { type DriverOptions, duplicateOf } from './duplicate.ts';
-import { ConnectionReason } from './reason.ts';
+import type { ConnectionOptions } from './reason.ts';
+import { type Connection, type Dialler, ReconnectingClient } from './reconnecting-client.ts';
 
 /** A client of node-redis, as `createClient()` makes it, as far as the library uses a program's client. */
 export interface NodeRedisClient {
@@ -22,16 +14,10 @@ export interface NodeRedisClient {
   duplicate(...args: never[]): unknown;
 }
 
-/** A client of node-redis that is the library's own. */
-interface OwnClient extends NodeRedisClient {
+/** A client of node-redis that is the library's own. It takes texts only. */
+interface OwnClient extends NodeRedisClient, Connection {
   readonly options?: object | undefined;
   duplicate(overrides: object): OwnClient;
-  connect(): Promise<unknown>;
-  destroy(): void;
-  on(event: string, listener: (error: Error) => void): unknown;
-  sendCommand(words: readonly string[]): Promise<unknown>;
-  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
 }
 
 const METHODS: readonly (keyof OwnClient)[] = [
@@ -47,12 +33,14 @@ interface KnownOptions {
   readonly RESP?: number | undefined;
   readonly database?: number | undefined;
   readonly password?: string | undefined;
-  readonly socket?: {
-    readonly host?: string;
-    readonly port?: number;
-    readonly path?: string;
-    readonly tls?: boolean;
-  };
+  readonly socket?:
+    | undefined
+    | {
+        readonly host?: string;
+        readonly port?: number;
+        readonly path?: string;
+        readonly tls?: boolean;
+      };
 }
 
 export const nodeRedis: Driver<NodeRedisClient> = {
@@ -71,7 +59,7 @@ export const nodeRedis: Driver<NodeRedisClient> = {
       end: () => undefined,
     });
     // A client that does not say which protocol it speaks may speak the old one.
-    return new NodeRedisAdapter(own, optionsOf(client).RESP !== 3);
+    return new ReconnectingClient(new NodeRedisDialler(own, optionsOf(client).RESP !== 3));
   },
   load: async () => {
     // A bundler takes an import that is tried for one of a package that may be missing.
@@ -118,7 +106,7 @@ function connectWith({ createClient }: { readonly createClient?: unknown }): Con
     const options = { username, password, database: db, socket: { host, port, tls, family } };
     const template: unknown = createClient({ ...options, ...ownOptions(options) });
     if (!isNodeRedisClient(template)) throw new Error('it is too old');
-    return new NodeRedisAdapter(template, false);
+    return new ReconnectingClient(new NodeRedisDialler(template, false));
   };
 }
 
@@ -163,123 +151,31 @@ function ownOptions({ socket, database }: KnownOptions): DriverOptions {
   };
 }
 
-/** A subscription to a channel. */
-interface Listener {
-  readonly channel: string;
-  readonly events: SubscriptionEvents;
-  /** Its own, where a connection that has subscribed takes no other commands. */
-  line: Line | undefined;
-  isSubscribed: boolean;
-}
-
-class NodeRedisAdapter implements Client {
+class NodeRedisDialler implements Dialler {
   readonly address: string;
-  readonly isCluster = false;
+  readonly options: ConnectionOptions;
   readonly #template: OwnClient;
   readonly #speaksOldProtocol: boolean;
-  readonly #reason: ConnectionReason;
-  readonly #line: Line;
-  readonly #stateListeners = new Set<() => void>();
-  readonly #listeners = new Set<Listener>();
   /** Undefined: the old one, in a client of version 5, which asks for RESP2 as it asks for RESP3. */
   #protocol: 2 | 3 | undefined = 3;
-  #hasFailed = false;
-  #isGreeting = false;
-  #isClosed = false;
 
   /**
    * @param template makes the connections, and is never connected itself
    * @param speaksOldProtocol whether the server may know RESP2 only, and hang up on a client that asks for RESP3
    */
   constructor(template: OwnClient, speaksOldProtocol: boolean) {
+    const { socket, password } = optionsOf(template);
+    this.address = addressOf({ socket });
+    this.options = { tls: socket?.tls, password };
     this.#template = template;
     this.#speaksOldProtocol = speaksOldProtocol;
-    const options = optionsOf(template);
-    this.address = addressOf(options);
-    this.#reason = new ConnectionReason({ tls: options.socket?.tls, password: options.password });
-    this.#line = new Line(() => this.#connection('quorlock'), {
-      connected: () => {
-        this.#isGreeting = true;
-        this.#reason.connected();
-        this.#tell();
-      },
-      ready: (client) => {
-        this.#isGreeting = false;
-        this.#reason.ready();
-        this.#tell();
-        for (const listener of this.#listeners) this.#listen(client, listener);
-      },
-      lost: (error) => this.#lost(error),
-    });
   }
 
-  get state(): ConnectionState {
-    if (this.#isClosed) return 'ended';
-    if (this.#line.client !== undefined) return 'ready';
-    return this.#hasFailed ? 'down' : 'connecting';
+  get sharesSubscriptions(): boolean {
+    return this.#protocol === 3;
   }
 
-  get stateReason(): string {
-    return this.#line.client === undefined ? this.#reason.text(this.#isClosed) : '';
-  }
-
-  onStateChange(listener: () => void): () => void {
-    this.#stateListeners.add(listener);
-    return () => this.#stateListeners.delete(listener);
-  }
-
-  evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#call('EVALSHA', sha1, keys, args);
-  }
-
-  eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#call('EVAL', source, keys, args);
-  }
-
-  subscribe(channel: string, events: SubscriptionEvents): Subscription {
-    const listener: Listener = { channel, events, line: undefined, isSubscribed: false };
-    this.#listeners.add(listener);
-    const { client } = this.#line;
-    if (client !== undefined) this.#listen(client, listener);
-    return {
-      close: () => {
-        if (!this.#listeners.delete(listener)) return;
-        if (listener.line !== undefined) listener.line.close();
-        else this.#line.client?.unsubscribe(channel).catch(ignore);
-      },
-    };
-  }
-
-  slotOf(_key: string): number {
-    return 0;
-  }
-
-  reconnect(): boolean {
-    if (this.#line.client === undefined) return false;
-    this.#line.drop('a new connection is made');
-    return true;
-  }
-
-  close(): void {
-    this.#isClosed = true;
-    this.#line.close();
-    for (const { line } of this.#listeners) line?.close();
-    this.#listeners.clear();
-  }
-
-  #call(
-    command: string,
-    script: string,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<unknown> {
-    const { client } = this.#line;
-    if (client === undefined) return Promise.reject(new Error(this.stateReason));
-    // The driver takes texts only.
-    return this.#line.send(client, [command, script, `${keys.length}`, ...keys, ...args.map(String)]);
-  }
-
-  #connection(name: string): OwnClient {
+  dial(name: string): Connection {
     // With RESP2 a name takes a command that the user may be forbidden, and the driver would connect for ever.
     return this.#template.duplicate({
       RESP: this.#protocol,
@@ -287,180 +183,9 @@ class NodeRedisAdapter implements Client {
     });
   }
 
-  #lost(error: unknown): void {
-    // A server may not know RESP3, or forbid HELLO; a proxy may hang up on it.
+  /** A server may not know RESP3, or forbid HELLO; a proxy may hang up on it. */
+  greetingFailed(error: unknown): void {
     const mayBeProtocol = this.#speaksOldProtocol || /\bhello\b/i.test(messageOf(error));
-    if (this.#isGreeting && mayBeProtocol) this.#protocol = this.#protocol === 2 ? undefined : 2;
-    this.#isGreeting = false;
-    this.#hasFailed = true;
-    this.#reason.connecting();
-    this.#reason.failed(error);
-    this.#reason.closed();
-    this.#tell();
-    for (const listener of this.#listeners) if (listener.line === undefined) deaf(listener);
-  }
-
-  /** Has a connection listen, or one beside it. */
-  #listen(client: OwnClient, listener: Listener): void {
-    if (this.#protocol === 3) {
-      hear(client, listener, () => this.#listeners.has(listener) && client === this.#line.client);
-      return;
-    }
-    listener.line ??= new Line(() => this.#connection('quorlock:wake'), {
-      ready: (own) => hear(own, listener, () => own === listener.line?.client),
-      lost: () => deaf(listener),
-    });
-  }
-
-  #tell(): void {
-    for (const listener of this.#stateListeners) listener();
-  }
-}
-
-/** Subscribes on a connection. `isPresent` tells whether the subscription and the connection still matter. */
-function hear(client: OwnClient, listener: Listener, isPresent: () => boolean): void {
-  const heard = (message: string) => {
-    if (isPresent()) listener.events.heard(message);
-  };
-  client.subscribe(listener.channel, heard).then(() => {
-    if (!isPresent()) return;
-    listener.isSubscribed = true;
-    listener.events.subscribed();
-  }, ignore);
-}
-
-function deaf(listener: Listener): void {
-  if (!listener.isSubscribed) return;
-  listener.isSubscribed = false;
-  listener.events.lost();
-}
-
-/** A failure shows in the state, and in the subscription's own events. */
-function ignore(): void {}
-
-/** Learns what becomes of the connections of a {@link Line}. */
-interface LineEvents {
-  /** The server takes the connection, and is being greeted. */
-  connected?(): void;
-  ready(client: OwnClient): void;
-  lost(error: unknown): void;
-}
-
-/**
- * A connection to a server, which is made anew whenever it is lost. Each is a client of its own: a client of the driver
- * can't be told to connect anew, gives up after some errors, and keeps for the next connection what the last one should
- * have done.
- */
-class Line {
-  readonly #make: () => OwnClient;
-  readonly #events: LineEvents;
-  readonly #clock = new SystemClock();
-  #client: OwnClient | undefined;
-  #state: 'connecting' | 'greeting' | 'ready' | 'lost' | 'closed' = 'lost';
-  /** Ends the wait for a connection; then that for the next one. */
-  #timer: Timer | undefined;
-  #attempts = 0;
-  #unanswered = 0;
-  #hasHeard = false;
-  #silence: Timer | undefined;
-
-  constructor(make: () => OwnClient, events: LineEvents) {
-    this.#make = make;
-    this.#events = events;
-    this.#connect();
-  }
-
-  /** The present connection, if it works. */
-  get client(): OwnClient | undefined {
-    return this.#state === 'ready' ? this.#client : undefined;
-  }
-
-  /** Sends a command on the present connection. */
-  send(client: OwnClient, words: readonly string[]): Promise<unknown> {
-    const answer = client.sendCommand(words);
-    this.#unanswered += 1;
-    const heard = () => {
-      this.#unanswered -= 1;
-      this.#hasHeard = true;
-    };
-    answer.then(heard, heard);
-    if (this.#silence === undefined) this.#listen();
-    return answer;
-  }
-
-  /** Gives the present connection up. */
-  drop(why: string): void {
-    if (this.#client !== undefined) this.#lost(this.#client, new Error(why));
-  }
-
-  close(): void {
-    const client = this.#client;
-    const isConnecting = this.#state === 'connecting';
-    this.#leave('closed');
-    this.#silence?.cancel();
-    if (client === undefined) return;
-    if (!isConnecting) end(client);
-    // Ended before it has a socket, it would go on without being seen. An error ends it, too.
-    else for (const event of ['connect', 'error']) client.on(event, () => end(client));
-  }
-
-  #connect(): void {
-    const client = this.#make();
-    const lost = (error: unknown) => this.#lost(client, error);
-    this.#client = client;
-    this.#state = 'connecting';
-    // Stays for good: without a listener for it, a late error would end the process.
-    client.on('error', lost);
-    client.on('connect', () => {
-      if (client !== this.#client) return;
-      this.#state = 'greeting';
-      this.#events.connected?.();
-    });
-    client.on('ready', () => {
-      if (client !== this.#client) return;
-      this.#timer?.cancel();
-      this.#state = 'ready';
-      this.#attempts = 0;
-      this.#events.ready(client);
-    });
-    this.#timer = this.#clock.after(SILENCE_MS, () => lost(new Error(NO_ANSWER)), { keepAlive: false });
-    client.connect().catch(lost);
-  }
-
-  #lost(client: OwnClient, error: unknown): void {
-    if (client !== this.#client) return;
-    this.#leave('lost');
-    end(client);
-    this.#attempts += 1;
-    this.#timer = this.#clock.after(reconnectDelayMs(this.#attempts), () => this.#connect());
-    this.#events.lost(error);
-  }
-
-  #leave(state: 'lost' | 'closed'): void {
-    this.#timer?.cancel();
-    this.#client = undefined;
-    this.#state = state;
-  }
-
-  /** Gives a connection up that leaves commands unanswered. */
-  #listen(): void {
-    this.#hasHeard = false;
-    const listened = () => {
-      this.#silence = undefined;
-      if (this.#unanswered === 0) return;
-      if (!this.#hasHeard) this.drop(NO_ANSWER);
-      this.#listen();
-    };
-    this.#silence = this.#clock.after(SILENCE_MS, listened, { keepAlive: false });
-  }
-}
-
-const NO_ANSWER = `no answer within ${SILENCE_MS} ms`;
-
-function end(client: OwnClient): void {
-  try {
-    client.destroy();
-  } catch {
-    // It has ended: version 5 says so by an error.
+    if (mayBeProtocol) this.#protocol = this.#protocol === 2 ? undefined : 2;
   }
 }
