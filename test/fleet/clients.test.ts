@@ -94,9 +94,12 @@ describe('a client that breaks the rules of the port is told which', () => {
       (url) => clientOver(new Redis(url, DEFAULTS)),
       [
         'a client without a server is down and says why, and is ready once there is one',
+        'a client whose server does not answer at first is of use once it does',
         'when the connection is lost it is down, refuses commands and never sends them, and connects again by itself',
         'a command whose answer is lost rejects, and is not sent again',
         'commands that do not reach the server before the connection is lost reject, and are not sent again',
+        'a connection that leaves commands without an answer is given up for another one',
+        'reconnect() makes a new connection, and does nothing while one is being made',
       ],
     );
   });
