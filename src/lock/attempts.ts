@@ -92,14 +92,16 @@ function tokensFor({ target }: LeaseTerms): number {
 export class LockValues {
   /** The prefix of all of them: the name of this Redlock, which no other has. */
   readonly process: string;
+  readonly #prefix: string;
   #count = 0;
 
   constructor(random: Random) {
     this.process = random.identifier();
+    this.#prefix = `${this.process}.`;
   }
 
   next(): string {
     this.#count += 1;
-    return `${this.process}.${this.#count.toString(36)}`;
+    return this.#prefix + this.#count.toString(36);
   }
 }

@@ -53,7 +53,7 @@ export interface Successor {
 }
 
 /** Tells the caller that has the lease why it is over. */
-type Holder = (why: () => QuorlockError) => void;
+type Tell = (holder: object, why: () => QuorlockError) => void;
 
 /** Whether the next caller can have a lease: at once, after an extension for its ttl, or not at all. */
 type Fitness = 'now' | 'after extension' | 'no';
@@ -87,10 +87,11 @@ export class Lease {
   #state: 'held' | 'lost' | 'released' = 'held';
   /** Makes the error that says why it is over. */
   #why: (() => QuorlockError) | undefined;
-  #holder: Holder | undefined;
+  #holder: object | undefined;
+  #tell: Tell | undefined;
   #successor: Successor | undefined;
   /** Extensions and the release run one after the other. */
-  #queue: Promise<unknown> | undefined;
+  #turn: Promise<unknown> | undefined;
   #released: Promise<ReleaseReport> | undefined;
 
   /** @param block how many callers can have it; the nodes' counters were raised by at least so many tokens */
@@ -102,7 +103,8 @@ export class Lease {
     this.#ended = terms.ended;
     this.#lastToken = grant.token;
     this.#handsLeft = block;
-    this.#beganAtMs = grant.startedAt.uptime;
+    // A whole number takes no memory of its own.
+    this.#beganAtMs = Math.floor(grant.startedAt.uptime);
     this.#validity = validity;
     let others = 0;
     for (const vote of grant.votes) {
@@ -130,12 +132,16 @@ export class Lease {
   /**
    * Gives it to the next caller.
    *
-   * @param holder called once, if the lease is over before that caller has released it
+   * There may be very many leases, so that a function of its own for each would count.
+   *
+   * @param holder that caller's lock
+   * @param tell called once with it, if the lease is over before that caller has released it
    * @returns that caller's fencing token; 0 without fencing
    */
-  handTo(holder: Holder): number {
+  handTo(holder: object, tell: Tell): number {
+    this.#tell = tell;
     if (this.#why === undefined) this.#holder = holder;
-    else holder(this.#why);
+    else tell(holder, this.#why);
     this.#handsLeft -= 1;
     return this.#lastToken === 0 ? 0 : this.#lastToken - this.#handsLeft;
   }
@@ -196,7 +202,10 @@ export class Lease {
     });
   }
 
-  /** Ends its holder's turn: another caller of this process may have it next, or the nodes release it. */
+  /**
+   * Ends its holder's turn. The successor, which knows this process's waiters, gives it to the next one, or has it
+   * released with {@link releaseOnNodes}, which goes to the quorum.
+   */
   release(): Promise<ReleaseReport> {
     this.#holder = undefined;
     return this.#successor === undefined ? this.releaseOnNodes() : this.#successor.released(this);
@@ -208,8 +217,8 @@ export class Lease {
    */
   releaseOnNodes(): Promise<ReleaseReport> {
     if (this.#released === undefined) {
-      this.#released = this.#queue === undefined ? this.#release() : this.#queue.then(() => this.#release());
-      this.#queue = this.#released;
+      this.#released = this.#turn === undefined ? this.#release() : this.#turn.then(() => this.#release());
+      this.#turn = this.#released;
       this.#deps.background(this.#released);
       if (this.#state === 'held') {
         this.#end('released', () => new LockReleasedError({ resources: this.resources }));
@@ -244,8 +253,8 @@ export class Lease {
   }
 
   #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
-    const turn = this.#queue === undefined ? task() : this.#queue.then(task);
-    this.#queue = turn.catch(() => {
+    const turn = this.#turn === undefined ? task() : this.#turn.then(task);
+    this.#turn = turn.catch(() => {
       // The caller of this turn gets the error; the next turn begins.
     });
     return turn;
@@ -261,7 +270,7 @@ export class Lease {
     this.#why = why;
     const holder = this.#holder;
     this.#holder = undefined;
-    holder?.(why);
+    if (holder !== undefined) this.#tell?.(holder, why);
     this.#ended?.();
     this.#successor?.ended(this);
   }

@@ -15,6 +15,9 @@ export let targetOf: (lock: unknown, quorum: Quorum) => LockKeys | undefined;
 /** Aborts the signal of a lock that stays held, unless it has aborted: its caller is to stop, and release it. */
 export let askToStop: (lock: Lock, reason: unknown) => void;
 
+/** The lease that a lock is a handle on is over. */
+let endLock: (lock: object, why: () => QuorlockError) => void;
+
 /** Declares a lock lost before its validity has ended, and its lease with it. Does nothing to a lock that is over. */
 export let loseLock: (lock: Lock, why: () => QuorlockError) => void;
 
@@ -49,7 +52,7 @@ export class Lock {
     this.value = lease.value;
     this.ttl = ttl;
     this.#lease = lease;
-    this.#token = lease.handTo((why) => this.#end(why));
+    this.#token = lease.handTo(this, endLock);
   }
 
   /** Whether others may hold it at the same time: a read lock. */
@@ -172,6 +175,9 @@ export class Lock {
   }
 
   static {
+    endLock = (lock, why) => {
+      if (#lease in lock) lock.#end(why);
+    };
     leaseOf = (lock) => lock.#lease;
     targetOf = (lock, quorum) => {
       const isOurs =

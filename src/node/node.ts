@@ -196,18 +196,18 @@ export class Node {
       platform.queueMicrotask(() => listener(reply, 0, place));
       return;
     }
-    this.#releases.sendLater();
+    this.#releases.sendPutOff();
     this.#batcher.enqueue(operation, timeoutMs, listener, place, nowMs);
   }
 
   /** Has the node do an operation some time soon, without a reply. */
   submitLater(operation: Release | Leave): void {
-    if (this.#state !== 'ended') this.#releases.later(operation);
+    if (this.#state !== 'ended') this.#releases.putOff(operation);
   }
 
   /** Sends what was put off. Resolves when that and all else was answered, or never will be. */
   async flush(): Promise<void> {
-    if (this.isCounted) await this.#releases.sendLater();
+    if (this.isCounted) await this.#releases.sendPutOff();
     await this.#batcher.drained();
   }
 

@@ -47,8 +47,8 @@ export class ReleaseRetries {
   /** By their lock values, the oldest first. */
   readonly #retries = new Map<string, Retry>();
   readonly #due = new Set<Retry>();
-  readonly #later: (Release | Leave)[] = [];
-  #laterTimer: Timer | undefined;
+  readonly #putOff: (Release | Leave)[] = [];
+  #putOffTimer: Timer | undefined;
 
   /**
    * @param enqueue has the node do an operation; resolves when that has been answered, or never will be
@@ -100,19 +100,19 @@ export class ReleaseRetries {
    * It is the release of a key that the node has just said it did not grant (only a command that a driver sent twice
    * could have taken the key since), or the end of a wait for a lock that the caller holds.
    */
-  later(operation: Release | Leave): void {
-    this.#later.push(operation);
-    const send = () => void this.sendLater();
-    if (this.#later.length >= MOST_LATER) send();
-    else this.#laterTimer ??= this.#settings.clock.after(LATER_MS, send, { keepAlive: false });
+  putOff(operation: Release | Leave): void {
+    this.#putOff.push(operation);
+    const send = () => void this.sendPutOff();
+    if (this.#putOff.length >= MOST_LATER) send();
+    else this.#putOffTimer ??= this.#settings.clock.after(LATER_MS, send, { keepAlive: false });
   }
 
   /** Sends what was put off, if anything. Resolves when all of it has been answered, or never will be. */
-  sendLater(): Promise<unknown> | undefined {
-    if (this.#later.length === 0) return undefined;
-    this.#laterTimer?.cancel();
-    this.#laterTimer = undefined;
-    return Promise.all(this.#later.splice(0).map((operation) => this.#send(operation)));
+  sendPutOff(): Promise<unknown> | undefined {
+    if (this.#putOff.length === 0) return undefined;
+    this.#putOffTimer?.cancel();
+    this.#putOffTimer = undefined;
+    return Promise.all(this.#putOff.splice(0).map((operation) => this.#send(operation)));
   }
 
   /** The node has answered, or can be asked anew: sends the retries that are due, as far as there is room. */
@@ -138,8 +138,8 @@ export class ReleaseRetries {
 
   close(): void {
     for (const retry of this.#retries.values()) this.#drop(retry);
-    this.#laterTimer?.cancel();
-    this.#later.length = 0;
+    this.#putOffTimer?.cancel();
+    this.#putOff.length = 0;
   }
 
   #send(operation: Release | Leave): Promise<void> {

@@ -23,12 +23,12 @@ export class Limiter {
   #straight = 0;
 
   /** Runs a round over these keys: within this very call, or in its turn. */
-  run<Result>(over: { readonly keys: readonly string[] }, hold: () => Promise<Result>): Promise<Result> {
+  run<Result>(over: { readonly keys: readonly string[] }, begin: () => Promise<Result>): Promise<Result> {
     const places = Math.ceil(weightOf(over) / PLACE);
     if (this.#queue.pendingCount > 0 || this.#straight + places > STRAIGHT)
-      return this.#enqueue(places, hold);
+      return this.#enqueue(places, begin);
     this.#straight += places;
-    const round = hold();
+    const round = begin();
     const end = () => {
       this.#straight -= places;
     };
@@ -36,11 +36,14 @@ export class Limiter {
     return round;
   }
 
-  /** The queue is in order: a round that has its last place has all of them. One that needs too many has the queue alone. */
-  #enqueue<Result>(places: number, hold: () => Promise<Result>): Promise<Result> {
+  /**
+   * A round that needs three places stands in the queue three times, and begins with the last of them: as the queue is in
+   * order, it has the two others then. One that needs more than the queue has begins when it has all of the queue.
+   */
+  #enqueue<Result>(places: number, begin: () => Promise<Result>): Promise<Result> {
     const fill = () => Promise.allSettled([round]);
     for (let place = Math.min(places, QUEUED); place > 1; place -= 1) void this.#queue(fill);
-    const round = this.#queue(hold);
+    const round = this.#queue(begin);
     return round;
   }
 }

@@ -212,7 +212,7 @@ export class Quorum {
 
   /** The waiters, as every node knows them. Changes nothing. */
   async waiting(target: LockKeys, timeoutMs: number): Promise<readonly NodeVote[]> {
-    return await this.#askAll({ kind: 'waiting', ...target }, timeoutMs);
+    return await this.#look({ kind: 'waiting', ...target }, timeoutMs);
   }
 
   /** See {@link handOverAt}. */
@@ -263,7 +263,7 @@ export class Quorum {
 
   /** The state of a lock at every node. Changes nothing. */
   async inspect(target: LockKeys, timeoutMs: number): Promise<readonly NodeVote[]> {
-    return await this.#askAll({ kind: 'inspect', ...target }, timeoutMs);
+    return await this.#look({ kind: 'inspect', ...target }, timeoutMs);
   }
 
   /** Declares a new deployment, see {@link Membership.initialize}. First connections get `timeoutMs`. */
@@ -319,7 +319,7 @@ export class Quorum {
     for (const node of this.#nodes) node.close();
   }
 
-  async #askAll(operation: Operation, timeoutMs: number): Promise<readonly NodeVote[]> {
+  async #look(operation: Operation, timeoutMs: number): Promise<readonly NodeVote[]> {
     const ask = () => askAll(this.#nodes, operation, timeoutMs, 'all');
     return (await this.#taking.run(operation, ask)).votes;
   }

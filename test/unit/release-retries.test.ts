@@ -153,11 +153,11 @@ describe('the account of owed releases', () => {
   it('is empty after close()', async () => {
     const { clock, posted, retries } = account();
     retries.failed(release('v'), 'refused');
-    retries.later(leave);
+    retries.putOff(leave);
     retries.close();
     expect(clock.pendingTimers).toBe(0);
     retries.askAgain();
-    await retries.sendLater();
+    await retries.sendPutOff();
     expect(posted).toEqual([]);
   });
 });
@@ -165,37 +165,37 @@ describe('the account of owed releases', () => {
 describe('what is put off', () => {
   it('is sent by itself after a quarter of a second', async () => {
     const { clock, posted, retries } = account();
-    retries.later(leave);
+    retries.putOff(leave);
     await clock.advance(100);
-    retries.later(release('v'));
+    retries.putOff(release('v'));
     await clock.advance(149);
     expect(posted).toEqual([]);
     await clock.advance(1);
     expect(posted).toEqual(['m', 'v']);
     expect(clock.pendingTimers).toBe(0);
-    retries.later(release('w'));
+    retries.putOff(release('w'));
     await clock.advance(250);
     expect(posted).toEqual(['m', 'v', 'w']);
   });
 
   it('is sent with the thirty-second of its kind', () => {
     const { clock, posted, retries } = account();
-    for (let index = 1; index <= 31; index += 1) retries.later(release(`v${index}`));
+    for (let index = 1; index <= 31; index += 1) retries.putOff(release(`v${index}`));
     expect(posted).toEqual([]);
-    retries.later(leave);
+    retries.putOff(leave);
     expect(posted).toHaveLength(32);
     expect(clock.pendingTimers).toBe(0);
   });
 
   it('is sent when the next call is, once', async () => {
     const { clock, posted, retries } = account();
-    expect(retries.sendLater()).toBeUndefined();
-    retries.later(release('v'));
+    expect(retries.sendPutOff()).toBeUndefined();
+    retries.putOff(release('v'));
     retries.failed(release('v'), 'lost');
-    await retries.sendLater();
+    await retries.sendPutOff();
     expect(posted).toEqual(['v']);
     expect(clock.pendingTimers).toBe(0);
-    expect(retries.sendLater()).toBeUndefined();
+    expect(retries.sendPutOff()).toBeUndefined();
     // It is on its way.
     retries.askAgain();
     expect(posted).toEqual(['v']);

@@ -1,4 +1,4 @@
--- RELEASE: release the caller's keys, and hand them over to the first waiter. Harmless late, twice, or without a
+-- RELEASE, but for the ordinary case, which prelude.lua and fast-releases.lua have: release the caller's keys, and hand them over to the first waiter. Harmless late, twice, or without a
 -- marker: a key that has no owner by now is handed over too, and no other is touched.
 --
 -- keys      n lock keys, their n queues

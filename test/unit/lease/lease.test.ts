@@ -76,7 +76,7 @@ describe('what a lease is good for as the next caller’s', () => {
 
   it('ends with its block', () => {
     const { lease } = leaseOn(new VirtualClock());
-    const tokens = Array.from({ length: 8 }, () => lease.handTo(() => undefined));
+    const tokens = Array.from({ length: 8 }, () => lease.handTo({}, () => undefined));
     expect(tokens).toEqual([101, 102, 103, 104, 105, 106, 107, 108]);
     expect(lease.fitnessFor(TTL)).toBe('no');
   });
@@ -95,7 +95,7 @@ describe('the end of a lease', () => {
       ended: () => heard.push('ended'),
     };
     subject.lease.follow(successor);
-    subject.lease.handTo((why) => heard.push(why().name));
+    subject.lease.handTo({}, (_, why) => heard.push(why().name));
     return { ...subject, heard, clock };
   }
   const lost = () => new LockLostError('tried', { resources: ['r'] });
