@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { besidePeers } from './bench/beside-peers.ts';
 import { degraded } from './bench/degraded.ts';
+import { drivers } from './bench/drivers.ts';
 import { fenceMemory } from './bench/fence-memory.ts';
 import { held } from './bench/held.ts';
 import { hung } from './bench/hung.ts';
@@ -16,7 +17,7 @@ import { simulator } from './bench/simulator.ts';
 import { UsageError } from './support/arguments.ts';
 
 /** These run in processes like those of other libraries. */
-const NAMED: Readonly<Record<string, () => Promise<void>>> = { held, hung, memory, quorums };
+const NAMED: Readonly<Record<string, () => Promise<void>>> = { held, hung, memory, quorums, drivers };
 
 const OWN: Readonly<Record<string, () => Promise<void>>> = {
   degraded,
@@ -38,6 +39,7 @@ Scenarios:
   hung           what a process has after a minute in which a node hung
   memory         what locks and waits take in a process
   quorums        locks spread over several quorums
+  drivers        what a lock costs by each driver
   contention     how many share one lock, and how fairly, beside other libraries
   throughput     how many locks a process takes a second, beside other libraries
   report         the figures of the README, as a page of charts, an image and JSON

@@ -17,9 +17,19 @@ export interface Peer {
  * `shipped`: the library's defaults. `tuned`: what somebody picks who knows that holders are quick, 5 to 10 ms between
  * two tries and never twice the same. `pipelined`: the defaults, and the driver's `enableAutoPipelining`. `plain`:
  * quorlock without fencing tokens. `lasting`: quorlock whose locks may live for an hour. `spread`: quorlock over several
- * quorums of five.
+ * quorums of five. The name of a driver: quorlock by that one; as shipped it is ioredis.
  */
-export type PeerSettings = 'shipped' | 'tuned' | 'pipelined' | 'plain' | 'lasting' | 'spread';
+export type PeerSettings =
+  | 'shipped'
+  | 'tuned'
+  | 'pipelined'
+  | 'plain'
+  | 'lasting'
+  | 'spread'
+  | (typeof DRIVERS)[number];
+
+/** The drivers of quorlock, but for ioredis. */
+export const DRIVERS = ['redis', 'iovalkey', '@valkey/valkey-glide'] as const;
 
 /** What every adapter of a library exports. */
 export interface Adapter {

@@ -1,6 +1,6 @@
 import { Redlock, type RedlockOptions } from 'quorlock';
 import { Quorums } from '../../examples/recipes/quorums.ts';
-import { type Peer, type PeerSettings, TTL_MS } from './peer.ts';
+import { DRIVERS, type Peer, type PeerSettings, TTL_MS } from './peer.ts';
 
 const NODES_A_QUORUM = 5;
 const AN_HOUR_MS = 3_600_000;
@@ -10,6 +10,7 @@ export async function start(urls: readonly string[], settings: PeerSettings): Pr
   const options: RedlockOptions = {
     waitTime: Number.POSITIVE_INFINITY,
     fencing: settings !== 'plain',
+    driver: DRIVERS.find((driver) => driver === settings) ?? 'ioredis',
     ...(settings === 'lasting' ? { maxTtl: AN_HOUR_MS } : {}),
   };
   const redlocks: Redlock[] = [];
