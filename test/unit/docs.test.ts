@@ -44,6 +44,7 @@ const FAILURES = [
   'Split vote',
   'Call lost or forged',
   'First in line dead or hung',
+  'Overlapping sets',
   'Even number of nodes',
   'Same server twice',
   'Wrong address, password or protocol',

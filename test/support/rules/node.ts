@@ -27,6 +27,7 @@ export const SUPERSEDED = 5;
 export const LATE = 6;
 export const QUARANTINED = 7;
 export const FAILED = 8;
+export const BEHIND = 10;
 
 /** How many tokens an acquire of these rules takes: any block obeys them, whatever a lease of the library has. */
 export const BLOCK = 8;
@@ -138,6 +139,10 @@ export class RuleNode {
 
   async set(key: string, value: string | number, ttl = 3_600_000): Promise<void> {
     await this.#run(['SET', key, String(value), 'PX', String(ttl)]);
+  }
+
+  async putScore(key: string, member: string, score: number): Promise<void> {
+    await this.#run(['ZADD', key, String(score), member]);
   }
 
   /** Without expiry, as no lock is. */

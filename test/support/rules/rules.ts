@@ -3,6 +3,7 @@ import { fenceKeyOf, slotKeyOf } from '../../../src/quorum/fencing-token.ts';
 import type { LockKeys, Operation } from '../../../src/wire/operation.ts';
 import {
   acquire,
+  BEHIND,
   BLOCK,
   CLAMP_US,
   confirm,
@@ -105,13 +106,15 @@ const acquiring: readonly Rule[] = WAYS.flatMap(([way, keys, take]) => [
     const reply = await node.askOne(take(keys, 'v', node.timeUs), { deadlineUs: 0 });
     expect(reply).toEqual([GRANTED, node.timeUs]);
   }),
-  rule(`${way} is refused where another has a key, and touches nothing`, async (node) => {
+  rule(`${way} is refused where another has a key, and takes none`, async (node) => {
     const last = keys.keys.at(-1) ?? '';
     await node.set(last, 'other', 5_000);
     expect((await node.askOne(take(keys, 'v', node.timeUs))).slice(0, 2)).toEqual([HELD, 5_000]);
     expect(await node.get(last)).toBe('other');
     expect(await node.left(last)).toBe(5_000);
-    for (const key of keys.keys.slice(0, -1)) expect(await node.get(key)).toBeNull();
+    // A waiter keeps the others.
+    const kept = take === contend ? '~p.1:1' : null;
+    for (const key of keys.keys.slice(0, -1)) expect(await node.get(key)).toBe(kept);
     for (const fence of keys.fences) expect(await node.get(fence)).toBeNull();
   }),
   rule(`${way} is refused where a key is kept for another waiter`, async (node) => {
@@ -544,7 +547,9 @@ const waiting: readonly Rule[] = ALONE.filter(([way]) => /^CONTEND/.test(way)).f
         const [key = ''] = keys.keys;
         const [queue = ''] = keys.queues;
         await node.set(key, 'other', 5_000);
-        expect(await node.askOne(take(keys, 'v', node.timeUs), { maxTtl: 30_000 })).toEqual([HELD, 5_000, 0]);
+        expect(await node.askOne(take(keys, 'v', node.timeUs), { maxTtl: 30_000 })).toEqual(
+          keys === ONE ? [HELD, 5_000, 0, 1] : [HELD, 5_000, 0, 1, 2_000],
+        );
         expect(await node.left(queue)).toBe(60_000);
         await node.askOne(take(keys, 'v', node.timeUs), { maxTtl: 1_000 });
         expect(await node.left(queue)).toBe(60_000);
@@ -561,7 +566,84 @@ const waiting: readonly Rule[] = ALONE.filter(([way]) => /^CONTEND/.test(way)).f
   ],
 );
 
+/** A waiter for several keys that asked when a second of the node's time had passed: for half of that it is trusted. */
+const waiterOfSeveral = (node: RuleNode): Operation => ({
+  ...{ kind: 'acquire', ...SEVERAL, value: 'v', ttl: 10_000, proposal: node.timeUs },
+  waiter: { member: 'p.1', since: node.timeUs - 1_000_000 },
+});
+
+const overlapping: readonly Rule[] = [
+  rule(
+    'the oldest waiter for several keys keeps the free ones for half of the time for which it has waited',
+    async (node) => {
+      const [free = '', held = ''] = SEVERAL.keys;
+      await node.set(held, 'other', 5_000);
+      expect(await node.askOne(waiterOfSeveral(node))).toEqual([HELD, 5_000, 0, 1, 250]);
+      expect(await node.get(free)).toBe(`~p.1:${node.timeUs - 1_000_000}`);
+      expect(await node.left(free)).toBe(500);
+    },
+  ),
+  rule('a waiter for several keys that is behind another one for one of them keeps none', async (node) => {
+    const [free = '', held = ''] = SEVERAL.keys;
+    await node.set(held, 'other', 5_000);
+    await node.askOne({
+      kind: 'enter',
+      ...SEVERAL,
+      waiter: { member: 'q.1', since: node.timeUs - 1_000_001 },
+      keys: [held],
+      fences: [],
+      queues: SEVERAL.queues.slice(1),
+    });
+    await node.set(free, `~p.1:${node.timeUs - 1_000_000}`, 100);
+    expect(await node.askOne(waiterOfSeveral(node))).toEqual([HELD, 5_000, 1, 1]);
+    expect(await node.get(free)).toBeNull();
+  }),
+  ...[
+    ['takes what is reserved for a younger waiter', 1, true],
+    ['takes nothing that is reserved for a waiter of the same age', 0, false],
+    ['takes nothing that is reserved for an older waiter', -1, false],
+    ['takes nothing that is reserved for a waiter without an age', undefined, false],
+  ].map(([what, later, isTaken]) =>
+    rule(`a waiter for several keys ${what}`, async (node) => {
+      const age = later === undefined ? '' : `:${node.timeUs - 1_000_000 + Number(later)}`;
+      await node.set(SEVERAL.keys[1] ?? '', `~q.1${age}`, 100);
+      const [code] = await node.askOne(waiterOfSeveral(node));
+      expect(code).toBe(isTaken ? GRANTED : HELD);
+      if (isTaken) await node.expectHeld(SEVERAL, 'v', node.timeUs);
+      else expect(await node.get(SEVERAL.keys[1] ?? '')).toBe(`~q.1${age}`);
+    }),
+  ),
+  rule(
+    'a waiter for one key takes what is kept for a younger one, and nothing of one that was just notified',
+    async (node) => {
+      for (const [left, code] of [
+        [100, HELD],
+        [101, GRANTED],
+      ] as const) {
+        await node.set(ONE.keys[0] ?? '', `~q.1:${node.timeUs}`, left);
+        expect((await node.askOne(contend(ONE, 'v', node.timeUs)))[0]).toBe(code);
+      }
+    },
+  ),
+  rule('a writer whose process does not hear that it is notified keeps no readers out', async (node) => {
+    await node.askOne(acquire(SHARED, 'first', node.timeUs));
+    await node.askOne({ kind: 'enter', ...ONE, waiter: { member: 'p.1', since: 1 } });
+    expect((await node.askOne(acquire(SHARED, 'second', node.timeUs)))[0]).toBe(GRANTED);
+    expect(await node.members(ONE.queues[0] ?? '')).toEqual([]);
+  }),
+  rule('a writer that was notified and has not come keeps readers out for a grace', async (node) => {
+    await node.askOne(acquire(SHARED, 'first', node.timeUs));
+    await node.putScore(SHARED.sharers ?? '', '~', -Math.floor(node.timeUs / 1_000));
+    expect((await node.askOne(acquire(SHARED, 'second', node.timeUs)))[0]).toBe(BEHIND);
+    await node.pass(99);
+    expect((await node.askOne(acquire(SHARED, 'second', node.timeUs)))[0]).toBe(BEHIND);
+    await node.pass(1);
+    expect((await node.askOne(acquire(SHARED, 'second', node.timeUs)))[0]).toBe(GRANTED);
+  }),
+];
+
 export const RULES: readonly Rule[] = [
+  ...overlapping,
   ...acquiring,
   ...several,
   ...marking,

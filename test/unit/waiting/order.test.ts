@@ -68,6 +68,36 @@ describe('of callers in different processes', () => {
   });
 });
 
+describe('of callers in a large line', () => {
+  it.each([
+    [300, 2],
+    [50, 20],
+  ])(
+    'none is served two seconds before an earlier one: %i processes with %i callers each',
+    async (processes, callers) => {
+      const scene = new Scene();
+      const programs = await scene.programs(processes);
+      const all: Promise<unknown>[] = [];
+      for (let caller = 0; caller < callers; caller += 1) {
+        for (const program of programs) {
+          all.push(scene.hold(program, program.machine.name, 5, { waitTime: 600_000 }));
+          await scene.simulation.advance(1);
+        }
+      }
+      await scene.simulation.until(Promise.all(all));
+      // From the last caller on: when the first of those that called later was served.
+      let soonest = Number.POSITIVE_INFINITY;
+      let earliest = 0;
+      for (const { from } of scene.turns.toSorted((a, b) => b.askedAt - a.askedAt)) {
+        earliest = Math.max(earliest, from - soonest);
+        soonest = Math.min(soonest, from);
+      }
+      expect(earliest).toBeLessThan(2_000);
+      expect(scene.overlaps).toBe(0);
+    },
+  );
+});
+
 describe('a turn of a process whose callers come back at once', () => {
   it('is as many locks long as a lease has tokens, also where no caller waits between two of them', async () => {
     const scene = new Scene();
