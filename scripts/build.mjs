@@ -1,6 +1,7 @@
 // Builds dist/: the code as CommonJS, an ES module for each entry that hands the same objects on, and their types.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { transform } from 'esbuild';
 import { parseSync } from 'oxc-parser';
 import { rolldown } from 'rolldown';
 import { extract, removeComments, withDeclarations } from './build/declarations.mjs';
@@ -71,21 +72,26 @@ async function buildCode() {
     external: [/^node:/, ...DRIVERS],
     plugins: [holdScripts, withoutRequire],
   });
-  const { output } = await bundle.write({
-    dir: DIST,
+  const { output } = await bundle.generate({
     format: 'cjs',
     exports: 'named',
     entryFileNames: '[name].cjs',
     chunkFileNames: 'chunks/[name].cjs',
     comments: false,
-    // Lines and the names of functions stay: an error that a program does not catch shows both.
+    // The names of functions stay: a stack shows them.
     minify: {
       compress: { keepNames: { function: true, class: true } },
       mangle: { keepNames: true },
-      codegen: { removeWhitespace: false },
+      codegen: false,
     },
   });
   await bundle.close();
+  mkdirSync(join(DIST, 'chunks'), { recursive: true });
+  for (const { fileName, code } of output) {
+    // An error that a program does not catch shows its line, so lines are short.
+    const short = await transform(code, { minifyWhitespace: true, lineLimit: 160, target: 'node20' });
+    writeFileSync(join(DIST, fileName), short.code);
+  }
   const licenses = new Set(output.flatMap(({ moduleIds }) => moduleIds.flatMap(licenseOf)));
   writeFileSync(join(DIST, 'LICENSES.txt'), [...licenses].join('\n\n'));
   for (const { isEntry, name, exports } of output) {
