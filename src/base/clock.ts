@@ -153,18 +153,21 @@ export class SystemClock implements Clock {
   }
 }
 
+/** Node's timers count whole milliseconds, and come up to one of them too early. */
+const TIMER_PRECISION_MS = 1;
+
 class SystemTimer implements Timer {
   #timeout: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
-  #remainingMs: number;
+  readonly #dueAtMs: number;
   readonly #callback: () => void;
   readonly #keepAlive: boolean;
 
   constructor(delayMs: number, callback: () => void, keepAlive: boolean) {
-    this.#remainingMs = Math.max(0, delayMs);
+    this.#dueAtMs = platform.monotonicMs() + Math.max(0, delayMs);
     this.#callback = callback;
     this.#keepAlive = keepAlive;
-    this.#sleep();
+    this.#sleep(Math.max(0, delayMs));
   }
 
   cancel(): void {
@@ -173,16 +176,18 @@ class SystemTimer implements Timer {
   }
 
   /** A delay beyond the range of Node's timers is slept in stretches. */
-  #sleep(): void {
-    const stretchMs = Math.min(this.#remainingMs, LONGEST_TIMEOUT_MS);
-    this.#remainingMs -= stretchMs;
-    this.#timeout = platform.setTimeout(() => this.#wake(), Math.ceil(stretchMs));
+  #sleep(ms: number): void {
+    const stretchMs = Math.min(ms, LONGEST_TIMEOUT_MS);
+    this.#timeout = platform.setTimeout(() => this.#wake(ms - stretchMs), Math.ceil(stretchMs));
     if (!this.#keepAlive) this.#timeout.unref();
   }
 
-  #wake(): void {
-    if (this.#remainingMs > 0) {
-      this.#sleep();
+  #wake(restMs: number): void {
+    const earlyMs = this.#dueAtMs - platform.monotonicMs();
+    // A clock that says more than a timer can be wrong by is not believed.
+    const leftMs = restMs > 0 || earlyMs >= TIMER_PRECISION_MS ? restMs : earlyMs;
+    if (leftMs > 0) {
+      this.#sleep(leftMs);
       return;
     }
     // Timers run before the poll phase, immediates after it. An unref'd immediate would let that phase wait for the

@@ -54,9 +54,6 @@ const MOST_UNANSWERED = 4_096;
 /** From enqueueing to the end of the tick it takes less than that, in milliseconds, unless the process stalls. */
 const LONGEST_TICK_MS = 2;
 
-/** A deadline that is closer than this has come: sums of times are not exact. */
-const CLOCK_PRECISION_MS = 0.001;
-
 /** A node that left a call unanswered is asked again after so long, then after twice as long, … */
 const SHORTEST_PROBE_PAUSE_MS = 25;
 
@@ -183,6 +180,7 @@ export class Batcher {
     this.fail(reply);
     for (const { entries } of this.#sent) for (const entry of entries) this.#settle(entry, reply);
     this.#timer?.cancel();
+    this.#tick = undefined;
   }
 
   #beginTick(nowMs: number): Tick {
@@ -347,7 +345,7 @@ export class Batcher {
     // Before any listener gets its reply: what listeners enqueue then is sent to a server that answers.
     this.#end(call);
     // Servers answer in order: what was overdue got lost, though the connection did not.
-    if (!this.#client.isCluster) for (const lost of this.#overdue) this.#end(lost);
+    if (!this.#client.isCluster) for (const lost of this.#overdue) this.#lose(lost);
     const now = instant(this.#clock);
     const receivedAtMs = now.uptime;
     this.#answers.answered(
@@ -362,6 +360,11 @@ export class Batcher {
     this.#flush(receivedAtMs);
   }
 
+  #lose(call: Call): void {
+    this.#end(call);
+    for (const { operation } of call.entries) this.#answers.undone(operation, 'lost');
+  }
+
   #goOn(call: Call): void {
     this.#end(call);
     this.#flush();
@@ -369,14 +372,15 @@ export class Batcher {
 
   /** Replies for what is due by now, and sees to the rest when that is. */
   #timeOut(): void {
+    // The timer has come: sums of times are not exact, and a clock may stand still.
+    const now = Math.max(this.#clock.uptime(), this.#wakesAtMs);
     this.#wakesAtMs = Number.POSITIVE_INFINITY;
-    const now = this.#clock.uptime();
     const late: PendingOperation[] = [];
     let nextAtMs = Number.POSITIVE_INFINITY;
     const look = (entry: PendingOperation) => {
       const dueAtMs = entry.tick.atMs + entry.timeoutMs;
       if (entry.replied) return;
-      if (dueAtMs - now < CLOCK_PRECISION_MS) late.push(entry);
+      if (dueAtMs <= now) late.push(entry);
       else nextAtMs = Math.min(nextAtMs, dueAtMs);
     };
     this.#queue.forEach(look);

@@ -27,6 +27,9 @@ export function callTime(clock: Clock): CallTime {
   return { uptimeMs: clock.uptime(), monotonicMs: clock.monotonic() };
 }
 
+/** In place of the timer of a waitTime that is over. */
+const OVER: Timer = { cancel: () => undefined };
+
 /** One call of acquire(), with its ttl, waitTime and signal. It *waits* until it has a lock or an error. */
 export class Waiter {
   readonly request: AcquireRequest;
@@ -61,15 +64,16 @@ export class Waiter {
     return this.#clock.monotonic() - this.calledAt.monotonicMs;
   }
 
-  /** Whether its waitTime is over. */
+  /** Whether its waitTime is over, by its timer or by the clock: one of them may be a little ahead. */
   get isLate(): boolean {
-    return this.elapsedMs >= this.request.waitTime;
+    return this.#limit === OVER || this.elapsedMs >= this.request.waitTime;
   }
 
   /** Starts the timer of waitTime: a call that gets its lock at once needs none. */
   limit(): void {
     if (this.#limit !== undefined || !this.isWaiting) return;
     const tooLate = () => {
+      this.#limit = OVER;
       if (this.isWaiting) this.#events.late(this);
     };
     this.#limit = this.#clock.after(Math.max(0, this.request.waitTime - this.elapsedMs), tooLate);

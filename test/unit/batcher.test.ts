@@ -245,6 +245,32 @@ describe('without an answer in time', () => {
     expect(setup.clock.pendingTimers).toBe(0);
   });
 
+  it('also where the clock stands still meanwhile', async () => {
+    const setup = new Setup();
+    const { clock } = setup;
+    const standsAt = clock.uptime();
+    setup.enqueue('a', 2 * TIMEOUT_MS);
+    setup.enqueue('b');
+    clock.uptime = () => standsAt;
+    await clock.advance(TIMEOUT_MS);
+    expect([...setup.replies.keys()]).toEqual(['b']);
+    await clock.advance(TIMEOUT_MS);
+    expect(setup.replies.get('a')).toMatchObject({ outcome: 'failed', reason: 'timeout' });
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('a release is known as undone once a later answer has shown that the call is lost', async () => {
+    const setup = new Setup();
+    setup.release('a');
+    await setup.clock.advance(TIMEOUT_MS);
+    expect(setup.undone).toEqual([]);
+    setup.enqueue('b');
+    await setup.clock.advance(0);
+    setup.client.call(1).answer([1_000, granted]);
+    await setup.clock.advance(0);
+    expect(setup.undone).toEqual(['a']);
+  });
+
   it('no more than 4,096 operations are waited for; more fail at once', async () => {
     const setup = new Setup();
     for (let index = 0; index < 4_100; index += 1) setup.enqueue(String(index), 1_000_000);
@@ -530,5 +556,18 @@ describe('without a connection', () => {
     expect(setup.replies.get('a')).toMatchObject({ message: 'why' });
     expect(setup.undone).toEqual(['a']);
     await expectNoTimer(setup);
+  });
+});
+
+describe('a batcher that is closed', () => {
+  it('leaves no timer, also for what was enqueued in the same tick', async () => {
+    const setup = new Setup();
+    setup.enqueue('a', 2 * TIMEOUT_MS);
+    await setup.clock.advance(0);
+    setup.enqueue('b');
+    setup.batcher.close({ outcome: 'failed', reason: 'closed', message: 'why' });
+    await setup.clock.advance(0);
+    expect([...setup.replies.keys()].toSorted()).toEqual(['a', 'b']);
+    expect(setup.clock.pendingTimers).toBe(0);
   });
 });

@@ -176,3 +176,20 @@ describe('several resources', () => {
     expect(scene.keys).toEqual([]);
   });
 });
+
+describe('a waitTime', () => {
+  it('is over when its timer comes, though the clock is a little behind', async () => {
+    const scene = new Scene({ network: { latency: { least: 0.05, most: 0.1 } } });
+    const [holder, waiter] = await scene.programs(2);
+    if (holder === undefined || waiter === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    const { clock } = waiter.machine;
+    const after = clock.after.bind(clock);
+    // Sooner by more than the last attempt takes.
+    clock.after = (delayMs, callback) => after(Math.max(0, delayMs - 0.5), callback);
+    const held = await simulation.until(holder.redlock.acquire('r', { ttl: 30_000 }));
+    const wait = waiter.redlock.acquire('r', { waitTime: 100 });
+    await expect(simulation.until(wait)).rejects.toMatchObject({ code: 'QUORLOCK_WAIT_TIMEOUT' });
+    expect(held.remainingValidity()).toBeGreaterThan(0);
+  });
+});
