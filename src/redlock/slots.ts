@@ -33,7 +33,9 @@ export class Slots {
   /** Makes one attempt: at the slot of the options or another one; where that is refused, at one that is open. */
   async attempt(terms: SlotTerms, contend: ContendOptions | undefined): Promise<Attempt> {
     const all = Array.from({ length: terms.permits }, (_, slot) => slot);
-    let slot = contend?.slot ?? this.#choose(terms.resource, all);
+    // Anything may have published the slot that a notification names.
+    const named = contend?.slot ?? terms.permits;
+    let slot = named < terms.permits ? named : this.#choose(terms.resource, all);
     for (let looks = 0; ; looks += 1) {
       const attempt = await this.#try(slot, terms, contend);
       if (attempt.outcome !== 'held' || looks === MOST_LOOKS) return attempt;

@@ -3,12 +3,12 @@ import type { Request } from './batch-request.ts';
 import type { Call } from './call-model.ts';
 import { RedisError } from './key-store.ts';
 import { countOf, failureOf } from './lua-values.ts';
-import type { Queues } from './queue-model.ts';
+import { knows, type Queues, RESERVED } from './queue-model.ts';
 import { type BatchReply, GRANTED, HELD, MISSING, QUARANTINED } from './reply-codes.ts';
 
-/** The constants of `wire/lua/permit.lua` and `wire/lua/prelude.lua`. */
+/** The constants of `wire/lua/permit.lua`. */
 const MOST_SLOTS = 1_000;
-const RESERVED = '~';
+const MOST_TIMED = 100;
 
 /** PERMIT, LEAVE-PERMIT and INSPECT-PERMIT, as `wire/lua/permit.lua` has them. */
 export class Permits {
@@ -16,7 +16,6 @@ export class Permits {
   readonly #queues: Queues;
   readonly #request: Request;
   readonly #slots: readonly string[];
-  readonly #slot: number;
 
   constructor(call: Call, queues: Queues, request: Request) {
     this.#call = call;
@@ -25,10 +24,9 @@ export class Permits {
     const permits = request.name === 'permit' ? request.permits : String(request.ttl);
     const count = countOf(permits);
     const [, before, slot, after] = /^(quorlock:slot:)(\d+)(:.*)$/s.exec(this.#key) ?? [];
-    if (slot === undefined || count === undefined || count > MOST_SLOTS)
+    if (slot === undefined || count === undefined || count > MOST_SLOTS || Number(slot) >= count)
       throw new RedisError(`not a slot of ${permits}`);
     this.#slots = Array.from({ length: count }, (_, index) => `${before}${index}${after}`);
-    this.#slot = Number(slot);
   }
 
   run(): BatchReply {
@@ -57,7 +55,7 @@ export class Permits {
     if (this.#call.isLate || !this.#call.voting()) return this.#acquire();
     const { owner, foreign } = this.#call.ownerOf(this.#key);
     if (foreign !== undefined) return foreign;
-    const isOpen = owner === undefined ? this.#slot < this.#slots.length : owner.startsWith(RESERVED);
+    const isOpen = owner === undefined || owner.startsWith(RESERVED);
     const mine = this.#queues.reservedFor(member);
     const hasOne = member !== '' && (owner === mine || this.#owners().includes(mine));
     if (hasOne && isOpen) {
@@ -65,11 +63,7 @@ export class Permits {
       store.set(this.#key, mine, grace);
       return this.#refusal(this.#acquire(), false);
     }
-    if (owner !== value && (hasOne || (owner === undefined && !isOpen)))
-      return this.#refusal(
-        owner === undefined ? [HELD, Number(grace)] : this.#call.refusal(this.#key),
-        hasOne,
-      );
+    if (hasOne && owner !== value) return this.#refusal(this.#call.refusal(this.#key), hasOne);
     return this.#refusal(this.#acquire(), false);
   }
 
@@ -86,7 +80,8 @@ export class Permits {
     for (const [slot, owner] of this.#owners().entries()) {
       const left = this.#call.store.ttlOf(this.#slots[slot] ?? '');
       if (owner === undefined || (hasOne && owner.startsWith(RESERVED))) open.push(slot);
-      if (owner !== undefined && this.#request.member !== '' && left >= 0) soonest = Math.min(soonest, left);
+      const isTold = owner !== undefined && this.#request.member !== '' && slot < MOST_TIMED && left >= 0;
+      if (isTold) soonest = Math.min(soonest, left);
     }
     return [HELD, soonest, rank, open.join(',')];
   }
@@ -105,9 +100,12 @@ export class Permits {
     for (const [index, owner] of this.#owners().entries()) {
       const slot = this.#slots[index] ?? '';
       if (owner !== this.#queues.reservedFor(member) || slot === kept) continue;
-      if (rest !== undefined) store.set(slot, rest, grace);
-      else if (!this.#queues.handToFirst(slot, this.#queue)) store.delete(slot);
-      rest = undefined;
+      if (rest !== undefined && knows(rest, `:${index}`)) {
+        store.set(slot, rest, grace);
+        rest = undefined;
+      } else if (!this.#queues.handToFirst(slot, this.#queue)) {
+        store.delete(slot);
+      }
     }
   }
 

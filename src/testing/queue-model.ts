@@ -57,10 +57,19 @@ export class Queues {
    * @param hung how the names of waiters begin that are passed over
    */
   handToFirst(key: string, queue: string, hung?: string): boolean {
+    const { store } = this.#call;
     const slot = /^quorlock:slot(:\d+):/.exec(key)?.[1];
-    for (let popped = 0; popped < MOST_DEAF; popped += 1) {
-      const first = attempt(() => this.#call.store.popFirstMember(queue));
+    let at = 0;
+    for (let looked = 0; looked < MOST_DEAF; looked += 1) {
+      const first = attempt(() =>
+        slot === undefined ? store.popFirstMember(queue) : store.firstMembers(queue, at + 1)[at],
+      );
       if (first === undefined) return false;
+      if (slot !== undefined && !knows(first.member, slot)) {
+        at += 1;
+        continue;
+      }
+      if (slot !== undefined) store.removeMember(queue, first.member);
       if (hung !== undefined && first.member.startsWith(hung)) continue;
       const reservation = this.reservedFor(first.member);
       if (this.#notify(first.member, slot))
@@ -138,6 +147,12 @@ export class Queues {
       }) === true
     );
   }
+}
+
+/** Whether a waiter for a permit knows of this slot, `:<slot>`. */
+export function knows(member: string, slot: string): boolean {
+  const [, known] = /\/(\d+)$/.exec(member) ?? [];
+  return known === undefined || Number(known) > Number(slot.slice(1));
 }
 
 /** The waiter that a key with this value is reserved for, and since when it waits. Undefined: it is not reserved. */

@@ -78,12 +78,16 @@ export class Notifications {
   /**
    * Lets nodes notify a wait queue, until the registration ends.
    *
-   * @param isSharing whether it waits for a share, which others may hold as well; its name says so to the nodes
+   * Its name says to the nodes what they need to know of it.
+   *
+   * @param isSharing whether it waits for a share, which others may hold as well
+   * @param permits of a semaphore: how many slots it knows of
    */
-  register(queue: Notified, isSharing: boolean): Registration {
+  register(queue: Notified, isSharing: boolean, permits: number | undefined): Registration {
     this.#idle?.cancel();
     this.#count += 1;
-    const name = `${isSharing ? '+' : ''}${this.#count.toString(36)}`;
+    const slots = permits === undefined ? '' : `/${permits}`;
+    const name = `${isSharing ? '+' : ''}${this.#count.toString(36)}${slots}`;
     this.#registered.set(name, queue);
     return {
       member: `${this.#process}.${name}`,

@@ -334,7 +334,9 @@ export class WaitQueue implements WaiterEvents, Notified {
   #queued(waiter: Waiter): QueuedWaiter | undefined {
     const { notifications, quorum } = this.#deps;
     if (!notifications.isOpen) return undefined;
-    this.#ticket ??= new QueueTicket(notifications.register(this, this.#awaited.mode === 'shared'));
+    const { mode } = this.#awaited;
+    const { permits } = waiter.request;
+    this.#ticket ??= new QueueTicket(notifications.register(this, mode === 'shared', permits));
     waiter.score ??= quorum.timeUs(waiter.calledAt.uptimeMs);
     return { member: this.#ticket.member, since: waiter.score };
   }

@@ -323,7 +323,8 @@ function modeOf({ sharers, permit }: LockKeys): Awaited['mode'] {
 /** Names a lock that callers may wait for. Readers and writers of a resource wait for the same one. */
 function nameOf({ keys, queues, permit }: LockKeys): string {
   const [only = ''] = keys;
-  if (permit !== undefined) return `*${queues[0]}`;
+  // Programs may differ about the number of slots, and so may callers of one.
+  if (permit !== undefined) return `*${permit.of} ${queues[0]}`;
   if (keys.length > 1) return JSON.stringify(keys);
   return nameOfKey(only);
 }

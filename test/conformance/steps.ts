@@ -360,10 +360,10 @@ const takeOvers: fc.Arbitrary<readonly Step[]> = fc
 const permitting: fc.Arbitrary<readonly Step[]> = fc
   .record({
     owners: fc.tuple(
-      ...SLOT_KEYS.map(() => fc.constantFrom('', 'v0', 'v1', '~p1.1', '~p1.1', '~p1.2', '~p2.1')),
+      ...SLOT_KEYS.map(() => fc.constantFrom('', 'v0', 'v1', '~p1.1', '~p1.1', '~p1.2/2', '~p2.1/3')),
     ),
-    waiting: fc.subarray(MEMBERS.slice(0, 5)),
-    member: fc.constantFrom('p1.1', 'p1.1', 'p1.2', 'p2.1', ''),
+    waiting: fc.shuffledSubarray(['p1.1', 'p1.2/2', 'p2.1/1', 'p2.1/3', 'p3.1/3', 'p2.+1/2', 'p1.1/x']),
+    member: fc.constantFrom('p1.1', 'p1.1', 'p1.2/2', 'p2.1/3', ''),
     kind: fc.constantFrom('permit', 'permit', 'permit', 'leave-permit', 'inspect-permit'),
     call: calls,
     operation: operations,

@@ -225,3 +225,27 @@ test.each([true, false])(
   },
   LONGEST_TEST_MS,
 );
+
+test(
+  'a hundred programs that died while they waited cost the next one at most 100 ms',
+  async () => {
+    const { scene, programs } = await sceneOf(102);
+    const { simulation } = scene;
+    const lock = await simulation.until(only(programs).redlock.semaphore('s', 1).acquire(PATIENT));
+    for (let dying = 1; dying <= 100; dying += 1) {
+      void only(programs, dying).redlock.semaphore('s', 1).acquire(PATIENT);
+    }
+    await simulation.advance(1_000);
+    const acquiring = only(programs, 101).redlock.semaphore('s', 1).acquire(PATIENT);
+    await simulation.advance(1_000);
+    for (let dying = 1; dying <= 100; dying += 1) only(programs, dying).machine.kill();
+    await simulation.advance(100);
+    const releasedAt = simulation.nowMs;
+    void lock.release();
+    await simulation.until(acquiring);
+    const tookMs = simulation.nowMs - releasedAt;
+    report('a waiter behind a hundred dead ones', tookMs, 'ms');
+    expect(tookMs).toBeLessThanOrEqual(100);
+  },
+  LONGEST_TEST_MS,
+);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { WaitTimeoutError } from '../../src/index.ts';
+import { queueKeyOf, semaphoreKeyOf } from '../../src/quorum/fencing-token.ts';
 import { type Program, Scene } from './waiting/scene.ts';
 
 async function sceneOf(count: number): Promise<{ scene: Scene; programs: readonly Program[] }> {
@@ -122,21 +123,29 @@ describe('a semaphore', () => {
     expect(scene.keys).toEqual([]);
   });
 
-  it('gives a waiter that knows of fewer slots the one that is reserved for it', async () => {
-    const { scene, programs } = await sceneOf(2);
+  it('does not give a slot to a waiter that does not know of it, and lets others pass', async () => {
+    const { scene, programs } = await sceneOf(4);
     const { simulation } = scene;
-    const [old, young] = programs.map(({ redlock }) => redlock);
-    if (old === undefined || young === undefined) throw new Error('too few');
+    const [old, young, waiter, last] = programs.map(({ redlock }) => redlock);
+    if (old === undefined || young === undefined || waiter === undefined || last === undefined)
+      throw new Error('too few');
     const held = [];
     for (let count = 0; count < 3; count += 1)
       held.push(await simulation.until(young.semaphore('s', 3).acquire({ ttl: 30_000 })));
-    const larger = await simulation.until(young.semaphore('s', 5).acquire({ ttl: 30_000 }));
     const waiting = old.semaphore('s', 3).acquire();
+    await simulation.advance(100);
+    // It comes after the one that waits, which can't have these.
+    const larger = await simulation.until(young.semaphore('s', 4).acquire({ ttl: 30_000, waitTime: 0 }));
+    const next = waiter.semaphore('s', 4).acquire();
     await simulation.advance(100);
     const releasedAt = simulation.nowMs;
     await simulation.until(larger.release());
-    (await simulation.until(waiting)).assertHeld();
+    (await simulation.until(next)).assertHeld();
     expect(simulation.nowMs - releasedAt).toBeLessThan(10);
+    expect(await simulation.until(last.semaphore('s', 3).tryAcquire())).toBeNull();
+    await simulation.until(at(held, 0).release());
+    (await simulation.until(waiting)).assertHeld();
+    expect(simulation.nowMs - releasedAt).toBeLessThan(20);
   });
 
   it('hands a released permit to the next caller of the process, and sends nothing', async () => {
@@ -187,6 +196,24 @@ describe('a semaphore', () => {
     for (const { store } of simulation.nodes)
       for (const key of store.keys())
         if (/^quorlock:slot/.test(key)) expect(store.get(key)).not.toMatch(/^~/);
+  });
+
+  it('gives no permit beyond its number where a notification names such a slot that no program has released', async () => {
+    const { scene, programs } = await sceneOf(2);
+    const { simulation } = scene;
+    const [holder, waiter] = programs.map(({ redlock }) => redlock.semaphore('s', 1));
+    if (holder === undefined || waiter === undefined) throw new Error('too few');
+    await simulation.until(holder.acquire({ ttl: 30_000 }));
+    const waiting = waiter.acquire({ waitTime: 3_000 });
+    waiting.catch(() => undefined);
+    await simulation.advance(100);
+    const queue = queueKeyOf(semaphoreKeyOf('lock:s'));
+    for (const node of simulation.nodes) {
+      const [process = '', name = ''] = node.store.firstMembers(queue, 1)[0]?.member.split('.') ?? [];
+      expect(node.publish(`quorlock:wake:${process}`, `${name}:7`)).toBe(1);
+    }
+    await expect(simulation.until(waiting)).rejects.toThrow(WaitTimeoutError);
+    expect(scene.keys.filter((key) => key.startsWith('quorlock:slot:7'))).toEqual([]);
   });
 
   it('has nothing to do with a lock over the resource it is named by', async () => {

@@ -15,7 +15,7 @@
 --
 -- {GRANTED, c}       as ACQUIRE and LEAVE answer it
 -- {HELD, remaining, rank, open}   PERMIT: as ACQUIRE answers it; to a waiter, remaining is that of the slot that is the
---                    first to be free. `open`: the numbers of the slots that it may have here. A waiter for which a slot is
+--                    first to be free, of the first hundred. `open`: the numbers of the slots that it may have here. A waiter for which a slot is
 --                    reserved may have any that has no owner, and does not enter the queue again
 -- {HELD, 1, value, 0}   INSPECT-PERMIT: every slot has an owner or is reserved; value: that of this one
 -- {MISSING, 0}       INSPECT-PERMIT: a slot is free
@@ -23,12 +23,15 @@
 
 local MOST_SLOTS = 1000
 
--- What the names of all slots have in common, how many there are, and which of them `key` is.
+-- A waiter learns when the first so many slots end. Of another that ends before all of those it learns by INSPECT-PERMIT.
+local MOST_TIMED = 100
+
+-- What the names of all slots have in common, and how many there are.
 local function semaphore_of(key, permits)
   local before, slot, after = string.match(key, '^(quorlock:slot:)(%d+)(:.*)$')
   local count = count_of(permits)
-  if not slot or not count or count > MOST_SLOTS then error('not a slot of ' .. permits, 0) end
-  return { before = before, after = after, count = count, slot = tonumber(slot) }
+  if not slot or not count or count > MOST_SLOTS or tonumber(slot) >= count then error('not a slot of ' .. permits, 0) end
+  return { before = before, after = after, count = count }
 end
 
 local function is_reserved(owner)
@@ -52,7 +55,7 @@ local function pass_on(semaphore, queue, member, kept, heir)
   local _, owners, slots = look(semaphore, member)
   for i = 1, #slots do
     if owners[i] == RESERVED .. member and slots[i] ~= kept then
-      if heir then
+      if heir and knows(heir, ':' .. (i - 1)) then
         redis.call('SET', slots[i], heir, 'PX', grace)
         heir = nil
       elseif not hand_to_first(slots[i], queue) then
@@ -69,7 +72,7 @@ local function permit(first, _, value, ttl, number, member, score, permits)
   local owner, foreign = owner_of(key)
   if foreign then return foreign end
   local mine = RESERVED .. member
-  local is_open = owner == nil and semaphore.slot < semaphore.count or is_reserved(owner)
+  local is_open = owner == nil or is_reserved(owner)
   local has_one = member ~= '' and (owner == mine or look(semaphore, member))
 
   local reply
@@ -78,9 +81,8 @@ local function permit(first, _, value, ttl, number, member, score, permits)
     pass_on(semaphore, queue, member, key, owner ~= mine and owner)
     redis.call('SET', key, mine, 'PX', grace)
     reply = acquire(first, 1, value, ttl, number, member, score)
-  elseif owner ~= value and (has_one or owner == nil and not is_open) then
-    -- It has a reservation here and does not enter again; or it is a slot of a program that knows of more slots.
-    reply = owner and refusal(key) or { HELD, tonumber(grace) }
+  elseif has_one and owner ~= value then
+    reply = refusal(key)
   else
     reply = acquire(first, 1, value, ttl, number, member, score)
   end
@@ -90,7 +92,7 @@ local function permit(first, _, value, ttl, number, member, score, permits)
   local remaining, open = reply[2], {}
   for i = 1, #slots do
     if not owners[i] or has_one and is_reserved(owners[i]) then open[#open + 1] = i - 1 end
-    if owners[i] and member ~= '' then
+    if owners[i] and member ~= '' and i <= MOST_TIMED then
       local left = redis.call('PTTL', slots[i])
       if left >= 0 and left < remaining then remaining = left end
     end

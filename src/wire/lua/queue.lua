@@ -1,7 +1,8 @@
 -- The queue of the waiters for a lock key: a sorted set beside it, which exists only while it has a waiter.
 --
 -- member    <process>.<waiter>: a process hears the notifications for its waiters on channel quorlock:wake:<process>.
---           The name of a waiter that would share the lock begins with `+`
+--           The name of a waiter that would share the lock begins with `+`; that of one for a permit ends with `/` and the
+--           number of slots that it knows of: no other is handed to it
 -- score     since when it waits, microseconds of the nodes' time; the same on all nodes, so that all of them name the
 --           same waiter as first
 --
@@ -51,15 +52,25 @@ local function notify(member, slot)
   return type(heard) == 'number' and heard > 0
 end
 
+-- Does the waiter for a permit know of this slot, `:<slot>`?
+local function knows(member, slot)
+  local known = string.match(member, '/(%d+)$')
+  return not known or tonumber(known) > tonumber(string.sub(slot, 2))
+end
+
 -- Reserves the key `lock`, which has no owner, for the first waiter of `queue` whose process hears the notification.
 -- True if there is one; else the key is as it was before. `hung`: how the names begin of waiters that are passed over,
 -- because their process hangs.
 local function hand_to_first(lock, queue, hung)
   local slot = string.match(lock, '^quorlock:slot(:%d+):')
+  local at = 0
   for _ = 1, MOST_DEAF do
-    local member, score = unpack(redis.pcall('ZPOPMIN', queue))
+    local first = slot and redis.pcall('ZRANGE', queue, at, at, 'WITHSCORES') or redis.pcall('ZPOPMIN', queue)
+    local member, score = unpack(first)
     if not member then return false end
-    if (not hung or string.find(member, hung, 1, true) ~= 1) and notify(member, slot) then
+    local stays = slot and not knows(member, slot)
+    if stays then at = at + 1 elseif slot then redis.call('ZREM', queue, member) end
+    if not stays and (not hung or string.find(member, hung, 1, true) ~= 1) and notify(member, slot) then
       local reservation = RESERVED .. member .. (slot and '' or ':' .. score)
       return not redis.pcall('SET', lock, reservation, 'PX', grace).err
     end
