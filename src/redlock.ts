@@ -185,13 +185,18 @@ export class Redlock {
     options: UsingOptions | undefined,
     routine: Routine<Result>,
   ): Promise<Result>;
-  async using<Result>(
+  using<Result>(
     resources: Resources,
     options: UsingOptions | Routine<Result> | undefined,
     routine?: Routine<Result>,
   ): Promise<Result> {
-    const call = callOf('using', options, routine);
-    return await this.#usings.use(this.#spec(resources), call);
+    // Not async: there may be very many at a time, and each would take half a kilobyte more.
+    try {
+      const call = callOf('using', options, routine);
+      return this.#usings.use(this.#spec(resources), call);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**

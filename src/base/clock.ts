@@ -23,12 +23,18 @@ export interface Clock {
   after(delayMs: number, callback: () => void, options?: { readonly keepAlive?: boolean }): Timer;
 }
 
+/** Hears when nodes have shown that more time has passed than this machine's clocks know of. */
+export interface LeapListener {
+  leapt(): void;
+}
+
 /** The clocks of this machine, and the nodes' evidence against them, if any. */
 interface WitnessedClock extends Clock {
   /** This moment, by all of them. */
   instant?(): Instant;
-  /** Calls `listener` soon after a leap. Returns a function that stops it. */
-  onLeap?(listener: () => void): () => void;
+  /** Tells `listener` soon after each leap, until {@link offLeap}. */
+  onLeap?(listener: LeapListener): void;
+  offLeap?(listener: LeapListener): void;
 }
 
 /** One moment, by every clock of this machine, and by the nodes. */
@@ -65,18 +71,34 @@ export function elapsedMs(clock: WitnessedClock, start: Instant): number {
  * machine's clocks know of. Keeps no process running.
  */
 export function afterElapsed(clock: WitnessedClock, delayMs: number, callback: () => void): Timer {
-  const cancel = () => {
-    timer.cancel();
-    stopListening?.();
-  };
-  const happen = () => {
-    cancel();
-    callback();
-  };
-  const timer = clock.after(delayMs, happen, { keepAlive: false });
-  const stopListening = clock.onLeap?.(happen);
-  return { cancel };
+  return new ElapsedTimer(clock, delayMs, callback);
 }
+
+/** There may be very many, so that this is a class: functions of their own would take as much memory as the rest. */
+class ElapsedTimer implements Timer, LeapListener {
+  readonly #clock: WitnessedClock;
+  readonly #callback: () => void;
+  readonly #timer: Timer;
+
+  constructor(clock: WitnessedClock, delayMs: number, callback: () => void) {
+    this.#clock = clock;
+    this.#callback = callback;
+    this.#timer = clock.after(delayMs, () => this.leapt(), UNREFERENCED);
+    clock.onLeap?.(this);
+  }
+
+  cancel(): void {
+    this.#timer.cancel();
+    this.#clock.offLeap?.(this);
+  }
+
+  leapt(): void {
+    this.cancel();
+    this.#callback();
+  }
+}
+
+const UNREFERENCED = { keepAlive: false } as const;
 
 /** The longest delay that Node's timers take; a longer one would fire at once. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;

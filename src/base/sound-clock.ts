@@ -1,4 +1,4 @@
-import { type Clock, type Instant, Leaps, type Timer } from './clock.ts';
+import { type Clock, type Instant, type LeapListener, Leaps, type Timer } from './clock.ts';
 import { messageOf } from './describe.ts';
 import { platform } from './platform.ts';
 import type { RedlockWarning } from './warning.ts';
@@ -43,7 +43,7 @@ export class SoundClock implements Clock {
   #mostAhead: number | undefined;
   #compared: { readonly monotonic: number; readonly wall: number; readonly uptime: number } | undefined;
   readonly #toldUntilMs = new Map<string, number>();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<LeapListener>();
   #leaps: Leaps;
   #isTelling = false;
 
@@ -89,10 +89,13 @@ export class SoundClock implements Clock {
     return this.#clock.after(delayMs, callback, options);
   }
 
-  /** Calls `listener`, soon, whenever a node's clock has leapt. Returns a function that stops it. */
-  onLeap(listener: () => void): () => void {
+  /** Tells `listener`, soon, whenever a node's clock has leapt, until {@link offLeap}. */
+  onLeap(listener: LeapListener): void {
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  }
+
+  offLeap(listener: LeapListener): void {
+    this.#listeners.delete(listener);
   }
 
   /** A node's clock is at most so many milliseconds ahead of what it should be by this machine's clocks. */
@@ -103,7 +106,7 @@ export class SoundClock implements Clock {
     // The caller has read only the time of an answer yet, not the rest.
     platform.queueMicrotask(() => {
       this.#isTelling = false;
-      for (const listener of [...this.#listeners]) listener();
+      for (const listener of [...this.#listeners]) listener.leapt();
     });
   }
 

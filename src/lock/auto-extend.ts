@@ -37,7 +37,8 @@ export class AutoExtend {
   readonly #lock: Lock;
   readonly #clock: Clock;
   readonly #maxHold: number;
-  readonly #since: Instant;
+  /** Undefined where nothing depends on it. */
+  readonly #since: Instant | undefined;
   /** There may be very many auto-extensions, so each has one timer, for the earliest of its steps. */
   #timer: Timer | undefined;
   #stopped = false;
@@ -47,7 +48,7 @@ export class AutoExtend {
     this.#lock = lock;
     this.#clock = clock;
     this.#maxHold = maxHold;
-    this.#since = instant(clock);
+    this.#since = maxHold === Number.POSITIVE_INFINITY ? undefined : instant(clock);
     this.#goOn();
   }
 
@@ -103,7 +104,7 @@ export class AutoExtend {
   }
 
   #untilMaxHoldMs(): number {
-    return this.#maxHold - elapsedMs(this.#clock, this.#since);
+    return this.#since === undefined ? this.#maxHold : this.#maxHold - elapsedMs(this.#clock, this.#since);
   }
 
   #untilGivingUpMs(): number {

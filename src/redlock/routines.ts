@@ -29,13 +29,13 @@ export class Routines {
   async run<Result>(
     lock: Lock,
     terms: AutoExtendTerms,
-    routine: () => Result | PromiseLike<Result>,
+    routine: (lock: Lock) => Result | PromiseLike<Result>,
   ): Promise<Result> {
     const autoExtend = new AutoExtend(lock, this.#clock, terms);
     const running = { lock, autoExtend };
     this.#running.add(running);
     try {
-      return await routine();
+      return await routine(lock);
     } finally {
       autoExtend.stop();
       await lock.release();

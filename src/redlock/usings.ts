@@ -68,7 +68,7 @@ export class Usings {
       await lock.release();
       throw new ClosedError({ resources: lock.resources });
     }
-    return await this.routines.run(lock, { maxHold }, () => routine(lock));
+    return await this.routines.run(lock, { maxHold }, routine);
   }
 
   /** Checks all options, whether they will matter or not, and that the Redlock is open. */
