@@ -41,6 +41,8 @@ export class Compiled implements Disposable {
         format: 'esm',
         platform: 'node',
         target: 'node20',
+        // It has a native part, and no program here connects with it.
+        external: ['@valkey/valkey-glide'],
         banner: { js: REQUIRE },
         logLevel: 'error',
       });
