@@ -26,6 +26,7 @@ export type { Inspection, NodeInspection } from './redlock/inspection.ts';
 export type { NodeSource } from './redlock/nodes.ts';
 export type {
   AcquireOptions,
+  AttemptPlan,
   OnOutage,
   RedlockOptions,
   TryAcquireOptions,

@@ -2,7 +2,8 @@ import { type Lock, Redlock } from '../../src/index.ts';
 import { MAX_TTL_MS, NODE_TIMEOUT_MS, RESOURCE, TTL_MS, WAIT_TIME_MS } from './settings.ts';
 
 /** What a caller uses of a lock. */
-export type Held = Pick<Lock, 'signal' | 'remainingValidity' | 'assertHeld' | 'extend' | 'release'> & {
+export type Held = Pick<Lock, 'signal' | 'remainingValidity' | 'assertHeld' | 'release'> & {
+  extend(): Promise<unknown>;
   /** Undefined where there is no lock. */
   readonly token: number | undefined;
 };

@@ -73,7 +73,7 @@ const register: TokenRegister = memoryRegister();
 export async function work(resource: string): Promise<Record<string, string>> {
   const lock: Lock = await redlock.acquire(resource, { waitTime: 100 });
   await register.register(resource, lock.token);
-  const token: number = await simulated.using(resource, {}, async (held) => held.token + (await lock.extend(500)));
+  const token: number = await simulated.using(resource, {}, async (held) => held.token + (await lock.extend(500)).remainingValidity());
   await lock.release();
   return { ...fencingHeaders(lock), token: String(token) };
 }

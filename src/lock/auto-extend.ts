@@ -26,6 +26,8 @@ const SHORTEST_REST_MS = 1;
 export interface AutoExtendTerms {
   /** Milliseconds from now after which the lock is not extended any longer; Infinity for no bound. */
   readonly maxHold: number;
+  /** Extends the lock in its own way. Default: by its ttl. */
+  readonly extend?: (() => Promise<unknown>) | undefined;
 }
 
 /**
@@ -39,15 +41,17 @@ export class AutoExtend {
   readonly #maxHold: number;
   /** Undefined where nothing depends on it. */
   readonly #since: Instant | undefined;
+  readonly #extendLock: (() => Promise<unknown>) | undefined;
   /** There may be very many auto-extensions, so each has one timer, for the earliest of its steps. */
   #timer: Timer | undefined;
   #stopped = false;
   #lastVotes: readonly NodeVote[] = [];
 
-  constructor(lock: Lock, clock: Clock, { maxHold }: AutoExtendTerms) {
+  constructor(lock: Lock, clock: Clock, { maxHold, extend }: AutoExtendTerms) {
     this.#lock = lock;
     this.#clock = clock;
     this.#maxHold = maxHold;
+    this.#extendLock = extend;
     this.#since = maxHold === Number.POSITIVE_INFINITY ? undefined : instant(clock);
     this.#goOn();
   }
@@ -84,7 +88,7 @@ export class AutoExtend {
   async #extend(): Promise<void> {
     this.#watch();
     try {
-      await this.#lock.extend();
+      await (this.#extendLock === undefined ? this.#lock.extend() : this.#extendLock());
       this.#goOn();
     } catch (error) {
       if (error instanceof QuorlockError) this.#lastVotes = error.votes;

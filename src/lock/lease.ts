@@ -1,6 +1,6 @@
 import { type Clock, elapsedMs } from '../base/clock.ts';
 import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';
-import { isDenial } from '../base/vote.ts';
+import { isDenial, type NodeVote } from '../base/vote.ts';
 import type { Grant, Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/round.ts';
 import type { LockKeys } from '../wire/operation.ts';
@@ -191,14 +191,15 @@ export class Lease {
    * release.
    *
    * @param check called when its turn comes; throws if the extension is not wanted any more
+   * @returns what each node said
    * @throws {LockLostError} it is lost, or a majority of nodes said so now
    * @throws {LockReleasedError} it was released
    * @throws {ExtendFailedError} too few nodes answered in time
    */
-  extend(ttl: number, check?: () => void): Promise<void> {
+  extend(ttl: number, check?: () => void): Promise<readonly NodeVote[]> {
     return this.#inTurn(async () => {
       check?.();
-      await this.#extend(ttl);
+      return await this.#extend(ttl);
     });
   }
 
@@ -227,7 +228,7 @@ export class Lease {
     return this.#released;
   }
 
-  async #extend(ttl: number): Promise<void> {
+  async #extend(ttl: number): Promise<readonly NodeVote[]> {
     const { quorum, clock, nodeTimeoutFor } = this.#deps;
     this.#assertHeld();
     const grant = await quorum.extend(this.target, this.value, ttl, this.#lastToken, nodeTimeoutFor(ttl));
@@ -245,6 +246,7 @@ export class Lease {
     }
     const validity = new Validity(grant.startedAt, ttl);
     if (validity.remainingMs(this.#deps) > this.remainingMs()) this.#validity = validity;
+    return grant.votes;
   }
 
   async #release(): Promise<ReleaseReport> {

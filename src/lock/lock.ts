@@ -22,6 +22,22 @@ let endLock: (lock: object, why: () => QuorlockError) => void;
 export let loseLock: (lock: Lock, why: () => QuorlockError) => void;
 
 /**
+ * What other Redlock libraries have at a lock, or hand to a routine in its place, and what to use. Their values would be
+ * undefined, and a routine that looks whether its lock is `aborted` would never stop.
+ */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  aborted: 'lock.signal.aborted',
+  reason: 'lock.signal.reason',
+  error: 'lock.signal.reason',
+  onabort: 'lock.signal.onabort',
+  throwIfAborted: 'lock.assertHeld()',
+  addEventListener: 'lock.signal.addEventListener()',
+  removeEventListener: 'lock.signal.removeEventListener()',
+  expiration: 'lock.remainingValidity(), which is in milliseconds from now',
+  unlock: 'lock.release()',
+};
+
+/**
  * An acquired lock. It is *held* until it is *released* by its holder or *lost*: its validity ended, or a majority of
  * nodes said that it is gone. Neither can be undone.
  *
@@ -115,12 +131,12 @@ export class Lock {
    * what it has left.
    *
    * @param ttl milliseconds, by default those it was acquired with; a positive integer, at most maxTtl
-   * @returns the remaining validity in milliseconds
+   * @returns the lock itself
    * @throws {LockLostError} the lock is lost, or a majority of nodes said so now
    * @throws {LockReleasedError} release() was called before
    * @throws {ExtendFailedError} too few nodes answered in time; trying again may succeed
    */
-  async extend(ttl: number = this.ttl): Promise<number> {
+  async extend(ttl: number = this.ttl): Promise<this> {
     this.#lease.deps.checkTtl(ttl);
     const check = () => this.assertHeld();
     check();
@@ -132,7 +148,7 @@ export class Lock {
       throw withCallersStack(error);
     }
     this.assertHeld();
-    return this.#lease.remainingMs();
+    return this;
   }
 
   /**
@@ -175,6 +191,12 @@ export class Lock {
   }
 
   static {
+    for (const [name, instead] of Object.entries(ELSEWHERE)) {
+      const get = () => {
+        throw new TypeError(`a lock has no ${name}: use ${instead}`);
+      };
+      Object.defineProperty(Lock.prototype, name, { get });
+    }
     endLock = (lock, why) => {
       if (#lease in lock) lock.#end(why);
     };

@@ -5,11 +5,13 @@ import type { Attempt } from '../lock/attempts.ts';
 import { type Lock, leaseOf, targetOf } from '../lock/lock.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import type { ContendOptions } from '../quorum/round.ts';
-import { type AcquireRequest, failureOf } from '../waiting/acquire-request.ts';
+import { type AcquireRequest, failureOf, type Pace } from '../waiting/acquire-request.ts';
 import type { WaitQueues } from '../waiting/wait-queues.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import {
   type AcquireOptions,
+  type AttemptPlan,
+  checkAttempts,
   checkOnOutage,
   checkSignal,
   type OnOutage,
@@ -62,7 +64,9 @@ export class Acquirer {
   /** Acquires, and waits for other holders and for nodes up to waitTime; see `Redlock.acquire` for what it throws. */
   async acquire(spec: LockSpec, options: AcquireOptions): Promise<Lock> {
     checkSignal(options.signal);
-    const waitTime = waitTimeOf(this.#settings, options);
+    if (options.attempts !== undefined) checkAttempts(options.attempts);
+    const waitTime =
+      options.attempts === undefined ? waitTimeOf(this.#settings, options) : Number.POSITIVE_INFINITY;
     const onOutage =
       options.onOutage === undefined ? this.#settings.onOutage : checkOnOutage(options.onOutage);
     const request = this.#request(spec, options, waitTime, options.signal, onOutage);
@@ -136,12 +140,13 @@ export class Acquirer {
 
   #request(
     spec: LockSpec,
-    options: TryAcquireOptions,
+    options: TryAcquireOptions & Pick<AcquireOptions, 'attempts'>,
     waitTime: number,
     signal: AbortSignalLike | undefined,
     onOutage: OnOutage = 'reject',
   ): AcquireRequest {
     const { resources } = spec;
+    const pace = options.attempts && new CountedAttempts(options.attempts);
     const ttl = ttlOf(this.#settings, options);
     throwIfAborted(signal);
     this.checkOpen(resources);
@@ -149,11 +154,13 @@ export class Acquirer {
       resources,
       ttl,
       waitTime,
+      pace,
       signal,
       permits: spec.target.permit?.of,
       ownHold: () => this.#ownHold(spec),
       attempt: (contend) => {
         const attempt = spec.attempt(ttl, contend);
+        pace?.count(attempt);
         this.#background(attempt);
         return attempt;
       },
@@ -194,5 +201,38 @@ export class Acquirer {
   /** An error of close() becomes a ClosedError that names the resources. */
   unlessClosed(error: unknown, resources: readonly string[]): unknown {
     return error === this.#closing.reason ? new ClosedError({ resources }) : error;
+  }
+}
+
+/** Counts the attempts of one call. */
+class CountedAttempts implements Pace {
+  readonly #plan: AttemptPlan;
+  #left: number;
+
+  constructor(plan: AttemptPlan) {
+    this.#plan = plan;
+    this.#left = plan.most;
+  }
+
+  get isLeft(): boolean {
+    return this.#left > 0;
+  }
+
+  get isLast(): boolean {
+    return this.#left === 1;
+  }
+
+  pauseMs(): number {
+    return Math.max(0, this.#plan.pauseMs());
+  }
+
+  count(attempt: Promise<Attempt>): void {
+    this.#left -= 1;
+    const { made } = this.#plan;
+    // The caller hears of an attempt that failed itself.
+    attempt.then(
+      ({ votes }) => made?.(votes),
+      () => undefined,
+    );
   }
 }

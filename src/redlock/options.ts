@@ -2,6 +2,7 @@ import { type AbortSignalLike, isAbortSignal } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
 import { describe, describeKind, kindOf, quote } from '../base/describe.ts';
 import type { Random } from '../base/random.ts';
+import type { NodeVote } from '../base/vote.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Lock } from '../lock/lock.ts';
 import { driftMs } from '../lock/validity.ts';
@@ -97,12 +98,28 @@ export interface TryAcquireOptions {
   readonly ttl?: number | undefined;
 }
 
+/** Bounds an `acquire` by the number of its attempts, instead of by time. */
+export interface AttemptPlan {
+  /** How many attempts it makes at the most: an integer from 1, or Infinity. In each, every node is asked once. */
+  readonly most: number;
+  /** How long to wait for a notification until the next attempt, in milliseconds. Called once for each pause. */
+  readonly pauseMs: () => number;
+  /** Called with what every node said in each attempt; nodes that were not waited for are `pending`. */
+  readonly made?: ((votes: readonly NodeVote[]) => void) | undefined;
+}
+
 /** Settings of one `acquire`. */
 export interface AcquireOptions extends TryAcquireOptions {
   /** How long to wait for another holder, or for nodes, in milliseconds. Default: the Redlock's `waitTime`. */
   readonly waitTime?: number | undefined;
   /** Whether to wait while too few nodes can vote. Default: the Redlock's `onOutage`. */
   readonly onOutage?: OnOutage | undefined;
+  /**
+   * Bounds the call by attempts; `waitTime` does not count then. Between two of them the caller waits in the nodes'
+   * queues, and makes the next one sooner if a majority notifies it. It shares neither attempts nor leases with other
+   * callers of this process. Default: none.
+   */
+  readonly attempts?: AttemptPlan | undefined;
   /**
    * Cancels the wait: `acquire` rejects at once with the signal's own reason and leaves no key behind. An
    * `AbortSignal`, or what behaves like one.
@@ -250,6 +267,16 @@ export function waitTimeOf(settings: Settings, options: AcquireOptions): number 
   return options.waitTime === undefined ? settings.waitTime : duration('waitTime', options.waitTime, 0);
 }
 
+/** Checks how a call is bounded by its attempts. */
+export function checkAttempts(attempts: AttemptPlan): void {
+  checkNames('option of attempts', attempts, ['most', 'pauseMs', 'made']);
+  if (attempts.most !== Number.POSITIVE_INFINITY) {
+    integer('attempts.most', attempts.most, 1, Number.MAX_SAFE_INTEGER, 'Infinity');
+  }
+  checkFunction('attempts.pauseMs', attempts.pauseMs ?? null);
+  checkFunction('attempts.made', attempts.made);
+}
+
 /** Checks the number of permits of a semaphore: too many at once would keep the servers from other clients. */
 export function checkPermits(permits: number): void {
   integer('permits', permits, 1, MOST_SLOTS);
@@ -261,7 +288,13 @@ export function maxHoldOf(options: UsingOptions): number {
 }
 
 export const TRY_ACQUIRE_NAMES: readonly string[] = ['ttl'];
-export const ACQUIRE_NAMES: readonly string[] = [...TRY_ACQUIRE_NAMES, 'waitTime', 'onOutage', 'signal'];
+export const ACQUIRE_NAMES: readonly string[] = [
+  ...TRY_ACQUIRE_NAMES,
+  'waitTime',
+  'onOutage',
+  'attempts',
+  'signal',
+];
 export const USING_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold', 'within'];
 
 /** The options of a call that gives none. */
@@ -271,7 +304,9 @@ export const NO_OPTIONS: Readonly<Record<string, never>> = {};
 export function checkNames(what: string, options: unknown, names: readonly string[]): void {
   if (options === NO_OPTIONS) return;
   if (!isPlain(options)) {
-    throw new TypeError(`${what}s must be an object of options: got ${describeKind(options)}`);
+    const hint =
+      typeof options === 'number' && what !== 'option' ? `; a ttl is one of them, { ttl: ${options} }` : '';
+    throw new TypeError(`${what}s must be an object of options: got ${describeKind(options)}${hint}`);
   }
   for (const name of Object.keys(options)) {
     if (!names.includes(name)) {

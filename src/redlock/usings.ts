@@ -6,6 +6,7 @@ import { Lock } from '../lock/lock.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import type { Acquirer, LockSpec } from './acquirer.ts';
 import {
+  checkAttempts,
   checkNames,
   checkOnOutage,
   checkSignal,
@@ -75,6 +76,7 @@ export class Usings {
   #check({ resources }: LockSpec, { maxHold, within: _, ...acquiring }: UsingOptions) {
     const checked = maxHoldOf({ maxHold });
     checkSignal(acquiring.signal);
+    if (acquiring.attempts !== undefined) checkAttempts(acquiring.attempts);
     waitTimeOf(this.#settings, acquiring);
     if (acquiring.onOutage !== undefined) checkOnOutage(acquiring.onOutage);
     ttlOf(this.#settings, acquiring);

@@ -13,12 +13,24 @@ import { type ContendOptions, tally } from '../quorum/round.ts';
 /** An attempt that got no lock. */
 export type FailedAttempt = Exclude<Attempt, { readonly outcome: 'acquired' }>;
 
+/** The attempts of a call that makes only so many, a pause apart, all of them its own. */
+export interface Pace {
+  /** Whether one more is left. */
+  readonly isLeft: boolean;
+  /** Whether the next one is the last. */
+  readonly isLast: boolean;
+  /** Milliseconds until the next one. */
+  readonly pauseMs: () => number;
+}
+
 /** One call of acquire(): the lock that the caller wants, and how long it waits for it. */
 export interface AcquireRequest {
   readonly resources: readonly string[];
   readonly ttl: number;
   /** Milliseconds; 0: one attempt. */
   readonly waitTime: number;
+  /** Undefined: it is bounded by waitTime. */
+  readonly pace?: Pace | undefined;
   /** Ends the wait, with its own reason. */
   readonly signal: AbortSignalLike | undefined;
   /** How many callers can have it at the same time, as this one takes it; undefined: one. */
@@ -50,7 +62,7 @@ export function failureOf(attempt: FailedAttempt, request: AcquireRequest, elaps
   const details = { resources, votes: attempt.votes, elapsedMs };
   switch (attempt.outcome) {
     case 'held':
-      return waitTime === 0
+      return waitTime === 0 || request.pace !== undefined
         ? new LockHeldError({ ...details, ownHold: request.ownHold() })
         : new WaitTimeoutError({ ...details, waitTime, ownHold: request.ownHold() });
     case 'expired':

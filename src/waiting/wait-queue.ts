@@ -7,7 +7,7 @@ import { HANDED_OVER, type ReleaseReport } from '../lock/release-report.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/round.ts';
 import type { Waiter as QueuedWaiter } from '../wire/operation.ts';
-import { type AcquireRequest, type FailedAttempt, isOutage, waitsOn } from './acquire-request.ts';
+import { type AcquireRequest, type FailedAttempt, isOutage, type Pace, waitsOn } from './acquire-request.ts';
 import {
   afterSilenceMs,
   expiryMs,
@@ -77,6 +77,7 @@ const PERMIT_RECHECK = 1.5;
  * made.
  *
  *     idle        → acquiring    a caller joins
+ *                 → subscribing  the same, and it makes only so many attempts
  *     acquiring   → held         a majority granted: the first waiter has the lock
  *                 → subscribing  refused, and notifications are not heard yet
  *                 → waiting      refused: in the nodes' queues, subscribed
@@ -94,6 +95,9 @@ const PERMIT_RECHECK = 1.5;
  *
  * Any state but held becomes idle when the last waiter has left. The queue of one that is held is dropped then: the
  * lease is remembered without it.
+ *
+ * The queue of a caller that makes only so many attempts has no other waiter. Between two attempts it waits until a
+ * majority notifies, or its pause is over; it never rechecks, and in an outage it goes on as ever.
  *
  * A semaphore's queue is neither held nor renewing: leases come and go while it acquires or waits. It acquires as long as
  * an attempt is under way, and there may be several, each at a slot of its own.
@@ -134,7 +138,9 @@ export class WaitQueue implements WaiterEvents, Notified {
     const waiter = new Waiter(request, callTime(clock), clock, this);
     this.#waiters.push(waiter);
     if (this.#state === 'idle') {
-      this.#attempt();
+      // A call with few attempts has none to spare for one that enters no queue.
+      if (request.pace?.isLast === false) void this.#subscribe();
+      else this.#attempt();
     } else if (this.#mayAskFor(request)) {
       waiter.limit();
       this.#attempt();
@@ -199,14 +205,15 @@ export class WaitQueue implements WaiterEvents, Notified {
     if (this.#isNotified) {
       this.#tries = 0;
       this.#attempt();
-    } else {
+    } else if (this.#pace === undefined) {
       this.#waitForMore();
     }
   }
 
   missed(): void {
     this.#hasMissed = true;
-    if (this.#state === 'waiting') this.#wakeWithin(afterSilenceMs(this.#deps.random));
+    if (this.#state === 'waiting' && this.#pace === undefined)
+      this.#wakeWithin(afterSilenceMs(this.#deps.random));
   }
 
   /** A majority of nodes is back, see {@link Quorum.awaitAnswers}. */
@@ -234,6 +241,11 @@ export class WaitQueue implements WaiterEvents, Notified {
     }
     waiter.fail(isOutage(this.#failure) ? this.#failure : { outcome: 'held', votes: this.#failure.votes });
     this.left(waiter);
+  }
+
+  /** Of a caller that makes all attempts itself, which has this queue alone. */
+  get #pace(): Pace | undefined {
+    return this.#waiters[0]?.request.pace;
   }
 
   get #isSemaphore(): boolean {
@@ -334,6 +346,7 @@ export class WaitQueue implements WaiterEvents, Notified {
   #queued(waiter: Waiter): QueuedWaiter | undefined {
     const { notifications, quorum } = this.#deps;
     if (!notifications.isOpen) return undefined;
+    if (waiter.request.pace?.isLast === true && this.#ticket === undefined) return undefined;
     const { mode } = this.#awaited;
     const { permits } = waiter.request;
     this.#ticket ??= new QueueTicket(notifications.register(this, mode === 'shared', permits));
@@ -420,7 +433,8 @@ export class WaitQueue implements WaiterEvents, Notified {
     this.#failure = { ...attempt, expiresAtMs: clock.uptime() + expiryMs(attempt.votes, random) };
     for (const each of [...this.#waiters]) {
       const isOver = each.isLate && (each === waiter || this.#isSemaphore || isOutage(attempt));
-      if (isOver || !waitsOn(attempt, each.request)) each.fail(attempt);
+      const isSpent = each.request.pace?.isLeft === false;
+      if (isOver || isSpent || !waitsOn(attempt, each.request)) each.fail(attempt);
       if (!each.isWaiting) this.#drop(each);
     }
     if (this.#asking.size > 0) return;
@@ -434,6 +448,11 @@ export class WaitQueue implements WaiterEvents, Notified {
   /** Sleeps until something may have changed. */
   #wait(): void {
     const { notifications, random } = this.#deps;
+    if (this.#pace !== undefined) {
+      this.#state = 'waiting';
+      this.#wakeWithin(this.#pace.pauseMs());
+      return;
+    }
     if (isOutage(this.#failure)) {
       this.#awaitNodes();
       return;
@@ -463,7 +482,7 @@ export class WaitQueue implements WaiterEvents, Notified {
     await notifications.open();
     if (this.#state !== 'subscribing') return;
     this.#state = 'waiting';
-    if (notifications.isOpen) this.#attempt();
+    if (notifications.isOpen || this.#pace !== undefined) this.#attempt();
     else this.#wakeWithin(pauseMs(this.#failure.votes, this.#tries, random));
   }
 
@@ -513,6 +532,7 @@ export class WaitQueue implements WaiterEvents, Notified {
         this.#failure.outcome === 'held' &&
         this.#notified.size === 0 &&
         !this.#hasMissed &&
+        this.#pace === undefined &&
         this.#deps.clock.uptime() < this.#failure.expiresAtMs;
       if (isSure && this.#ticket !== undefined) void this.#recheck(this.#ticket);
       else this.#attempt();

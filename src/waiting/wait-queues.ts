@@ -49,7 +49,8 @@ interface Entry {
  * but its lease; a caller that has to wait gets a wait queue.
  *
  * Exclusive locks and semaphores are known by name, so that a second caller waits for the first one here and has its
- * lease next. Shares are held beside each other: each caller that waits for one has a wait queue of its own.
+ * lease next. Shares are held beside each other: each caller that waits for one has a wait queue of its own. So has one
+ * that makes a number of attempts, all of them its own.
  */
 export class WaitQueues {
   readonly #settings: WaitQueuesSettings;
@@ -60,7 +61,7 @@ export class WaitQueues {
   readonly #others = new Set<Lease>();
   /** The leases that no single key names. */
   readonly #index = new LeaseIndex();
-  /** The wait queues for shares, and the keys that each waits for. */
+  /** The wait queues of one caller each, and the keys that each waits for. */
   readonly #otherQueues = new Map<WaitQueue, readonly string[]>();
   readonly #successor: Successor;
   #sweepAt = SMALLEST_SWEEP;
@@ -110,7 +111,7 @@ export class WaitQueues {
   acquire(request: AcquireRequest, target: LockKeys): Promise<Lock> {
     const name = nameOf(target);
     const mode = modeOf(target);
-    if (mode === 'shared') return this.#queueBeside(target).join(request);
+    if (mode === 'shared' || request.pace !== undefined) return this.#queueBeside(target).join(request);
     const known = this.#entries.get(name);
     if (mode === 'exclusive' && known === undefined && !this.#deps.notifications.isOpen)
       return this.#acquireAlone(request, target, name);
@@ -277,7 +278,7 @@ export class WaitQueues {
     return new WaitQueue(this.#deps, awaited, entry.isAsking);
   }
 
-  /** The wait queue of one caller that waits for a share. */
+  /** The wait queue of one caller that waits for a share, or that makes all attempts itself. */
   #queueBeside(target: LockKeys): WaitQueue {
     const awaited: Awaited = {
       ...this.#awaited(target, modeOf(target)),

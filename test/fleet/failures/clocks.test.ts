@@ -59,7 +59,7 @@ describe.skipIf(process.platform !== 'linux')('the clocks of all nodes', () => {
     await setClocks(-MINUTE_MS);
 
     for (const name of ['a', 'b', 'c']) await (await redlock.acquire(name, { waitTime: 0 })).release();
-    expect(await lock.extend()).toBeGreaterThan(0);
+    expect((await lock.extend()).remainingValidity()).toBeGreaterThan(0);
     lock.assertHeld();
     await using stranger = new Redlock(fleet.urls, PATIENT);
     expect(await stranger.tryAcquire('orders')).toBeNull();

@@ -38,7 +38,7 @@ describe('a listener of the signal that releases the lock', () => {
     const second = await lockOf(next[0]);
     await simulation.advance(100);
     second.assertHeld();
-    expect(await simulation.until(second.extend())).toBeGreaterThan(0);
+    expect((await simulation.until(second.extend())).remainingValidity()).toBeGreaterThan(0);
     await simulation.until(second.release());
     expect(second.signal.reason).toBeInstanceOf(LockReleasedError);
   });
