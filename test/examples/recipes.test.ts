@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { type Job, runOnce } from '../../examples/recipes/cron.ts';
 import { type Announcement, Election } from '../../examples/recipes/leader.ts';
 import { type Migration, migrate } from '../../examples/recipes/migrations.ts';
+import { underPermits } from '../../examples/recipes/permits.ts';
 import { Fleet } from '../../scripts/fleet/fleet.ts';
 import { LockLostError, Redlock } from '../../src/index.ts';
 import { WrongWallClock } from '../support/clocks.ts';
@@ -133,6 +134,22 @@ describe('a cron job', () => {
     );
     await expect(failing).rejects.toThrow('out of paper');
     expect(await second).toBe(true);
+  });
+});
+
+describe('several permits', () => {
+  it('are held together, and two callers that need most of them do not wait for each other', async () => {
+    let inUse = 0;
+    const use = (count: number) =>
+      underPermits(machine(), { semaphore: 'several', permits: 3, count }, async (held, signal) => {
+        inUse += held.length;
+        expect(inUse).toBeLessThanOrEqual(3);
+        for (const permit of held) await permit.extend();
+        expect(signal.aborted).toBe(false);
+        inUse -= held.length;
+        return held.length;
+      });
+    expect(await Promise.all([2, 3, 2, 1, 3].map(use))).toEqual([2, 3, 2, 1, 3]);
   });
 });
 
