@@ -113,7 +113,7 @@ export class NoQuorumError extends QuorlockError {
     super(
       `no quorum for ${quoteAll(details.resources)}: ${silent} of ${votes.length} nodes did not vote and ` +
         `${majority} are needed. Check the nodes that are named here` +
-        (isSlow ? '; if they are only slow, raise nodeTimeout' : ''),
+        (isSlow ? '; if they are only slow, raise nodeTimeout or the ttl' : ''),
       details,
     );
   }

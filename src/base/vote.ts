@@ -1,6 +1,6 @@
 /** Why a node did not do, or could not be asked to do, an operation. */
 export type FailureReason =
-  /** No answer within nodeTimeout. */
+  /** No answer within the time that the node had. */
   | 'timeout'
   /** No connection. */
   | 'disconnected'

@@ -12,6 +12,8 @@ export interface RedlockWarning {
     | 'QUORLOCK_CLOCKS_APART'
     /** A node may not publish or subscribe: waiters get no notification from it, and ask now and then. */
     | 'QUORLOCK_SLOW_WAITING'
+    /** A node keeps answering later than it may: its votes do not count. */
+    | 'QUORLOCK_SLOW_NODE'
     /** A node does not tell its run_id, which shows lost memory, and a server that is given twice. */
     | 'QUORLOCK_NO_RUN_ID'
     /** This program's maxTtl is longer than that of the others, which lengthens quarantines for all of them. */

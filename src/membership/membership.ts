@@ -97,6 +97,10 @@ export class Membership implements MembershipListener {
     this.#warnings.clockDiverged(node.address, divergence, this.#longestTtl);
   }
 
+  tooSlow(node: Node, roundTripMs: number, timeoutMs: number): void {
+    this.#warnings.tooSlow(node.address, roundTripMs, timeoutMs);
+  }
+
   /**
    * Declares that no lock is held on any node, and has all of them vote at once. From then on the longest ttl in use is
    * this program's.

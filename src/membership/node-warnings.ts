@@ -31,6 +31,7 @@ export class NodeWarnings {
   readonly #readings = new Map<string, TimeReading>();
   #isToldApart = false;
   readonly #deaf = new Set<string>();
+  readonly #slow = new Set<string>();
   #isToldNameless = false;
   #isToldRaised = false;
 
@@ -53,6 +54,19 @@ export class NodeWarnings {
     if (handshake.runId === '') this.#tellNameless(address);
     this.#readings.set(address, handshake);
     this.#compareClocks(handshake);
+  }
+
+  /** A node keeps answering later than it may. */
+  tooSlow(address: string, roundTripMs: number, timeoutMs: number): void {
+    if (this.#slow.has(address)) return;
+    this.#slow.add(address);
+    this.#settings.warn({
+      code: 'QUORLOCK_SLOW_NODE',
+      message:
+        `${shorten(address)} takes about ${Math.round(roundTripMs)} ms to answer, and has ${Math.round(timeoutMs)} ms: its votes ` +
+        'come too late and do not count. Raise nodeTimeout (if it is not set, the ttl: a node has a quarter of it at most), or ' +
+        'take a node that is nearer or faster',
+    });
   }
 
   #tellDeaf(address: string, why: string): void {

@@ -19,6 +19,7 @@ import { batchScript } from '../wire/scripts.ts';
 import { explain } from '../wire/server-errors.ts';
 import type { TimeReading } from './node-clock.ts';
 import type { Setback } from './release-retries.ts';
+import { ResponseTime, SHORTEST_TIMEOUT_MS } from './response-time.ts';
 
 /** Learns of every answer of the server, also of those that come too late to be a reply. */
 export interface AnswerListener {
@@ -35,6 +36,8 @@ export interface AnswerListener {
   refused(error: string): void;
   /** Operations had no answer in time. */
   timedOut(): void;
+  /** Several answers in a row came later than the `timeoutMs` that the node had. */
+  tooSlow(roundTripMs: number, timeoutMs: number): void;
   /** Whether the library still needs an operation that the server did not do, as far as is known beside the batcher. */
   isWanted(operation: Operation): boolean;
 }
@@ -54,6 +57,9 @@ const MOST_UNANSWERED = 4_096;
 /** From enqueueing to the end of the tick it takes less than that, in milliseconds, unless the process stalls. */
 const LONGEST_TICK_MS = 2;
 
+/** So many answers in a row that come too late are no accident. */
+const MOST_TOO_LATE = 5;
+
 /** A node that left a call unanswered is asked again after so long, then after twice as long, … */
 const SHORTEST_PROBE_PAUSE_MS = 25;
 
@@ -69,8 +75,8 @@ const SOON = Promise.resolve();
  * tick.
  *
  * An operation is *queued* while a call is in flight or there is no connection, then *sent*, and over when it has its
- * reply: the server's, or a failure once `timeoutMs` has passed since its tick. A later answer goes to the
- * {@link AnswerListener} and is no reply. While a node leaves a call unanswered for longer than that, the batcher asks
+ * reply: the server's, or a failure once its time has passed since its tick, see {@link ResponseTime}. A later answer goes
+ * to the {@link AnswerListener} and is no reply. While a node leaves a call unanswered for longer than that, the batcher asks
  * it only now and then, and all other operations fail at once: nothing piles up.
  */
 export class Batcher {
@@ -79,6 +85,12 @@ export class Batcher {
   readonly #header: BatchHeader;
   readonly #answers: AnswerListener;
   readonly #mostCalls: number;
+  /** How long the node takes to answer. */
+  readonly time: ResponseTime;
+  /** Whether a call was answered on this connection: until then the server may not know the script. */
+  #hasScript = false;
+  /** How many answers in a row came too late. */
+  #tooLate = 0;
   #queue: PendingOperation[] = [];
   #isHeld = true;
   /** The present tick, if an operation was enqueued in it. */
@@ -88,6 +100,8 @@ export class Batcher {
   #timer: Timer | undefined;
   #wakesAtMs = Number.POSITIVE_INFINITY;
   readonly #wake = () => this.#timeOut();
+  /** The timer came too late, and is set once more. */
+  #looksAgain = false;
   #calls = 0;
   readonly #sent = new Set<Call>();
   readonly #overdue = new Set<Call>();
@@ -98,7 +112,15 @@ export class Batcher {
   #probePauseMs = SHORTEST_PROBE_PAUSE_MS;
   #probeAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(client: Client, clock: Clock, header: BatchHeader, answers: AnswerListener) {
+  /** @param leastTimeoutMs how long the node has to answer at least */
+  constructor(
+    client: Client,
+    clock: Clock,
+    header: BatchHeader,
+    answers: AnswerListener,
+    leastTimeoutMs: number = SHORTEST_TIMEOUT_MS,
+  ) {
+    this.time = new ResponseTime(leastTimeoutMs);
     this.#client = client;
     this.#clock = clock;
     this.#header = header;
@@ -115,8 +137,10 @@ export class Batcher {
   /**
    * Has the node do an operation. `listener` gets its reply, once, after this call has returned. `nowMs`: the uptime, if
    * it is known.
+   *
+   * @param mostMs the longest time that the node may have to answer, however slow it has been
    */
-  enqueue(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0, nowMs?: number): void {
+  enqueue(operation: Operation, mostMs: number, listener: ReplyListener, place = 0, nowMs?: number): void {
     const bad = badNumberIn(operation);
     if (bad !== undefined) {
       this.#refuse(operation, failed('error', `not sent, for its ${bad}`), listener, place);
@@ -129,6 +153,10 @@ export class Batcher {
       return;
     }
     const tick = this.#tick ?? this.#beginTick(nowMs ?? this.#clock.uptime());
+    const { time } = this;
+    // The first call of a connection may bring the script along.
+    const tripMs = this.#hasScript ? time.timeoutMs : 2 * time.timeoutMs;
+    const timeoutMs = Math.min(mostMs, tripMs + Math.floor((this.#unanswered + weight) * time.keyMs));
     if (timeoutMs < tick.shortestMs) tick.shortestMs = timeoutMs;
     this.#queue.push({
       operation,
@@ -157,6 +185,7 @@ export class Batcher {
   /** Holds back what is enqueued from now on, until {@link send}, {@link fail} or its own timer. */
   hold(): void {
     this.#isHeld = true;
+    this.#hasScript = false;
   }
 
   /** Gives everything that is not sent yet this reply, and holds what is enqueued from now on. */
@@ -319,12 +348,7 @@ export class Batcher {
       const { answer, isTimed } = callBatch(this.#client, this.#header, entries, terms);
       const answered = (elements: unknown) => {
         try {
-          this.#answered(
-            call,
-            entries,
-            checkAnswer(elements, entries, isTimed),
-            isTimed ? sentAtMs : undefined,
-          );
+          this.#answered(call, entries, checkAnswer(elements, entries, isTimed), { sentAtMs, isTimed });
         } catch (error) {
           fails(error);
         }
@@ -335,21 +359,27 @@ export class Batcher {
     }
   }
 
-  /** `sentAtMs` is undefined where the server does not tell its time. */
+  /** @param isTimed whether the server tells its time */
   #answered(
     call: Call,
     entries: readonly PendingOperation[],
     elements: readonly unknown[],
-    sentAtMs: number | undefined,
+    { sentAtMs, isTimed }: { readonly sentAtMs: number; readonly isTimed: boolean },
   ): void {
+    const now = instant(this.#clock);
+    const receivedAtMs = now.uptime;
+    let keys = 0;
+    for (const { weight } of entries) keys += weight;
+    this.time.note(keys, sentAtMs, receivedAtMs);
+    this.#hasScript = true;
+    this.#tooLate = call.state === 'overdue' ? this.#tooLate + 1 : 0;
+    if (this.#tooLate >= MOST_TOO_LATE) this.#tellIfSlow(entries);
     // Before any listener gets its reply: what listeners enqueue then is sent to a server that answers.
     this.#end(call);
     // Servers answer in order: what was overdue got lost, though the connection did not.
     if (!this.#client.isCluster) for (const lost of this.#overdue) this.#lose(lost);
-    const now = instant(this.#clock);
-    const receivedAtMs = now.uptime;
     this.#answers.answered(
-      sentAtMs === undefined ? undefined : { timeUs: Number(elements[0]), sentAtMs, receivedAtMs },
+      isTimed ? { timeUs: Number(elements[0]), sentAtMs, receivedAtMs } : undefined,
       receivedAtMs - now.monotonic,
     );
     let place = 0;
@@ -365,6 +395,12 @@ export class Batcher {
     for (const { operation } of call.entries) this.#answers.undone(operation, 'lost');
   }
 
+  /** A node that was stopped again and again is not slow: its round trip is shorter than the time that it has. */
+  #tellIfSlow(entries: readonly PendingOperation[]): void {
+    const hadMs = Math.max(...entries.map(({ timeoutMs }) => timeoutMs));
+    if (this.time.roundTripMs > hadMs) this.#answers.tooSlow(this.time.roundTripMs, hadMs);
+  }
+
   #goOn(call: Call): void {
     this.#end(call);
     this.#flush();
@@ -374,7 +410,14 @@ export class Batcher {
   #timeOut(): void {
     // The timer has come: sums of times are not exact, and a clock may stand still.
     const now = Math.max(this.#clock.uptime(), this.#wakesAtMs);
+    const isLate = now - this.#wakesAtMs >= LONGEST_TICK_MS;
     this.#wakesAtMs = Number.POSITIVE_INFINITY;
+    // This process was stopped or busy. What nodes have answered meanwhile is read before the next timer.
+    this.#looksAgain = isLate && !this.#looksAgain;
+    if (this.#looksAgain) {
+      this.#wakeBy(now + 1, now);
+      return;
+    }
     const late: PendingOperation[] = [];
     let nextAtMs = Number.POSITIVE_INFINITY;
     const look = (entry: PendingOperation) => {

@@ -9,7 +9,12 @@ export interface NodeSettings {
   readonly nodeCount: number;
   readonly driftFactor: number;
   readonly maxTtl: number;
+  /** The longest time that the node may have to answer anything. */
   readonly nodeTimeout: number;
+  /** The time that it has at least, however fast it has been, as long as the call's ttl leaves so much. */
+  readonly leastTimeout: number;
+  /** For how long a free key is reserved for a waiter that was notified. */
+  readonly grace: number;
   /** How long a server has to say what it is. */
   readonly handshakeTimeout: number;
   readonly fenceRetention: number;

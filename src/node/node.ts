@@ -35,6 +35,8 @@ export interface MembershipListener {
   greeted(node: Node, handshake: Handshake): void;
   /** The node's clock went wrong. */
   clockDiverged(node: Node, divergence: Divergence): void;
+  /** The node keeps answering too late, after so many milliseconds instead of `timeoutMs`. */
+  tooSlow(node: Node, roundTripMs: number, timeoutMs: number): void;
 }
 
 /** A reason, or a function that tells it: one that names the time left changes every moment. */
@@ -114,6 +116,7 @@ export class Node {
       timedOut: () => {
         this.#silent = true;
       },
+      tooSlow: (roundTripMs, timeoutMs) => this.#membership.tooSlow(this, roundTripMs, timeoutMs),
       isWanted: (operation) => !this.#releases.owes(operation),
     };
     const usesMarker = settings.usesMarker && !client.isCluster;
@@ -124,13 +127,13 @@ export class Node {
         maxTtl: settings.maxTtl,
         clampUs: CLAMP_MS * 1_000,
         fenceRetentionMs: settings.fenceRetention,
-        graceMs: settings.nodeTimeout,
+        graceMs: settings.grace,
         block: TOKENS_A_LEASE,
       }),
       isHeard: () => this.subscription.isOpen,
       deadlineUs: (nowMs: number, withinMs: number) => this.#deadlineUs(nowMs, withinMs),
     };
-    this.#batcher = new Batcher(client, settings.clock, header, answers);
+    this.#batcher = new Batcher(client, settings.clock, header, answers, settings.leastTimeout);
     const enqueue = (operation: Release | Leave) =>
       new Promise<void>((resolve) => {
         this.#batcher.enqueue(operation, settings.nodeTimeout, () => resolve());
@@ -232,6 +235,7 @@ export class Node {
       this.#doubt = undefined;
     }
     this.#runId = handshake.runId;
+    this.#batcher.time.note(0, handshake.sentAtMs, handshake.receivedAtMs);
     const now = instant(this.#settings.clock);
     this.#note(handshake, now.uptime - now.monotonic);
     return handshake;

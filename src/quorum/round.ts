@@ -125,6 +125,8 @@ export interface ContendOptions {
   readonly previous?: string | undefined;
   /** Of a permit: the slot to ask for; undefined: any. */
   readonly slot?: number | undefined;
+  /** What is left of the caller's waitTime, in milliseconds: no node has more time than this, or than it always has. */
+  readonly withinMs?: number;
   /** Whether a caller still wants it. If none does when its turn comes, no node is asked. */
   readonly isWanted?: () => boolean;
 }

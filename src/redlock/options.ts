@@ -8,6 +8,7 @@ import type { Lock } from '../lock/lock.ts';
 import { driftMs } from '../lock/validity.ts';
 import type { Quarantine } from '../membership/quarantine.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';
+import { SHORTEST_TIMEOUT_MS } from '../node/response-time.ts';
 import { OWN_PREFIX } from '../quorum/fencing-token.ts';
 import type { DriverName } from '../wire/clients/driver.ts';
 import { DRIVER_NAMES } from '../wire/clients/drivers.ts';
@@ -39,9 +40,9 @@ export interface RedlockOptions {
    */
   readonly onOutage?: OnOutage | undefined;
   /**
-   * How long a node has to answer before it counts as failed. Default 50, or a quarter of the ttl if that is less; a
-   * positive integer below the ttl. A hung node delays no call for longer; too small a value turns slow nodes into
-   * failed ones.
+   * The longest time that a node may have to answer before it counts as failed. Default: a quarter of the ttl; a positive
+   * integer below the ttl. Within it, the time is measured for each node: its round trip and how much that varies, at
+   * least 50 or a quarter of nodeTimeout. Too small a value turns far nodes into failed ones, which is warned of.
    */
   readonly nodeTimeout?: number | undefined;
   /** How long a call waits for *first* connections, beside everything else. Default 1 000; a positive integer. */
@@ -159,7 +160,6 @@ export interface Settings {
   readonly quarantine: Quarantine;
 }
 
-const DEFAULT_NODE_TIMEOUT_MS = 50;
 const YEAR_MS = 31_536_000_000;
 
 const OPTION_NAMES = [
@@ -252,9 +252,19 @@ export function checkTtl(settings: Settings, ttl: number): void {
   }
 }
 
-/** How long a node has to answer an operation with this ttl. */
+/** The longest time that a node may have to answer an operation with this ttl. */
 export function nodeTimeoutFor(settings: Settings, ttl: number): number {
-  return settings.nodeTimeout ?? Math.max(1, Math.min(DEFAULT_NODE_TIMEOUT_MS, Math.floor(ttl / 4)));
+  return settings.nodeTimeout ?? Math.max(1, Math.floor(ttl / 4));
+}
+
+/** The time that a node has at least: whoever raises nodeTimeout has slow nodes, or a slow machine. */
+export function leastTimeoutFor({ nodeTimeout }: Settings): number {
+  return Math.max(SHORTEST_TIMEOUT_MS, Math.floor((nodeTimeout ?? 0) / 4));
+}
+
+/** How long a waiter that was notified has to take its lock. */
+export function graceFor(settings: Settings): number {
+  return settings.nodeTimeout ?? Math.min(SHORTEST_TIMEOUT_MS, nodeTimeoutFor(settings, settings.ttl));
 }
 
 /** Checks what one call, or all of a Redlock, are to do while too few nodes can vote. */

@@ -14,6 +14,18 @@ interface Watched {
   readonly value: string;
 }
 
+/** What a watch needs of its Redlock; durations in milliseconds. */
+interface HandOverWatchSettings {
+  readonly quorum: Quorum;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How long a notified waiter has to come. */
+  readonly grace: number;
+  /** The longest time that a node may have to answer. */
+  readonly releaseTimeout: number;
+  readonly closing: AbortSignal;
+}
+
 /**
  * Watches that notified waiters take the locks that this process released. A waiter that hangs does not come, and all
  * others sleep on; then the watch has the nodes pass it over. It costs one command, on one node.
@@ -22,16 +34,17 @@ export class HandOverWatch {
   readonly #quorum: Quorum;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #graceMs: number;
   readonly #timeoutMs: number;
   readonly #closing: AbortSignal;
   readonly #watched = new Map<string, Timer>();
 
-  /** @param timeoutMs how long a node has to answer, and a notified waiter to come */
-  constructor(quorum: Quorum, clock: Clock, random: Random, timeoutMs: number, closing: AbortSignal) {
+  constructor({ quorum, clock, random, grace, releaseTimeout, closing }: HandOverWatchSettings) {
     this.#quorum = quorum;
     this.#clock = clock;
     this.#random = random;
-    this.#timeoutMs = timeoutMs;
+    this.#graceMs = grace;
+    this.#timeoutMs = releaseTimeout;
     this.#closing = closing;
   }
 
@@ -39,12 +52,12 @@ export class HandOverWatch {
   watch(name: string, watched: Watched): void {
     if (this.#closing.aborted) return;
     this.#watched.get(name)?.cancel();
-    const aheadMs = Math.min(this.#timeoutMs * AHEAD.part, AHEAD.ms) * (0.5 + this.#random.fraction() / 2);
+    const aheadMs = Math.min(this.#graceMs * AHEAD.part, AHEAD.ms) * (0.5 + this.#random.fraction() / 2);
     const look = () => {
       this.#watched.delete(name);
       void this.#look(name, watched);
     };
-    const timer = this.#clock.after(this.#timeoutMs - aheadMs, look, { keepAlive: false });
+    const timer = this.#clock.after(this.#graceMs - aheadMs, look, { keepAlive: false });
     this.#watched.set(name, timer);
   }
 

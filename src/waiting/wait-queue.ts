@@ -310,6 +310,7 @@ export class WaitQueue implements WaiterEvents, Notified {
     this.#state = 'acquiring';
     const contend = {
       waiter: this.#queued(this.#waiters[0] ?? waiter),
+      withinMs: waiter.request.waitTime - waiter.elapsedMs,
       isWanted: () => this.#waiters.length > 0,
       slot: slot ?? this.#slot,
     };

@@ -17,9 +17,6 @@ import { callTime } from './waiter.ts';
 /** Below this many leases it is not worth looking for expired ones. */
 const SMALLEST_SWEEP = 1_024;
 
-/** An attempt that enters no queue if it fails: it waits for all nodes' votes, and the next attempt enters. */
-const WITHOUT_WAITER = { waiter: undefined };
-
 /** What wait queues need of their Redlock. */
 export interface WaitQueuesSettings {
   readonly quorum: Quorum;
@@ -27,8 +24,10 @@ export interface WaitQueuesSettings {
   readonly random: Random;
   /** Names this process in the nodes' queues; no other process has this name. */
   readonly process: string;
-  /** How long a node has to answer a release, in milliseconds. */
+  /** The longest time that a node may have to answer a release, in milliseconds. */
   readonly releaseTimeout: number;
+  /** How long a waiter that was notified has to take its lock, in milliseconds. */
+  readonly grace: number;
   /** Aborts, with a {@link ClosedError}, when the Redlock closes: no call waits then. */
   readonly closing: AbortSignal;
   /** Adds work that no caller waits for, but that close() waits for. */
@@ -67,9 +66,9 @@ export class WaitQueues {
   #sweepAt = SMALLEST_SWEEP;
 
   constructor(settings: WaitQueuesSettings) {
-    const { quorum, clock, random, process, releaseTimeout, closing } = settings;
+    const { quorum, clock, random, process, closing } = settings;
     this.#settings = settings;
-    this.#watch = new HandOverWatch(quorum, clock, random, releaseTimeout, closing);
+    this.#watch = new HandOverWatch(settings);
     this.#deps = {
       clock,
       random,
@@ -170,10 +169,11 @@ export class WaitQueues {
     }
   }
 
+  /** Makes an attempt that enters no queue if it fails: it waits for all nodes' votes, and the next attempt enters. */
   #askAlone(request: AcquireRequest): Promise<Attempt> {
-    const { signal } = request;
-    if (signal === undefined) return request.attempt(WITHOUT_WAITER);
-    const asking = request.attempt({ ...WITHOUT_WAITER, isWanted: () => !signal.aborted });
+    const { signal, waitTime: withinMs } = request;
+    if (signal === undefined) return request.attempt({ waiter: undefined, withinMs });
+    const asking = request.attempt({ waiter: undefined, withinMs, isWanted: () => !signal.aborted });
     return abortable(asking, [signal], releaseLate);
   }
 

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Fleet, FleetNode } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { TcpProxy } from '../../scripts/fleet/proxy.ts';
-import { Redlock } from '../../src/index.ts';
-import { startDeployment } from '../support/deployment.ts';
+import { Redlock, type RedlockWarning } from '../../src/index.ts';
+import { startDeployment, untilAllVote } from '../support/deployment.ts';
 import { expectNoKeys, LONG_TTL_MS } from '../support/lock-keys.ts';
 
 /** The defaults of the library, but for its warnings: a busy machine is slow, too. */
@@ -67,6 +67,43 @@ describe('a node 80 ms away', () => {
     expect(freed).toBe(true);
     expect(votes.map(({ outcome }) => outcome)).toEqual(['granted', 'granted', 'pending']);
     await expectNoKeys(fleet);
+  });
+});
+
+describe('nodes 80 ms away', () => {
+  it.each([1, 2])('(%i of three) vote from the first call on, with the defaults', async (far) => {
+    await using fleet = await startDeployment(3);
+    const proxies = await Promise.all(fleet.nodes.slice(0, far).map(({ port }) => TcpProxy.start(port)));
+    for (const proxy of proxies) proxy.setDelayMs(40, 40);
+    const warnings: string[] = [];
+    const urls = [...proxies.map(({ url }) => url), ...fleet.urls.slice(far)];
+    await using redlock = new Redlock(urls, { onWarning: ({ code }) => warnings.push(code) });
+    await untilAllVote(redlock);
+    // The far ones are needed by now.
+    if (far === 1) await fleet.nodes[2]?.kill();
+    for (let index = 0; index < 10; index += 1) {
+      await using lock = await redlock.acquire(`wanted ${index}`, { ttl: LONG_TTL_MS });
+      lock.assertHeld();
+    }
+    expect(warnings).not.toContain('QUORLOCK_SLOW_NODE');
+    await Promise.all(proxies.map((proxy) => proxy.stop()));
+  });
+
+  it('are warned of where nodeTimeout keeps them from voting', async () => {
+    await using fleet = await startDeployment(3);
+    await using proxy = await TcpProxy.start(fleet.nodes[0]?.port ?? 0);
+    proxy.setDelayMs(40, 40);
+    const warnings: RedlockWarning[] = [];
+    await using redlock = new Redlock([proxy.url, ...fleet.urls.slice(1)], {
+      nodeTimeout: 50,
+      onWarning: (warning) => warnings.push(warning),
+    });
+    await eventually('it is warned of', async () => {
+      await redlock.inspect('anything');
+      return warnings.some(({ code }) => code === 'QUORLOCK_SLOW_NODE');
+    });
+    const told = warnings.find(({ code }) => code === 'QUORLOCK_SLOW_NODE');
+    expect(told?.message).toContain(`127.0.0.1:${proxy.port} takes about`);
   });
 });
 

@@ -193,6 +193,7 @@ describe('an answer that is not in the script’s form', () => {
         undone: ({ kind }) => heard.push(`${kind} undone`),
         refused: () => undefined,
         timedOut: () => heard.push('timed out'),
+        tooSlow: () => undefined,
         isWanted: () => true,
       });
       batcher.send();
@@ -287,6 +288,7 @@ describe('a number that is none', () => {
       undone: () => undefined,
       refused: () => undefined,
       timedOut: () => undefined,
+      tooSlow: () => undefined,
       isWanted: () => true,
     });
     batcher.send();

@@ -275,12 +275,14 @@ describe('after using() nothing is left behind', () => {
     const routine = endings[name];
     const done = redlock.using('r', { ttl: 3_000 }, (lock) => routine?.(world, lock));
     await world.clock.runUntil(done.then(String, String));
+    // A majority has released it by now.
+    await world.clock.advance(20);
     expect(world.valuesOf('lock:r').filter((value) => value !== 'somebody else')).toEqual(
       name === 'the lock was lost' ? [] : [undefined, undefined, undefined],
     );
-    // An extension that was under way when the routine ended waits for nobody but its answer.
-    await world.clock.advance(50);
-    await expectNoTimers(world.clock);
+    // An extension that was under way when the routine ended waits for nobody but its answer. Nodes that seemed slow when
+    // this process was stopped have a quarter of the ttl at most.
+    await expectNoTimers(world.clock, 800);
   });
 
   const faults: Record<string, (server: SimulatedServer) => void> = {

@@ -96,6 +96,7 @@ class Setup {
       },
       undone: (operation) => this.undone.push(lockValueOf(operation)),
       refused: () => undefined,
+      tooSlow: () => undefined,
       timedOut: () => {
         this.timeouts += 1;
       },

@@ -10,12 +10,12 @@ import { functionsOf, mutableFieldsOf } from '../../scripts/budget/syntax.ts';
  * number whenever it gets better.
  */
 const CEILINGS: Readonly<Record<string, number>> = {
-  'files entered by an uncontended acquire': 29,
-  'functions entered by that acquire': 131,
-  'files entered by release when no caller waits': 21,
-  'functions entered by that release': 87,
+  'files entered by an uncontended acquire': 30,
+  'functions entered by that acquire': 133,
+  'files entered by release when no caller waits': 22,
+  'functions entered by that release': 89,
   'mutable fields of the waiting state': 16,
-  'lines of the core, Lua included': 12_998,
+  'lines of the core, Lua included': 13_173,
   'characters of the composed batch script': 29_809,
   'Lua files that stand in it more than once': 0,
   'lines of the longest function': 70,

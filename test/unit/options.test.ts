@@ -32,10 +32,10 @@ describe('the defaults', () => {
     expect(resolveOptions({ ttl: undefined, waitTime: undefined })).toEqual(resolveOptions({}));
   });
 
-  it('of nodeTimeout follow the ttl: a quarter of it, 50 ms at the most, 1 ms at the least', () => {
+  it('of nodeTimeout follow the ttl: a quarter of it, 1 ms at the least', () => {
     const settings = resolveOptions({});
     const timeouts = [1, 4, 8, 100, 200, 10_000].map((ttl) => nodeTimeoutFor(settings, ttl));
-    expect(timeouts).toEqual([1, 1, 2, 25, 50, 50]);
+    expect(timeouts).toEqual([1, 1, 2, 25, 50, 2_500]);
   });
 
   it('of ttl and fenceRetention follow maxTtl', () => {

@@ -23,6 +23,8 @@ function quorumIn(world: World): Quorum {
     driftFactor: 0.01,
     maxTtl: 30_000,
     nodeTimeout: TIMEOUT_MS,
+    leastTimeout: TIMEOUT_MS,
+    grace: TIMEOUT_MS,
     handshakeTimeout: 1_000,
     fenceRetention: 3_600_000,
     warn: () => undefined,

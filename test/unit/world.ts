@@ -57,13 +57,15 @@ export class World {
             driftFactor: 0.01,
             maxTtl: 30_000,
             nodeTimeout: 50,
+            leastTimeout: 50,
+            grace: 50,
             handshakeTimeout: 1_000,
             fenceRetention: 3_600_000,
             usesMarker: false,
             probeKeys: [],
             ...settings,
           },
-          { greeted: (node) => node.admit(), clockDiverged: () => undefined },
+          { greeted: (node) => node.admit(), clockDiverged: () => undefined, tooSlow: () => undefined },
         ),
     );
     await this.clock.advance(10);

@@ -4,7 +4,7 @@ import { TcpProxy } from '../../../scripts/fleet/proxy.ts';
 import { LockExpiredError, LockLostError, Redlock } from '../../../src/index.ts';
 import { fenceKeyOf } from '../../../src/quorum/fencing-token.ts';
 import { stallProcess, WrongWallClock } from '../../support/clocks.ts';
-import { PATIENT, startDeployment } from '../../support/deployment.ts';
+import { PATIENT, startDeployment, untilAllVote } from '../../support/deployment.ts';
 import { expectNoKeys, valuesOf } from '../../support/lock-keys.ts';
 
 let fleet: Fleet;
@@ -76,6 +76,8 @@ describe('3. a lock that has already expired is never returned', () => {
         await node.command('SET', fenceKeyOf('lock:slow'), now + (index + 1) * 60_000_000, 'PX', 600_000);
       }
       for (const proxy of proxies) proxy.setDelayMs(500, 500);
+      // From now on they have the time for that.
+      await untilAllVote(redlock);
 
       await expect(redlock.tryAcquire('slow', { ttl })).rejects.toThrow(LockExpiredError);
 

@@ -43,6 +43,14 @@ async function held(acquire: Kind['acquire']) {
   const simulation = new Simulation({ nodes: 3 });
   const machine = simulation.machine();
   const redlock = machine.redlock({ quarantine: 'off', nodeTimeout: 3_000 });
+  await simulation.until(redlock.inspect('something else'));
+  // These nodes have been so slow that they have all of nodeTimeout from now on.
+  for (let times = 0; times < 5; times += 1) {
+    const asked = redlock.inspect('something else');
+    await delayAnswers(simulation, machine, 2_900);
+    await simulation.until(asked);
+    await simulation.advance(10);
+  }
   const lock = await simulation.until(acquire(redlock));
   return { simulation, machine, redlock, lock };
 }

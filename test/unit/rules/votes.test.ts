@@ -43,7 +43,7 @@ describe('a vote that comes when its round is over', () => {
     for (const { store } of simulation.nodes) expect(store.get('lock:r')).toBeUndefined();
   });
 
-  it('does not count: an extension whose majority comes after nodeTimeout has failed', async () => {
+  it('does not count: an extension whose majority comes too late has failed', async () => {
     const { simulation, machine, redlock } = program(3);
     const lock = await simulation.until(redlock.acquire('r', { ttl: 10_000 }));
     for (const client of machine.clients) client.cut('replies');
@@ -53,7 +53,7 @@ describe('a vote that comes when its round is over', () => {
     const error = await simulation.until(extending);
     if (!(error instanceof ExtendFailedError)) throw error;
     const before = outcomesOf(error.votes);
-    expect(before.slice(0, 2)).toEqual(['failed', 'failed']);
+    expect(before.filter((outcome) => outcome === 'failed').length).toBeGreaterThan(1);
     await simulation.advance(500);
     expect(outcomesOf(error.votes)).toEqual(before);
     expect(lock.remainingValidity()).toBeLessThan(10_000 - 1_500);
