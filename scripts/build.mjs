@@ -96,8 +96,12 @@ async function buildCode() {
   writeFileSync(join(DIST, 'LICENSES.txt'), [...licenses].join('\n\n'));
   for (const { isEntry, name, exports } of output) {
     if (!isEntry) continue;
-    const lines = exports.map((each) => `export const ${each} = entry.${each};`);
-    const module = [`import entry from './${name}.cjs';`, ...lines, ''];
+    const named = exports.filter((each) => each !== 'default');
+    const lines = named.map((each) => `export const ${each} = entry.${each};`);
+    // Bundlers differ in what the default of a CommonJS module with a default of its own is.
+    const isFace = named.length < exports.length;
+    if (isFace) lines.push('export default entry.Redlock;');
+    const module = [`import ${isFace ? '* as ' : ''}entry from './${name}.cjs';`, ...lines, ''];
     writeFileSync(join(DIST, `${name}.mjs`), module.join('\n'));
   }
 }
@@ -105,7 +109,9 @@ async function buildCode() {
 /** The names that a file of declarations exports. */
 function exportsOf(path) {
   const { module } = parseSync(path, readFileSync(path, 'utf8'));
-  return module.staticExports.flatMap(({ entries }) => entries.map(({ exportName }) => exportName.name));
+  return module.staticExports.flatMap(({ entries }) =>
+    entries.map(({ exportName }) => exportName.name ?? 'default'),
+  );
 }
 
 /**
@@ -116,12 +122,15 @@ function buildTypes(folder) {
   removeComments(join(folder, 'testing'));
   const taken = new Set();
   const entries = ENTRIES.map(({ name, path }) => {
-    const names = exportsOf(join(folder, `${path}.d.ts`)).map((each) => ({
-      exported: each,
-      declared: taken.has(each) ? `${each}_${name}` : each,
-    }));
+    const exported = exportsOf(join(folder, `${path}.d.ts`));
+    const names = exported
+      .filter((each) => each !== 'default')
+      .map((each) => ({
+        exported: each,
+        declared: taken.has(each) ? `${each}_${name}` : each,
+      }));
     for (const { declared } of names) taken.add(declared);
-    return { name, path, names };
+    return { name, path, names, isFace: names.length < exported.length };
   });
   const list = (names, from, to) =>
     names.map((each) => (each[from] === each[to] ? each[to] : `${each[from]} as ${each[to]}`)).join(', ');
@@ -133,12 +142,21 @@ function buildTypes(folder) {
   extract(folder, 'all.d.ts', {
     dtsRollup: { enabled: true, untrimmedFilePath: join(DIST, 'types.d.cts') },
   });
-  for (const { name, names } of entries) {
+  for (const { name, names, isFace } of entries) {
+    const [face] = names.filter(({ exported }) => exported === 'Redlock');
+    const lists = [list(names, 'declared', 'exported'), ...(isFace ? [`${face?.declared} as default`] : [])];
     writeFileSync(
       join(DIST, `${name}.d.cts`),
-      `export { ${list(names, 'declared', 'exported')} } from './types.cjs';\n`,
+      `export { ${lists.join(', ')} } from './types.cjs';
+`,
     );
-    writeFileSync(join(DIST, `${name}.d.mts`), `export * from './${name}.cjs';\n`);
+    const named = `export * from './${name}.cjs';
+`;
+    const module = isFace
+      ? `${named}export { Redlock as default } from './${name}.cjs';
+`
+      : named;
+    writeFileSync(join(DIST, `${name}.d.mts`), module);
   }
 }
 

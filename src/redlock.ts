@@ -1,9 +1,10 @@
-import { type Clock, SystemClock } from './base/clock.ts';
+import { type Clock, instant, SystemClock } from './base/clock.ts';
 import { ClosedError, InitializeError } from './base/errors.ts';
 import { type Random, SystemRandom } from './base/random.ts';
 import { Attempts, LockValues } from './lock/attempts.ts';
-import type { LeaseDeps } from './lock/lease.ts';
-import { type Lock, leaseOf } from './lock/lock.ts';
+import { Lease, type LeaseDeps } from './lock/lease.ts';
+import { Lock, leaseOf } from './lock/lock.ts';
+import { Validity } from './lock/validity.ts';
 import { Quorum } from './quorum/quorum.ts';
 import { Acquirer, type LockSpec } from './redlock/acquirer.ts';
 import { Background } from './redlock/background.ts';
@@ -47,6 +48,13 @@ import type { Client } from './wire/client.ts';
 import type { LockKeys } from './wire/operation.ts';
 
 /**
+ * Makes a handle on a lock that another handle got, by its value: for `quorlock/redlock`.
+ *
+ * @param validMs for how long it is still valid, in milliseconds; what is not positive makes a lock that is lost
+ */
+export let handleOn: (redlock: Redlock, resources: Resources, value: string, validMs: number) => Lock;
+
+/**
  * Locks over N independent Redis masters: a lock is held when a majority of them granted it, for as long as its
  * validity lasts. One Redlock serves a whole program; make it once and close it at the end.
  *
@@ -60,6 +68,7 @@ export class Redlock {
   readonly #quorum: Quorum;
   readonly #process: string;
   readonly #releaseTimeout: number;
+  readonly #deps: LeaseDeps;
   readonly #attempts: Attempts;
   readonly #slots: Slots;
   readonly #waitQueues: WaitQueues;
@@ -127,6 +136,7 @@ export class Redlock {
       releaseTimeout: this.#releaseTimeout,
       background: this.#background.add,
     };
+    this.#deps = deps;
     const { connectTimeout } = settings;
     const closing = this.#closing.signal;
     this.#attempts = new Attempts({ deps, values, connectTimeout, closing });
@@ -361,6 +371,18 @@ export class Redlock {
   #spec(resources: Resources): LockSpec {
     const { resources: normalized, target } = this.#target(resources);
     return this.#specOf(normalized, target);
+  }
+
+  static {
+    handleOn = (redlock, wanted, value, validMs) => {
+      const deps = redlock.#deps;
+      const { resources, target } = redlock.#target(wanted);
+      const startedAt = instant(deps.clock);
+      const validity = new Validity(startedAt, validMs);
+      const ttl = Math.max(1, Math.ceil(validMs));
+      const grant = { granted: true, votes: [], startedAt, token: 0 };
+      return new Lock(new Lease(deps, { resources, target, value, ttl }, grant, validity, 1), ttl);
+    };
   }
 
   #specOf(resources: readonly string[], target: LockKeys): LockSpec {

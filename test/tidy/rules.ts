@@ -13,6 +13,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['lock/'],
   ['waiting/'],
   ['redlock/', 'redlock.ts', 'index.ts'],
+  ['compat/'],
 ];
 
 /** An annex of the house: a way in of its own, on the ground floor. */
