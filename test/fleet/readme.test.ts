@@ -190,6 +190,8 @@ async function deniedWith(rules: readonly string[]): Promise<{ works: boolean; d
       new Redlock([`redis://locks:secret@127.0.0.1:${node.port}`], {
         ...PATIENT,
         connectTimeout: 1_000,
+        // A call would wait for the permission.
+        onOutage: 'reject',
         onWarning: (warning) => warnings.push(warning),
       }),
   ) as [Redlock, Redlock];
