@@ -75,6 +75,22 @@ describe('the package as it is published', () => {
     }
   });
 
+  it('has the face of node-redlock by its names and as its default, the same both ways', async () => {
+    const program = `
+      import assert from 'node:assert/strict';
+      import { createRequire } from 'node:module';
+      import Redlock, * as imported from 'quorlock/redlock';
+      const required = createRequire(import.meta.url)('quorlock/redlock');
+      const { default: RequiredRedlock } = required;
+      assert.equal(Redlock, RequiredRedlock);
+      const names = ['ExecutionError', 'Lock', 'Redlock', 'ResourceLockedError', 'default'];
+      assert.deepEqual(Object.keys(imported).sort(), names);
+      for (const name of names) assert.equal(imported[name], required[name], name);
+    `;
+    const args = [NO_REQUIRED_MODULES, '--input-type=module', '--eval', program];
+    await run(process.execPath, args, { cwd: project });
+  });
+
   it('is there once, however often it is imported and required', async () => {
     const program = `
       import assert from 'node:assert/strict';
