@@ -187,7 +187,7 @@ export class Redlock extends EventEmitter {
     if (own !== '') process.emitWarning(warning, { code: 'QUORLOCK_SCRIPTS' });
   }
 
-  /** Releases what is held, ends the connections of this Redlock, and then those of the clients: `quit()` of each. */
+  /** As `close()` of the Redlock below; and then `quit()` of each client. */
   async quit(): Promise<void> {
     await this.#core.close();
     await Promise.all([...this.clients].map((client) => (client as { quit?(): unknown }).quit?.()));
@@ -212,7 +212,6 @@ export class Redlock extends EventEmitter {
 
   /**
    * Releases a lock. That it has expired is no error.
-   *
    * @throws {ExecutionError} too few clients have confirmed it; they are asked again in the background
    */
   async release(lock: Lock, _settings?: Partial<Settings>): Promise<ExecutionResult> {
@@ -227,7 +226,6 @@ export class Redlock extends EventEmitter {
 
   /**
    * Extends a lock to so many milliseconds from now.
-   *
    * @returns a new lock; the old one's expiration is 0
    * @throws {ExecutionError} it is over, or no majority agreed while it was valid
    */
@@ -288,7 +286,9 @@ export class Redlock extends EventEmitter {
     try {
       const { signal } = core;
       const error = { configurable: true, get: () => (signal.aborted ? signal.reason : undefined) };
-      return await routine(Object.defineProperty(signal, 'error', error) as RedlockAbortSignal, context);
+      const told = Object.defineProperty(signal, 'error', error) as RedlockAbortSignal;
+      // quit() keeps the lock until the routine has settled, as close() does.
+      return await this.#core.using(core.resources, { within: core }, () => routine(told, context));
     } finally {
       extension.stop();
       await this.release(context.lock).catch(() => undefined);

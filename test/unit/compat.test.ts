@@ -307,6 +307,24 @@ describe('quit', () => {
   });
 });
 
+describe('quit, while a routine runs', () => {
+  it('asks it to stop, and keeps its lock until it has', async () => {
+    const world = new World(3);
+    const redlock = open(world);
+    const call = redlock.using(['r'], 5_000, async (signal) => {
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+      await new Promise<void>((resolve) => world.clock.after(100, resolve));
+      expect(signal.error).toMatchObject({ code: 'QUORLOCK_CLOSED' });
+      return world.server(0).store.get('r');
+    });
+    await world.clock.advance(50);
+    const quitting = redlock.quit();
+    expect(await run(world, call)).toBeDefined();
+    await run(world, quitting);
+    expect(world.server(0).store.get('r')).toBeUndefined();
+  });
+});
+
 describe('a script of one’s own', () => {
   it('is accepted, and warned of: it is not run', async () => {
     const world = new World(3);
