@@ -279,7 +279,7 @@ export function waitTimeOf(settings: Settings, options: AcquireOptions): number 
 
 /** Checks how a call is bounded by its attempts. */
 export function checkAttempts(attempts: AttemptPlan): void {
-  checkNames('option of attempts', attempts, ['most', 'pauseMs', 'made']);
+  checkNames('attempts option', attempts, ['most', 'pauseMs', 'made']);
   if (attempts.most !== Number.POSITIVE_INFINITY) {
     integer('attempts.most', attempts.most, 1, Number.MAX_SAFE_INTEGER, 'Infinity');
   }
@@ -314,8 +314,8 @@ export const NO_OPTIONS: Readonly<Record<string, never>> = {};
 export function checkNames(what: string, options: unknown, names: readonly string[]): void {
   if (options === NO_OPTIONS) return;
   if (!isPlain(options)) {
-    const hint =
-      typeof options === 'number' && what !== 'option' ? `; a ttl is one of them, { ttl: ${options} }` : '';
+    const takesTtl = what !== 'option' && names.includes('ttl');
+    const hint = typeof options === 'number' && takesTtl ? `; a ttl is one of them, { ttl: ${options} }` : '';
     throw new TypeError(`${what}s must be an object of options: got ${describeKind(options)}${hint}`);
   }
   for (const name of Object.keys(options)) {

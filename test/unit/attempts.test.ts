@@ -174,9 +174,10 @@ describe('attempts', () => {
     [{ most: 0, pauseMs }, RangeError, /attempts\.most must be an integer from 1 to Infinity .*: got 0/],
     [{ most: 1 }, TypeError, /attempts\.pauseMs must be a function: got null/],
     [{ most: 1, pauseMs, made: 5 }, TypeError, /attempts\.made must be a function: got 5/],
-    [{ most: 1, pauseMs, times: 5 }, TypeError, /there is no option of attempts "times"/],
+    [{ most: 1, pauseMs, times: 5 }, TypeError, /there is no attempts option "times"/],
+    [3, TypeError, /^attempts options must be an object of options: got 3$/],
   ])('%o are refused', async (attempts, type, message) => {
-    const call = new World(3).redlock().acquire('r', { attempts: attempts as AttemptPlan });
+    const call = new World(3).redlock().acquire('r', { attempts: attempts as unknown as AttemptPlan });
     await expect(call).rejects.toThrow(type);
     await expect(call).rejects.toThrow(message);
   });
