@@ -168,6 +168,11 @@ export class Node {
     return this.#state === 'refused';
   }
 
+  /** Whether it can never be connected to again: its driver is missing, or its client was ended. */
+  get isLost(): boolean {
+    return this.#client.state === 'ended';
+  }
+
   get isDown(): boolean {
     return this.#state === 'down';
   }

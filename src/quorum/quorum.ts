@@ -299,6 +299,11 @@ export class Quorum {
     return this.#nodes.filter((node) => node.isVoting && !node.isSilent).length >= majorityOf(this.size);
   }
 
+  /** Whether so many nodes are lost that no majority will ever vote. */
+  get isLost(): boolean {
+    return this.#nodes.filter((node) => node.isLost).length > this.size - majorityOf(this.size);
+  }
+
   /** Calls `returned` whenever a node's state changes and {@link isAnswering}, until {@link awaitNoMore}. */
   awaitAnswers(returned: () => void): void {
     this.#awaiting.add(returned);

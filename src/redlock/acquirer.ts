@@ -165,7 +165,7 @@ export class Acquirer {
         return attempt;
       },
       // New nodes get their markers first: then it is certain whether they vote.
-      endsInOutage: () => onOutage === 'reject' && this.#quorum.isConnected,
+      endsInOutage: () => this.#quorum.isLost || (onOutage === 'reject' && this.#quorum.isConnected),
     };
   }
 

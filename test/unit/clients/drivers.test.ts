@@ -50,12 +50,12 @@ function installed(name: string): string {
 }
 
 /** Prints why the node of a Redlock with these options does not vote. */
-function asking(options = ''): string {
+function asking(options = '', call = "tryAcquire('page')"): string {
   return `
     import { Redlock } from './library.mjs';
     const redlock = new Redlock(['redis://:secret@127.0.0.1:1'], { ${options} });
     try {
-      await redlock.tryAcquire('page');
+      await redlock.${call};
     } catch (error) {
       console.log(error.code, error.message);
     }
@@ -68,6 +68,11 @@ describe('a program that gives URLs', () => {
     expect(await printedWith({}, asking())).toMatch(
       /^QUORLOCK_NO_QUORUM .*disconnected \(a URL needs a driver, and none is installed: npm install ioredis, or npm install redis\)/,
     );
+  });
+
+  it('is told so at once, however long the call would wait', async () => {
+    const call = "acquire('page', { waitTime: Infinity })";
+    expect(await printedWith({}, asking('', call))).toMatch(/^QUORLOCK_NO_QUORUM .*a URL needs a driver/);
   });
 
   it('and chooses a driver that it does not have is told to install that one', async () => {
