@@ -10,6 +10,17 @@ describe('npm run soak', () => {
   }, 60_000);
 });
 
+describe('npm run test:environments', () => {
+  it('names the environments, and says of a name that is none where to look', async () => {
+    const { code, output } = await runScript('environments.ts', '--help');
+    expect(output).toMatch(/^Usage: npm run test:environments -- [\s\S]*\n {2}jest 30/);
+    expect(code).toBe(0);
+    const { code: complaint, output: said } = await runScript('environments.ts', 'no-such-name');
+    expect(said).toContain('See npm run test:environments -- --help');
+    expect(complaint).toBe(2);
+  }, 60_000);
+});
+
 describe('npm run bench', () => {
   it('has a --help, which names every scenario and option', async () => {
     const { code, output } = await runScript('bench.ts', '--help');
