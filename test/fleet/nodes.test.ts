@@ -37,8 +37,9 @@ async function timeUsOf(node: FleetNode): Promise<number> {
 describe.each([1, 2, 3, 4, 5, 7])('%i nodes', (nodeCount) => {
   it('lock, exclude, extend and release, and go on until a majority cannot vote', async () => {
     await using fleet = await startDeployment(nodeCount);
-    await using redlock = new Redlock(fleet.urls, PATIENT);
-    await using other = new Redlock(fleet.urls, PATIENT);
+    const options = { ...PATIENT, onOutage: 'reject' } as const;
+    await using redlock = new Redlock(fleet.urls, options);
+    await using other = new Redlock(fleet.urls, options);
     const cycle = async () => {
       const lock = await redlock.acquire('resource', { ttl: LONG_TTL_MS });
       lock.assertHeld();

@@ -167,7 +167,8 @@ const isLook = ([sha1]: readonly string[]) => sha1 === markerScript.sha1;
 
 /** What the batch script answers where all of one operation is done: its time only if the call says until when that counts. */
 function grantOf([, keys, ...rest]: readonly string[]): RespReply {
-  const isTimed = rest[Number(keys)] !== '';
+  // The deadline is the second argument.
+  const isTimed = rest[Number(keys) + 1] !== '';
   return [isTimed ? nowUs() : 0, 1];
 }
 
