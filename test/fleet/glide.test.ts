@@ -59,7 +59,7 @@ describe('clients of Valkey GLIDE', () => {
     const resource = fresh();
     const lock = await redlock.acquire(resource, { ttl: LONG_TTL_MS });
     expect(await other.tryAcquire(resource)).toBeNull();
-    expect(await lock.extend()).toBeGreaterThan(0);
+    expect((await lock.extend()).remainingValidity()).toBeGreaterThan(0);
     const waiting = other.acquire(resource, { waitTime: Number.POSITIVE_INFINITY });
     await eventually('it waits', async () => (await redlock.waiting(resource)).processes.length === 1);
     const again = redlock.acquire(resource, { waitTime: Number.POSITIVE_INFINITY });
