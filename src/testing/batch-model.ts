@@ -34,7 +34,7 @@ export function runBatch(
   const replies: ScriptReply[] = [call.timeUs];
   for (const request of requests) {
     const reply = batch.run(request);
-    replies.push(request.name === 'acquire' || request.name === 'release' ? inShort(reply) : reply);
+    replies.push(SHORT.has(request.name) ? inShort(reply) : reply);
   }
   return replies;
 }
@@ -54,7 +54,10 @@ function isReleaseAlone({ store, timeUs }: Call, [request, ...others]: readonly 
   );
 }
 
-/** An acquire or a release that is granted answers its counter alone. */
+/** The operations that answer their counter alone where they are granted. */
+const SHORT: ReadonlySet<string> = new Set(['acquire', 'contend', 'release']);
+
+/** The short reply, unless there is more to say. */
 function inShort(reply: BatchReply): ScriptReply {
   const [code, counter, notified] = reply;
   return code === GRANTED && counter !== undefined && notified === undefined ? counter : reply;

@@ -25,15 +25,6 @@
 --[[ counter ]]
 --[[ take ]]
 
--- An acquire of a free key that has no waiter.
-if alone == 'acquire' and votes and not late then
-  local is_fenced = number ~= ''
-  if redis.pcall('EXISTS', KEYS[key + (is_fenced and 2 or 1)]) == 0 then
-    local reply = take(KEYS[key], value, ttl, is_fenced and KEYS[key + 1], number)
-    if reply then return { now, reply } end
-  end
-end
-
 local replies = { now }
 
 -- Makes the function of an operation. The one that was made last, and its name.
@@ -59,6 +50,17 @@ while i <= #ARGV do
   else
     is_long = name == 'contend' or name == 'share' or name == 'permit'
     rest = 1
+    -- A free key that has no waiter, as where a process that has just released it goes on.
+    if (name == 'acquire' or name == 'contend') and n == 1 and votes and not late then
+      local fence = ARGV[i + 4] ~= '' and KEYS[key + 1]
+      if redis.pcall('EXISTS', KEYS[key + (fence and 2 or 1)]) == 0 then
+        local reply = take(KEYS[key], ARGV[i + 2], ARGV[i + 3], fence, ARGV[i + 4])
+        if reply then
+          replies[#replies + 1] = reply
+          rest = 0
+        end
+      end
+    end
   end
 
   if rest > 0 then
@@ -82,7 +84,7 @@ while i <= #ARGV do
         ok, reply = pcall(perform, key, n, unpack(ARGV, i + 2, i + (is_long and 7 or 4)))
       end
       if not ok then reply = { FAILED, type(reply) == 'table' and reply.err or tostring(reply) } end
-      if (step or name == 'acquire' or name == 'release') and reply[1] == GRANTED and not reply[3] then reply = reply[2] end
+      if (step or name == 'acquire' or name == 'contend' or name == 'release') and reply[1] == GRANTED and not reply[3] then reply = reply[2] end
       replies[#replies + 1] = reply
       done = done + 1
     end

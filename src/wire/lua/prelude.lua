@@ -21,7 +21,7 @@ local quorum, deadline = ARGV[1], ARGV[2]
 local key, i = 1, 3
 
 -- Most calls have one operation, of one key.
-local alone, n, value, ttl, number = unpack(ARGV, i)
+local alone, n, value = unpack(ARGV, i)
 if #ARGV ~= 7 or n ~= '1' then alone = nil end
 
 -- A release of a key that is still the caller's and has no waiter, as nearly all are.
