@@ -63,7 +63,7 @@ describe('a fleet that is migrated process by process', () => {
   // The old libraries are installed by `npm run bench` alone.
   const installed = OLD.filter(({ folder }) => existsSync(new URL(folder, PACKAGES)));
 
-  it.skipIf(installed.length === 0).each(installed)(
+  it.skipIf(installed.length === 0).each(installed.length === 0 ? OLD : installed)(
     'from $library excludes old and new at every moment',
     async ({ library }) => {
       const terms = { urls: fleet.urls, resource: `migrated from ${library}`, pauseMs: PAUSE_MS };

@@ -14,7 +14,7 @@ import { chooseSeed, seedAfter } from '../../scripts/support/seeds.ts';
 const LONGEST_TEST_MS = 1_800_000;
 
 /** Within so many locks a broken assumption must show. */
-const CYCLES_TO_FIND = 10_000;
+const CYCLES_TO_FIND = 40_000;
 
 const { QUORLOCK_CYCLES: chosenCycles = '1000000' } = process.env;
 
@@ -73,7 +73,7 @@ describe(`each assumption broken alone is found within ${CYCLES_TO_FIND} locks`,
         const { failures } = await swarm({
           seed,
           broken: broken as Broken,
-          cyclesPerRun: 500,
+          cyclesPerRun: 1_000,
           cycles: CYCLES_TO_FIND,
           isEnough: (found) => found.some(isFound),
           progress: (soFar) => {
