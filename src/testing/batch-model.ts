@@ -2,7 +2,7 @@ import { Acquisition } from './acquire-model.ts';
 import { type Request, requestsOf } from './batch-request.ts';
 import { type BatchServer, Call } from './call-model.ts';
 import { type Argument, RedisError } from './key-store.ts';
-import { failureOf, type ScriptReply } from './lua-values.ts';
+import { attempt, type ScriptReply } from './lua-values.ts';
 import { Permits } from './permit-model.ts';
 import { Queues, reservationOf } from './queue-model.ts';
 import {
@@ -200,7 +200,8 @@ class Batch {
     const hung = Number(isHung) === 1 && dot !== -1 ? member.slice(0, dot + 1) : undefined;
     for (const [index, key] of keys.entries()) {
       const queue = queues[index] ?? '';
-      failureOf(() => store.removeMember(queue, member));
+      const left = attempt(() => store.removeMember(queue, member));
+      if (left === 1 && hung !== undefined) this.#queues.notify(member);
       const { owner } = this.#call.ownerOf(key);
       if (owner === SHARED) this.#queues.notifySharers(queue);
       else if (reservationOf(owner)?.member === member && !this.#queues.handToFirst(key, queue, hung))

@@ -43,7 +43,7 @@ export class Queues {
   /** Takes the first waiter out and notifies it. Whether its process hears that. */
   notifyFirst(queue: string): boolean {
     const first = this.#call.store.popFirstMember(queue);
-    return first !== undefined && this.#notify(first.member);
+    return first !== undefined && this.notify(first.member);
   }
 
   /** The value of a slot that is reserved for a waiter. */
@@ -70,9 +70,10 @@ export class Queues {
         continue;
       }
       if (slot !== undefined) store.removeMember(queue, first.member);
-      if (hung !== undefined && first.member.startsWith(hung)) continue;
+      const isHeard = this.notify(first.member, slot);
+      const isHung = hung !== undefined && first.member.startsWith(hung);
       const reservation = this.reservedFor(first.member);
-      if (this.#notify(first.member, slot))
+      if (isHeard && !isHung)
         return this.#reserve(key, slot === undefined ? `${reservation}:${first.score}` : reservation);
     }
     return false;
@@ -126,12 +127,13 @@ export class Queues {
       const member = attempt(() => store.firstMembers(queue, 1))?.[0]?.member;
       if (member === undefined || !isSharer(member)) return;
       store.removeMember(queue, member);
-      this.#notify(member);
+      this.notify(member);
     }
   }
 
   /** Whether the waiter's process hears that it is notified. */
-  #notify(member: string, slot = ''): boolean {
+  /** Whether its process hears it. */
+  notify(member: string, slot = ''): boolean {
     const dot = member.lastIndexOf('.');
     if (dot === -1) return false;
     const { server } = this.#call;

@@ -60,7 +60,7 @@ end
 
 -- Reserves the key `lock`, which has no owner, for the first waiter of `queue` whose process hears the notification.
 -- True if there is one; else the key is as it was before. `hung`: how the names begin of waiters that are passed over,
--- because their process hangs.
+-- because their process hangs: they are notified all the same, and enter again once they can.
 local function hand_to_first(lock, queue, hung)
   local slot = string.match(lock, '^quorlock:slot(:%d+):')
   local at = 0
@@ -70,7 +70,8 @@ local function hand_to_first(lock, queue, hung)
     if not member then return false end
     local stays = slot and not knows(member, slot)
     if stays then at = at + 1 elseif slot then redis.call('ZREM', queue, member) end
-    if not stays and (not hung or string.find(member, hung, 1, true) ~= 1) and notify(member, slot) then
+    local heard = not stays and notify(member, slot)
+    if heard and not (hung and string.find(member, hung, 1, true) == 1) then
       local reservation = RESERVED .. member .. (slot and '' or ':' .. score)
       return not redis.pcall('SET', lock, reservation, 'PX', grace).err
     end

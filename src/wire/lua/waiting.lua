@@ -24,7 +24,8 @@ end
 local function leave(first, n, member, is_hung)
   local hung = is_hung == '1' and string.match(member, '^.*%.')
   for i = first, first + n - 1 do
-    redis.pcall('ZREM', KEYS[i + n], member)
+    -- One that has come back meanwhile hears of it, and enters again.
+    if redis.pcall('ZREM', KEYS[i + n], member) == 1 and hung then notify(member) end
     local owner = owner_of(KEYS[i])
     if reservation(owner) == member and not hand_to_first(KEYS[i], KEYS[i + n], hung) then
       redis.call('DEL', KEYS[i])
