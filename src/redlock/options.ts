@@ -257,7 +257,7 @@ export function nodeTimeoutFor(settings: Settings, ttl: number): number {
   return settings.nodeTimeout ?? Math.max(1, Math.floor(ttl / 4));
 }
 
-/** The time that a node has at least: whoever raises nodeTimeout has slow nodes, or a slow machine. */
+/** The time that a node has at least: a program that raises nodeTimeout has slow nodes, or a slow machine. */
 export function leastTimeoutFor({ nodeTimeout }: Settings): number {
   return Math.max(SHORTEST_TIMEOUT_MS, Math.floor((nodeTimeout ?? 0) / 4));
 }

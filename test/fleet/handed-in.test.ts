@@ -395,7 +395,10 @@ describe('a client that can not be duplicated', () => {
     const duplicate = what === 'throws' ? make : make(client);
     Object.defineProperty(client, 'duplicate', { value: duplicate });
     const [url = '', , last = ''] = own.urls;
-    await eventually('nobody is connected', async () => (await connectionsOf(nodeAt(own, 0))).length === 0);
+    await eventually(
+      'no client is connected',
+      async () => (await connectionsOf(nodeAt(own, 0))).length === 0,
+    );
     const before = await callsOf(nodeAt(own, 0), 'hello');
     const made = () => new Redlock([url, client, ofProgram(new Redis(last, { lazyConnect: true }))]);
     expect(made).toThrow(TypeError);
