@@ -187,6 +187,11 @@ function unknownScript(check: Check): { readonly source: string; readonly sha1: 
   return { source, sha1: createHash('sha1').update(source).digest('hex') };
 }
 
+/** Without a connection, a command rejects. */
+async function refusesCommands(check: Check, client: Client): Promise<void> {
+  await expectRejection(check, client.eval(COUNT, [check.name()], []), 'a command without a connection');
+}
+
 async function expectRejection(
   check: Check,
   answer: Promise<unknown>,
@@ -357,11 +362,7 @@ const RULES: readonly Rule[] = [
       check.link.cut('both');
       const client = await check.client();
       if (client.state !== 'ready') {
-        await expectRejection(
-          check,
-          client.eval(COUNT, [check.name()], []),
-          'a command without a connection',
-        );
+        await refusesCommands(check, client);
       }
       await check.link.heal();
       await check.isReady(client);
@@ -381,11 +382,7 @@ const RULES: readonly Rule[] = [
       if (!check.states.includes('down')) throw new Error('no listener was told that it is down');
       if (client.stateReason === '') throw new Error('its stateReason is empty');
       for (let at = 0; at < 3; at += 1) {
-        await expectRejection(
-          check,
-          client.eval(COUNT, [check.name()], []),
-          'a command without a connection',
-        );
+        await refusesCommands(check, client);
       }
       await check.link.heal();
       await check.isReady(client);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import type { Fleet, FleetNode } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { Redlock, type RedlockWarning } from '../../src/index.ts';
-import { BRISK, nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
+import { BRISK, expectLocksAfterRestart, nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
 import { LONG_TTL_MS } from '../support/lock-keys.ts';
 
 let fleet: Fleet;
@@ -111,17 +111,6 @@ describe('clients of Valkey GLIDE', () => {
   it('connect again to a node that was killed', async () => {
     await using own = await startDeployment(1);
     await using redlock = new Redlock(await clientsOf({}, own), { ...PATIENT, quarantine: 'off' });
-    await (await redlock.acquire('before')).release();
-    await nodeAt(own, 0).kill();
-    await nodeAt(own, 0).restart();
-    await eventually('it locks again', () =>
-      redlock
-        .acquire('after')
-        .then((lock) => lock.release())
-        .then(
-          () => true,
-          () => false,
-        ),
-    );
+    await expectLocksAfterRestart(own, redlock);
   });
 });

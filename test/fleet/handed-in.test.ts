@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { Fleet, type FleetNode } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { type Lock, Redlock, type RedlockWarning } from '../../src/index.ts';
-import { nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
+import { expectLocksAfterRestart, nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
 import { expectHeldOnAll, LONG_TTL_MS } from '../support/lock-keys.ts';
 
 let fleet: Fleet;
@@ -213,18 +213,7 @@ describe('options of a client that is handed in', () => {
     await using own = await startDeployment(1);
     const clients = clientsOf({ retryStrategy: null }, own);
     await using redlock = new Redlock(clients, { ...PATIENT, quarantine: 'off' });
-    await (await redlock.acquire('before')).release();
-    await nodeAt(own, 0).kill();
-    await nodeAt(own, 0).restart();
-    await eventually('it locks again', () =>
-      redlock
-        .acquire('after')
-        .then((lock) => lock.release())
-        .then(
-          () => true,
-          () => false,
-        ),
-    );
+    await expectLocksAfterRestart(own, redlock);
   });
 
   it('a path leads there', async () => {

@@ -7,7 +7,7 @@ import { eventually } from '../../scripts/fleet/processes.ts';
 import { TcpProxy } from '../../scripts/fleet/proxy.ts';
 import { type Lock, Redlock, type RedlockWarning } from '../../src/index.ts';
 import { openNodes } from '../../src/redlock/nodes.ts';
-import { BRISK, nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
+import { BRISK, expectLocksAfterRestart, nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
 import { LONG_TTL_MS } from '../support/lock-keys.ts';
 
 type Program = ReturnType<typeof createClient6>;
@@ -241,17 +241,6 @@ describe.each(VERSIONS)('clients of node-redis %s', (_, create) => {
   it('connect again to a node that was killed', async () => {
     await using own = await startDeployment(1);
     await using redlock = new Redlock(clientsOf(create, {}, own), { ...PATIENT, quarantine: 'off' });
-    await (await redlock.acquire('before')).release();
-    await nodeAt(own, 0).kill();
-    await nodeAt(own, 0).restart();
-    await eventually('it locks again', () =>
-      redlock
-        .acquire('after')
-        .then((lock) => lock.release())
-        .then(
-          () => true,
-          () => false,
-        ),
-    );
+    await expectLocksAfterRestart(own, redlock);
   });
 });

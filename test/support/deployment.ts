@@ -58,3 +58,19 @@ export function nodeAt(fleet: Fleet, index: number): FleetNode {
   if (node === undefined) throw new Error(`the fleet has no node ${index}`);
   return node;
 }
+
+/** Locks, kills the first node and starts it again, and waits until it locks again. */
+export async function expectLocksAfterRestart(fleet: Fleet, redlock: Redlock): Promise<void> {
+  await (await redlock.acquire('before')).release();
+  await nodeAt(fleet, 0).kill();
+  await nodeAt(fleet, 0).restart();
+  await eventually('it locks again', () =>
+    redlock
+      .acquire('after')
+      .then((lock) => lock.release())
+      .then(
+        () => true,
+        () => false,
+      ),
+  );
+}
