@@ -61,7 +61,7 @@ function remedyOf(message: string): string | undefined {
   const [, forbidden] = FORBIDDEN_COMMAND.exec(message) ?? [];
   if (forbidden !== undefined) return mayNot(`run ${forbidden.toUpperCase()}`, [`+${forbidden}`]);
   if (FORBIDDEN_COMMAND.test(message)) {
-    return 'its user may not run all commands that locks need any more: give it the rules of the README again';
+    return 'its user may not run all commands that locks need any more: give it the permissions again that the documentation lists';
   }
   if (FORBIDDEN_KEY.test(message)) return mayNot('touch the keys of locks', ['~<keyPrefix>*', OWN_KEYS]);
   if (FORBIDDEN_CHANNEL.test(message)) return mayNot('use the channels of waiters', [OWN_CHANNELS]);

@@ -2,6 +2,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Job, runOnce } from '../../examples/recipes/cron.ts';
+import { leadOnce } from '../../examples/recipes/lead.ts';
 import { type Announcement, Election } from '../../examples/recipes/leader.ts';
 import { type Migration, migrate } from '../../examples/recipes/migrations.ts';
 import { underPermits } from '../../examples/recipes/permits.ts';
@@ -86,6 +87,20 @@ describe('a leader', () => {
       { term: term.number, value: 'two' },
     ]);
     await term.resign();
+  });
+
+  it('works until its term ends, and resigns when its work fails', async () => {
+    const election = new Election(machine(), store, 'work');
+    const numbers: number[] = [];
+    const leading = leadOnce(election, 'one', async (number) => {
+      numbers.push(number);
+      if (numbers.length === 3) throw new Error('out of work');
+    });
+    await expect(leading).rejects.toThrow('out of work');
+    expect(new Set(numbers).size).toBe(1);
+    const next = await election.campaign('two');
+    expect(next.number).toBeGreaterThan(numbers[0] ?? Number.NaN);
+    await next.resign();
   });
 
   it('is not waited for by a campaign that is cancelled', async () => {

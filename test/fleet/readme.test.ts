@@ -10,16 +10,16 @@ import { WrongWallClock } from '../support/clocks.ts';
 import { PATIENT, startDeployment, untilAllVote } from '../support/deployment.ts';
 import { runProgram } from '../support/programs.ts';
 import { README_URLS, runnable, snippet } from '../support/snippets.ts';
-import { transfer } from '../unit/readme/snippets/acquire.ts';
-import { open } from '../unit/readme/snippets/clients.ts';
-import { addToCart } from '../unit/readme/snippets/fencing.ts';
-import { whoHolds } from '../unit/readme/snippets/inspect.ts';
-import { prices } from '../unit/readme/snippets/read-write.ts';
-import { render } from '../unit/readme/snippets/semaphore.ts';
-import { hourly } from '../unit/readme/snippets/try-acquire.ts';
-import { reindex } from '../unit/readme/snippets/using.ts';
-import { howLong } from '../unit/readme/snippets/waiting.ts';
-import { append, appendAll } from '../unit/readme/snippets/within.ts';
+import { transfer } from '../unit/docs/snippets/acquire.ts';
+import { open } from '../unit/docs/snippets/clients.ts';
+import { addToCart } from '../unit/docs/snippets/fencing.ts';
+import { whoHolds } from '../unit/docs/snippets/inspect.ts';
+import { prices } from '../unit/docs/snippets/read-write.ts';
+import { render } from '../unit/docs/snippets/semaphore.ts';
+import { hourly } from '../unit/docs/snippets/try-acquire.ts';
+import { reindex } from '../unit/docs/snippets/using.ts';
+import { howLong } from '../unit/docs/snippets/waiting.ts';
+import { append, appendAll } from '../unit/docs/snippets/within.ts';
 
 let fleet: Fleet;
 beforeAll(async () => {
@@ -33,12 +33,12 @@ function openRedlock(): Redlock {
   return redlock;
 }
 
-describe('the snippets of README.md', () => {
+describe('the snippets of README.md and of docs', () => {
   it('are a first program that prints what the page says', async () => {
-    const program = await snippet(new URL('../unit/readme/snippets/first-program.ts', import.meta.url));
+    const program = await snippet(new URL('../unit/docs/snippets/first-program.ts', import.meta.url));
     const { exitCode, output, errors } = await runProgram(runnable(program, fleet.urls), {});
     expect({ exitCode, errors }).toEqual({ exitCode: 0, errors: '' });
-    expect(output).toMatch(/^locked, with fencing token \d+\nwhoever tries now gets null\ndone$/);
+    expect(output).toMatch(/^locked; the database refuses a write whose token is below \d+$/);
   });
 
   it('lock over clients of their own, without a warning', async () => {
@@ -77,7 +77,7 @@ describe('the snippets of README.md', () => {
       other = await hourly(openRedlock(), second, second);
     };
     expect(await hourly(redlock, first, second)).toBe('done');
-    expect(other).toBe('somebody else does it');
+    expect(other).toBe('another program does it');
   });
 
   it('keep a lock over many steps', async () => {
@@ -139,9 +139,9 @@ describe('the snippets of README.md', () => {
   });
 });
 
-describe('what README.md says of Redis', () => {
+describe('what docs/servers.md says of permissions', () => {
   it('is enough of permissions, and none too many', { timeout: 60_000 }, async () => {
-    const page = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+    const page = await readFile(new URL('../../docs/servers.md', import.meta.url), 'utf8');
     const rules = (/^~lock:.*$/m.exec(page)?.[0] ?? '').split(' ');
     const commands = rules.filter((rule) => rule.startsWith('+'));
     expect(commands.length).toBeGreaterThan(9);

@@ -27,13 +27,17 @@ export async function snippet(file: URL): Promise<string> {
   return ENTRIES.reduce((text, [path, name]) => text.replaceAll(path, name), code);
 }
 
-/** The nodes that the README's programs connect to: those of docker-compose.redis5.yml. */
-export const README_URLS: readonly string[] = [7101, 7102, 7103, 7104, 7105].map(
-  (port) => `redis://127.0.0.1:${port}`,
-);
+/** The ports of the nodes that the pages' programs connect to: those of docker-compose.redis5.yml. */
+export const README_PORTS: readonly number[] = [7101, 7102, 7103, 7104, 7105];
 
-/** A program of the README made to run here: with the package from src, on these nodes in place of its own. */
+export const README_URLS: readonly string[] = README_PORTS.map((port) => `redis://127.0.0.1:${port}`);
+
+/** A program of a page made to run here: with the package from src, on these nodes in place of its own. */
 export function runnable(program: string, urls: readonly string[]): string {
   const here = program.replaceAll("'quorlock'", "'./src/index.ts'");
-  return README_URLS.reduce((code, url, index) => code.replaceAll(url, urls[index] ?? ''), here);
+  return README_PORTS.reduce((code, port, index) => code.replaceAll(`${port}`, portOf(urls[index])), here);
+}
+
+function portOf(url = ''): string {
+  return new URL(url).port;
 }

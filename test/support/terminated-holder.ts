@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { Redlock } from '../../src/index.ts';
-import { endOnSigterm } from '../unit/readme/snippets/shutdown.ts';
+import { endOnSigterm } from '../unit/docs/snippets/shutdown.ts';
 
 const { journal, resource, stops, urls, ...options } = JSON.parse(process.argv[2] ?? '{}');
 const [url = ''] = urls;

@@ -1,4 +1,4 @@
-import { access, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { codeIn, sectionOf, tableUnder } from '../support/markdown.ts';
 import { shownOn, snippetsIn } from '../support/snippets.ts';
@@ -56,9 +56,71 @@ const FAILURES = [
 
 const pages: Record<string, string> = {};
 beforeAll(async () => {
-  for (const name of ['guarantees', 'failures']) pages[name] = await read(`docs/${name}.md`);
+  const files = (await readdir(new URL('docs/', root))).filter((file) => file.endsWith('.md'));
+  for (const path of ['README.md', 'README-zh-CN.md', ...files.map((file) => `docs/${file}`)]) {
+    pages[path] = await read(path);
+  }
 });
-const page = (name: string) => pages[name] ?? '';
+/** A page; the failures are on several. */
+const page = (name: string) =>
+  Object.entries(pages)
+    .filter(([path]) => path.startsWith(`docs/${name}`))
+    .map(([, text]) => text)
+    .join('\n');
+
+/** Folders of files that are linted, type-checked and run by tests, and shown on pages. */
+const SNIPPET_FOLDERS = [
+  'test/unit/docs/snippets/',
+  'test/unit/fencing/snippets/',
+  'examples/clients/',
+  'examples/recipes/',
+];
+
+/** Code that another test takes from the page itself and runs. */
+const RUN_FROM_THE_PAGE: Readonly<Record<string, RegExp>> = {
+  'docs/migrating.md': /./,
+  'docs/testing.md': /from '(?:vitest|@jest\/globals)'/,
+};
+
+describe('the pages', () => {
+  it('show code that tests run, letter by letter, and all of it', async () => {
+    const run = (await Promise.all(SNIPPET_FOLDERS.map((path) => snippetsIn(new URL(path, root))))).flat();
+    const shown = Object.entries(pages).flatMap(([path, text]) =>
+      shownOn(text).map((code) => ({ path, code })),
+    );
+    expect(
+      shown.filter(({ path, code }) => !run.includes(code) && !RUN_FROM_THE_PAGE[path]?.test(code)),
+    ).toEqual([]);
+    const codes = new Set(shown.map(({ code }) => code));
+    expect(run.filter((code) => !codes.has(code))).toEqual([]);
+  });
+
+  it('link to pages and headings that exist', async () => {
+    const dangling: string[] = [];
+    for (const [path, text] of Object.entries(pages)) {
+      for (const [, link = ''] of withoutCode(text).matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^https?:/.test(link)) continue;
+        const [file = '', anchor] = link.split('#');
+        const target = file === '' ? new URL(path, root) : new URL(file, new URL(path, root));
+        const there = await readFile(target, 'utf8').catch(() => undefined);
+        const isThere = there !== undefined && (anchor === undefined || anchorsOf(there).includes(anchor));
+        if (!isThere) dangling.push(`${path}: ${link}`);
+      }
+    }
+    expect(dangling).toEqual([]);
+  });
+
+  it('say what they are for in their first sentence', () => {
+    for (const [path, text] of Object.entries(pages)) {
+      if (path.startsWith('docs/')) expect(text, path).toMatch(/^# .+\n\n[A-Z`][^#|]{20,}/);
+    }
+  });
+
+  it('have at most 250 lines', () => {
+    const long = Object.entries(pages).filter(([, text]) => text.split('\n').length - 1 > 250);
+    expect(long.map(([path]) => path)).toEqual([]);
+  });
+});
 
 describe.each(['guarantees', 'failures'])('docs/%s.md', (name) => {
   it('names tests that exist', async () => {
@@ -72,17 +134,6 @@ describe.each(['guarantees', 'failures'])('docs/%s.md', (name) => {
     expect(strays).toEqual([]);
   });
 
-  it('links to pages and headings that exist', async () => {
-    const links = [...page(name).matchAll(/\]\(([^)]+)\)/g)].map(([, link = '']) => link);
-    expect(links.length).toBeGreaterThan(2);
-    for (const link of links) {
-      const [path = '', anchor] = link.split('#');
-      const target = new URL(path === '' ? `docs/${name}.md` : `docs/${path}`, root);
-      await access(target);
-      if (anchor !== undefined) expect(anchorsOf(await readFile(target, 'utf8'))).toContain(anchor);
-    }
-  });
-
   it('names warnings, errors and options as they are', async () => {
     const source = await sourceOf();
     const words = codeIn(page(name)).flatMap((code) => code.match(/^QUORLOCK_\w+$|^\w+Error$/) ?? []);
@@ -91,11 +142,6 @@ describe.each(['guarantees', 'failures'])('docs/%s.md', (name) => {
 });
 
 describe('docs/clients.md', () => {
-  it('shows the files that test/fleet/clients.test.ts runs, letter by letter', async () => {
-    const files = await snippetsIn(new URL('examples/clients/', root));
-    expect(shownOn(await read('docs/clients.md'))).toEqual(files);
-  });
-
   it('has every member of the port', async () => {
     const port = (await read('src/wire/client.ts')).split('export interface Client {')[1] ?? '';
     const members = [...port.matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm)].map(([, member = '']) => member);
@@ -117,12 +163,13 @@ describe('docs/clients.md', () => {
 });
 
 describe('docs/guarantees.md', () => {
-  it('has for every promise what it needs and a test', () => {
-    const rows = tableUnder(page('guarantees'), '## The promises');
-    expect(rows.length).toBeGreaterThan(5);
-    for (const [promise = '', needs, , tests = ''] of rows) {
-      expect(needs, promise).not.toBe('');
-      expect(referencesIn(tests).length, promise).toBeGreaterThan(0);
+  it('has for every promise what it needs, what breaks it, and a test', () => {
+    const promises = sectionOf(page('guarantees'), '## The promises').split(/^### /m).slice(1);
+    expect(promises.length).toBeGreaterThan(5);
+    for (const promise of promises) {
+      const leads = [...promise.matchAll(/^- \*\*([A-Za-z]+):\*\*/gm)].map(([, lead]) => lead);
+      expect(leads, promise).toEqual(['Needs', 'Breaks', 'Tests']);
+      expect(referencesIn(promise).length, promise).toBeGreaterThan(0);
     }
   });
 
@@ -135,10 +182,10 @@ describe('docs/guarantees.md', () => {
   });
 });
 
-describe('docs/failures.md', () => {
+describe('docs/failures.md and the pages beside it', () => {
   it('has every failure of the catalogue', () => {
     const headings = [...page('failures').matchAll(/^### (.*)$/gm)].map(([, heading]) => heading);
-    expect(headings).toEqual(FAILURES);
+    expect(headings.toSorted()).toEqual(FAILURES.toSorted());
   });
 
   it.each(FAILURES)(
@@ -192,11 +239,16 @@ function testsIn(source: string): ReadonlySet<string> {
   return new Set(tests.flatMap((part) => [...namesIn(part)].slice(0, 1)));
 }
 
+/** A page without its code, where brackets are no links. */
+function withoutCode(text: string): string {
+  return text.replaceAll(/^```.*?^```$/gms, '').replaceAll(/`[^`\n]*`/g, '');
+}
+
 function anchorsOf(text: string): readonly string[] {
   return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
     heading
       .toLowerCase()
-      .replaceAll(/[^\w\- ]/g, '')
+      .replaceAll(/[^\p{L}\p{N}_\- ]/gu, '')
       .replaceAll(' ', '-'),
   );
 }

@@ -21,12 +21,12 @@ describe('README-zh-CN.md is README.md in Chinese', () => {
   });
 
   it('with the same snippets, letter by letter', () => {
-    expect(fencesOf(english).length).toBeGreaterThan(10);
+    expect(fencesOf(english).length).toBeGreaterThan(3);
     expect(fencesOf(chinese)).toEqual(fencesOf(english));
   });
 
   it('with the same tables, and the same code in every row', () => {
-    expect(rowsOf(english).length).toBeGreaterThan(50);
+    expect(rowsOf(english).length).toBeGreaterThan(20);
     expect(rowsOf(chinese)).toEqual(rowsOf(english));
   });
 

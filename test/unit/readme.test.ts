@@ -1,36 +1,41 @@
-import { access, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nodeTimeoutFor, resolveOptions } from '../../src/redlock/options.ts';
 import { codeIn, firstCodeIn, sectionOf, tableUnder } from '../support/markdown.ts';
-import { README_URLS, shownOn, snippetsIn } from '../support/snippets.ts';
+import { README_PORTS } from '../support/snippets.ts';
 
 const root = new URL('../../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, root), 'utf8');
 
+/** Where the calls, the options and the errors of the package are told. */
+const REFERENCE = ['api', 'sharing', 'options', 'errors', 'clients'];
+
 let page: string;
+let options: string;
+let errors: string;
+let reference: string;
 beforeAll(async () => {
   page = await read('README.md');
+  const pages = await Promise.all(REFERENCE.map((name) => read(`docs/${name}.md`)));
+  [, , options = '', errors = ''] = pages;
+  reference = pages.join('\n');
 });
 
 describe('README.md', () => {
-  it('shows the snippets that are run, here and in test/fleet/readme.test.ts, letter by letter', async () => {
-    const run = await snippetsIn(new URL('./readme/snippets/', import.meta.url));
-    expect(shownOn(page).toSorted()).toEqual(run.toSorted());
-  });
+  it('has at most 200 lines', () => expect(page.split('\n').length - 1).toBeLessThanOrEqual(200));
 
-  it.each(['src/index.ts', 'src/fencing/index.ts', 'src/testing/index.ts'])(
-    'names every export of %s',
-    async (index) => {
-      const named = new Set(codeIn(page).flatMap((code) => code.split(/\W+/)));
-      const exported = exportsOf(await read(index));
-      expect(exported.length).toBeGreaterThan(10);
-      expect(exported.filter((name) => !named.has(name))).toEqual([]);
-    },
-  );
-
-  it('says what is not promised before it says how to install', () => {
+  it('shows a program first, and says what is not promised before it compares', () => {
     const headings = [...page.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading);
-    expect(headings.slice(0, 3)).toEqual(['What it does not promise', 'See it run', 'Install']);
+    expect(headings).toEqual([
+      'Install',
+      'A first lock',
+      'Which lock do I want',
+      'Why this one',
+      'What it does not promise',
+      'Run it',
+      'Beside its peers',
+      'Documentation',
+    ]);
     const section = sectionOf(page, '## What it does not promise');
     for (const subject of [/paused/, /replicated/, /clocks/i, /list of nodes/, /order/i])
       expect(section).toMatch(subject);
@@ -38,20 +43,8 @@ describe('README.md', () => {
 
   it('starts the nodes that its program connects to', async () => {
     const compose = await read('docker-compose.redis5.yml');
-    const published = [...compose.matchAll(/"(127\.0\.0\.1:\d+):6379"/g)].map(
-      ([, address]) => `redis://${address}`,
-    );
-    expect(published).toEqual(README_URLS);
-  });
-
-  it('links to files and headings that exist', async () => {
-    const anchors = [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading));
-    const targets = [...page.matchAll(/\]\(([^)]+)\)/g)].map(([, target = '']) => target);
-    expect(targets.length).toBeGreaterThan(3);
-    for (const target of targets) {
-      if (target.startsWith('#')) expect(anchors).toContain(target.slice(1));
-      else await access(new URL(target, root));
-    }
+    const published = [...compose.matchAll(/"127\.0\.0\.1:(\d+):6379"/g)].map(([, port]) => Number(port));
+    expect(published).toEqual(README_PORTS);
   });
 
   it('names npm scripts that exist', async () => {
@@ -59,29 +52,86 @@ describe('README.md', () => {
     const named = [...page.matchAll(/npm (?:run ([\w:]+)|(start|test)\b)/g)].map(
       ([, run, short]) => run ?? short,
     );
-    expect(named.length).toBeGreaterThan(5);
+    expect(named.length).toBeGreaterThan(3);
     for (const name of named) expect(Object.keys(scripts)).toContain(name);
+  });
+
+  it('leads to every page of docs', async () => {
+    const pages = (await readdir(new URL('docs/', root))).filter((file) => file.endsWith('.md'));
+    const told =
+      page +
+      (await Promise.all(['api', 'failures', 'recipes'].map((name) => read(`docs/${name}.md`)))).join();
+    for (const file of pages) expect(told).toContain(file);
   });
 });
 
-describe("README.md's tables of options", () => {
-  const rows = () => tableUnder(page, '## Options');
+describe('the reference in docs', () => {
+  it.each(['src/index.ts', 'src/fencing/index.ts', 'src/testing/index.ts'])(
+    'names every export of %s',
+    async (index) => {
+      const named = new Set(codeIn(reference).flatMap((code) => code.split(/\W+/)));
+      const exported = exportsOf(await read(index));
+      expect(exported.length).toBeGreaterThan(10);
+      expect(exported.filter((name) => !named.has(name))).toEqual([]);
+    },
+  );
 
-  it('have every option, in the order of the types', async () => {
+  it('names every member of the emitted types', async () => {
+    const headings = [...reference.matchAll(/^### (.*)$/gm)].map(([, heading = '']) => heading);
+    const named = new Set([...codeIn(reference), ...headings].flatMap((text) => text.split(/\W+/)));
+    const missing: string[] = [];
+    for (const { type, members } of typesIn(await read('test/package/api/index.api.md'))) {
+      // What a program fills in for a test or a driver, and does not call.
+      if (['AbortSignalLike', 'Clock', 'Random', 'Timer'].includes(type)) continue;
+      missing.push(...members.filter((name) => !named.has(name)).map((name) => `${type}.${name}`));
+    }
+    expect(missing).toEqual([]);
+  });
+
+  it('has a heading for every call of a Redlock, with the arguments of the emitted types', async () => {
+    const emitted = await read('test/package/api/index.api.md');
+    const [, body = ''] = /^export class Redlock \{(.*?)^\}/ms.exec(emitted) ?? [];
+    const calls = new Map(
+      [...body.matchAll(/^ {4}(\w+)(?:<\w+>)?\((.*)\): /gm)]
+        .filter(([, name]) => name !== 'constructor')
+        .map(([, name = '', parameters = '']) => [name, parameters] as const),
+    );
+    expect(calls.size).toBeGreaterThan(7);
+    const code = new Set(codeIn(reference));
+    for (const [name, parameters] of calls) {
+      expect(reference).toMatch(new RegExp(`^## .*redlock\\.${name}\\b`, 'm'));
+      const names = [...parameters.matchAll(/(\w+)(\??): ([^,]*)/g)].map(
+        ([, parameter, optional, type = '']) =>
+          parameter + (optional || (type.includes('undefined') ? '?' : '')),
+      );
+      expect(code).toContain(`${name}(${names.join(', ')})`);
+    }
+  });
+});
+
+describe('docs/options.md', () => {
+  /** Name, default and bound of each option of the constructor. */
+  const rows = () =>
+    [
+      ...sectionOf(options, '## Options of the constructor').matchAll(
+        /^### (\w+)\n\n- \*\*Unit:\*\* .+\. \*\*Default:\*\* (.+)\n- \*\*Bound:\*\* (.+)\n\n(?:.+\n)*?.*\*\*Risk:\*\*/gm,
+      ),
+    ].map(([, name = '', fallback = '', bound = '']) => ({ name, fallback, bound }));
+
+  it('has every option, in the order of the types, with unit, default, bound and risk', async () => {
     const source = await read('src/redlock/options.ts');
     const call = ['TryAcquireOptions', 'AcquireOptions', 'UsingOptions'];
     const namesIn = (table: readonly (readonly string[])[]) => table.map(([name = '']) => firstCodeIn(name));
-    expect(namesIn(rows())).toEqual(fieldsOf(source, 'RedlockOptions'));
-    expect(namesIn(tableUnder(page, '### Options of a call'))).toEqual(
+    expect(rows().map(({ name }) => name)).toEqual(fieldsOf(source, 'RedlockOptions'));
+    expect(namesIn(tableUnder(options, '## Options of a call'))).toEqual(
       call.flatMap((type) => fieldsOf(source, type)),
     );
   });
 
-  it('say what the defaults are', () => {
+  it('says what the defaults are', () => {
     const settings = resolveOptions({});
     const actual = new Map<string, unknown>(Object.entries(settings));
-    for (const [option = '', , fallback = ''] of rows()) {
-      const name = firstCodeIn(option);
+    for (const { name, fallback } of rows()) {
       if (name === 'onWarning') expect(fallback).toBe('`process.emitWarning`');
       else if (name === 'driver') expect(fallback).toBe('the first that is installed');
       else if (name === 'nodeTimeout') expect(fallback).toBe('¼ of the ttl');
@@ -90,18 +140,16 @@ describe("README.md's tables of options", () => {
     }
   });
 
-  it('say that a nodeTimeout is a quarter of the ttl', () => {
+  it('says that a nodeTimeout is a quarter of the ttl', () => {
     const settings = resolveOptions({});
-    const [, , fallback] = rows().find(([option]) => option === '`nodeTimeout`') ?? [];
-    expect(fallback).toBe('¼ of the ttl');
+    expect(rows().find(({ name }) => name === 'nodeTimeout')?.fallback).toBe('¼ of the ttl');
     expect([10_000, 199, 100].map((ttl) => nodeTimeoutFor(settings, ttl))).toEqual([2_500, 49, 25]);
   });
 
-  it('say what the bounds of numbers are', () => {
-    const numbers = rows().filter(([, , , bound = '']) => /^(?:integer|number),/.test(bound));
+  it('says what the bounds of numbers are', () => {
+    const numbers = rows().filter(({ bound }) => /^(?:integer|number),/.test(bound));
     expect(numbers).toHaveLength(8);
-    for (const [option = '', , , bound = ''] of numbers) {
-      const name = firstCodeIn(option);
+    for (const { name, bound } of numbers) {
       const resolve = (value: number) => () => resolveOptions({ [name]: value });
       const { kind, least, most } = boundsOf(name, bound);
       // What clock drift takes keeps the very smallest ttls out.
@@ -115,40 +163,40 @@ describe("README.md's tables of options", () => {
   });
 });
 
-describe("README.md's tables of what can go wrong", () => {
-  it('have every class of error with its code', async () => {
+describe('docs/errors.md', () => {
+  it('has every class of error with its code', async () => {
     const source = await read('src/base/errors.ts');
     const classes = [...source.matchAll(/class (\w+) extends QuorlockError \{\s+readonly code = '(\w+)'/g)];
     const codes = [...source.matchAll(/^ {2}\| '(QUORLOCK_\w+)'/gm)].map(([, code = '']) => code);
-    const shown = tableUnder(page, '## Errors').map(([name = '', code = '']) =>
+    const shown = tableUnder(errors, '## Errors').map(([name = '', code = '']) =>
       [name, code].map(firstCodeIn),
     );
     expect(shown.toSorted()).toEqual(classes.map(([, name, code]) => [name, code]).toSorted());
     expect(shown.map(([, code]) => code).toSorted()).toEqual(codes.toSorted());
   });
 
-  it('say what each error carries', async () => {
+  it('says what each error carries', async () => {
     const source = await read('src/base/errors.ts');
-    const rows = tableUnder(page, '## Errors');
+    const rows = tableUnder(errors, '## Errors');
     for (const [, name, body = ''] of source.matchAll(/class (\w+) extends QuorlockError \{(.*?)^\}/gms)) {
       const [, , when] = rows.find(([shown]) => shown === `\`${name}\``) ?? [];
       const fields = [...body.matchAll(/^ {2}readonly (\w+):/gm)].map(([, field]) => field);
       for (const field of fields) expect(when).toContain(`also carries \`${field}\``);
     }
     const base = /class QuorlockError extends Error \{(.*?)constructor/s.exec(source)?.[1] ?? '';
-    const common = codeIn(sectionOf(page, '## Errors').split('| Class')[0] ?? '');
+    const common = codeIn(sectionOf(errors, '## Errors').split('| Class')[0] ?? '');
     for (const [, field] of base.matchAll(/readonly (\w+):/g)) expect(common).toContain(field);
   });
 
-  it('have every warning', async () => {
+  it('has every warning', async () => {
     const source = await read('src/base/warning.ts');
     const codes = [...source.matchAll(/'(QUORLOCK_\w+)'/g)].map(([, code]) => code);
-    expect(tableUnder(page, '## Warnings').map(([code = '']) => firstCodeIn(code))).toEqual(codes);
+    expect(tableUnder(errors, '## Warnings').map(([code = '']) => firstCodeIn(code))).toEqual(codes);
   });
 
-  it('have every vote and every reason why there is none', async () => {
+  it('has every vote and every reason why there is none', async () => {
     const source = await read('src/base/vote.ts');
-    const named = codeIn(sectionOf(page, '## Errors'));
+    const named = codeIn(sectionOf(errors, '## Votes'));
     const [, union = ''] = /type FailureReason =(.*?);/s.exec(source) ?? [];
     const reasons = [...union.matchAll(/'(\w+)'/g)];
     const outcomes = [...source.matchAll(/outcome: '(\w+)'/g)];
@@ -183,12 +231,16 @@ function fieldsOf(source: string, type: string): readonly string[] {
   return [...body.matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, field = '']) => field);
 }
 
-/** The anchor that a heading gets. */
-function anchorOf(heading: string): string {
-  return heading
-    .toLowerCase()
-    .replaceAll(/[^\w\- ]/g, '')
-    .replaceAll(' ', '-');
+/** The classes and interfaces of a report of emitted types, each with the names of its members. */
+function typesIn(report: string): readonly { readonly type: string; readonly members: readonly string[] }[] {
+  return [...report.matchAll(/^export (?:abstract )?(?:class|interface) (\w+)[^{]*\{(.*?)^\}/gms)].map(
+    ([, type = '', body = '']) => ({
+      type,
+      members: [...body.matchAll(/^ {4}(?:abstract )?(?:readonly |get )?(\w+)[?(:<]/gm)]
+        .map(([, member = '']) => member)
+        .filter((member) => member !== 'constructor'),
+    }),
+  );
 }
 
 /** What a code span says, as the value that it stands for. */

@@ -20,13 +20,14 @@ import {
 } from './data.ts';
 import { pageOf, sectionsOf } from './page.ts';
 import { pictureOf } from './picture.ts';
+import { writeSummary } from './summary.ts';
 
 export const REPORT_OPTIONS = { parts: { type: 'string' }, draw: { type: 'boolean' } } as const;
 
 export const REPORT_HELP = `Options of report:
   --out FOLDER   where bench.json, bench.html and bench.svg are written; default bench-report
   --parts LIST   measure only these anew, and take the rest from bench.json: throughput,failures,contention,held,hung,memory,quorums
-  --draw         measure nothing, draw what bench.json has
+  --draw         measure nothing, draw what bench.json has; a report must have been run before
   --rounds N     of throughput; default 3
 `;
 
@@ -54,7 +55,7 @@ export async function report(
   };
   const names = values.draw === true ? [] : chosen(measures, values.parts);
   let data: BenchData = { ...readData(out), ...thisMachine() };
-  if (values.draw === true) data = readData(out) ?? data;
+  if (values.draw === true) data = drawn(out);
   for (const name of names) {
     console.error(`measuring ${name}`);
     data = { ...data, [name]: await measures[name]() };
@@ -65,6 +66,7 @@ export async function report(
   for (const table of sections.flatMap(({ tables }) => tables)) console.log(tableText(table));
   writeFileSync(join(out, 'bench.html'), pageOf(data, sections));
   writeFileSync(join(out, 'bench.svg'), pictureOf(data));
+  writeSummary(out, data);
   console.log(`\nCharts: ${join(out, 'bench.html')} and bench.svg\nNumbers: ${join(out, 'bench.json')}`);
 }
 
@@ -72,6 +74,15 @@ async function besidePeers(group: Group, values: PeersValues, pace: Limiter): Pr
   const terms = { ...peersArguments(group, values), pace };
   const { results, problems } = await measureBesidePeers(terms);
   return { rounds: terms.rounds, pace: terms.pace, cases: dataOf(results), problems };
+}
+
+/** @throws {UsageError} where nothing has been measured yet */
+function drawn(out: string): BenchData {
+  const data = readData(out);
+  if (data !== undefined) return data;
+  throw new UsageError(
+    `there is no ${join(out, 'bench.json')} to draw: run "npm run bench -- report --out ${out}" first, without --draw`,
+  );
 }
 
 /** @throws {UsageError} */

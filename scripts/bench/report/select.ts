@@ -40,11 +40,16 @@ export function peersOf({ entries }: CaseData): readonly string[] {
   return [...new Set(entries.map(({ variant }) => variant.peer))];
 }
 
+/** quorlock with tokens. */
+export function fullEntryOf({ entries }: Pick<CaseData, 'entries'>): CaseData['entries'][number] | undefined {
+  return entries.find(({ variant }) => variant.peer === 'quorlock' && isFull(variant));
+}
+
 /** How many times as fast as the fastest peer, and which that is. */
 export function besideBest({
   entries,
 }: CaseData): { readonly ratio: number; readonly name: string } | undefined {
-  const own = entries.find(({ variant }) => variant.peer === 'quorlock' && isFull(variant));
+  const own = fullEntryOf({ entries });
   const [best] = entries
     .filter(({ variant }) => isPeer(variant))
     .toSorted((a, b) => (b.figures.rate ?? 0) - (a.figures.rate ?? 0));

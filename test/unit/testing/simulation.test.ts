@@ -34,8 +34,8 @@ describe('a simulation', () => {
     expect(once.join('\n')).toContain('acquire lock:page (value ');
   });
 
-  it('tests a program as the README shows it', async () => {
-    await import('../readme/snippets/testing.ts');
+  it('tests a program as docs/testing.md shows it', async () => {
+    await import('../docs/snippets/testing.ts');
   });
 
   it('takes no real time', async () => {
