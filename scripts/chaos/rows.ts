@@ -1,6 +1,7 @@
 import { LOCK_TERMS, scenarioOf } from './terms.ts';
 import type { Growth } from './verdict/leaks.ts';
 import type { LostUpdates, Verdict } from './verdict/verdict.ts';
+import { PATIENT_MS } from './verdict/waits.ts';
 import { percent } from './verdict/words.ts';
 
 /** A line of a verdict. `mark`: whether a promise about it held; undefined where nothing is promised. */
@@ -54,6 +55,11 @@ export function rowsOf(verdict: Verdict): readonly Row[] {
       what: 'waits never, late or not served',
       value: `${waits.unsettled.length}, ${waits.late.length}, ${waits.starved.length}`,
       mark: waits.unsettled.length + waits.late.length === 0,
+    },
+    {
+      what: `waits of ${PATIENT_MS / 1_000} s and more that got a lock`,
+      value: `${percent(waits.patient - waits.disappointed.length, waits.patient)} of ${waits.patient}`,
+      mark: promises.patience ? waits.disappointed.length === 0 : undefined,
     },
     {
       what: 'answered while a majority was up',

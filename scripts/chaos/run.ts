@@ -12,7 +12,7 @@ import { startServers } from './masters/start.ts';
 import { orphansOn } from './orphans.ts';
 import { type Stall, watchStalls } from './stalls.ts';
 import { Store } from './store/store.ts';
-import { durationOf, LOCK_TERMS, NODE_COUNT, planOf, type RunOptions, WORKER_COUNT } from './terms.ts';
+import { durationOf, lockTermsOf, NODE_COUNT, planOf, type RunOptions, WORKER_COUNT } from './terms.ts';
 import { readHistory } from './verdict/history.ts';
 import { judge, type Verdict } from './verdict/verdict.ts';
 import { type NodeState, Watcher } from './watcher.ts';
@@ -43,7 +43,7 @@ export async function runChaos(
   const { crew, store } = site;
   const servers = await startServers(options.fleet ?? 'processes', NODE_COUNT);
   await using masters = await Masters.of(servers);
-  await crew.start({ urls: masters.urls, storeUrl: await store.url, terms: LOCK_TERMS });
+  await crew.start({ urls: masters.urls, storeUrl: await store.url, terms: lockTermsOf(options) });
   const watcher = new Watcher(masters);
   const watching = new AbortController();
   const stalls: Stall[] = [];

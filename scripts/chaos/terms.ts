@@ -28,7 +28,12 @@ export const LOCK_TERMS: LockTerms = {
   quarantine: 'auto',
   resources: ['orders', 'stock', 'ledger'],
   callersPerWorker: 2,
+  isBrief: false,
 };
+
+export function lockTermsOf(options: RunOptions): LockTerms {
+  return { ...LOCK_TERMS, isBrief: scenarioOf(options).isBrief ?? false };
+}
 
 export const WORKER_COUNT = 4;
 

@@ -33,6 +33,13 @@ describe('a fleet of five masters, and processes that read, check and write', ()
     expect(acquisitions).toBeGreaterThan(50);
   });
 
+  test('a majority stands still again and again, and connections are reset: whoever waits for 2 s gets a lock', async () => {
+    const { waits, outages } = await holds('stall');
+    expect(waits.disappointed).toEqual([]);
+    expect(waits.patient).toBeGreaterThan(20);
+    expect(outages.length).toBeGreaterThan(5);
+  });
+
   test('holders stopped right before a write: the guard loses nothing, and without it updates are lost', async () => {
     const { guarded, unguarded } = await holds('pause-holder');
     expect(guarded.lost).toBe(0);

@@ -15,6 +15,7 @@ export interface Surroundings {
   readonly store: StoreClient;
   readonly resources: readonly string[];
   readonly ttl: number;
+  readonly isBrief: boolean;
   readonly note: (event: WorkerEvent) => void;
   readonly waiting: () => void;
   readonly granted: () => void;
@@ -110,7 +111,7 @@ export class Caller {
   async #keep(attempt: Attempt, lock: Lock, stop: AbortSignal): Promise<void> {
     attempt.granted(lock);
     this.#surroundings.granted();
-    const steps = this.#dice.integer(1, 6);
+    const steps = this.#surroundings.isBrief ? 1 : this.#dice.integer(1, 6);
     try {
       for (let step = 0; step < steps && !stop.aborted; step += 1) {
         await nap(this.#dice.between(5, this.#surroundings.ttl / 4), stop);
@@ -127,7 +128,7 @@ export class Caller {
     const style = this.#dice.weighted([
       [26, 'brief'],
       [10, 'extending'],
-      [1, 'until lost'],
+      [this.#surroundings.isBrief ? 0 : 1, 'until lost'],
     ] as const);
     const steps = style === 'until lost' ? Number.POSITIVE_INFINITY : this.#dice.integer(1, 3);
     let gaveUp = false;

@@ -9,6 +9,8 @@ export interface LockTerms {
   /** What everybody contends for. */
   readonly resources: readonly string[];
   readonly callersPerWorker: number;
+  /** Whether all of them hold their locks only briefly. */
+  readonly isBrief: boolean;
 }
 
 export interface Assignment {

@@ -54,6 +54,7 @@ async function work(assignment: Assignment, finish: AbortSignal): Promise<readon
       store,
       resources: terms.resources,
       ttl: terms.ttl,
+      isBrief: terms.isBrief,
       note,
       waiting: () => tell({ kind: 'waiting' }),
       granted: () => tell({ kind: 'granted' }),

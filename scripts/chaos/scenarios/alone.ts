@@ -1,6 +1,6 @@
 import type { Draft } from '../faults/draft.ts';
 import type { NodeFaultKind } from '../faults/fault.ts';
-import { BEYOND, INSIDE, OUTAGE, type Scenario } from './scenario.ts';
+import { BEYOND, INSIDE, OUTAGE, STALLS, type Scenario } from './scenario.ts';
 
 /** Close to all that clocks may differ by under the default driftFactor of 0.01. */
 const RATE_ERROR_INSIDE = 0.008;
@@ -77,6 +77,20 @@ export const ALONE: Readonly<Record<string, Scenario>> = {
     promises: OUTAGE,
     durationMs: 8_000,
     draw: withOutage('pause', [50, 1_800], 'all'),
+  },
+  stall: {
+    text: 'a majority stands still for 100 to 500 ms, again and again, and then all connections are reset',
+    promises: STALLS,
+    durationMs: 12_000,
+    isBrief: true,
+    draw: (draft) =>
+      draft.fill(500, [700, 1_300], (atMs) => {
+        const forMs = Math.round(draft.dice.between(100, 500));
+        const nodes = draft.dice.sample(draft.all, draft.majority);
+        draft.add({ kind: 'pause', atMs, forMs, nodes });
+        if (draft.dice.chance(0.5))
+          draft.add({ kind: 'reset', atMs: atMs + forMs, forMs: 0, nodes: draft.all });
+      }),
   },
   flush: {
     text: 'nodes are emptied, up to all but one at once',

@@ -13,7 +13,7 @@ import { type Availability, availabilityOf, type Recovery, recoveriesOf } from '
 import { type History, occupanciesOf, sectionsOf } from './history.ts';
 import { type Growth, growthOf, leftoversOf } from './leaks.ts';
 import { type Impairment, impairmentsOf, type Outage, outagesOf, settled } from './outages.ts';
-import { type Waits, waitsOf } from './waits.ts';
+import { PATIENT_MS, type Waits, waitsOf } from './waits.ts';
 
 /** Once a majority is back, somebody has a lock again within a ttl and this. */
 const RECOVERY_SLACK_MS = 1_000;
@@ -128,6 +128,7 @@ function brokenOf(verdict: Omit<Verdict, 'broken'>): readonly string[] {
   check(waits.unsettled.length, 'waits that never ended');
   check(waits.late.length, 'waits that ended late');
   if (promises.exclusion) check(waits.starved.length, 'waits that were not served by a lock that was free');
+  if (promises.patience) check(waits.disappointed.length, `waits of ${PATIENT_MS} ms and more without a lock`);
   if (promises.availability)
     check(availability.failures.length, 'attempts that found no quorum with a majority up');
   for (const { outage, afterMs } of verdict.recoveries) {

@@ -7,6 +7,9 @@ import type { Interval } from './outages.ts';
  */
 const LATE_MS = 2_500;
 
+/** Where patience is promised, a call that waits for so long gets a lock. */
+export const PATIENT_MS = 2_000;
+
 export interface Waits {
   readonly count: number;
   readonly granted: number;
@@ -16,6 +19,9 @@ export interface Waits {
   readonly late: readonly Attempt[];
   /** Waits that ran out of time while nobody had held the lock for long, and a majority was up. */
   readonly starved: readonly Attempt[];
+  /** Waits of {@link PATIENT_MS} and more of which the process was able to run, and those of them that got no lock. */
+  readonly patient: number;
+  readonly disappointed: readonly Attempt[];
 }
 
 /**
@@ -30,6 +36,12 @@ export function waitsOf(history: History, outages: readonly Interval[], idleMs: 
     (workers.get(worker)?.stalls ?? [])
       .filter(({ from, to }) => from < settledAt && to > askedAt)
       .reduce((sum, { from, to }) => sum + to - from, 0);
+  const patient = waits.filter(
+    (wait) =>
+      wait.settledAt !== undefined &&
+      wait.refusal !== 'aborted' &&
+      wait.waitTime - stalledMs(wait) >= PATIENT_MS,
+  );
   return {
     count: waits.length,
     granted: waits.filter(({ grant }) => grant !== undefined).length,
@@ -50,6 +62,8 @@ export function waitsOf(history: History, outages: readonly Interval[], idleMs: 
         held.get(resource)?.some(({ from, to }) => from < idle.to && to > idle.from),
       );
     }),
+    patient: patient.length,
+    disappointed: patient.filter(({ grant }) => grant === undefined),
   };
 }
 

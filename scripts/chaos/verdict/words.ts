@@ -83,7 +83,7 @@ export function detailsOf(verdict: Verdict): readonly string[] {
           `not served: ${caller} asked at ${moment(askedAt)}, ${refusal} at ${moment(settledAt)}: ${why}`,
         ),
       ),
-    ...[...waits.unsettled, ...waits.late, ...waits.starved]
+    ...[...waits.unsettled, ...waits.late, ...waits.starved, ...waits.disappointed]
       .slice(0, MOST_DETAILS)
       .map(({ caller, askedAt, settledAt = askedAt, refusal, resources }) =>
         story(

@@ -174,6 +174,20 @@ describe('the verdict', () => {
     expect([unsettled.length, late.length, starved.length]).toEqual([1, 1, 2]);
   });
 
+  it('finds who was ready to wait for two seconds and got no lock, but for a process that stood still', () => {
+    const refused = { ...attempt(0, 2_000, 'QUORLOCK_NO_QUORUM'), waitTime: 2_000 };
+    const history = of([
+      refused,
+      { ...refused, waitTime: 1_999 },
+      { ...refused, refusal: 'aborted' },
+      { ...granted(0, 1_500), waitTime: 2_500 },
+    ]);
+    const { patient, disappointed } = waitsOf(history, [], 2_000);
+    expect([patient, disappointed]).toEqual([2, [refused]]);
+    const stalled = { ...history, workers: [{ ...worker, stalls: [{ from: 100, to: 101 }] }] };
+    expect(waitsOf(stalled, [], 2_000)).toMatchObject({ patient: 1, disappointed: [] });
+  });
+
   it('finds a heap, sockets and timers that grow, and none that stay as they are', () => {
     const growing = (grow: (index: number) => Partial<Vitals>) => {
       const vitals = Array.from({ length: 40 }, (_, index) => ({
