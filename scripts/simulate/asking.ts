@@ -4,28 +4,46 @@ import type { Rng } from '../../src/testing/rng.ts';
 import type { SimulatedServer } from '../../src/testing/simulated-node.ts';
 import type { Mix } from './mix.ts';
 
-/** Asks for a lock of the kind that the resources of this run have. None if somebody else has it. */
-export async function ask(redlock: Redlock, resource: string, mix: Mix, dice: Rng): Promise<readonly Lock[]> {
-  const { permits } = mix;
+/** What a call is for, and how long it may take. */
+export interface Wish {
+  readonly resources: readonly string[];
+  readonly isPermit: boolean;
+  readonly ttl: number;
+  /** In milliseconds of the machine's clocks; 0: it does not wait. */
+  readonly waitTime: number;
+}
+
+/** Draws what a call wants. */
+export function wishOf(mix: Mix, dice: Rng): Wish {
+  const resource = dice.chance(mix.hot) ? 'r1' : `r${dice.integer(1, mix.resources)}`;
   const ttl = Math.round(mix.ttl * dice.between(mix.shortest, 1));
   const waitTime = dice.chance(mix.waiting) ? dice.between(0, 4 * ttl) : 0;
-  switch (mix.discipline) {
-    case 'shared': {
-      const lock = redlock.readWrite(resource);
-      if (dice.chance(mix.reading)) return unlessHeld(lock.acquireRead({ ttl, waitTime }));
-      // Whoever knows nothing of readers.
-      if (dice.chance(0.3)) return one(await redlock.tryAcquire(resource, { ttl }));
-      return unlessHeld(lock.acquireWrite({ ttl, waitTime }));
-    }
-    case 'permits': {
-      const semaphore = redlock.semaphore(resource, permits);
-      if (waitTime === 0) return one(await semaphore.tryAcquire({ ttl }));
-      return [await semaphore.acquire({ ttl, waitTime })];
-    }
-    default:
-      if (waitTime === 0) return one(await redlock.tryAcquire(resource, { ttl }));
-      return [await redlock.acquire(resource, { ttl, waitTime })];
+  const isPermit = mix.discipline === 'permits' || (mix.discipline === 'sets' && dice.chance(mix.permitted));
+  const others =
+    mix.discipline === 'sets' && !isPermit
+      ? Array.from({ length: dice.integer(0, mix.together - 1) }, () => `r${dice.integer(1, mix.resources)}`)
+      : [];
+  return { resources: [...new Set([resource, ...others])], isPermit, ttl, waitTime };
+}
+
+/** Asks for a lock of the kind that the resources of this run have. None if another caller has it. */
+export async function ask(redlock: Redlock, wish: Wish, mix: Mix, dice: Rng): Promise<readonly Lock[]> {
+  const { resources, isPermit, ttl, waitTime } = wish;
+  const [resource = ''] = resources;
+  if (mix.discipline === 'shared') {
+    const lock = redlock.readWrite(resource);
+    if (dice.chance(mix.reading)) return unlessHeld(lock.acquireRead({ ttl, waitTime }));
+    // A caller that knows nothing of readers.
+    if (dice.chance(0.3)) return one(await redlock.tryAcquire(resource, { ttl }));
+    return unlessHeld(lock.acquireWrite({ ttl, waitTime }));
   }
+  if (isPermit) {
+    const semaphore = redlock.semaphore(resource, mix.permits);
+    if (waitTime === 0) return one(await semaphore.tryAcquire({ ttl }));
+    return [await semaphore.acquire({ ttl, waitTime })];
+  }
+  if (waitTime === 0) return one(await redlock.tryAcquire(resources, { ttl }));
+  return [await redlock.acquire(resources, { ttl, waitTime })];
 }
 
 /** A read lock in the place of a write lock; null if it was lost on the way. */

@@ -1,13 +1,15 @@
 import { type Lock, QuorlockError, type Redlock } from '../../src/index.ts';
 import type { Machine } from '../../src/testing/machine.ts';
 import type { Rng } from '../../src/testing/rng.ts';
-import { ask, downgrade, slotOf } from './asking.ts';
+import { ask, downgrade, slotOf, type Wish, wishOf } from './asking.ts';
 import type { Mix } from './mix.ts';
 
 /** A lock that was granted, in true milliseconds. Kept up to date while its holder uses it. */
 export interface Held {
   readonly holder: string;
-  readonly resource: string;
+  readonly resources: readonly string[];
+  /** Whether it is one of the permits of a semaphore. */
+  readonly isPermit: boolean;
   /** Whether readers have it together. */
   readonly isShared: boolean;
   /** Which slot of a semaphore it is; undefined: none, or no node has it any more. */
@@ -21,15 +23,34 @@ export interface Held {
   readonly extensions: number[];
 }
 
+/** A call that was over late. */
+export interface LateCall {
+  readonly caller: string;
+  readonly resources: readonly string[];
+  readonly waitTime: number;
+  /** In true milliseconds, as what follows. */
+  readonly requestedAt: number;
+  readonly lateMs: number;
+  /** The code of its error, or `granted`. */
+  readonly outcome: string;
+}
+
 /** Where a caller writes down what it got. */
 export interface Ledger {
   readonly locks: Held[];
+  /** Calls that were over more than {@link IN_TIME_MS} after their waitTime, though their machine ran all the time. */
+  readonly late: LateCall[];
+  /** How often each machine has stood still. */
+  readonly halts: Map<Machine, number>;
   /** Calls for a lock, and those of them that have not ended. */
   calls: number;
   waiting: number;
   readonly failures: Map<string, number>;
   isOver(): boolean;
 }
+
+/** A call is over so soon after its waitTime. */
+const IN_TIME_MS = 100;
 
 /** How close to the end of its validity a lock is used up. */
 const LAST_MOMENT_MS = 0.01;
@@ -49,16 +70,24 @@ export async function contend(
   const { timeline } = machine.clock;
   const now = () => timeline.nowMs;
   while (!ledger.isOver()) {
-    const resource = dice.chance(mix.hot) ? 'r1' : `r${dice.integer(1, mix.resources)}`;
+    const wish = wishOf(mix, dice);
     const requestedAt = now();
+    const halts = ledger.halts.get(machine);
+    const over = (outcome: string) => {
+      const lateMs = now() - requestedAt - wish.waitTime / machine.clock.rate;
+      if (wish.waitTime === 0 || lateMs <= IN_TIME_MS || ledger.halts.get(machine) !== halts) return;
+      ledger.late.push({ caller: name, ...wish, requestedAt, lateMs, outcome });
+    };
     ledger.calls += 1;
     ledger.waiting += 1;
     try {
-      const locks = await ask(redlock, resource, mix, dice);
-      const situation = { name, machine, redlock, dice, ledger, resource, requestedAt, mix, now };
+      const locks = await ask(redlock, wish, mix, dice);
+      over('granted');
+      const situation = { name, machine, redlock, dice, ledger, wish, requestedAt, mix, now };
       await Promise.all(locks.map((lock) => hold(lock, situation)));
     } catch (error) {
       if (!(error instanceof QuorlockError)) throw error;
+      over(error.code);
       ledger.failures.set(error.code, (ledger.failures.get(error.code) ?? 0) + 1);
       if (error.code === 'QUORLOCK_CLOSED') return;
       // Without a majority there is nothing to be had for long.
@@ -76,19 +105,21 @@ interface Situation {
   readonly redlock: Redlock;
   readonly dice: Rng;
   readonly ledger: Ledger;
-  readonly resource: string;
+  readonly wish: Wish;
   readonly requestedAt: number;
   readonly mix: Mix;
   now(): number;
 }
 
 async function hold(lock: Lock, situation: Situation): Promise<void> {
-  const { name, machine, redlock, dice, ledger, resource, requestedAt, mix, now } = situation;
+  const { name, machine, redlock, dice, ledger, wish, requestedAt, mix, now } = situation;
+  const { resources, isPermit } = wish;
   const held: Held = {
     holder: name,
-    resource,
+    resources,
+    isPermit,
     isShared: lock.isShared,
-    slot: mix.discipline === 'permits' ? slotOf(lock, machine.nodes, mix.permits) : undefined,
+    slot: isPermit ? slotOf(lock, machine.nodes, mix.permits) : undefined,
     token: lock.token,
     requestedAt,
     grantedAt: now(),

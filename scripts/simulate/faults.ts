@@ -12,6 +12,8 @@ export interface Stage {
   readonly machines: readonly Machine[];
   /** A new machine in the place of one that died. */
   launch(): void;
+  /** A machine is about to stand still. */
+  halts(machine: Machine): void;
 }
 
 /** Draws one fault after the other, until it is told to stop; then everything is mended. */
@@ -54,8 +56,14 @@ export class Faults {
     const client = machine.clients[simulation.nodes.indexOf(node)];
     const briefly = dice.between(0, dice.pick([mix.nodeTimeout, mix.ttl, 2 * mix.maxTtl]));
     const happenings: Readonly<Record<Fault, () => void>> = {
-      pause: () => machine.pause(briefly),
-      suspend: () => machine.suspend(briefly),
+      pause: () => {
+        this.#stage.halts(machine);
+        machine.pause(briefly);
+      },
+      suspend: () => {
+        this.#stage.halts(machine);
+        machine.suspend(briefly);
+      },
       kill: () => {
         machine.kill();
         this.#stage.launch();

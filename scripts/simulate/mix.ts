@@ -20,7 +20,9 @@ export type Discipline =
   /** By readers together, or by a writer alone. */
   | 'shared'
   /** As semaphores. */
-  | 'permits';
+  | 'permits'
+  /** By one holder at a time, several together, while the same callers also have permits of semaphores. */
+  | 'sets';
 
 /** Something that goes wrong now and then. */
 const FAULTS = [
@@ -77,6 +79,10 @@ export interface Mix {
   readonly reading: number;
   /** How many permits each semaphore has. */
   readonly permits: number;
+  /** Where sets are locked: how many resources one has at the most. */
+  readonly together: number;
+  /** Where sets are locked: how many calls are for a permit, from 0 to 1. */
+  readonly permitted: number;
   /** Whether a library's rule stays in force that breaking the assumption would take away: for comparison. */
   readonly isRuleKept: boolean;
   /** How many locks are to be granted. */
@@ -122,6 +128,8 @@ export function drawMix(seed: number, broken: Broken = 'none', cycles = 1_000): 
     faultEvery: maxTtl * dice.between(0.3, 5),
     reading: dice.pick([0.5, 0.8, 0.95]),
     permits: dice.pick([1, 2, 2, 3, 5]),
+    together: 1,
+    permitted: 0,
     isRuleKept: false,
     cycles,
   };
@@ -129,8 +137,10 @@ export function drawMix(seed: number, broken: Broken = 'none', cycles = 1_000): 
     [4, 'exclusive'],
     [3, 'shared'],
     [3, 'permits'],
+    [3, 'sets'],
   ]);
-  return { ...mix, discipline, ...overrides(mix) };
+  const sets = { together: dice.integer(2, 4), permitted: dice.pick([0, 0.2, 0.5]) };
+  return { ...mix, ...sets, discipline, ...overrides(mix) };
 }
 
 /** Who holds a lock to the last, and others who want it then, see first whether it is theirs alone. */

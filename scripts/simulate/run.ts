@@ -3,7 +3,7 @@ import type { Machine } from '../../src/testing/machine.ts';
 import { Rng } from '../../src/testing/rng.ts';
 import { Simulation } from '../../src/testing/simulation.ts';
 import { wallClockOf, weaken } from './breaking.ts';
-import { contend, type Held, type Ledger } from './caller.ts';
+import { contend, type Held, type LateCall, type Ledger } from './caller.ts';
 import { Faults, type Stage } from './faults.ts';
 import type { Mix } from './mix.ts';
 
@@ -12,6 +12,8 @@ export interface Findings {
   readonly mix: Mix;
   readonly locks: readonly Held[];
   readonly failures: ReadonlyMap<string, number>;
+  /** Calls that were over long after their waitTime. */
+  readonly late: readonly LateCall[];
   /** Calls that never ended. */
   readonly stuck: number;
   /** Keys of locks and of those who wait that were still there when all had been given back or had expired. */
@@ -73,6 +75,8 @@ export async function run(mix: Mix, trace?: (line: string) => void): Promise<Fin
   }
   const ledger: Ledger = {
     locks: [],
+    late: [],
+    halts: new Map(),
     waiting: 0,
     failures: new Map(),
     calls: 0,
@@ -110,7 +114,10 @@ export async function run(mix: Mix, trace?: (line: string) => void): Promise<Fin
   for (const { redlock } of programs) await simulation.until(initialize(redlock), LONGEST_RUN_MS);
   while (machines.length < mix.machines) launch();
 
-  const stage: Stage = { simulation, mix, machines, launch };
+  const halts = (machine: Machine) => {
+    ledger.halts.set(machine, (ledger.halts.get(machine) ?? 0) + 1);
+  };
+  const stage: Stage = { simulation, mix, machines, launch, halts };
   const faults = new Faults(stage, dice.fork());
   const stepMs = mix.maxTtl;
   while (!ledger.isOver()) await simulation.advance(stepMs);
@@ -132,6 +139,7 @@ export async function run(mix: Mix, trace?: (line: string) => void): Promise<Fin
     mix,
     locks: ledger.locks,
     failures: ledger.failures,
+    late: ledger.late,
     stuck: Math.max(0, ledger.waiting - deadWaits * mix.callers),
     orphans: keysOf.flatMap((keys) => keys.filter((key) => OF_LOCKS.test(key))),
     timers: alive.reduce((sum, { machine }) => sum + machine.clock.pendingTimers, 0),
@@ -146,6 +154,7 @@ export async function run(mix: Mix, trace?: (line: string) => void): Promise<Fin
 
 /** How many counters one resource has: a semaphore one for each slot. */
 function countersOf({ discipline, permits }: Mix): number {
+  if (discipline === 'sets') return permits + 1;
   return discipline === 'permits' ? permits : 1;
 }
 

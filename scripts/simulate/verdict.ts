@@ -2,21 +2,28 @@ import { findOverAdmissions } from '../../src/testing/checkers/over-admission.ts
 import { findOverlaps, type Overlap, type SharedInterval } from '../../src/testing/checkers/overlaps.ts';
 import { findTokenFaults } from '../../src/testing/checkers/tokens.ts';
 import type { Held } from './caller.ts';
-import { type Discipline, describeMix } from './mix.ts';
+import { describeMix } from './mix.ts';
 import type { Findings } from './run.ts';
 
 /** A promise that a run broke, and how. */
 export interface Violation {
-  readonly promise: 'exclusion' | 'permits' | 'token order' | 'extension order' | 'liveness' | 'memory';
+  readonly promise:
+    | 'exclusion'
+    | 'permits'
+    | 'token order'
+    | 'extension order'
+    | 'waitTime'
+    | 'liveness'
+    | 'memory';
   readonly what: string;
 }
 
 /** None if everything held. */
 export function violationsOf(findings: Findings): readonly Violation[] {
-  const { mix, stuck, orphans, timers, keys, left } = findings;
+  const { mix, late, stuck, orphans, timers, keys, left } = findings;
   const violations: Violation[] = [...byResource(findings.locks).values()].flatMap((locks) => [
-    ...(mix.discipline === 'permits' ? crowdsOf(locks, mix.permits) : []),
-    ...ordersOf(locks, mix.discipline).flatMap((inOrder) => [
+    ...(locks[0]?.isPermit ? crowdsOf(locks, mix.permits) : []),
+    ...ordersOf(locks).flatMap((inOrder) => [
       ...overlapsOf(inOrder),
       ...tokenFaultsOf(inOrder),
       ...lateExtensionsOf(inOrder),
@@ -25,6 +32,10 @@ export function violationsOf(findings: Findings): readonly Violation[] {
   const broken = (promise: Violation['promise'], isBroken: boolean, what: string) => {
     if (isBroken) violations.push({ promise, what });
   };
+  for (const { caller, resources, requestedAt, waitTime, lateMs, outcome } of late) {
+    const call = `${caller} for ${resources.join(', ')} from ${requestedAt.toFixed(3)}, waitTime ${waitTime.toFixed(0)}`;
+    broken('waitTime', true, `${lateMs.toFixed(0)} ms late (${outcome}): ${call}`);
+  }
   broken('liveness', stuck > 0, `${stuck} calls never ended`);
   broken('liveness', left > 0, `${left} machines could get no lock after the last fault`);
   broken('memory', orphans.length > 0, `keys outlived their ttl: ${orphans.join(', ')}`);
@@ -58,29 +69,30 @@ export function describeFailure(findings: Findings, violations: readonly Violati
 }
 
 function byResource(locks: readonly Held[]): ReadonlyMap<string, readonly Held[]> {
-  return groupsOf(locks, ({ resource }) => resource);
+  return groupsOf(locks, ({ resources, isPermit }) =>
+    resources.map((resource) => (isPermit ? `permit of ${resource}` : resource)),
+  );
 }
 
 function groupsOf<Key>(
   locks: readonly Held[],
-  keyOf: (lock: Held) => Key,
+  keysOf: (lock: Held) => readonly Key[],
 ): ReadonlyMap<Key, readonly Held[]> {
   const lists = new Map<Key, Held[]>();
   for (const lock of locks) {
-    const key = keyOf(lock);
-    const list = lists.get(key);
-    if (list === undefined) lists.set(key, [lock]);
-    else list.push(lock);
+    for (const key of keysOf(lock)) {
+      const list = lists.get(key);
+      if (list === undefined) lists.set(key, [lock]);
+      else list.push(lock);
+    }
   }
   return lists;
 }
 
 /** The locks of one resource of which each excludes those before it: of a semaphore, those of each slot. */
-function ordersOf(locks: readonly Held[], discipline: Discipline): readonly (readonly Held[])[] {
-  if (discipline !== 'permits') return [locks];
-  return [...groupsOf(locks, ({ slot }) => slot)].flatMap(([slot, ofOne]) =>
-    slot === undefined ? [] : [ofOne],
-  );
+function ordersOf(locks: readonly Held[]): readonly (readonly Held[])[] {
+  if (!locks[0]?.isPermit) return [locks];
+  return [...groupsOf(locks, ({ slot }) => (slot === undefined ? [] : [slot])).values()];
 }
 
 function intervalOf({ holder, token, isShared, grantedAt, validUntil }: Held): SharedInterval {

@@ -21,7 +21,12 @@ const { QUORLOCK_CYCLES: chosenCycles = '1000000' } = process.env;
 const seed = chooseSeed();
 
 /** How many of all locks each discipline gets. */
-const SHARES: Readonly<Record<Discipline, number>> = { exclusive: 0.45, shared: 0.35, permits: 0.2 };
+const SHARES: Readonly<Record<Discipline, number>> = {
+  exclusive: 0.35,
+  shared: 0.25,
+  permits: 0.2,
+  sets: 0.2,
+};
 
 describe('inside the assumptions random faults break no promise', () => {
   test.each(Object.entries(SHARES))('%s', { timeout: LONGEST_TEST_MS }, async (discipline, share) => {
@@ -92,6 +97,8 @@ describe(`each assumption broken alone is found within ${CYCLES_TO_FIND} locks`,
   test.each([
     ['shared', 'exclusion'],
     ['permits', 'permits'],
+    ['sets', 'exclusion'],
+    ['sets', 'permits'],
   ] as const)(
     'memory, where locks are %s, breaks %s',
     { timeout: LONGEST_TEST_MS },
@@ -118,6 +125,21 @@ describe(`each assumption broken alone is found within ${CYCLES_TO_FIND} locks`,
       }
     },
   );
+});
+
+test('a call that is over long after its waitTime is found', async () => {
+  const findings = await run(drawMix(42, 'none', 30));
+  const call = {
+    caller: 'A',
+    resources: ['r1'],
+    waitTime: 200,
+    requestedAt: 1_000,
+    lateMs: 101,
+    outcome: 'granted',
+  };
+  expect(violationsOf({ ...findings, late: [call] })).toEqual([
+    { promise: 'waitTime', what: '101 ms late (granted): A for r1 from 1000.000, waitTime 200' },
+  ]);
 });
 
 describe('the same seed', () => {

@@ -1,6 +1,6 @@
 import type { Draft } from '../faults/draft.ts';
 import type { NodeFaultKind } from '../faults/fault.ts';
-import { BEYOND, INSIDE, OUTAGE, STALLS, type Scenario } from './scenario.ts';
+import { BEYOND, INSIDE, OUTAGE, type Scenario, STALLS } from './scenario.ts';
 
 /** Close to all that clocks may differ by under the default driftFactor of 0.01. */
 const RATE_ERROR_INSIDE = 0.008;

@@ -84,7 +84,7 @@ export function judge(findings: Findings): Verdict {
     crowds: findOverAdmissions(occupanciesOf(history), PERMITS),
     guarded: updatesOf(accounts, 'guarded'),
     unguarded: updatesOf(accounts, 'unguarded'),
-    waits: waitsOf(history, withRecovery, LOCK_TERMS.ttl + RECOVERY_SLACK_MS),
+    waits: waitsOf(history, withRecovery, LOCK_TERMS.ttl + RECOVERY_SLACK_MS, findings.stalls),
     availability: availabilityOf(history, withRecovery, findings.stalls),
     impairments,
     outages,
@@ -128,7 +128,8 @@ function brokenOf(verdict: Omit<Verdict, 'broken'>): readonly string[] {
   check(waits.unsettled.length, 'waits that never ended');
   check(waits.late.length, 'waits that ended late');
   if (promises.exclusion) check(waits.starved.length, 'waits that were not served by a lock that was free');
-  if (promises.patience) check(waits.disappointed.length, `waits of ${PATIENT_MS} ms and more without a lock`);
+  if (promises.patience)
+    check(waits.disappointed.length, `waits of ${PATIENT_MS} ms and more without a lock`);
   if (promises.availability)
     check(availability.failures.length, 'attempts that found no quorum with a majority up');
   for (const { outage, afterMs } of verdict.recoveries) {

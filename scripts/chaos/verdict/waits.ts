@@ -19,7 +19,7 @@ export interface Waits {
   readonly late: readonly Attempt[];
   /** Waits that ran out of time while nobody had held the lock for long, and a majority was up. */
   readonly starved: readonly Attempt[];
-  /** Waits of {@link PATIENT_MS} and more of which the process was able to run, and those of them that got no lock. */
+  /** Waits of {@link PATIENT_MS} and more, stalls not counted, and those of them that got no lock. */
   readonly patient: number;
   readonly disappointed: readonly Attempt[];
 }
@@ -27,20 +27,27 @@ export interface Waits {
 /**
  * @param outages with the time that recovery may take
  * @param idleMs for how long a lock has to be free, for a wait to be called starved
+ * @param stalls when nobody got anything through
  */
-export function waitsOf(history: History, outages: readonly Interval[], idleMs: number): Waits {
+export function waitsOf(
+  history: History,
+  outages: readonly Interval[],
+  idleMs: number,
+  stalls: readonly Interval[] = [],
+): Waits {
   const workers = new Map(history.workers.map((each) => [each.worker, each]));
   const waits = history.attempts.filter(({ way }) => way === 'wait' || way === 'using');
   const held = heldTimes(history.attempts);
-  const stalledMs = ({ worker, askedAt, settledAt = askedAt }: Attempt) =>
-    (workers.get(worker)?.stalls ?? [])
+  const lostTo = (those: readonly Interval[], { askedAt, settledAt = askedAt }: Attempt) =>
+    those
       .filter(({ from, to }) => from < settledAt && to > askedAt)
       .reduce((sum, { from, to }) => sum + to - from, 0);
+  const stalledMs = (wait: Attempt) => lostTo(workers.get(wait.worker)?.stalls ?? [], wait);
   const patient = waits.filter(
     (wait) =>
       wait.settledAt !== undefined &&
       wait.refusal !== 'aborted' &&
-      wait.waitTime - stalledMs(wait) >= PATIENT_MS,
+      wait.waitTime - stalledMs(wait) - lostTo(stalls, wait) >= PATIENT_MS,
   );
   return {
     count: waits.length,

@@ -186,6 +186,8 @@ describe('the verdict', () => {
     expect([patient, disappointed]).toEqual([2, [refused]]);
     const stalled = { ...history, workers: [{ ...worker, stalls: [{ from: 100, to: 101 }] }] };
     expect(waitsOf(stalled, [], 2_000)).toMatchObject({ patient: 1, disappointed: [] });
+    const standstill = { from: 100, to: 101 };
+    expect(waitsOf(history, [], 2_000, [standstill])).toMatchObject({ patient: 1, disappointed: [] });
   });
 
   it('finds a heap, sockets and timers that grow, and none that stay as they are', () => {
