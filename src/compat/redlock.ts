@@ -5,7 +5,7 @@ import { ExtendFailedError, QuorlockError } from '../base/errors.ts';
 import { type Random, SystemRandom } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { AutoExtend } from '../lock/auto-extend.ts';
-import { type Lock as CoreLock, leaseOf } from '../lock/lock.ts';
+import { type Lock as CoreLock, extendLock, leaseOf } from '../lock/lock.ts';
 import { majorityOf } from '../quorum/round.ts';
 import type { NodeSource } from '../redlock/nodes.ts';
 import type { AttemptPlan, RedlockOptions } from '../redlock/options.ts';
@@ -236,13 +236,10 @@ export class Redlock extends EventEmitter {
     }
     const core = await this.#coreOf(existing);
     const { plan, attempts } = this.#plan(this.#settingsOf(settings));
-    const lease = leaseOf(core);
-    lease.deps.checkTtl(duration);
+    leaseOf(core).deps.checkTtl(duration);
     for (let left = plan.most - 1; ; left -= 1) {
       try {
-        core.assertHeld();
-        plan.made?.(await lease.extend(duration, () => core.assertHeld()));
-        core.assertHeld();
+        plan.made?.(await extendLock(core, duration));
         const extended = this.#lockOn(core, existing.resources, attempts, settings ?? existing.settings);
         existing.expiration = 0;
         return extended;

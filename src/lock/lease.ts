@@ -1,9 +1,10 @@
 import { type Clock, elapsedMs } from '../base/clock.ts';
+import { handedOn } from '../base/diagnostics.ts';
 import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';
 import { isDenial, type NodeVote } from '../base/vote.ts';
 import type { Grant, Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/round.ts';
-import type { LockKeys } from '../wire/operation.ts';
+import { type LockKeys, modeOf } from '../wire/operation.ts';
 import { type ReleaseReport, reportOf } from './release-report.ts';
 import { Validity, validityMs } from './validity.ts';
 
@@ -139,11 +140,17 @@ export class Lease {
    * @returns that caller's fencing token; 0 without fencing
    */
   handTo(holder: object, tell: Tell): number {
+    const isFirst = this.#tell === undefined;
     this.#tell = tell;
     if (this.#why === undefined) this.#holder = holder;
     else tell(holder, this.#why);
     this.#handsLeft -= 1;
-    return this.#lastToken === 0 ? 0 : this.#lastToken - this.#handsLeft;
+    const token = this.#lastToken === 0 ? 0 : this.#lastToken - this.#handsLeft;
+    if (!isFirst && handedOn.hasSubscribers) {
+      const { resources, target } = this;
+      handedOn.publish({ resources, mode: modeOf(target), token: token === 0 ? undefined : token });
+    }
+    return token;
   }
 
   /** Whether another caller can have it at all: a token is left, and it is not the turn of other processes yet. */

@@ -1,7 +1,19 @@
 import { afterElapsed, type Timer } from '../base/clock.ts';
-import { LockReleasedError, type QuorlockError, withCallersStack } from '../base/errors.ts';
+import {
+  type AcquireMessage,
+  type Draft,
+  type ExtendMessage,
+  extending,
+  type HoldMessage,
+  lost,
+  type ReleaseMessage,
+  releasing,
+  traced,
+} from '../base/diagnostics.ts';
+import { LockLostError, LockReleasedError, type QuorlockError, withCallersStack } from '../base/errors.ts';
+import type { NodeVote } from '../base/vote.ts';
 import type { Quorum } from '../quorum/quorum.ts';
-import type { LockKeys } from '../wire/operation.ts';
+import { type LockKeys, modeOf } from '../wire/operation.ts';
 import { lazySignal } from './lazy-signal.ts';
 import type { Lease } from './lease.ts';
 import type { ReleaseReport } from './release-report.ts';
@@ -17,6 +29,21 @@ export let askToStop: (lock: Lock, reason: unknown) => void;
 
 /** The lease that a lock is a handle on is over. */
 let endLock: (lock: object, why: () => QuorlockError) => void;
+
+/** Extends a lock, as its method does, and says what each node said. */
+export let extendLock: (lock: Lock, ttl: number) => Promise<readonly NodeVote[]>;
+
+/**
+ * Notes the message of the call that got a lock, for those to come about it. If a listener waits for losses, the lock
+ * looks when its validity should have ended: the caller may have forgotten it by then.
+ */
+export let followLock: (lock: Lock, acquire: AcquireMessage) => void;
+
+/** The fencing token of a lock; undefined without fencing. */
+export let tokenOf: (lock: Lock) => number | undefined;
+
+/** The calls that got the locks, as far as a listener heard them, and when by the monotonic clock. */
+const calls = new WeakMap<Lock, { readonly acquire: AcquireMessage; readonly atMs: number }>();
 
 /** Declares a lock lost before its validity has ended, and its lease with it. Does nothing to a lock that is over. */
 export let loseLock: (lock: Lock, why: () => QuorlockError) => void;
@@ -138,16 +165,7 @@ export class Lock {
    */
   async extend(ttl: number = this.ttl): Promise<this> {
     this.#lease.deps.checkTtl(ttl);
-    const check = () => this.assertHeld();
-    check();
-    try {
-      await this.#lease.extend(ttl, check);
-    } catch (error) {
-      // Another caller may have the lease by now.
-      this.assertHeld();
-      throw withCallersStack(error);
-    }
-    this.assertHeld();
+    await extendLock(this, ttl);
     return this;
   }
 
@@ -160,7 +178,9 @@ export class Lock {
   release(): Promise<ReleaseReport> {
     if (this.#look() === undefined) this.#end(() => new LockReleasedError({ resources: this.resources }));
     // A listener of the signal may have released it, and the lease may be another caller's by now.
-    this.#release ??= this.#lease.release();
+    this.#release ??= releasing.hasSubscribers
+      ? this.#tracedRelease(() => this.#lease.release())
+      : this.#lease.release();
     return this.#release;
   }
 
@@ -176,15 +196,71 @@ export class Lock {
     return this.#why;
   }
 
-  #end(why: () => QuorlockError): void {
+  /** @param byLease whether that is the lease's doing, not its holder's */
+  #end(why: () => QuorlockError, byLease = false): void {
     if (this.#why !== undefined) return;
     this.#why = why;
     this.#expiry?.cancel();
+    if (byLease && (lost.hasSubscribers || releasing.hasSubscribers)) this.#publishEnd(why());
     this.#controller?.abort(why());
+  }
+
+  async #extend(ttl: number): Promise<readonly NodeVote[]> {
+    const check = () => this.assertHeld();
+    check();
+    let votes: readonly NodeVote[];
+    try {
+      votes = await this.#lease.extend(ttl, check);
+    } catch (error) {
+      // Another caller may have the lease by now.
+      check();
+      throw withCallersStack(error);
+    }
+    check();
+    return votes;
+  }
+
+  #tracedExtend(ttl: number): Promise<readonly NodeVote[]> {
+    const message: Draft<ExtendMessage> = { ...this.#message(), ttl };
+    return traced(extending, message, this.#lease.deps.clock, async () => {
+      message.votes = await this.#extend(ttl);
+      return message.votes;
+    });
+  }
+
+  #tracedRelease(release: () => Promise<ReleaseReport>): Promise<ReleaseReport> {
+    const message: ReleaseMessage = this.#message();
+    return traced(releasing, message, this.#lease.deps.clock, async () => {
+      const report = await release();
+      Object.assign(message, report);
+      return report;
+    });
+  }
+
+  #message(): HoldMessage {
+    const { target, deps } = this.#lease;
+    const call = calls.get(this);
+    return {
+      resources: this.resources,
+      mode: modeOf(target),
+      token: tokenOf(this),
+      acquire: call?.acquire,
+      heldMs: call && deps.clock.monotonic() - call.atMs,
+    };
+  }
+
+  /** Publishes that it is over, which its holder has not brought about. */
+  #publishEnd(why: QuorlockError): void {
+    if (why instanceof LockLostError) {
+      if (lost.hasSubscribers) lost.publish({ ...this.#message(), error: why });
+    } else if (releasing.hasSubscribers) {
+      this.#release ??= this.#tracedRelease(() => this.#lease.releaseOnNodes());
+    }
   }
 
   /** Looks when the validity should have ended. After an extension it only looks again. */
   #watch(): void {
+    this.#expiry?.cancel();
     this.#expiry = afterElapsed(this.#lease.deps.clock, Math.max(0, this.#lease.remainingMs()), () => {
       if (this.#look() === undefined) this.#watch();
     });
@@ -198,8 +274,17 @@ export class Lock {
       Object.defineProperty(Lock.prototype, name, { get });
     }
     endLock = (lock, why) => {
-      if (#lease in lock) lock.#end(why);
+      if (#lease in lock) lock.#end(why, true);
     };
+    extendLock = (lock, ttl) => (extending.hasSubscribers ? lock.#tracedExtend(ttl) : lock.#extend(ttl));
+    followLock = (lock, acquire) => {
+      calls.set(lock, { acquire, atMs: lock.#lease.deps.clock.monotonic() });
+      if (!lost.hasSubscribers) return;
+      const why = lock.#look();
+      if (why === undefined) lock.#watch();
+      else lock.#publishEnd(why());
+    };
+    tokenOf = (lock) => (lock.#token === 0 ? undefined : lock.#token);
     leaseOf = (lock) => lock.#lease;
     targetOf = (lock, quorum) => {
       const isOurs =

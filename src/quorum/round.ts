@@ -1,3 +1,4 @@
+import { voted } from '../base/diagnostics.ts';
 import { isDenial, type NodeVote, type Reply } from '../base/vote.ts';
 import type { Node } from '../node/node.ts';
 import type { Operation, Waiter } from '../wire/operation.ts';
@@ -50,7 +51,20 @@ export function askAll(
 
     const count = (reply: Reply, latencyMs: number, index: number) => {
       const pending = votes[index];
-      if (pending === undefined || over) return;
+      if (pending === undefined) return;
+      if (voted.hasSubscribers) {
+        const { outcome } = reply;
+        const reason = outcome === 'failed' ? reply.reason : undefined;
+        voted.publish({
+          node: pending.node,
+          operation: operation.kind,
+          outcome,
+          reason,
+          latencyMs,
+          late: over,
+        });
+      }
+      if (over) return;
       votes[index] = { node: pending.node, latencyMs, ...reply };
       const isYes = reply.outcome === 'granted' || (operation.kind === 'release' && isDenial(reply.outcome));
       if (isYes) granted += 1;

@@ -1,13 +1,14 @@
 import { type AbortSignalLike, abortable, throwIfAborted } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
+import { type AcquireMessage, acquiring, type Draft, traced } from '../base/diagnostics.ts';
 import { ClosedError, type OwnHold, withCallersStack } from '../base/errors.ts';
 import type { Attempt } from '../lock/attempts.ts';
-import { type Lock, leaseOf, targetOf } from '../lock/lock.ts';
+import { followLock, type Lock, leaseOf, targetOf, tokenOf } from '../lock/lock.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import type { ContendOptions } from '../quorum/round.ts';
 import { type AcquireRequest, failureOf, type Pace } from '../waiting/acquire-request.ts';
 import type { WaitQueues } from '../waiting/wait-queues.ts';
-import type { LockKeys } from '../wire/operation.ts';
+import { type LockKeys, modeOf } from '../wire/operation.ts';
 import {
   type AcquireOptions,
   type AttemptPlan,
@@ -62,7 +63,7 @@ export class Acquirer {
   }
 
   /** Acquires, and waits for other holders and for nodes up to waitTime; see `Redlock.acquire` for what it throws. */
-  async acquire(spec: LockSpec, options: AcquireOptions): Promise<Lock> {
+  acquire(spec: LockSpec, options: AcquireOptions): Promise<Lock> {
     checkSignal(options.signal);
     if (options.attempts !== undefined) checkAttempts(options.attempts);
     const waitTime =
@@ -70,24 +71,35 @@ export class Acquirer {
     const onOutage =
       options.onOutage === undefined ? this.#settings.onOutage : checkOnOutage(options.onOutage);
     const request = this.#request(spec, options, waitTime, options.signal, onOutage);
+    if (!acquiring.hasSubscribers) return this.#acquire(request, spec.target);
+    return this.#traced(request, spec.target, (asked) => this.#acquire(asked, spec.target));
+  }
+
+  async #acquire(request: AcquireRequest, target: LockKeys): Promise<Lock> {
+    const { resources, waitTime, signal } = request;
     try {
-      if (!this.#quorum.isConnected) await this.connected(request.signal);
-      this.checkOpen(request.resources);
-      throwIfAborted(options.signal);
-      if (waitTime > 0) return await this.#waitQueues.acquire(request, spec.target);
+      if (!this.#quorum.isConnected) await this.connected(signal);
+      this.checkOpen(resources);
+      throwIfAborted(signal);
+      if (waitTime > 0) return await this.#waitQueues.acquire(request, target);
       return await this.#tryOnce(request, (failure) => {
         throw failure;
       });
     } catch (error) {
       // The caller gets its signal's own reason, which may be an error of another lock.
-      if (options.signal?.aborted && error === options.signal.reason) throw error;
-      throw withCallersStack(this.unlessClosed(error, request.resources));
+      if (signal?.aborted && error === signal.reason) throw error;
+      throw withCallersStack(this.unlessClosed(error, resources));
     }
   }
 
   /** Makes one attempt; null if another holder has it. */
-  async tryAcquire(spec: LockSpec, options: TryAcquireOptions): Promise<Lock | null> {
+  tryAcquire(spec: LockSpec, options: TryAcquireOptions): Promise<Lock | null> {
     const request = this.#request(spec, options, 0, undefined);
+    if (!acquiring.hasSubscribers) return this.#tryAcquire(request);
+    return this.#traced(request, spec.target, (asked) => this.#tryAcquire(asked));
+  }
+
+  async #tryAcquire(request: AcquireRequest): Promise<Lock | null> {
     try {
       if (!this.#quorum.isConnected) await this.connected(undefined);
       return await this.#tryOnce(request, () => null);
@@ -100,9 +112,14 @@ export class Acquirer {
    * Exchanges a caller's lock for another one on the same key, in one step: no other client comes between. The old lock
    * is released whatever comes of it, and its lease is not handed over in this process.
    */
-  async downgrade(lock: Lock, spec: LockSpec, options: TryAcquireOptions): Promise<Lock> {
+  downgrade(lock: Lock, spec: LockSpec, options: TryAcquireOptions): Promise<Lock> {
     const request = this.#request(spec, options, 0, undefined);
     lock.assertHeld();
+    if (!acquiring.hasSubscribers) return this.#downgrade(lock, request);
+    return this.#traced(request, spec.target, (asked) => this.#downgrade(lock, asked));
+  }
+
+  async #downgrade(lock: Lock, request: AcquireRequest): Promise<Lock> {
     const lease = leaseOf(lock);
     try {
       const taking = request.attempt({ waiter: undefined, previous: lease.value });
@@ -167,6 +184,41 @@ export class Acquirer {
       // New nodes get their markers first: then it is certain whether they vote.
       endsInOutage: () => this.#quorum.isLost || (onOutage === 'reject' && this.#quorum.isConnected),
     };
+  }
+
+  /** Publishes the course of a call. */
+  async #traced<Result extends Lock | null>(
+    request: AcquireRequest,
+    target: LockKeys,
+    call: (request: AcquireRequest) => Promise<Result>,
+  ): Promise<Result> {
+    const { resources, ttl, waitTime } = request;
+    const message: Draft<AcquireMessage> = { resources, mode: modeOf(target), ttl, waitTime, attempts: 0 };
+    const attempt: AcquireRequest['attempt'] = (contend) => {
+      message.attempts += 1;
+      const made = request.attempt(contend);
+      // The caller hears of an attempt that failed itself.
+      made.then(
+        ({ votes }) => {
+          message.votes = votes;
+        },
+        () => undefined,
+      );
+      return made;
+    };
+    const lock = await traced(acquiring, message, this.#clock, async () => {
+      try {
+        const result = await call({ ...request, attempt });
+        message.granted = result !== null;
+        if (result !== null) message.token = tokenOf(result);
+        return result;
+      } catch (error) {
+        message.granted = false;
+        throw error;
+      }
+    });
+    if (lock !== null) followLock(lock, message);
+    return lock;
   }
 
   /** What this process holds of the lock already, so that a caller that waits for itself learns of it. */

@@ -1,11 +1,13 @@
 import { throwIfAborted } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
 import { describe } from '../base/describe.ts';
+import { type CallMessage, type Draft, traced, usings } from '../base/diagnostics.ts';
 import { ClosedError, UpgradeError } from '../base/errors.ts';
-import { Lock } from '../lock/lock.ts';
-import type { LockKeys } from '../wire/operation.ts';
+import { Lock, tokenOf } from '../lock/lock.ts';
+import { type LockKeys, modeOf } from '../wire/operation.ts';
 import type { Acquirer, LockSpec } from './acquirer.ts';
 import {
+  type AcquireOptions,
   checkAttempts,
   checkNames,
   checkOnOutage,
@@ -26,6 +28,12 @@ export type Routine<Result> = (lock: Lock) => Result | PromiseLike<Result>;
 interface Call<Result> {
   readonly options: UsingOptions;
   readonly routine: Routine<Result>;
+}
+
+/** The options of a `using`, checked. */
+interface Checked {
+  readonly maxHold: number;
+  readonly acquiring: AcquireOptions;
 }
 
 /**
@@ -50,18 +58,36 @@ export function callOf<Result>(
 export class Usings {
   readonly routines: Routines;
   readonly #settings: Settings;
+  readonly #clock: Clock;
   readonly #acquirer: Acquirer;
 
   constructor(settings: Settings, clock: Clock, acquirer: Acquirer) {
     this.routines = new Routines(clock);
     this.#settings = settings;
+    this.#clock = clock;
     this.#acquirer = acquirer;
   }
 
   /** Runs a routine under a lock: the one passed as `within`, or else one that is acquired and extended meanwhile. */
-  async use<Result>(spec: LockSpec, { options, routine }: Call<Result>): Promise<Result> {
-    const { maxHold, acquiring } = this.#check(spec, options);
+  use<Result>(spec: LockSpec, { options, routine }: Call<Result>): Promise<Result> {
+    const checked = this.#check(spec, options);
     const outer = this.#shown(spec, options.within);
+    if (!usings.hasSubscribers) return this.#use(spec, checked, outer, routine);
+    const message: Draft<CallMessage> = { resources: spec.resources, mode: modeOf(spec.target) };
+    return traced(usings, message, this.#clock, () =>
+      this.#use(spec, checked, outer, (lock) => {
+        message.token = tokenOf(lock);
+        return routine(lock);
+      }),
+    );
+  }
+
+  async #use<Result>(
+    spec: LockSpec,
+    { maxHold, acquiring }: Checked,
+    outer: Lock | undefined,
+    routine: Routine<Result>,
+  ): Promise<Result> {
     if (outer !== undefined) return await this.routines.runWithin(outer, () => routine(outer));
     const lock = await this.#acquirer.acquire(spec, acquiring);
     if (this.#acquirer.isClosed) {
@@ -73,7 +99,7 @@ export class Usings {
   }
 
   /** Checks all options, whether they will matter or not, and that the Redlock is open. */
-  #check({ resources }: LockSpec, { maxHold, within: _, ...acquiring }: UsingOptions) {
+  #check({ resources }: LockSpec, { maxHold, within: _, ...acquiring }: UsingOptions): Checked {
     const checked = maxHoldOf({ maxHold });
     checkSignal(acquiring.signal);
     if (acquiring.attempts !== undefined) checkAttempts(acquiring.attempts);

@@ -1,4 +1,5 @@
 import { list, shorten } from '../base/describe.ts';
+import { warned } from '../base/diagnostics.ts';
 import { platform } from '../base/platform.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Client } from '../wire/client.ts';
@@ -28,11 +29,12 @@ export function warnOfNodes(
   }
 }
 
-/** Isolates the errors of a listener: they must not break the code that warns. */
+/** Publishes each warning, and isolates the errors of its listener: they must not break the code that warns. */
 export function isolateErrors(
   listener: (warning: RedlockWarning) => void,
 ): (warning: RedlockWarning) => void {
   return (warning) => {
+    if (warned.hasSubscribers) warned.publish(warning);
     try {
       listener(warning);
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts';
+import type { LockMode } from '../base/diagnostics.ts';
 import type { Random } from '../base/random.ts';
 import type { Attempt } from '../lock/attempts.ts';
 import type { Lease } from '../lock/lease.ts';
@@ -32,7 +33,7 @@ export interface WaitQueueDeps {
 /** The lock that a wait queue is for. */
 export interface Awaited {
   /** Of several callers that want a share, each has a wait queue of its own. */
-  readonly mode: 'exclusive' | 'shared' | 'semaphore';
+  readonly mode: LockMode;
   /** The lease of this process, if it has one; undefined for permits, of which it may have several. */
   readonly lease: Lease | undefined;
   /** The lease is this process's from now on. */

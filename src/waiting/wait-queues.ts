@@ -6,7 +6,7 @@ import type { Lease, Successor } from '../lock/lease.ts';
 import { Lock } from '../lock/lock.ts';
 import type { ReleaseReport } from '../lock/release-report.ts';
 import type { Quorum } from '../quorum/quorum.ts';
-import type { LockKeys } from '../wire/operation.ts';
+import { type LockKeys, modeOf } from '../wire/operation.ts';
 import type { AcquireRequest } from './acquire-request.ts';
 import { HandOverWatch, hasNotified } from './hand-over-watch.ts';
 import { LeaseIndex } from './lease-index.ts';
@@ -314,11 +314,6 @@ export class WaitQueues {
 /** The caller of an attempt has left before it was over. */
 function releaseLate(attempt: Attempt): void {
   if (attempt.outcome === 'acquired') void attempt.lease.releaseOnNodes();
-}
-
-function modeOf({ sharers, permit }: LockKeys): Awaited['mode'] {
-  if (sharers !== undefined) return 'shared';
-  return permit === undefined ? 'exclusive' : 'semaphore';
 }
 
 /** Names a lock that callers may wait for. Readers and writers of a resource wait for the same one. */

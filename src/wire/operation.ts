@@ -1,3 +1,4 @@
+import type { LockMode } from '../base/diagnostics.ts';
 import type { FailureReason, Reply } from '../base/vote.ts';
 import { isCount } from './numbers.ts';
 
@@ -12,6 +13,11 @@ export interface LockKeys {
   readonly sharers?: string | undefined;
   /** Where the one key is a slot of a semaphore: which one, and of how many. All slots have one queue. */
   readonly permit?: { readonly slot: number; readonly of: number } | undefined;
+}
+
+export function modeOf({ sharers, permit }: LockKeys): LockMode {
+  if (sharers !== undefined) return 'shared';
+  return permit === undefined ? 'exclusive' : 'semaphore';
 }
 
 /** The most slots of a semaphore: a node looks at all of them at once. */
