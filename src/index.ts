@@ -1,17 +1,6 @@
 export type { AbortSignalLike } from './base/abort-signal.ts';
 export type { Clock, Timer } from './base/clock.ts';
-export type {
-  AcquireMessage,
-  CallMessage,
-  ExtendMessage,
-  HoldMessage,
-  LockMessage,
-  LockMode,
-  LostMessage,
-  QuorlockChannels,
-  ReleaseMessage,
-  VoteMessage,
-} from './base/diagnostics.ts';
+export type { QuorlockChannels } from './base/diagnostics.ts';
 export {
   ClosedError,
   type ErrorCode,

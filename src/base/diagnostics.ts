@@ -8,7 +8,7 @@ import type { RedlockWarning } from './warning.ts';
 export type LockMode = 'exclusive' | 'shared' | 'semaphore';
 
 /** What every message about a lock has. None has the lock's value, which would let its reader release the lock. */
-export interface LockMessage {
+interface LockMessage {
   /** The names of the resources: sorted, without duplicates. */
   readonly resources: readonly string[];
   readonly mode: LockMode;
@@ -66,13 +66,13 @@ export interface ReleaseMessage extends CallMessage, HoldMessage {
 }
 
 /** A lock was lost before its holder had released it. */
-export interface LostMessage extends HoldMessage {
+interface LostMessage extends HoldMessage {
   /** Why. */
   readonly error: LockLostError;
 }
 
 /** What one node said to one operation. */
-export interface VoteMessage {
+interface VoteMessage {
   /** The node's address. */
   readonly node: string;
   readonly operation:

@@ -31,12 +31,15 @@ export class Listener implements Disposable {
   readonly #channels: readonly string[];
   readonly #hear = (message: unknown, name: string | symbol): void => {
     this.heard.push({ channel: String(name).replace('tracing:', ''), message: { ...(message as object) } });
-    this.#also?.(message);
+    this.#also?.(message, String(name));
   };
-  readonly #also: ((message: unknown) => void) | undefined;
+  readonly #also: ((message: unknown, name: string) => void) | undefined;
 
   /** @param also called with each message, the very object */
-  constructor(names: readonly Name[] = [...TRACING, ...PLAIN], also?: (message: unknown) => void) {
+  constructor(
+    names: readonly Name[] = [...TRACING, ...PLAIN],
+    also?: (message: unknown, name: string) => void,
+  ) {
     this.#also = also;
     this.#channels = names.flatMap((name) =>
       TRACING.some((each) => each === name) ? COURSE.map((part) => `tracing:${name}:${part}`) : [name],

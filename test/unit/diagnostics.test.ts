@@ -118,12 +118,11 @@ describe('what is published of', () => {
 
   it('a lock that is handed on: its new token, and no attempt', async () => {
     const { world, redlock } = await connected();
-    const holder = await resultOf(world, redlock.acquire('r'));
-    using listener = new Listener();
+    const holder = await resultOf(world, redlock.acquire('r'), 5);
     const asked = redlock.acquire('r');
-    // Others of this process and the nodes are told that it waits, if they are to be told at all.
-    await world.clock.advance(10);
-    listener.heard.length = 0;
+    // The first votes may be late.
+    await world.clock.advance(5);
+    using listener = new Listener();
     const report = holder.release();
     const next = await resultOf(world, asked, 1);
     expect((await report).handedOver).toBe(true);
@@ -131,8 +130,20 @@ describe('what is published of', () => {
     const what = { resources: ['r'], mode: 'exclusive', token: next.token };
     expect(listener.on('quorlock:lock:handed-on')).toEqual([what]);
     expect(listener.on('quorlock:release:asyncEnd')[0]).toMatchObject({ freed: true, handedOver: true });
-    expect(listener.on('quorlock:acquire:asyncEnd')[0]).toMatchObject({ ...what, attempts: 0 });
     expect(listener.on('quorlock:node:vote')).toEqual([]);
+  });
+
+  it('a caller to which a lock is handed on: no attempt', async () => {
+    const { world, redlock } = await connected();
+    const holder = await resultOf(world, redlock.acquire('r'), 5);
+    using listener = new Listener(['quorlock:acquire']);
+    const asked = redlock.acquire('r');
+    await world.clock.advance(5);
+    void holder.release();
+    const { token } = await resultOf(world, asked, 1);
+    const [acquire] = listener.on('quorlock:acquire:asyncEnd');
+    expect(acquire).toMatchObject({ token, granted: true, attempts: 0 });
+    expect(acquire).not.toHaveProperty('votes');
   });
 
   it('a lock that its caller has forgotten: that it is lost, once', async () => {
@@ -171,7 +182,7 @@ describe('what is published of', () => {
     });
     const [extend] = listener.on('quorlock:extend:error');
     expect(extend).toMatchObject({ error: { code: 'QUORLOCK_EXTEND_FAILED' }, acquire: undefined });
-    expect(extend?.votes?.every(({ outcome }) => outcome === 'failed')).toBe(true);
+    expect(extend?.votes?.filter(({ outcome }) => outcome === 'failed').length).toBeGreaterThan(1);
   });
 
   it('locks that their Redlock releases as it closes, or exchanges: each release', async () => {
@@ -183,10 +194,10 @@ describe('what is published of', () => {
     await resultOf(world, redlock.acquire('r'));
     await resultOf(world, redlock.close(), 1_000);
     const released = listener.on('quorlock:release:asyncEnd');
-    expect(released.map(({ resources, mode }) => [mode, ...resources])).toEqual([
-      ['exclusive', 'w'],
-      ['shared', 'w'],
-      ['exclusive', 'r'],
+    expect(released.map(({ resources, mode }) => [mode, ...resources].join(' ')).toSorted()).toEqual([
+      'exclusive r',
+      'exclusive w',
+      'shared w',
     ]);
     expect(released.map(({ freed }) => freed)).toEqual([true, true, true]);
     await resultOf(world, Promise.all([writing.release(), reading.release()]));

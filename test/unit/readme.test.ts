@@ -8,7 +8,7 @@ const root = new URL('../../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, root), 'utf8');
 
 /** Where the calls, the options and the errors of the package are told. */
-const REFERENCE = ['api', 'sharing', 'options', 'errors', 'clients'];
+const REFERENCE = ['api', 'sharing', 'options', 'errors', 'clients', 'observing'];
 
 let page: string;
 let options: string;
