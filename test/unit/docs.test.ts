@@ -72,6 +72,7 @@ const page = (name: string) =>
 const SNIPPET_FOLDERS = [
   'test/unit/docs/snippets/',
   'test/unit/fencing/snippets/',
+  'test/unit/observing/snippets/',
   'examples/clients/',
   'examples/recipes/',
 ];

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { codeIn, tableUnder } from '../support/markdown.ts';
-import { shownOn, snippetsIn } from '../support/snippets.ts';
 import { logLocks } from './observing/snippets/log.ts';
 import { current } from './observing/snippets/store.ts';
 import { World } from './world.ts';
@@ -22,11 +21,6 @@ function membersOf(name: string): readonly string[] {
 }
 
 describe('docs/observing.md', () => {
-  it('shows the snippets that are run here, letter by letter', async () => {
-    const run = await snippetsIn(new URL('./observing/snippets/', import.meta.url));
-    expect(shownOn(page)).toEqual(run);
-  });
-
   it('has every channel', () => {
     const rows = tableUnder(page, '## The channels').map(([channel = '']) => codeIn(channel)[0]);
     const channels = membersOf('QuorlockChannels');
@@ -36,7 +30,9 @@ describe('docs/observing.md', () => {
 
   it('has every field of every message', () => {
     const rows = tableUnder(page, '## The messages').flatMap(([fields = '']) => codeIn(fields));
-    const names = [...source.matchAll(/^(?:export )?interface (\w+Message)\b/gm)].map(([, name = '']) => name);
+    const names = [...source.matchAll(/^(?:export )?interface (\w+Message)\b/gm)].map(
+      ([, name = '']) => name,
+    );
     const fields = new Set([...names.flatMap(membersOf), 'code', 'message']);
     expect(fields.size).toBeGreaterThan(15);
     expect(rows.toSorted()).toEqual([...fields].toSorted());
