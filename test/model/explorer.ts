@@ -84,10 +84,34 @@ interface State {
 }
 
 interface Step {
-  readonly what: string;
+  /** Tells what happens. Nearly all steps lead to where others have been. */
+  readonly what: () => string;
   readonly next: State;
   readonly broken?: string;
 }
+
+/** How a state was reached first. */
+interface Origin {
+  readonly from: string;
+  readonly what: () => string;
+}
+
+type Kind = 'acquire' | 'confirm' | 'extend' | 'release';
+
+/** What a node makes of a request. */
+interface Result {
+  readonly node: NodeState;
+  readonly reply: Reply;
+}
+
+/** What an attempt asks, and what comes of it by the state of the node. */
+interface Request {
+  readonly operation: Operation;
+  readonly results: Map<number, Result>;
+}
+
+/** More than any counter or token here. */
+const MANY = 1_000;
 
 const KEY = 'lock:k';
 const FENCE = fenceKeyOf(KEY);
@@ -108,7 +132,12 @@ const MOST_DELIVERIES = 2;
  */
 export class Explorer {
   readonly #exploration: Exploration;
-  readonly #replies = new Map<string, { readonly node: NodeState; readonly reply: Reply }>();
+  readonly #requests: Readonly<Record<Kind, Map<number, Request>>> = {
+    acquire: new Map(),
+    confirm: new Map(),
+    extend: new Map(),
+    release: new Map(),
+  };
 
   constructor(exploration: Exploration) {
     this.#exploration = exploration;
@@ -116,21 +145,18 @@ export class Explorer {
 
   run(): Verdict {
     const start = this.#start();
-    const seen = new Map<string, { readonly from: string; readonly what: string } | undefined>();
-    const startKey = keyOf(start);
-    seen.set(startKey, undefined);
+    const seen = new Map<string, Origin | undefined>([[keyOf(start), undefined]]);
     // Breadth first: the counterexample that is found is one of the shortest.
-    const queue: State[] = [start];
-    for (const state of queue) {
-      const from = keyOf(state);
+    const queue: { readonly state: State; readonly from: string }[] = [{ state: start, from: keyOf(start) }];
+    for (const { state, from } of queue) {
       for (const { what, next, broken } of this.#steps(state)) {
         if (broken !== undefined) {
-          return { states: seen.size, counterexample: [...pathTo(seen, from), what, broken] };
+          return { states: seen.size, counterexample: [...pathTo(seen, from), what(), broken] };
         }
         const key = keyOf(next);
         if (seen.has(key)) continue;
         seen.set(key, { from, what });
-        queue.push(next);
+        queue.push({ state: next, from: key });
       }
     }
     return { states: seen.size, counterexample: undefined };
@@ -167,7 +193,7 @@ export class Explorer {
       if (attempt.phase === 'won' && this.#exploration.extends && index === 0) {
         const wonBeforeExtending = highest(state.won.filter(({ last }) => last !== attempt.token));
         yield {
-          what: `${name} sends EXTEND`,
+          what: () => `${name} sends EXTEND`,
           next: withAttempt(state, index, { ...attempt, phase: 'extend', wonBeforeExtending }),
         };
       }
@@ -186,7 +212,8 @@ export class Explorer {
   *#expiries(state: State): Generator<Step> {
     for (const [n, node] of state.nodes.entries()) {
       if (node.owner === 0) continue;
-      yield { what: `the key expires on node ${n + 1}`, next: withNode(state, n, { ...node, owner: 0 }) };
+      const what = () => `the key expires on node ${n + 1}`;
+      yield { what, next: withNode(state, n, { ...node, owner: 0 }) };
     }
   }
 
@@ -197,7 +224,7 @@ export class Explorer {
       for (const [index, { phase }] of state.attempts.entries()) {
         const owner = -1 - index;
         if (phase !== 'acquire' || node.owner === owner) continue;
-        const what = `the key is reserved for attempt ${index + 1} on node ${n + 1}`;
+        const what = () => `the key is reserved for attempt ${index + 1} on node ${n + 1}`;
         yield { what, next: withNode(state, n, { ...node, owner }) };
       }
     }
@@ -211,7 +238,7 @@ export class Explorer {
     const { token } = attemptOf(state, index);
     if (state.won.some(({ last }) => last === token + count)) return;
     const own = { first: token + 1, last: token + count };
-    const what = `${name} gives its callers tokens ${own.first} to ${own.last} as well`;
+    const what = () => `${name} gives its callers tokens ${own.first} to ${own.last} as well`;
     const next = { ...state, won: sorted([...state.won, own]) };
     const other = state.won.find((block) => overlap(block, own));
     yield other === undefined
@@ -225,7 +252,7 @@ export class Explorer {
     for (const proposal of this.#exploration.proposals) {
       const wonBefore = highest(state.won);
       yield {
-        what: `${name} sends ACQUIRE, proposing ${proposal}`,
+        what: () => `${name} sends ACQUIRE, proposing ${proposal}`,
         next: withAttempt(state, index, { ...attempt, phase: 'acquire', proposal, wonBefore }),
       };
     }
@@ -233,21 +260,13 @@ export class Explorer {
 
   /** A request reaches a node: for the first time or again, in time or long after it mattered. */
   *#arrivals(state: State, index: number, attempt: AttemptState, name: string): Generator<Step> {
-    const value = `v${index + 1}`;
-    const { phase, token } = attempt;
+    const { phase, token, proposal } = attempt;
     for (const [n, column] of attempt.columns.entries()) {
-      const acquire: Operation = {
-        ...LOCK,
-        kind: 'acquire',
-        value,
-        ttl: 1_000,
-        proposal: NOW_US + attempt.proposal,
-        waiter: this.#exploration.reserves ? { member: memberOf(index), since: index + 1 } : undefined,
-      };
       const again = { ...column, deliveries: column.deliveries + 1 };
       const doubled = attempt.columns.filter(({ deliveries }) => deliveries > 1).length;
       const mayDouble = again.deliveries === 1 || doubled < this.#exploration.doubled;
       if (again.deliveries <= MOST_DELIVERIES && mayDouble) {
+        const acquire = this.#request('acquire', index, proposal);
         yield* this.#arrival(state, index, n, acquire, name, again, (reply) =>
           phase === 'acquire' && reply.outcome === 'granted'
             ? { ...again, acquired: reply.counter - NOW_US }
@@ -255,32 +274,45 @@ export class Explorer {
         );
       }
       if (phase !== 'acquire' && token > 0) {
-        const confirm: Operation = {
-          ...LOCK,
-          kind: 'confirm',
-          value,
-          token: NOW_US + token,
-        };
+        const confirm = this.#request('confirm', index, token);
         yield* this.#arrival(state, index, n, confirm, name, column, (reply) =>
           phase === 'confirm' && reply.outcome === 'granted' ? { ...column, isConfirmed: true } : column,
         );
       }
       if (phase === 'extend' || phase === 'extended') {
-        const extend: Operation = {
-          ...LOCK,
-          kind: 'extend',
-          value,
-          ttl: 1_000,
-          token: NOW_US + token,
-        };
+        const extend = this.#request('extend', index, token);
         yield* this.#arrival(state, index, n, extend, name, column, (reply) =>
           phase === 'extend' && reply.outcome === 'granted' ? { ...column, isExtended: true } : column,
         );
       }
       if (phase === 'over') {
-        const release: Operation = { ...LOCK, kind: 'release', value };
+        const release = this.#request('release', index, 0);
         yield* this.#arrival(state, index, n, release, name, column, () => column);
       }
+    }
+  }
+
+  /** What an attempt asks of nodes: the same for all of them, and asked very often. */
+  #request(kind: Kind, index: number, number: number): Request {
+    const known = this.#requests[kind].get(index * MANY + number);
+    if (known !== undefined) return known;
+    const request = { operation: this.#operation(kind, index, number), results: new Map() };
+    this.#requests[kind].set(index * MANY + number, request);
+    return request;
+  }
+
+  #operation(kind: Kind, index: number, number: number): Operation {
+    const lock = { ...LOCK, value: `v${index + 1}` };
+    const waiter = this.#exploration.reserves ? { member: memberOf(index), since: index + 1 } : undefined;
+    switch (kind) {
+      case 'acquire':
+        return { ...lock, kind, ttl: 1_000, proposal: NOW_US + number, waiter };
+      case 'confirm':
+        return { ...lock, kind, token: NOW_US + number };
+      case 'extend':
+        return { ...lock, kind, ttl: 1_000, token: NOW_US + number };
+      case 'release':
+        return { ...lock, kind };
     }
   }
 
@@ -288,18 +320,19 @@ export class Explorer {
     state: State,
     index: number,
     n: number,
-    operation: Operation,
+    request: Request,
     name: string,
     unheard: Column,
     answer: (reply: Reply) => Column,
   ): Generator<Step> {
     const before = state.nodes[n];
     if (before === undefined) return;
-    const { node, reply } = this.#execute(before, operation, this.#exploration.blocks[index] ?? 1);
-    const what = `node ${n + 1} does ${operation.kind.toUpperCase()} of ${name}: ${describe(reply)}`;
+    const { node, reply } = this.#execute(before, request, this.#exploration.blocks[index] ?? 1);
+    const what = () =>
+      `node ${n + 1} does ${request.operation.kind.toUpperCase()} of ${name}: ${describe(reply)}`;
     const next = withColumn(withNode(state, n, node), index, n, unheard);
     // The answer gets lost or is late, …
-    yield { what: `${what}, and the answer is lost`, next };
+    yield { what: () => `${what()}, and the answer is lost`, next };
     const column = answer(reply);
     // … or comes back, and is heard at any moment from now on.
     if (column !== unheard) yield { what, next: withColumn(next, index, n, column) };
@@ -309,7 +342,7 @@ export class Explorer {
   *#conclusions(state: State, index: number, attempt: AttemptState, name: string): Generator<Step> {
     const { columns, phase } = attempt;
     if (phase === 'acquire' || phase === 'confirm') {
-      yield { what: `${name} has lost`, next: ended(state, index) };
+      yield { what: () => `${name} has lost`, next: ended(state, index) };
     }
     if (phase === 'acquire') {
       for (const heard of this.#majorities(columns, ({ acquired }) => acquired !== undefined)) {
@@ -350,7 +383,7 @@ export class Explorer {
       isConfirmed: heard.has(n) && column.acquired === token,
     }));
     return {
-      what: `${name} was granted, and sends CONFIRM of ${token}`,
+      what: () => `${name} was granted, and sends CONFIRM of ${token}`,
       next: withAttempt(state, index, { ...attempt, phase: 'confirm', token, columns }),
     };
   }
@@ -359,7 +392,7 @@ export class Explorer {
     const attempt = attemptOf(state, index);
     const columns = attempt.columns.map(cleared);
     const next = withAttempt(state, index, { ...attempt, phase: 'extended', columns });
-    const step = { what: `${name} has extended token ${attempt.token}`, next };
+    const step = { what: () => `${name} has extended token ${attempt.token}`, next };
     if (attempt.wonBeforeExtending < attempt.token) return step;
     return {
       ...step,
@@ -377,7 +410,7 @@ export class Explorer {
     });
     const block = blockOf(token, this.#exploration.blocks[index] ?? 1);
     const next = { ...won, won: sorted([...state.won, block]) };
-    const step = { what: `${name} has won tokens ${block.first} to ${block.last}`, next };
+    const step = { what: () => `${name} has won tokens ${block.first} to ${block.last}`, next };
     const other = state.won.find((earlier) => overlap(earlier, block));
     if (other !== undefined) {
       return { ...step, broken: `although tokens ${other.first} to ${other.last} had been won before` };
@@ -387,10 +420,10 @@ export class Explorer {
   }
 
   /** What a node makes of a request, by the model of the script. */
-  #execute(node: NodeState, operation: Operation, block: number) {
+  #execute(node: NodeState, { operation, results }: Request, block: number): Result {
     const { weakening } = this.#exploration;
-    const key = `${node.owner}/${node.counter}/${block}/${operation.kind}/${numbersOf(operation)}`;
-    const known = this.#replies.get(key);
+    const key = node.owner * MANY + node.counter;
+    const known = results.get(key);
     if (known !== undefined) return known;
     const store = new KeyStore(() => NOW_US / 1_000);
     if (node.owner !== 0) store.set(KEY, this.#ownerSeenBy(operation, node.owner), '1000');
@@ -408,7 +441,7 @@ export class Explorer {
       counter: hidesCounter ? Math.max(node.counter, counter) : counter,
     };
     const result = { node: after, reply: decode(answer) };
-    this.#replies.set(key, result);
+    results.set(key, result);
     return result;
   }
 
@@ -431,15 +464,6 @@ function ownerOf(value: string | undefined): number {
   const waiter = waiterOf(value);
   const number = Number(/\d+$/.exec(waiter ?? value)?.[0]);
   return waiter === undefined ? number : -number;
-}
-
-/** What tells operations of one kind apart. */
-function numbersOf(operation: Operation): string {
-  if (operation.kind === 'acquire') return `${operation.value}/${operation.proposal}`;
-  if (operation.kind === 'confirm' || operation.kind === 'extend') {
-    return `${operation.value}/${operation.token}`;
-  }
-  return operation.kind === 'release' ? operation.value : '';
 }
 
 /** The tokens that a lease gives to its callers, one after the other: the highest is the one that the nodes know. */
@@ -505,26 +529,28 @@ function ended(state: State, index: number): State {
   return withAttempt(state, index, { ...attempt, phase: 'over', columns });
 }
 
-/** States that differ only in which node is which are one. */
+const PHASES: readonly Phase[] = ['idle', 'acquire', 'confirm', 'won', 'extend', 'extended', 'over'];
+
+/** States that differ only in which node is which are one. All numbers are small, so that each is a character. */
 function keyOf({ nodes, attempts, won }: State): string {
-  const columns = nodes.map(({ owner, counter }, n) =>
-    attempts.reduce((text, attempt) => {
-      const { acquired = '', isConfirmed, isExtended, deliveries } = attempt.columns[n] ?? NO_COLUMN;
-      return `${text},${acquired}${isConfirmed ? 'c' : ''}${isExtended ? 'e' : ''}:${deliveries}`;
-    }, `${owner},${counter}`),
-  );
-  const heads = attempts.map(({ phase, proposal, token, wonBefore, wonBeforeExtending }) =>
-    [phase, proposal, token, wonBefore, wonBeforeExtending].join(','),
-  );
-  return [columns.sort().join('|'), heads.join('|'), won.map(({ last }) => last).join(',')].join('#');
+  const columns = nodes.map(({ owner, counter }, n) => {
+    let text = String.fromCharCode(owner + attempts.length, counter);
+    for (const { columns } of attempts) {
+      const { acquired = 0, isConfirmed, isExtended, deliveries } = columns[n] ?? NO_COLUMN;
+      text += String.fromCharCode(acquired, deliveries * 4 + (isConfirmed ? 2 : 0) + (isExtended ? 1 : 0));
+    }
+    return text;
+  });
+  let key = columns.sort().join('');
+  for (const { phase, proposal, token, wonBefore, wonBeforeExtending } of attempts)
+    key += String.fromCharCode(PHASES.indexOf(phase), proposal, token, wonBefore, wonBeforeExtending);
+  for (const { last } of won) key += String.fromCharCode(last);
+  return key;
 }
 
-function pathTo(
-  seen: ReadonlyMap<string, { readonly from: string; readonly what: string } | undefined>,
-  key: string,
-): readonly string[] {
+function pathTo(seen: ReadonlyMap<string, Origin | undefined>, key: string): readonly string[] {
   const path: string[] = [];
-  for (let step = seen.get(key); step !== undefined; step = seen.get(step.from)) path.unshift(step.what);
+  for (let step = seen.get(key); step !== undefined; step = seen.get(step.from)) path.unshift(step.what());
   return path;
 }
 
