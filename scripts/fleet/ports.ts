@@ -1,3 +1,4 @@
+import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
@@ -14,23 +15,41 @@ const CLUSTER_BUS_OFFSET = 10_000;
 
 const ATTEMPTS = 200;
 
-/** Ports this process holds, including those of nodes that are down and will want theirs back. */
-const claimed = new Set<number>();
+/**
+ * Ports this process holds, including those of nodes that are down and will want theirs back. For as long the UDP port of
+ * that number is bound: so no other process that asks here takes the port meanwhile, and none has to tidy up.
+ */
+const claimed = new Map<number, Socket>();
 
-/** A port nobody listens on now. Another process may still bind it first: be ready to claim another. */
+/** A port nobody listens on now. A process that does not ask here may still bind it first: be ready to claim another. */
 export async function claimPort(): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const port = LOWEST_PORT + Math.floor(Math.random() * PORT_COUNT);
-    if (claimed.has(port)) continue;
-    claimed.add(port);
+    const mark = await markOf(port);
+    if (mark === undefined) continue;
+    claimed.set(port, mark);
     if ((await isFree(port)) && (await isFree(port + CLUSTER_BUS_OFFSET))) return port;
-    claimed.delete(port);
+    releasePort(port);
   }
   throw new Error(`no free port on 127.0.0.1 in ${ATTEMPTS} attempts from ${LOWEST_PORT} up`);
 }
 
 export function releasePort(port: number): void {
+  claimed.get(port)?.close();
   claimed.delete(port);
+}
+
+/** What keeps others from claiming the port; undefined: it is claimed. */
+async function markOf(port: number): Promise<Socket | undefined> {
+  const mark = createSocket('udp4');
+  try {
+    mark.bind({ address: '127.0.0.1', port, exclusive: true });
+    await once(mark, 'listening');
+  } catch {
+    mark.close();
+    return undefined;
+  }
+  return mark.unref();
 }
 
 async function isFree(port: number): Promise<boolean> {

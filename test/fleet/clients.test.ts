@@ -40,12 +40,13 @@ const servers = findServerBinaries().flatMap((binary) => [
   [`${nameServer(binary)} without RESP3`, binary, ['--rename-command', 'HELLO', '""']] as const,
 ]);
 
-describe.each(servers)('on %s, a client of', (_, binary, directives) => {
+describe.concurrent.each(servers)('on %s, a client of', (_, binary, directives) => {
   let fleet: Fleet;
   beforeAll(async () => {
     vi.stubEnv('QUORLOCK_REDIS_SERVER', binary);
-    fleet = await Fleet.start(1, { directives });
+    const starting = Fleet.start(1, { directives });
     vi.unstubAllEnvs();
+    fleet = await starting;
   });
   afterAll(() => fleet.stop());
 
@@ -69,12 +70,12 @@ describe.each(servers)('on %s, a client of', (_, binary, directives) => {
   );
 });
 
-it('a client is checked behind the proxy that docs/clients.md shows', async () => {
+it.concurrent('a client is checked behind the proxy that docs/clients.md shows', async () => {
   await using fleet = await Fleet.start(1);
   await check((url) => open(url, 'redis'), nodeAt(fleet, 0).port);
 });
 
-describe('a client that breaks the rules of the port is told which', () => {
+describe.concurrent('a client that breaks the rules of the port is told which', () => {
   let fleet: Fleet;
   beforeAll(async () => {
     fleet = await Fleet.start(1);
