@@ -246,8 +246,8 @@ export class Redlock {
   }
 
   /**
-   * Asks every node which holder a resource has. Changes nothing. Nodes that can't be asked are `unknown`, and with too
-   * many of them so is the whole: it never says free when it does not know.
+   * Asks every node which holder a resource has. Changes nothing. Nodes that can't be asked are `unknown`, and with
+   * too many of them so is the whole. It never says free when it does not know.
    *
    * @throws {TypeError | RangeError} a bad resource
    * @throws {ClosedError} the Redlock was closed
@@ -275,8 +275,8 @@ export class Redlock {
   }
 
   /**
-   * Declares that no lock is held on any node, and has all nodes vote at once: for a new deployment under
-   * `quarantine: 'strict'`, after the list of nodes has changed, or after nodes were emptied on purpose. Called while a
+   * Declares that no lock is held on any node, and has all nodes vote at once. It is for a new deployment under
+   * `quarantine: 'strict'`, a list of nodes that has changed, and nodes that were emptied on purpose. Called while a
    * lock is held, it may let a second holder in. Does nothing with `quarantine: 'off'`.
    *
    * @throws {InitializeError} some nodes could not be initialized; the others vote
@@ -297,7 +297,7 @@ export class Redlock {
    * connections that this Redlock made are closed; clients that the caller handed in are not touched.
    *
    * Resolves when all of that is done, after `closeTimeout` at the latest (or about two node timeouts, if that is
-   * longer), never rejects, and may be called again. A routine of `using` that awaits it waits for itself until
+   * longer). Never rejects, and may be called again. A routine of `using` that awaits it waits for itself until
    * `closeTimeout` is over: call it there without awaiting it.
    */
   close(): Promise<void> {

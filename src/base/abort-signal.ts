@@ -40,9 +40,9 @@ interface Listeners {
 const crowds = new WeakMap<AbortSignalLike, Listeners>();
 
 /**
- * Calls `listener` when a signal aborts, if it has not done so before. One signal may have any number of listeners, and
- * none of them slows down the others: `addEventListener` goes through all earlier listeners, and warns of more than
- * ten.
+ * Calls `listener` when a signal aborts, if it has not done so before. One signal may have any number of listeners,
+ * and none of them slows down the others. `addEventListener` would go through all earlier listeners, and warn of more
+ * than ten.
  *
  * @param listener a function of its own for every call; must not throw
  * @returns stops listening; nothing is left at the signal after the last one

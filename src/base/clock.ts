@@ -14,9 +14,9 @@ export interface Clock {
   /** Milliseconds since the host booted, with fractions: as monotonic, but suspended time counts too, once noticed. */
   uptime(): number;
   /**
-   * Runs `callback` once, no sooner than `delayMs` from now, and after the handling of input that had already arrived:
-   * a stall of this process is not held against a node whose answer is waiting in the socket. Any finite or infinite
-   * delay is valid; an infinite one never fires.
+   * Runs `callback` once, no sooner than `delayMs` from now. Input that had already arrived is handled before it. So
+   * a stall of this process is not held against a node whose answer waits in the socket. Any finite or infinite delay
+   * is valid; an infinite one never fires.
    *
    * @param options.keepAlive whether the timer alone keeps the process running (default true)
    */
@@ -50,10 +50,10 @@ export function instant(clock: WitnessedClock): Instant {
 }
 
 /**
- * Milliseconds since `start`: the largest of what the three clocks say, and a majority of the nodes, never negative. On
- * Linux the monotonic clock stands still while the host sleeps and the wall clock may be set back meanwhile; a host
- * that was stopped from outside may have none that counted. With the largest, a clock that stops or jumps can only
- * shorten what is left of a lock.
+ * Milliseconds since `start`: the largest of what the three clocks say, and a majority of the nodes, never negative.
+ * On Linux the monotonic clock stands still while the host sleeps, and the wall clock may be set back meanwhile. A
+ * host that was stopped from outside may have no clock that counted. With the largest, a clock that stops or jumps
+ * can only shorten what is left of a lock.
  */
 export function elapsedMs(clock: WitnessedClock, start: Instant): number {
   const now = instant(clock);

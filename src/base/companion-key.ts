@@ -3,7 +3,7 @@ const tagOf = new Map<number, number>();
 let nextTag = 0;
 
 /**
- * Names keys that accompany other ones: a companion for every key, always in the same slot of a Redis Cluster, so that
+ * Names keys that accompany other ones. A key and its companion are always in one slot of a Redis Cluster, so that
  * one script may touch both.
  *
  * The three forms differ in a word before any part of `key`, so that no two keys share a companion. Nodes store keys
@@ -36,8 +36,8 @@ function tagFor(slot: number): number {
 const SLOTS = 16_384;
 
 /**
- * The part of a key that a Redis Cluster hashes instead of the whole: what stands between the first `{` and the first
- * `}` after it, unless that is empty. Undefined if there is none.
+ * The part of a key that a Redis Cluster hashes instead of the whole. It stands between the first `{` and the first
+ * `}` after it. Undefined if it is empty, or there is none.
  */
 function hashTagOf(key: string): string | undefined {
   const open = key.indexOf('{');
@@ -46,8 +46,8 @@ function hashTagOf(key: string): string | undefined {
 }
 
 /**
- * The slot that a Redis Cluster keeps a key in, 0 to 16383: CRC-16/XMODEM of its hash tag or the whole key, as the
- * Redis Cluster specification has it. (The package cluster-key-slot hashes the wrong part of keys such as `{}a}`.)
+ * The slot that a Redis Cluster keeps a key in, 0 to 16383. It is the CRC-16/XMODEM of the key's hash tag, or of the
+ * whole key. (The package cluster-key-slot hashes the wrong part of keys such as `{}a}`.)
  */
 export function slotOf(key: string): number {
   return crc16(hashTagOf(key) ?? key) % SLOTS;

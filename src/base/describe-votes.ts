@@ -1,10 +1,10 @@
 import { list, onOneLine, shorten } from './describe.ts';
 import type { NodeVote } from './vote.ts';
 
-/** A message repeats at most so many characters of a node's error, … */
+/** The most characters of a node's error that a message repeats, … */
 const MOST_SAID = 300;
 
-/** … and lists at most so many nodes with the same statement. */
+/** … and the most nodes that it lists with the same statement. */
 const MOST_NODES = 20;
 
 /** The statement of one node, or the same one of several. */

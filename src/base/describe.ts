@@ -1,7 +1,7 @@
-/** A message repeats at most so many characters of a value, a name or another program's message. */
+/** The most characters of a value, a name or another program's message that a message repeats. */
 const MOST_SHOWN = 100;
 
-/** A message lists at most so many names. */
+/** The most names that a message lists. */
 const MOST_LISTED = 5;
 
 /** A value as an error message shows it: on one line, and never long. */

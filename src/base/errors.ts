@@ -65,7 +65,7 @@ function describeOwnHold({ heldForMs, permits, isToBeUpgraded }: OwnHold): strin
   const since = heldForMs < 1_000 ? `${Math.round(heldForMs)} ms` : `${(heldForMs / 1_000).toFixed(1)} s`;
   if (isToBeUpgraded) {
     return (
-      `This process itself has had a read lock of it for ${since}, and a read lock can't become a write lock: look for a write ` +
+      `This process itself has had a read lock of it for ${since}, and a read lock can't become a write lock. Look for a write ` +
       'inside of a usingRead(), and release the read lock first'
     );
   }
@@ -206,7 +206,7 @@ export class ExtendFailedError extends QuorlockError {
   }
 }
 
-/** The key of a resource exists on so many nodes as something else that it can't become a lock. */
+/** A majority can't grant the lock: on too many nodes the resource's key is something else. */
 export class NotALockError extends QuorlockError {
   readonly code = 'QUORLOCK_NOT_A_LOCK';
   static {
@@ -231,7 +231,7 @@ export class UpgradeError extends QuorlockError {
 
   constructor(details: ErrorDetails) {
     super(
-      `${quoteAll(details.resources)} is read under the lock that within shows, and a read lock can't ` +
+      `${quoteAll(details.resources)} is read under the lock that within shows. A read lock can't ` +
         'become a write lock: two readers who tried would wait for each other. Release it first, acquire the write ' +
         'lock, and read again',
       details,

@@ -4,9 +4,9 @@ import { clearImmediate, clearTimeout, setImmediate, setTimeout } from 'node:tim
 
 /**
  * The timers and clocks of the platform, taken once, when the library is imported. A test that replaces them later
- * (fake timers of vitest, Jest or sinon) changes the time of its own program and not that of the locks, whose keys live
- * on real servers in real time. They come from Node's modules rather than from the globals, which an environment like
- * jsdom replaces by a browser's: without setImmediate, and with timers that can't be unref'd.
+ * (fake timers of vitest, Jest or sinon) changes the time of its own program only. The locks' keys live on real
+ * servers, in real time. The timers come from Node's modules. An environment like jsdom replaces the globals by a
+ * browser's, which has no setImmediate, and timers that can't be unref'd.
  */
 export const platform = {
   setTimeout,

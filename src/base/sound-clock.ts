@@ -23,8 +23,8 @@ const NAMES = { monotonic: 'monotonic clock', wall: 'wall clock', uptime: 'uptim
 type Which = keyof typeof NAMES;
 
 /**
- * Time as far as locks depend on it: by the clocks of this process, one of which may be wrong, and by those of the
- * nodes.
+ * Time as far as locks depend on it. It goes by the clocks of this process, one of which may be wrong, and by those
+ * of the nodes.
  *
  * A clock that can't be read is taken to run on as the monotonic clock does, so that it never hides what the others
  * say. If they disagree, the warning says that this process is at fault, and not a node.
@@ -98,7 +98,7 @@ export class SoundClock implements Clock {
     this.#listeners.delete(listener);
   }
 
-  /** A node's clock is at most so many milliseconds ahead of what it should be by this machine's clocks. */
+  /** A node's clock is at most `ms` ahead of what it should be by this machine's clocks. */
   leapt(node: number, ms: number): void {
     this.#leaps = this.#leaps.plus(node, ms);
     if (this.#isTelling) return;

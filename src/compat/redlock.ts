@@ -33,7 +33,7 @@ export type ClientExecutionResult = { client: NodeSource } & (
 export interface Settings {
   /** See `driftFactor` of {@link RedlockOptions}; of the whole Redlock, not of one call. Default 0.01. */
   readonly driftFactor: number;
-  /** One attempt is made, and so many more at the most. Default 10; -1: any number. */
+  /** How many attempts are made after the first one, at the most. Default 10; -1: any number. */
   readonly retryCount: number;
   /** How long a waiter waits for a notification until its next attempt. Default 200. */
   readonly retryDelay: number;
@@ -194,8 +194,8 @@ export class Redlock extends EventEmitter {
   }
 
   /**
-   * Locks the resources for so many milliseconds. Makes at most `retryCount + 1` attempts, each one round; between two
-   * of them it waits in the nodes' queues.
+   * Locks the resources for `duration` milliseconds. Makes at most `retryCount + 1` attempts, each one round; between
+   * two of them it waits in the nodes' queues.
    *
    * @throws {ExecutionError} no attempt got it
    */
@@ -225,7 +225,7 @@ export class Redlock extends EventEmitter {
   }
 
   /**
-   * Extends a lock to so many milliseconds from now.
+   * Extends a lock to `duration` milliseconds from now.
    * @returns a new lock; the old one's expiration is 0
    * @throws {ExecutionError} it is over, or no majority agreed while it was valid
    */

@@ -70,10 +70,9 @@ export function readFencingToken(headers: RequestHeaders): number {
 /**
  * Admits a request whose token is not lower than any before it, and registers that token.
  *
- * Every request of a holder must pass here, reads too, so that its first one shuts older holders
- * out. The check alone does not guard what comes after it: a newer holder may come in between. Let
- * the write be guarded too, with the token that this returns: by the guard of its store, or, for
- * data in this process, by `memoryRegister().run`.
+ * Every request of a holder must pass here, reads too, so that its first one shuts older holders out. The check alone
+ * does not guard what comes after it: a newer holder may come in between. So guard the write too, with the token that
+ * this returns. Its store has a guard; data in this process has `memoryRegister().run`.
  *
  * @param headers the request's headers.
  * @param resource what the request touches. Derive it from the route, as the server knows it; a name
@@ -93,8 +92,8 @@ export async function checkFencingToken(
 }
 
 /**
- * The HTTP status for an error of this module: 412 Precondition Failed for a stale token, 428
- * Precondition Required for none, 400 Bad Request for a malformed one. Undefined for every other error.
+ * The HTTP status for an error of this module. A stale token is 412 Precondition Failed, none is 428 Precondition
+ * Required, and a malformed one is 400 Bad Request. Undefined for every other error.
  */
 export function fencingStatus(error: unknown): 400 | 412 | 428 | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;

@@ -17,8 +17,8 @@ export interface MemoryRegisterOptions {
 /** A register in the memory of one process. */
 export interface MemoryRegister extends TokenRegister {
   /**
-   * Registers the token, then runs `work` while nothing else can be registered for this resource:
-   * a newer holder waits until `work` has settled, and so reads what it wrote.
+   * Registers the token, then runs `work` while nothing else can be registered for this resource. A newer holder
+   * waits until `work` has settled, and so reads what it wrote.
    *
    * `work` must end, and must not itself register this resource: it would wait for itself.
    *
@@ -29,9 +29,9 @@ export interface MemoryRegister extends TokenRegister {
 }
 
 /**
- * A register for resources that live in *this process*, or that only this process writes. It
- * forgets everything when the process ends and knows nothing of other processes; where either
- * matters, use the guard of the store that keeps the data.
+ * A register for resources that live in *this process*, or that only this process writes. It forgets everything when
+ * the process ends, and knows nothing of other processes. Where either matters, use the guard of the store that keeps
+ * the data.
  *
  * @throws TypeError or RangeError for an option outside its bounds.
  */

@@ -28,8 +28,8 @@ export interface RedisGuardOptions {
    * How long the fence key of a key is kept after the last call for that key, in ms: 1 … 2^53 − 1.
    * Default: for ever. All processes must give the same.
    *
-   * Risk: once the fence key is gone, *any* token is accepted. It must be longer than the longest a
-   * holder may be paused, or its write be under way, and still arrive; think of hours or days.
+   * Risk: once the fence key is gone, *any* token is accepted. It must be longer than a holder may be paused, or its
+   * write be under way, and still arrive. Think of hours or days.
    */
   readonly retentionMs?: number;
 }
@@ -42,8 +42,8 @@ export interface GuardedWriteOptions {
 /** Guards the string keys of one Redis by fencing token. Every method is one atomic script call. */
 export interface RedisGuard extends TokenRegister {
   /**
-   * Registers the token, then reads the key: what a new holder does first, so that no write of an
-   * older holder can come after what it read.
+   * Registers the token, then reads the key. A new holder does this first: no write of an older holder can come after
+   * what it read.
    *
    * @returns the value, or null when there is none.
    * @throws StaleTokenError when a higher token was registered; whatever the client throws.
@@ -69,10 +69,10 @@ export interface RedisGuard extends TokenRegister {
  * A guard for data in one Redis (or Redis Cluster): the *protected* store, not the nodes of the lock.
  *
  * Next to each key it keeps a fence key in the same slot, `quorlock:guard:…`, with the highest token registered. The
- * guard is as good as that key's memory: it must not be evicted (`maxmemory-policy` `noeviction`, or a `volatile-…` one
- * without `retentionMs`), deleted, or lost in a failover. It guards against those who use it: a plain `SET` on the same
- * key goes through unseen. Keys of the library's own, which begin with `quorlock:`, and fence keys behind a client-wide
- * key prefix, are refused with a RangeError.
+ * fence key must not be deleted, lost in a failover, or evicted: set `maxmemory-policy` to `noeviction`, or to a
+ * `volatile-…` one without `retentionMs`. A write that goes around the guard, such as a plain `SET`, goes through
+ * unseen. Keys of the library's own, which begin with `quorlock:`, and fence keys behind a client-wide key prefix,
+ * are refused with a RangeError.
  *
  * On a cluster a client-wide key prefix must contain a hash tag, or Redis answers CROSSSLOT.
  *

@@ -169,9 +169,9 @@ function connectionGuard(guard: SqlGuard, begin: string, query: SqlQuery): SqlCo
     try {
       await query(begin, []);
       try {
-        // A savepoint exists in one transaction only. To release it proves that the whole of this ran
-        // in one, on one connection, and that no failed statement has doomed it: PostgreSQL answers
-        // COMMIT without an error then, and commits nothing.
+        // A savepoint exists in one transaction only. To release it proves that the whole of this ran in one, on one
+        // connection. It also proves that no failed statement has doomed it: PostgreSQL would answer COMMIT without
+        // an error, and commit nothing.
         await query('SAVEPOINT quorlock_fence', []);
         await register(resource, token);
         const result = await work();

@@ -38,7 +38,7 @@ export class Attempts {
 
   /**
    * Makes one attempt. If it gets no valid lease, its value is released on every node, also on those that answered
-   * nothing; the caller does not wait for that. A lease that comes while the Redlock closes is released, too.
+   * nothing. The caller does not wait for that. A lease that comes while the Redlock closes is released, too.
    */
   async make(terms: Omit<LeaseTerms, 'value'>, contend?: ContendOptions): Promise<Attempt> {
     const { deps, connectTimeout, closing } = this.#settings;

@@ -73,7 +73,7 @@ export class AutoExtend {
     else this.#watch();
   }
 
-  /** Extends after so many milliseconds, unless it has to give up before. */
+  /** Extends after `wantedMs`, unless it has to give up before. */
   #rest(wantedMs: number): void {
     const restMs = Math.max(wantedMs, SHORTEST_REST_MS);
     if (restMs < this.#untilGivingUpMs()) this.#after(restMs, () => void this.#extend());

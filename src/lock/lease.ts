@@ -8,10 +8,10 @@ import { type LockKeys, modeOf } from '../wire/operation.ts';
 import { type ReleaseReport, reportOf } from './release-report.ts';
 import { Validity, validityMs } from './validity.ts';
 
-/** A lease is handed over for so many milliseconds after it began: then other processes have their turn. */
+/** For how long after its begin a lease is handed over. Then other processes have their turn. */
 const LONGEST_LEASE_MS = 100;
 
-/** Where many processes wait, the leases of all of them together take so many milliseconds: callers keep their order. */
+/** Where many processes wait, the time that the leases of all of them take together: callers keep their order. */
 const ROUND_MS = 900;
 
 /** The next caller gets at least this share of its ttl as validity, where a new lock would have as much, … */
@@ -66,9 +66,9 @@ type Fitness = 'now' | 'after extension' | 'no';
  *     held → lost       its validity ended, or a majority said that it is gone
  *          → released   the nodes were asked to release it
  *
- * An extension, a loss and the validity are the lease's, and apply to the caller that has it at that moment.
- * A hand-over needs a token that is left, less than 100 ms since the lease began (less where many processes wait), and a validity that is as good as a
- * new one; a caller's lock is over, synchronously, before the next one exists.
+ * An extension, a loss and the validity are the lease's, and apply to the caller that has it at that moment. A
+ * hand-over needs a token that is left, and a validity like that of a new lease. No more than 100 ms may have passed
+ * since the lease began, and less where many processes wait. A caller's lock is over, synchronously, before the next one exists.
  */
 export class Lease {
   readonly resources: readonly string[];
@@ -95,7 +95,7 @@ export class Lease {
   #turn: Promise<unknown> | undefined;
   #released: Promise<ReleaseReport> | undefined;
 
-  /** @param block how many callers can have it; the nodes' counters were raised by at least so many tokens */
+  /** @param block how many callers can have it; the nodes' counters were raised by at least that number */
   constructor(deps: LeaseDeps, terms: LeaseTerms, grant: Grant, validity: Validity, block: number) {
     this.resources = terms.resources;
     this.target = terms.target;
@@ -239,8 +239,8 @@ export class Lease {
     const { quorum, clock, nodeTimeoutFor } = this.#deps;
     this.#assertHeld();
     const grant = await quorum.extend(this.target, this.value, ttl, this.#lastToken, nodeTimeoutFor(ttl));
-    // An agreement after the end of the old validity comes too late: others may have held the lock in between, and the
-    // signal has said so.
+    // An agreement after the end of the old validity comes too late. Others may have held the lock in between, and
+    // the signal has said so.
     this.#assertHeld();
     if (!grant.granted) {
       const { votes, startedAt } = grant;

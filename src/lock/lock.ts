@@ -68,15 +68,16 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
  * An acquired lock. It is *held* until it is *released* by its holder or *lost*: its validity ended, or a majority of
  * nodes said that it is gone. Neither can be undone.
  *
- * It is a caller's handle on a {@link Lease}: callers of this process that wait for the same lock have one lease in
- * turn, each with a lock and a fencing token of its own. A lock that is over never speaks for the next one.
+ * It is a caller's handle on a {@link Lease}. Callers of this process that wait for the same lock have one lease in
+ * turn, each with a fencing token of its own. A lock that is over never speaks for the next one.
  */
 export class Lock {
   /** The names of the resources: sorted, without duplicates. */
   readonly resources: readonly string[];
   /**
-   * The string that owns the keys on the nodes. It is the lease's: callers of this process that have the lock one after
-   * the other, without a call to the nodes in between, have the same. The fencing token is each caller's own.
+   * The string that owns the keys on the nodes. It is the lease's. Callers of this process that have the lock one
+   * after the other, without a call to the nodes in between, have the same value. The fencing token is each caller's
+   * own.
    */
   readonly value: string;
   /** The ttl that the caller asked for, in milliseconds; the default of extend(). */
@@ -107,8 +108,8 @@ export class Lock {
    * The fencing token, a positive integer below 2^53: unique to this acquisition and higher than that of every earlier
    * one of these resources. Hand it to what the lock protects, and have that refuse a lower one than it has seen.
    *
-   * Read locks that are held together may have the same token, which is higher than that of every earlier write lock,
-   * and lower than that of every later one. A permit's token counts for its slot alone.
+   * Read locks that are held together may have the same token. It is above that of every earlier write lock, and
+   * below that of every later one. A permit's token counts for its slot alone.
    *
    * @throws {TypeError} the Redlock was made with `fencing: false`
    */
@@ -122,8 +123,8 @@ export class Lock {
   /**
    * Aborts as soon as the lock is held no more; its reason is a {@link LockLostError} or {@link LockReleasedError}.
    * Inside `using` it aborts a little *before* the validity ends, if the lock can't be extended. It also aborts, with a
-   * {@link ClosedError}, if the Redlock is being closed while a routine runs under the lock: the lock stays held until
-   * the routine has settled, for closeTimeout at the most. It is right whenever it is read, also before any timer had a
+   * {@link ClosedError}, if the Redlock is being closed while a routine runs under the lock. The lock then stays held
+   * until the routine has settled, for closeTimeout at the most. It is right whenever it is read, also before any timer had a
    * chance to run.
    */
   get signal(): AbortSignal {

@@ -4,16 +4,16 @@ import type { RoundResult } from '../quorum/round.ts';
 /** The outcome of a release. */
 export interface ReleaseReport {
   /**
-   * Whether nothing of this lock keeps others out any more: a majority of nodes has confirmed that its keys are gone,
-   * or the lock was handed over.
+   * Whether nothing of this lock keeps others out any more. Either a majority of nodes has confirmed that its keys
+   * are gone, or the lock was handed over.
    */
   readonly freed: boolean;
   /** Whether the next caller of this process has the lock now. No node was asked then. */
   readonly handedOver: boolean;
   /**
-   * The vote of each node: `granted` = released, `missing` = it had expired there, `held` = another client has it by
-   * now, `pending` = it is asked, and its answer changes nothing; `failed` = unknown, and it is asked again in the
-   * background. Empty where the lock was handed over.
+   * The vote of each node. `granted`: released. `missing`: it had expired there. `held`: another client has it by
+   * now. `pending`: the node is asked, and its answer changes nothing. `failed`: unknown, and the node is asked again
+   * in the background. Empty where the lock was handed over.
    */
   readonly votes: readonly NodeVote[];
 }

@@ -7,8 +7,8 @@ export interface Fresh<Subject> {
 }
 
 /**
- * Claims all nodes of what looks like a new deployment for a start, and looks at them again. If each of them still
- * carries this client's claim then, there was a moment at which all of them carried it: none had a memory that could
+ * Claims all nodes of what looks like a new deployment for a start, and looks at them again. If each node still
+ * carries this client's claim, there was a moment at which all of them carried it. So none had a memory that could
  * contradict. To have seen every node without a marker does not prove that, since the client saw them one after the
  * other. All clients place the first claim on the same node, so that one wins if several start together.
  *

@@ -40,9 +40,9 @@ const LONGEST_COURTESY_MS = 500;
 /**
  * Decides which nodes may vote. By its marker a node is *active*, *joining*, *stale* (of an earlier process) or
  * *blank*. Active ones vote. A stale node, and a blank one among others that are not, gets a joining marker. A client
- * that has watched this marker unchanged for a whole quarantine makes the node active. If a survey of all nodes finds
- * all of them blank, the deployment is new: the client *claims* it, and makes all of it active if the claims hold.
- * Every write depends on the server process and the marker that the client saw just before.
+ * that has watched this marker unchanged for a whole quarantine makes the node active. If a survey finds all nodes
+ * blank, the deployment is new. The client *claims* it, and makes all of it active if the claims hold. Every write
+ * depends on the server process and the marker that the client saw just before.
  */
 export class Membership implements MembershipListener {
   readonly #settings: MembershipSettings;

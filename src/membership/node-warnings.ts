@@ -64,7 +64,7 @@ export class NodeWarnings {
       code: 'QUORLOCK_SLOW_NODE',
       message:
         `${shorten(address)} takes about ${Math.round(roundTripMs)} ms to answer, and has ${Math.round(timeoutMs)} ms: its votes ` +
-        'come too late and do not count. Raise nodeTimeout (if it is not set, the ttl: a node has a quarter of it at most), or ' +
+        'come too late and do not count. Raise nodeTimeout or, if it is not set, the ttl: a node has a quarter of it at most. Or ' +
         'take a node that is nearer or faster',
     });
   }

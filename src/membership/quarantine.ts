@@ -6,7 +6,7 @@ import { CLAMP_MS } from '../node/node-settings.ts';
 
 /**
  * What happens to a node that may have lost its memory. `auto`: it does not vote until all locks that it may have
- * forgotten have expired, but a deployment in which *no* node has a marker is new and starts at once. `strict`: it
+ * forgotten have expired. But a deployment in which *no* node has a marker is new, and starts at once. `strict`: it
  * waits even then. `off`: nothing; a node that restarts empty may give away a held lock.
  */
 export type Quarantine = 'auto' | 'strict' | 'off';
@@ -20,7 +20,7 @@ export interface MembershipSettings {
   readonly maxTtl: number;
   readonly driftFactor: number;
   warn(warning: RedlockWarning): void;
-  /** The clock of a node, by its place in the list, is at most so many milliseconds ahead of what it should be. */
+  /** The clock of a node, by its place in the list, is at most `ms` ahead of what it should be. */
   leapt(node: number, ms: number): void;
 }
 
@@ -28,8 +28,9 @@ export interface MembershipSettings {
 const MARGIN_MS = 100;
 
 /**
- * How long a node that may have lost its memory does not vote, in milliseconds by the clock of the client that watches
- * it: until all locks that it may have granted have expired, and its TIME is past every token that it may have given.
+ * How long a node that may have lost its memory does not vote, in milliseconds by the clock of the client that
+ * watches it. By then all locks that it may have granted have expired, and its TIME is past every token that it may
+ * have given.
  */
 export function quarantineMs(longestTtl: number, driftFactor: number): number {
   return longestTtl * (1 + driftFactor) + 2 * CLAMP_MS + MARGIN_MS;
@@ -41,7 +42,7 @@ export function reasonToWait(leftMs: number, wallMs: number): string {
   const at = new Date(Math.ceil((wallMs + Math.max(0, leftMs)) / 1_000) * 1_000);
   return (
     `it is new, restarted or was emptied, and votes again at ${at.toISOString().replace('.000Z', 'Z')}, ${seconds} s from ` +
-    'now: then every lock that it may have forgotten has expired. For a new deployment call initialize()'
+    'now. Then every lock that it may have forgotten has expired. For a new deployment call initialize()'
   );
 }
 

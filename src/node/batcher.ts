@@ -24,7 +24,7 @@ import { ResponseTime, SHORTEST_TIMEOUT_MS } from './response-time.ts';
 /** Learns of every answer of the server, also of those that come too late to be a reply. */
 export interface AnswerListener {
   /**
-   * The server answered a call; `reading` is its time, if the call asked for it, and `jumpedMs` how far this host's
+   * The server answered a call. `reading` is its time, if the call asked for it. `jumpedMs` is how far this host's
    * uptime is ahead of its monotonic clock.
    */
   answered(reading: TimeReading | undefined, jumpedMs: number): void;
@@ -49,15 +49,16 @@ const MOST_OPERATIONS_A_CALL = 128;
 const MOST_CALLS = 2;
 
 /**
- * The most that one node may have without an answer, by {@link weightOf}; any other operation fails at once. A round ends
- * with its majority: a node that is slower than the others, or begins to hang, has more to do than the rounds that run.
+ * The most that one node may have without an answer, by {@link weightOf}; any other operation fails at once. A round
+ * ends with its majority. So a node that is slower than the others, or begins to hang, has more to do than the rounds
+ * that run.
  */
 const MOST_UNANSWERED = 4_096;
 
 /** From enqueueing to the end of the tick it takes less than that, in milliseconds, unless the process stalls. */
 const LONGEST_TICK_MS = 2;
 
-/** So many answers in a row that come too late are no accident. */
+/** The number of answers in a row that come too late and are no accident. */
 const MOST_TOO_LATE = 5;
 
 /** A node that left a call unanswered is asked again after so long, then after twice as long, … */
@@ -70,14 +71,13 @@ const LONGEST_PROBE_PAUSE_MS = 500;
 const SOON = Promise.resolve();
 
 /**
- * The way to one node, by group commit: operations that are enqueued while a call is in flight travel together as the
- * next one, in the order of enqueueing. Calls so grow with the load; alone, an operation is sent at the end of the
- * tick.
+ * The way to one node, by group commit. Operations that are enqueued while a call is in flight travel together as the
+ * next call, in their order. Calls so grow with the load; alone, an operation is sent at the end of the tick.
  *
- * An operation is *queued* while a call is in flight or there is no connection, then *sent*, and over when it has its
- * reply: the server's, or a failure once its time has passed since its tick, see {@link ResponseTime}. A later answer goes
- * to the {@link AnswerListener} and is no reply. While a node leaves a call unanswered for longer than that, the batcher asks
- * it only now and then, and all other operations fail at once: nothing piles up.
+ * An operation is *queued* while a call is in flight or there is no connection, and then *sent*. It is over when it
+ * has its reply: the server's, or a failure once its time has passed, see {@link ResponseTime}. A later answer goes
+ * to the {@link AnswerListener} and is no reply. While a node leaves a call unanswered for longer than that, the
+ * batcher asks it only now and then. All other operations fail at once, so that nothing piles up.
  */
 export class Batcher {
   readonly #client: Client;

@@ -11,8 +11,8 @@ import type { TimeReading } from './node-clock.ts';
 export const MARKER_KEY = 'quorlock:node';
 
 /**
- * What a node remembers of its own membership, without expiry. A node votes only while its marker is active and of the
- * running process: a node that lost its memory has no marker, or that of an earlier process.
+ * What a node remembers of its own membership, without expiry. A node votes only while its marker is active and of
+ * the running process. A node that lost its memory has no marker, or that of an earlier process.
  */
 export interface Marker {
   /**

@@ -24,8 +24,9 @@ interface Known extends TimeReading {
 }
 
 /**
- * A node's wall clock as its answers show it: every script answers with the TIME it ran at. Redis expires keys by this
- * clock, so a node whose clock steps or runs at another rate than this machine's keeps locks too short or too long.
+ * A node's wall clock as its answers show it: every script answers with the TIME it ran at. Redis expires keys by
+ * this clock. A node whose clock steps, or runs at another rate than this machine's, keeps locks too short or too
+ * long.
  */
 export class NodeClock {
   readonly #driftFactor: number;
@@ -45,8 +46,8 @@ export class NodeClock {
    * Notes a reading. Returns how far the clock went wrong since earlier ones, if beyond the allowance. The measurement
    * begins anew then.
    *
-   * @param jumpedMs how far this host's uptime is ahead of its monotonic clock, because the host was suspended, or the
-   *   uptime is wrong: a node that agrees with either of the two is not to blame
+   * @param jumpedMs how far this host's uptime is ahead of its monotonic clock. Either the host was suspended, or the
+   *   uptime is wrong, and a node that agrees with one of the two is not to blame
    */
   note(reading: TimeReading, jumpedMs = 0): Divergence | undefined {
     // The server's TIME is checked already; a failing clock of this process must not spoil all readings to come.
@@ -75,9 +76,8 @@ export class NodeClock {
   }
 
   /**
-   * The moment in the node's time, in microseconds, that lies `withinMs` after `nowMs`, or later: the time
-   * since a reading is counted from when it was asked for, and with the full drift. Undefined before the
-   * first reading.
+   * The moment in the node's time, in microseconds, that lies `withinMs` after `nowMs`, or later. The time since a
+   * reading counts from when the client asked for it, and with the full drift. Undefined before the first reading.
    */
   deadlineUs(nowMs: number, withinMs: number): number | undefined {
     const last = this.#last;
@@ -95,8 +95,8 @@ export class NodeClock {
     const least = this.#least;
     const most = this.#most;
     if (least === undefined || most === undefined) return undefined;
-    // A time between two readings is at the least from the first one's arrival to the second one's departure: negative
-    // for readings that were in flight at the same time, either of which may have been the first.
+    // At least the time from the first reading's arrival to the second one's departure has passed. It is negative for
+    // readings that were in flight at the same time: either may have been the first.
     const passedMs = (to.timeUs - least.timeUs) / 1_000;
     const longestMs = to.receivedAtMs - least.sentAtMs;
     if (passedMs > longestMs * (1 + this.#driftFactor) + TOLERANCE_MS) {

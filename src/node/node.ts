@@ -35,7 +35,7 @@ export interface MembershipListener {
   greeted(node: Node, handshake: Handshake): void;
   /** The node's clock went wrong. */
   clockDiverged(node: Node, divergence: Divergence): void;
-  /** The node keeps answering too late, after so many milliseconds instead of `timeoutMs`. */
+  /** The node keeps answering too late: after `roundTripMs` instead of `timeoutMs`. */
   tooSlow(node: Node, roundTripMs: number, timeoutMs: number): void;
 }
 
@@ -50,12 +50,13 @@ const NO_DEADLINE_US = Number.MAX_SAFE_INTEGER;
 /**
  * One Redis master: an operation in, one reply out, never a throw.
  *
- * A node is *connecting* until its client is ready; then *greeting*, while it has its handshake and the membership
- * decides; then *voting*, *quarantined* (the membership or its own marker keep it from voting for now) or *refused*. It
- * is *down* while there is no connection or the handshake fails, and *ended* when the library was closed. A refused
- * node gets another handshake, on its connection and on new ones: its address may lead to another server by now.
- * Connecting and greeting nodes hold operations, within their timeout; refused, down and ended ones fail them at once.
- * A quarantined node is asked all the same: its marker is the judge, and releases are always welcome.
+ * A node is *connecting* until its client is ready. Then it is *greeting*, while it has its handshake and the
+ * membership decides. Then it is *voting*, *quarantined* (the membership or its own marker keep it from voting for
+ * now) or *refused*. It is *down* while there is no connection or the handshake fails, and *ended* when the library
+ * was closed. A refused node gets another handshake, on its connection and on new ones: its address may lead to
+ * another server by now. Connecting and greeting nodes hold operations, within their timeout; refused, down and ended
+ * ones fail them at once. A quarantined node is asked all the same: its marker is the judge, and releases are always
+ * welcome.
  */
 export class Node {
   readonly address: string;

@@ -5,13 +5,13 @@ import type { NodeSettings } from './node-settings.ts';
 /** An operation without hurry is sent by itself after this many milliseconds, … */
 const LATER_MS = 250;
 
-/** … or when there are so many. */
+/** … or when this number of them waits. */
 const MOST_LATER = 32;
 
-/** A release that the node refused is sent again after so many milliseconds, then after twice as many, … */
+/** The pause before a release that the node refused is sent again; the next pause is twice as long, … */
 const SHORTEST_PAUSE_MS = 50;
 
-/** … and at the latest after so many. */
+/** … and none is longer than this. */
 const LONGEST_PAUSE_MS = 2_000;
 
 /** Retries kept for one node. The oldest are dropped for new ones; their keys expire by themselves. */
@@ -34,11 +34,11 @@ interface Retry {
 }
 
 /**
- * The releases of one node that no caller waits for: those that go along with the next call, and those that are sent
- * again until the node has confirmed them.
+ * The releases of one node that no caller waits for. Some go along with the next call; others are sent again until
+ * the node has confirmed them.
  *
- * A retry ends with the node's answer, or when the keys must have expired. Until then the node is asked again: with its
- * next sign of life, where it could not be asked; after a pause that grows, where it refused.
+ * A retry ends with the node's answer, or when the keys must have expired. Until then the node is asked again. If it
+ * could not be asked, its next sign of life is the occasion; if it refused, a pause that grows comes before.
  */
 export class ReleaseRetries {
   readonly #settings: NodeSettings;
@@ -97,8 +97,8 @@ export class ReleaseRetries {
 
   /**
    * Puts off an operation without hurry: it goes along with the next call, or by itself within a quarter of a second.
-   * It is the release of a key that the node has just said it did not grant (only a command that a driver sent twice
-   * could have taken the key since), or the end of a wait for a lock that the caller holds.
+   * It is the end of a wait for a lock that the caller holds, or the release of a key that the node has just refused.
+   * Only a command that a driver sent twice could have taken that key since.
    */
   putOff(operation: Release | Leave): void {
     this.#putOff.push(operation);

@@ -1,13 +1,16 @@
-/** However fast a node has been, it has at least so many milliseconds to answer, unless nodeTimeout says otherwise. */
+/** The least time that a node has to answer, however fast it has been, unless nodeTimeout says otherwise. */
 export const SHORTEST_TIMEOUT_MS = 50;
 
 /** How many milliseconds more it has for each key that it is asked about, until that has been measured. */
 const FIRST_KEY_MS = 0.05;
 
-/** Calls over so many keys tell how long a key takes; calls over fewer, how long the way is. */
+/** Calls over at least this number of keys tell how long a key takes. Calls over fewer tell how long the way is. */
 const MANY_KEYS = 64;
 
-/** One answer counts for at most so many times what the node had: a single long pause says little of the next answer. */
+/**
+ * One answer counts for at most this multiple of what the node had: a single long pause says little of the next
+ * answer.
+ */
 const MOST_TIMES = 4;
 
 /** A time that is measured again and again: its smoothed value and variation, by RFC 6298, section 2. */
@@ -53,7 +56,7 @@ export class ResponseTime {
     return this.#trip.ms;
   }
 
-  /** A call over so many keys was answered now. */
+  /** A call over `keys` keys was answered now. */
   note(keys: number, sentAtMs: number, nowMs: number): void {
     // One measurement a round trip: calls in flight at the same time say the same. A failing clock says nothing.
     if (!(sentAtMs >= this.#notedAtMs) || !Number.isFinite(nowMs)) return;

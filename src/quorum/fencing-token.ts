@@ -83,8 +83,8 @@ export class TokenClock {
 
   /**
    * The next proposal. Before any node has told its time, the nodes' own lower bound decides. Each node clamps a
-   * proposal that is too far ahead by its own clock, and so the nodes would disagree: where their clocks were set back,
-   * proposals follow.
+   * proposal that is too far ahead by its own clock, and so the nodes would disagree. Where their clocks were set
+   * back, proposals follow.
    */
   next(nowMs: number): number {
     const timeUs = this.timeUs(nowMs);

@@ -1,17 +1,17 @@
 import pLimit from 'p-limit';
 import { weightOf } from '../wire/operation.ts';
 
-/** So many places are for rounds that find one at once. A round has one of them, or several if it is over many keys. */
+/** Places for rounds that find one at once. A round has one of them, or several if it is over many keys. */
 const STRAIGHT = 64;
 
-/** So many more are for rounds that wait for one. Nodes on a busy machine still answer both in time. */
+/** More places, for rounds that wait for one. Nodes on a busy machine still answer both in time. */
 const QUEUED = 32;
 
 /** The weight that goes in one place: a round over several keys costs a node little more than one over a single key. */
 const PLACE = 8;
 
 /**
- * Bounds the rounds of one priority that run at the same time, so that a program may start any number at once and nodes
+ * Bounds the rounds of one priority that run at the same time. A program may start any number at once, and nodes
  * still answer each in time. The others wait here, first come first served, where no time runs for them.
  *
  * A lone round costs no more than to be counted. p-limit, which costs each some promises, has those that come while many
@@ -37,8 +37,9 @@ export class Limiter {
   }
 
   /**
-   * A round that needs three places stands in the queue three times, and begins with the last of them: as the queue is in
-   * order, it has the two others then. One that needs more than the queue has begins when it has all of the queue.
+   * A round that needs three places stands in the queue three times, and begins with the last of them. As the queue
+   * is in order, it has the two others then. One that needs more than the queue has begins when it has all of the
+   * queue.
    */
   #enqueue<Result>(places: number, begin: () => Promise<Result>): Promise<Result> {
     const fill = () => Promise.allSettled([round]);

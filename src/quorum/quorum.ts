@@ -59,9 +59,9 @@ export class Quorum {
   }
 
   /**
-   * Asks for a lock with a value that was never used before. The tokens of two grants for one resource are never equal,
-   * and grow in real time: a token counts only once a majority has it as its counter while the value still owns the key
-   * there.
+   * Asks for a lock with a value that was never used before. The tokens of two grants for one resource are never
+   * equal, and grow in real time. A token counts only once a majority has it as its counter while the value still
+   * owns the key there.
    */
   acquire(
     target: LockKeys,
@@ -150,7 +150,7 @@ export class Quorum {
 
   /**
    * Releases a value's keys on every node, which hands them over to the first waiter. Resolves when a majority has
-   * confirmed it, or can't any more: all nodes are asked by then, and those that do not confirm it are asked again in the
+   * confirmed it, or can't any more. All nodes are asked by then. Those that do not confirm it are asked again in the
    * background.
    */
   release(target: LockKeys, value: string, timeoutMs: number): Promise<RoundResult> {
@@ -299,7 +299,7 @@ export class Quorum {
     return this.#nodes.filter((node) => node.isVoting && !node.isSilent).length >= majorityOf(this.size);
   }
 
-  /** Whether so many nodes are lost that no majority will ever vote. */
+  /** Whether too many nodes are lost for a majority ever to vote. */
   get isLost(): boolean {
     return this.#nodes.filter((node) => node.isLost).length > this.size - majorityOf(this.size);
   }

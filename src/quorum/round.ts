@@ -22,8 +22,8 @@ export type RoundEnd =
 const NONE: ReadonlySet<number> = new Set();
 
 /**
- * Asks all nodes the same thing at the same time, and counts. To a release the answer that there is nothing to release is
- * as good as a grant.
+ * Asks all nodes the same thing at the same time, and counts. To a release, the answer that there is nothing to
+ * release counts as a grant.
  *
  * Resolves, never rejects, at the latest when `timeoutMs` has passed: every node replies or fails within it. Votes that
  * come after the end do not count. A majority that could only be reached with silent nodes is not waited for: meanwhile
@@ -102,9 +102,8 @@ export function majorityOf(nodeCount: number): number {
 }
 
 /**
- * Won as soon as a majority granted; lost as soon as no majority can be reached any more, whatever the nodes
- * that have not voted yet say. Once every node has voted it is one of the two, with an even number of nodes and
- * a tie too.
+ * Won as soon as a majority granted. Lost as soon as no majority can be reached any more, whatever the other nodes
+ * will say. Once every node has voted it is one of the two, with an even number of nodes and a tie too.
  *
  * @param refused votes other than granted
  */
@@ -119,7 +118,7 @@ export function tally(nodeCount: number, granted: number, refused: number): Deci
 export type LossReason =
   /** Others hold it, or won it meanwhile. If several attempts have split the votes it can be free again at once. */
   | 'held'
-  /** So many nodes gave no vote that no attempt could have won. */
+  /** Too few nodes voted for any attempt to win. */
   | 'no-quorum'
   /** As no-quorum, and on some nodes the reason is that the key is not a lock. */
   | 'not-a-lock';

@@ -57,8 +57,8 @@ export async function handOverAt(
 }
 
 /**
- * Asks one node whether a waiter has a reason to go on waiting: another value owns one of the keys, and the waiter is
- * among the first hundred of that key's queue. False if the node does not say so.
+ * Asks one node whether a waiter has a reason to go on waiting. It has one if another value owns one of the keys, and
+ * the waiter is among the first hundred of that key's queue. False if the node does not say so.
  */
 export async function isInQueue(nodes: readonly Node[], check: SpotCheck, member: string): Promise<boolean> {
   const statuses = await checkOneNode(nodes, check);

@@ -5,8 +5,8 @@ import { shorten } from '../base/describe.ts';
 const QUERY_NAMES = ['db', 'family', 'username', 'password'];
 
 /**
- * Checks the URL of a node. The message repeats no part of the URL: where a password was not percent-encoded, a part of
- * it stands as a path, a query or a fragment.
+ * Checks the URL of a node. The message repeats no part of the URL. Where a password was not percent-encoded, a part
+ * of it stands as a path, a query or a fragment.
  *
  * @param name what the URL is called, as in `nodes[0]`
  * @throws {TypeError} not a URL that the driver takes as it is meant

@@ -10,9 +10,9 @@ import type { GlideClientLike } from '../wire/clients/valkey-glide.ts';
 import { checkNodeUrl } from './node-url.ts';
 
 /**
- * One node of the quorum: the URL of a Redis master, `redis://` or `rediss://`; a client of ioredis or iovalkey,
- * `Redis` or `Cluster`, or of node-redis; or a {@link Client} of another driver. A driver's client only says how to
- * connect: it is duplicated, and nothing is sent on it.
+ * One node of the quorum. It is the URL of a Redis master (`redis://` or `rediss://`), a client of ioredis, iovalkey,
+ * node-redis or GLIDE, or a {@link Client}. A driver's client only says how to connect: it is duplicated, and nothing
+ * is sent on it.
  */
 export type NodeSource = string | URL | IoredisClient | NodeRedisClient | GlideClientLike | Client;
 

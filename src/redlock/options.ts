@@ -65,19 +65,19 @@ export interface RedlockOptions {
   readonly keyPrefix?: string | undefined;
   /**
    * Whether locks carry a fencing token. Default true. Without it, nothing can stop a late write of a holder that
-   * lost its lock, and nodes that lost a key are not healed by an extension.
+   * lost its lock. Nor does an extension heal nodes that lost a key.
    */
   readonly fencing?: boolean | undefined;
   /**
-   * How long a node remembers the last token of a resource that is not locked. Default 3 600 000; an integer, at least
-   * `maxTtl` + 2 000: until then the nodes' clocks alone may not tell which of two tokens is later.
+   * How long a node remembers the last token of a resource that is not locked. Default 3 600 000; an integer, at
+   * least `maxTtl` + 2 000. Until then the nodes' clocks alone may not tell which of two tokens is later.
    */
   readonly fenceRetention?: number | undefined;
   /**
    * What happens to a node that restarted or was emptied: it may have forgotten locks that are still held. Default
-   * `auto`: it does not vote until they have expired, about `maxTtl` + 2 s; only where *no* node has a marker is the
-   * deployment taken for new and starts at once. `strict` waits even then, unless `initialize()` was called. `off`: it
-   * votes at once, and may give a held lock away.
+   * `auto`: it does not vote until they have expired, about `maxTtl` + 2 s. Only where *no* node has a marker is the
+   * deployment new, and starts at once. `strict` waits even then, unless `initialize()` was called. `off`: it votes
+   * at once, and may give a held lock away.
    */
   readonly quarantine?: Quarantine | undefined;
   /**
@@ -137,9 +137,9 @@ export interface UsingOptions extends AcquireOptions {
   readonly maxHold?: number | undefined;
   /**
    * A lock that the caller holds, and that the routine may run under. If it is a lock of the same Redlock over all of
-   * the resources, the routine gets that lock: nothing is acquired, extended or released, and the other options do not
-   * matter. Any other lock makes no difference: one is acquired beside it. A lock that is held no more rejects with its
-   * own error, and a read lock where a writer is to run rejects with an UpgradeError. Default: none, as null.
+   * the resources, the routine gets that lock. Nothing is acquired, extended or released, and the other options do
+   * not matter. Any other lock makes no difference: one is acquired beside it. A lock that is held no more rejects
+   * with its own error. A read lock where a writer is to run rejects with an UpgradeError. Default: none, as null.
    */
   readonly within?: Lock | null | undefined;
 }

@@ -68,7 +68,7 @@ export class Routines {
     for (const lock of this.locks) askToStop(lock, new ClosedError({ resources: lock.resources }));
   }
 
-  /** Resolves when all have settled and their locks are released, or after so many milliseconds. */
+  /** Resolves when all have settled and their locks are released, or after `withinMs`. */
   settled(withinMs: number): Promise<void> {
     if (this.#running.size === 0) return Promise.resolve();
     return new Promise((resolve) => {

@@ -22,9 +22,9 @@ export interface SemaphoreDeps {
 }
 
 /**
- * At most `permits` permits are held at any moment. Each permit is a lock over one of so many slots, with a validity
- * and a fencing token of its own. Counting permits on every node would let in more, since their majorities need not
- * agree. While programs give different numbers, the largest one counts.
+ * At most `permits` permits are held at any moment. Each permit is a lock over one of `permits` slots, with a
+ * validity and a fencing token of its own. Counting permits on every node would let in more, since their majorities
+ * need not agree. While programs give different numbers, the largest one counts.
  */
 export class Semaphore {
   /** The name of the semaphore. A lock over a resource of the same name has nothing to do with it. */

@@ -120,7 +120,7 @@ export class Call {
   }
 
   /**
-   * The token of an extension, undefined if it is plain; or the reply of an operation that has to stop, because its
+   * The token of an extension, undefined if it is plain. Or the reply of an operation that has to stop, because its
    * token or ttl is not one.
    */
   termsOf(

@@ -39,9 +39,9 @@ export class ClientFaultsError extends Error {
 }
 
 /**
- * Checks that a client of one's own keeps the rules of the port that the library expects: the shapes of replies, errors,
- * order, what becomes of commands when the connection is lost, subscriptions. Takes about half a minute, most of it for
- * a connection that dies without a word.
+ * Checks that a client of one's own keeps the rules of the port. They are about the shapes of replies, errors, order,
+ * commands whose connection is lost, and subscriptions. Takes about half a minute, most of it for a connection that
+ * dies without a word.
  *
  * @param make makes a client that connects to a server; called anew for each rule
  * @param link the way to the server, Redis 6.2 or later or Valkey; the check leaves keys that begin with `quorlock:check:`

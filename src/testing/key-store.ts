@@ -39,8 +39,8 @@ export class KeyStore {
   #hasWritten = false;
   #isInScript = false;
   /**
-   * The error of commands that write; undefined if they work. As in Redis, an error that begins with `OOM` is only for
-   * commands that may need more memory (DEL works), and does not stop a script that has written already.
+   * The error of commands that write; undefined if they work. As in Redis, an error that begins with `OOM` is only
+   * for commands that may need more memory: DEL works. It does not stop a script that has written already.
    */
   writeError: string | undefined;
 

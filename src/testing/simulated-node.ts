@@ -241,7 +241,7 @@ export class SimulatedServer implements MarkerServer {
     this.store.writeError = "READONLY You can't write against a read only replica.";
   }
 
-  /** REPLICAOF NO ONE. */
+  /** The replica becomes a master, as by `REPLICAOF NO ONE`. */
   becomeMaster(): void {
     this.#role = 'master';
     this.store.writeError = undefined;

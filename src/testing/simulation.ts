@@ -23,8 +23,8 @@ export interface SimulationOptions {
 const MOST_NODES = 99;
 
 /**
- * Redis nodes, a network and machines that exist in virtual time only: no timer is real, nothing is sent, and the same
- * seed gives the same run. Time passes only inside {@link advance} and {@link until}.
+ * Redis nodes, a network and machines that exist in virtual time only. No timer is real, nothing is sent, and the
+ * same seed gives the same run. Time passes only inside {@link advance} and {@link until}.
  */
 export class Simulation {
   readonly nodes: readonly SimulatedServer[];

@@ -44,7 +44,7 @@ class Entry implements Event {
 /** Far more than any test needs; a longer wait is one that never ends. */
 const LONGEST_RUN_MS = 24 * 3_600_000;
 
-/** So many turns of Node's event loop are requested at once: each alone costs a look at all sockets. */
+/** Turns of Node's event loop that are requested at once: each alone costs a look at all sockets. */
 const LOOP_TURNS = 64;
 
 /** Cancelled events may wait in the queue for their moment, but not more of them than this beside the live ones. */
@@ -52,7 +52,7 @@ const CANCELLED_AT_MOST = 256;
 
 /**
  * The true time of a simulated world, in milliseconds, and its events to come. Nothing happens but inside
- * {@link advance}, {@link runUntil} and {@link runAll}, and always in the same order: by time, then input before
+ * {@link advance}, {@link runUntil} and {@link runAll}. The order is always the same: by time, then input before
  * timers, then in the order of the requests. Every promise callback has run before the next event happens.
  *
  * The machines of a world share one timeline, and each has clocks of its own on it, which may show another time.

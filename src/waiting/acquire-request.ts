@@ -13,7 +13,7 @@ import { type ContendOptions, tally } from '../quorum/round.ts';
 /** An attempt that got no lock. */
 export type FailedAttempt = Exclude<Attempt, { readonly outcome: 'acquired' }>;
 
-/** The attempts of a call that makes only so many, a pause apart, all of them its own. */
+/** The attempts of a call that makes a limited number of them, a pause apart, all of them its own. */
 export interface Pace {
   /** Whether one more is left. */
   readonly isLeft: boolean;

@@ -14,7 +14,7 @@ const FIRST_RECHECK_MS = 500;
 /** … with every attempt up to this: notifications may be lost, and other libraries send none. */
 const LONGEST_RECHECK_MS = 2_000;
 
-/** A waiter behind others rechecks so many milliseconds later, for each one before it. */
+/** By how much later a waiter rechecks, for each one before it. */
 const RECHECK_BEHIND_MS = 50;
 
 /** Where very many wait, this many milliseconds for each of them: rechecks must not keep the nodes busy. */
@@ -26,7 +26,7 @@ const PARTIAL_MS = 25;
 /** … with every attempt up to this. */
 const LONGEST_PARTIAL_MS = 800;
 
-/** A waiter in several queues of a node gathers their notifications for so many milliseconds: they often come together. */
+/** For how long a waiter in several queues of a node gathers their notifications: they often come together. */
 export const GATHERING_MS = 3;
 
 /** Without notifications: the shortest span from which the pause between two attempts is drawn. It doubles … */
@@ -35,7 +35,7 @@ const FIRST_PAUSE_MS = 8;
 /** … with every attempt up to this. */
 const LONGEST_PAUSE_MS = 200;
 
-/** In an outage a waiter asks again so many milliseconds after a majority of nodes is back. It doubles … */
+/** In an outage, how long after the return of a majority a waiter asks again. It doubles … */
 const FIRST_RETURN_MS = 4;
 
 /** … with every attempt that failed all the same, up to this, which is also how often it asks while none is back. */

@@ -3,8 +3,10 @@ import type { Random } from '../base/random.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import type { LockKeys } from '../wire/operation.ts';
 
-/** A watch looks so long (a part of the time, or milliseconds) before the notified waiter's time is over, at the most: then
- * the nodes still name the waiter. */
+/**
+ * How long before the end of the notified waiter's time a watch looks: a part of that time, or milliseconds if they are
+ * less. The nodes still name the waiter then.
+ */
 const AHEAD = { part: 0.16, ms: 8 } as const;
 
 /** A released lock, of which a waiter was notified. */

@@ -65,7 +65,7 @@ export class Notifications {
     this.#closing = closing;
   }
 
-  /** Whether the subscriptions of so many nodes are open that a majority can notify. */
+  /** Whether enough subscriptions are open for a majority to notify. */
   get isOpen(): boolean {
     return this.#subscription !== undefined && this.#quorum.hearing.heard >= majorityOf(this.#quorum.size);
   }

@@ -24,7 +24,7 @@ export class QueueTicket {
   }
 
   /**
-   * Notes an attempt. A node that refuses a waiter has it in its queue, and one that grants has not, unless it refuses
+   * Notes an attempt. A node that refuses a waiter has it in its queue. A node that grants has not, unless it refuses
    * another attempt that is under way.
    */
   asked({ outcome, votes }: Attempt, waiter: QueuedWaiter | undefined, isAskingMore: boolean): void {

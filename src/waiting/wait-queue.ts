@@ -67,10 +67,10 @@ interface Asking {
   isOvertaken: boolean;
 }
 
-/** So many permits are asked for at once, until one is refused. */
+/** The most permits that are requested at once, until one is refused. */
 const MOST_AT_ONCE = 16;
 
-/** A waiter for a permit sleeps so many times as long until it rechecks: each of many holders may notify it. */
+/** By what factor a waiter for a permit sleeps longer until it rechecks: each of many holders may notify it. */
 const PERMIT_RECHECK = 1.5;
 
 /**
@@ -97,8 +97,8 @@ const PERMIT_RECHECK = 1.5;
  * Any state but held becomes idle when the last waiter has left. The queue of one that is held is dropped then: the
  * lease is remembered without it.
  *
- * The queue of a caller that makes only so many attempts has no other waiter. Between two attempts it waits until a
- * majority notifies, or its pause is over; it never rechecks, and in an outage it goes on as ever.
+ * The queue of a caller that makes a limited number of attempts has no other waiter. Between two attempts it waits
+ * until a majority notifies, or its pause is over. It never rechecks, and an outage changes nothing for it.
  *
  * A semaphore's queue is neither held nor renewing: leases come and go while it acquires or waits. It acquires as long as
  * an attempt is under way, and there may be several, each at a slot of its own.

@@ -3,8 +3,8 @@ import { isCount, isTimeUs, MalformedAnswerError } from './numbers.ts';
 import { failed, type Operation, type Waiter } from './operation.ts';
 
 /*
- * The library makes use of a server's answer only when all of it is in its script's form. Something else may answer in
- * the server's place (a proxy, a transaction, a driver's transformer), and a malformed number would spoil tokens and
+ * The library makes use of a server's answer only when all of it is in its script's form. Something else may answer
+ * in the server's place: a proxy, a transaction, a driver's transformer. A malformed number would spoil tokens and
  * clocks for good.
  */
 

@@ -53,8 +53,8 @@ export interface Client {
   /** The hash slot of a key in a Redis Cluster; the keys of one call must share it. 0 for a single server. */
   slotOf(key: string): number;
   /**
-   * Drops the connection and makes a new one, which may lead to another server: the address of a master may be that of
-   * its successor by now. Does not wait.
+   * Drops the connection and makes a new one, which may lead to another server. The address of a master may be that
+   * of its successor by now. Does not wait.
    *
    * @returns whether it does so: not while a connection is being made anyway
    */

@@ -24,14 +24,14 @@ export function modeOf({ sharers, permit }: LockKeys): LockMode {
 export const MOST_SLOTS = 1_000;
 
 /**
- * How many fencing tokens an ACQUIRE takes, for the callers of a process that have the lock one after the other. A node
- * raises its counter by at least as many: blocks of two leases never overlap. A larger block spares more hand-overs between
- * processes, which cost some milliseconds each; with this one, four processes that hold a lock for a millisecond each time
- * all have their turn within an eighth of a second.
+ * How many fencing tokens an ACQUIRE takes, for the callers of a process that have the lock one after the other. A
+ * node raises its counter by at least as many: blocks of two leases never overlap. A larger block spares more
+ * hand-overs between processes, which cost some milliseconds each. With this one, four processes that hold a lock for
+ * a millisecond each time all have their turn within an eighth of a second.
  */
 export const TOKENS_A_LEASE = 32;
 
-/** So many characters of keys are as much to do as one key. */
+/** The number of characters of keys that is as much work as one key. */
 const LONG_KEY = 1_024;
 
 /** A waiter, as the nodes know it. */

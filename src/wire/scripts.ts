@@ -48,8 +48,8 @@ const FILES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 /**
- * The source of a Lua function that makes an operation's function on demand: Redis makes every function that it comes
- * by anew in each call, which would cost more than most calls' operations. Every file stands in it once.
+ * The source of a Lua function that makes an operation's function on demand. Redis makes every function that it comes
+ * by anew in each call. That would cost more than most calls' operations. Every file stands in it once.
  */
 function operations(): string {
   const branches = Object.entries(FILES).map(([file, functions]) => {

@@ -37,9 +37,9 @@ export function isLoading(message: string): boolean {
 }
 
 /**
- * Whether an error says that this connection leads to a server that can't be a node: a replica, one that is loading,
- * one of a Redis Cluster, or one that does not know this client. A new connection to the same address may lead to
- * another one.
+ * Whether an error says that this connection leads to a server that can't be a node. It may be a replica, still
+ * loading, one of a Redis Cluster, or not know this client. A new connection to the same address may lead to another
+ * one.
  */
 export function isWrongServer(message: string): boolean {
   return LOADING.test(message) || REPLICA.test(message) || CLUSTER.test(message) || PASSWORD.test(message);

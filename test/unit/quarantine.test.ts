@@ -14,7 +14,7 @@ describe('a quarantine', () => {
 describe('the reason why a node does not vote', () => {
   it('in quarantine says until when, for how long, and how to end it', () => {
     const reason = reasonToWait(12_345.1, Date.UTC(2030, 0, 1, 10));
-    expect(reason).toContain('votes again at 2030-01-01T10:00:13Z, 13 s from now: then');
+    expect(reason).toContain('votes again at 2030-01-01T10:00:13Z, 13 s from now. Then');
     expect(reason).toContain('For a new deployment call initialize()');
   });
 

@@ -14,6 +14,7 @@
 --   {'ok'}              register, write: done
 --   {'ok', value}       read: the value, nil when there is none
 --   {'ok', count}       delete: 1 when there was a value, else 0
+--
 -- An error: the fence key does not hold a token, no token was given, or read met something other than a string.
 
 -- A client may put a prefix before all keys, so that only the server sees the whole name.

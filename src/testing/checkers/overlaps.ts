@@ -1,6 +1,6 @@
 /**
- * The time in which one holder acted under a lock: from its grant to the last thing it did after it had made sure that
- * it still held it. That, and not the time until the release, must not overlap with another holder's.
+ * The time in which one holder acted under a lock. It ends with the last thing that the holder did after it had made
+ * sure that it still held the lock. That, and not the time until the release, must not overlap with another holder's.
  */
 export interface Interval {
   readonly holder: string;

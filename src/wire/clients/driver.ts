@@ -19,7 +19,7 @@ export function reconnectDelayMs(attempt: number): number {
   return Math.min(25 * 2 ** Math.min(attempt, 10), LONGEST_RECONNECT_MS);
 }
 
-/** Why a driver can't be had. */
+/** Why a driver can't be loaded. */
 export class DriverError extends Error {
   /** Whether its package is just not there, as Node, a bundler or Jest say it. */
   readonly isMissing: boolean;

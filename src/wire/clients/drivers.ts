@@ -44,7 +44,7 @@ export function connectByUrl(url: URL, name: DriverName | undefined): Client {
   return new LazyClient(hostAndPort(server.host, server.port), loading);
 }
 
-/** The first driver that can be had. */
+/** The first driver that can be loaded. */
 async function load(name: DriverName | undefined): Promise<Connect> {
   const faults: string[] = [];
   for (const driver of DRIVERS) {

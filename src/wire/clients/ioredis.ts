@@ -137,8 +137,8 @@ const SAFE_CONNECTION = {
 } as const;
 
 /**
- * The driver options a lock needs: a command is sent now or fails now. Nothing is queued for later, nothing is sent
- * twice, and the driver replaces a connection that was lost, or died without a word, soon and without end.
+ * The driver options a lock needs: a command is sent now or fails now. Nothing is queued for later, and nothing is
+ * sent twice. The driver replaces a connection that was lost, or died without a word, soon and without end.
  */
 const SAFE_OPTIONS = {
   ...SAFE_CONNECTION,
@@ -364,7 +364,7 @@ class IoredisAdapter implements Client {
 
   /**
    * Selects the client's database once more on every connection. When the driver's own SELECT fails, the driver only
-   * emits an error and goes on in database 0, where the locks of other programs are not seen.
+   * emits an error and goes on in database 0. The locks of other programs are not there.
    */
   #select(db: number, changed: () => void): void {
     const { select } = this.#client as { select?(db: number): Promise<unknown> };
@@ -550,8 +550,8 @@ interface Connecting {
 }
 
 /**
- * Has a client go on with RESP2 where RESP3 is not to be had. The driver does that by itself for a server that does not
- * know RESP3, but not for one that forbids HELLO, nor for a proxy that hangs up on it.
+ * Has a client go on with RESP2 where the server has no RESP3. The driver does that by itself for a server that does
+ * not know RESP3. It does not for one that forbids HELLO, nor for a proxy that hangs up on it.
  *
  * @param speaksOldProtocol whether the program's own client speaks RESP2 there: then it is tried whatever fails first
  */

@@ -1,8 +1,8 @@
 import type { Client, ConnectionState, Subscription, SubscriptionEvents } from '../client.ts';
 
 /**
- * The client of a URL. Its driver has to be imported first: it is `connecting` until then, passes everything on from
- * then on, and is `ended` where there is no driver.
+ * The client of a URL. Its driver has to be imported first. Until then the client is `connecting`; then it passes
+ * everything on. It is `ended` where there is no driver.
  */
 export class LazyClient implements Client {
   readonly address: string;

@@ -4,9 +4,9 @@ import { reconnectDelayMs, SILENCE_MS } from './driver.ts';
 import { type ConnectionOptions, ConnectionReason } from './reason.ts';
 
 /**
- * One connection of the library's own, by a driver that tells too little of the connections that it makes anew by itself:
- * when it is lost, it is ended. `connect` is emitted when the server takes it, `ready` when it can be used, `error` when
- * it is lost or could not be made.
+ * One connection of the library's own. Its driver tells too little of the connections that it makes anew by itself,
+ * so a lost connection is ended. `connect` is emitted when the server takes it, `ready` when it can be used, `error`
+ * when it is lost or could not be made.
  */
 export interface Connection {
   connect(): Promise<unknown>;
@@ -196,9 +196,9 @@ interface LineEvents {
 }
 
 /**
- * A connection to a server, which is made anew whenever it is lost. Each is a client of its own: a client of the driver
- * can't be told to connect anew, gives up after some errors, and keeps for the next connection what the last one should
- * have done.
+ * A connection to a server, which is made anew whenever it is lost. Each is a client of its own. A client of the
+ * driver can't be told to connect anew, and gives up after some errors. It also keeps for the next connection what
+ * the last one should have done.
  */
 class Line {
   readonly #make: () => Connection;

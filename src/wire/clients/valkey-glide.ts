@@ -145,8 +145,8 @@ const LONGEST_LOOK_MS = 1_000;
 const SUBSCRIBE_MS = 5_000;
 
 /**
- * A connection of GLIDE. The driver makes a lost one anew without a word, so the connection's number at the server is
- * asked for now and then: with another number, or no answer, this one is lost.
+ * A connection of GLIDE. The driver makes a lost one anew without a word. So the client asks the server for the
+ * connection's number now and then. With another number, or no answer, this connection is lost.
  */
 class GlideConnection extends EventEmitter implements Connection {
   readonly #create: (hear: (message: GlideMessage) => void) => Promise<OwnClient>;

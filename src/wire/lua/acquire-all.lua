@@ -1,10 +1,10 @@
 -- ACQUIRE of several keys: all of them, or none. Replies as in acquire.lua; several held keys are held for as long as
 -- the one that is held longest.
 --
--- The oldest of all who wait for some of the keys, if others own the rest, keeps what is free: it is reserved for the
--- waiter, so that younger ones do not pass it again and again, and it takes what is reserved for those. A younger waiter
--- keeps nothing, or all would wait for all.
--- What is kept does not outlive a waiter that asks no more by more than half of the time for which it has waited.
+-- Several waiters may want some of the same keys, and others own the rest. The oldest waiter keeps the keys that are
+-- free: they are reserved for it, so that younger waiters do not pass it again and again. It also takes what is reserved
+-- for those. A younger waiter keeps nothing, or all would wait for all.
+-- A waiter that asks no more loses what it keeps after half of the time for which it has waited.
 --
 -- keys      n lock keys; if fenced, their n fence counters; their n queues
 

@@ -11,10 +11,10 @@
 --
 -- {GRANTED, c}           the owner is `value`; c is the counter, 0 if plain: the highest token of the block. Asked
 --                        again, it answers the same and leaves the expiry alone: a driver may send a command twice.
--- {GRANTED, c, 0, others} the same, to a waiter; so many others wait
+-- {GRANTED, c, 0, others} the same, to a waiter; `others` others wait
 -- {HELD, remaining}      another value owns a key, or another waiter goes first, for that many milliseconds
--- {HELD, remaining, rank, n, again}  CONTEND with a member: it waits in n queues, and rank waiters are before it in one of
---                        them; again: free keys are reserved for it, if it asks again after that many milliseconds
+-- {HELD, remaining, rank, n, again}  CONTEND with a member: it waits in n queues, and rank waiters are before it in one.
+--                        again: free keys are reserved for it, if it asks again after that many milliseconds
 -- {FOREIGN, type}        a key is not a lock
 -- {LATE} {QUARANTINED}   the deadline has passed; this node may not vote
 -- {FAILED, message}      a command failed; nothing is left behind

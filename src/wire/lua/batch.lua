@@ -8,16 +8,17 @@
 --   value    the lock value
 --   ttl      milliseconds
 --   number   fenced: a token, and n fence counters follow the lock keys; plain: empty
--- The queues of the keys follow, for operations that have to do with waiting; and then one more key for those on a
--- shared lock.
+--
+-- The queues of the keys follow, for operations that have to do with waiting. Operations on a shared lock have one more
+-- key.
 --
 -- Or a batch, the form of most operations: `acquires` of one key each, or `releases` of one key each, no key twice. It
 -- has four arguments: its name; how many; the ttl of all acquires; for acquires, whether they are fenced: not empty.
 -- Then follow, for each, its lock value, and its proposed token if fenced. Its keys: all lock keys; if fenced, all
 -- fence counters; all queues.
 --
--- The frequent replies are short: an acquire that is granted answers the counter alone, and a release that notified no
--- waiter the number of its keys.
+-- The frequent replies are short. An acquire that is granted answers the counter alone. A release that notified no waiter
+-- answers the number of its keys.
 --
 -- The ordinary cases of batches, and of an acquire alone, take a fast path here, which makes no other function. Any
 -- other operation goes to its own.

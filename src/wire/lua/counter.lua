@@ -1,9 +1,9 @@
--- Raises the fence counter `fence` by at least a block of tokens, and at least to the proposed token `number`, with one
--- command in the ordinary case. So all of the block is above every earlier answer. Results: the highest of the
+-- Raises the fence counter `fence` by at least a block of tokens, and at least to the proposed token `number`. In the
+-- ordinary case that is one command. So all of the block is above every earlier answer. Results: the highest of the
 -- block; an error, if it failed.
 --
--- The proposal is clamped to beta around this node's TIME: a client with a wrong time can neither push a counter into
--- the future nor fall behind the tokens of an expired one. A proposal that is not a number counts as too low.
+-- The proposal is clamped to beta around this node's TIME. So a client with a wrong time can't push a counter into the
+-- future, and does not fall behind the tokens of an expired one. A proposal that is not a number counts as too low.
 --
 -- A value that is not a counter (another type, not a positive integer, one that can't be raised) is a lost counter.
 --

@@ -1,4 +1,5 @@
--- Part of the loop in batch.lua, which goes on from `rest` and `done`: a batch of acquires, up to the first whose key has an owner, if none of the keys has a waiter.
+-- Part of the loop in batch.lua, which goes on from `rest` and `done`. It is a batch of acquires, up to the first whose
+-- key has an owner, if none of the keys has a waiter.
 
 local queues = key + step * n
 if late or not votes then

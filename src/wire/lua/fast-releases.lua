@@ -1,4 +1,5 @@
--- Part of the loop in batch.lua, which goes on from `rest` and `done`: a batch of releases whose keys are still the caller's and have no waiter: all of them, or none.
+-- Part of the loop in batch.lua, which goes on from `rest` and `done`. It is a batch of releases whose keys are still the
+-- caller's and have no waiter: all of them, or none.
 
 local queues = key + n
 rest = n

@@ -1,16 +1,16 @@
 -- Looks at the server and, if asked to, writes its marker. Run once a connection, and while a node joins.
 --
 -- KEYS[1]   the node's marker
--- KEYS[2]   and on: keys in the form of a lock's keys, to try out what locks need: a lock key, its queue, its sharers
---           and, if locks are fenced, its fence counter. None: nothing is tried out
+-- KEYS[2]   and on: keys like those of a lock, to try out what locks need. A lock key, its queue, its sharers and, if
+--           locks are fenced, its fence counter. None: nothing is tried out
 -- ARGV[1]   the marker to write; empty = only look
 -- ARGV[2]   the run_id that the caller saw
 -- ARGV[3]   the marker that the caller saw; empty = none
 -- ARGV[4]   deadline: microseconds of this node's TIME after which nothing is written
 --
 -- {TIME in microseconds, run_id, role, marker or '', written, maxmemory, maxmemory_policy, redis_mode, lacks}
--- The marker is the one after the call. `written` is 1 only if the process and the marker were the ones that
--- the caller saw, and the deadline had not passed: a caller that slept in between changes nothing.
+-- The marker is the one after the call. `written` is 1 only if the process and the marker were the ones that the caller
+-- saw, and the deadline had not passed. So a caller that slept in between changes nothing.
 -- `lacks` is empty, or {redis_version, command, error, command, error, …}: the commands that failed, and their errors.
 -- A run_id, role or redis_mode that the server does not tell is empty.
 

@@ -14,16 +14,17 @@
 -- permits   PERMIT: how many slots the caller takes the semaphore to have
 --
 -- {GRANTED, c}       as ACQUIRE and LEAVE answer it
--- {HELD, remaining, rank, open}   PERMIT: as ACQUIRE answers it; to a waiter, remaining is that of the slot that is the
---                    first to be free, of the first hundred. `open`: the numbers of the slots that it may have here. A waiter for which a slot is
---                    reserved may have any that has no owner, and does not enter the queue again
+-- {HELD, remaining, rank, open}   PERMIT: as ACQUIRE answers it. To a waiter, remaining is that of the first hundred
+--                    slots' first to be free. `open`: the numbers of the slots that it may have here. A waiter for which
+--                    a slot is reserved may have any that has no owner, and does not enter the queue again
 -- {HELD, 1, value, 0}   INSPECT-PERMIT: every slot has an owner or is reserved; value: that of this one
 -- {MISSING, 0}       INSPECT-PERMIT: a slot is free
 -- {FOREIGN, type} {QUARANTINED} {FAILED, message}   and, to PERMIT, that it is late
 
 local MOST_SLOTS = 1000
 
--- A waiter learns when the first so many slots end. Of another that ends before all of those it learns by INSPECT-PERMIT.
+-- The number of slots of which a waiter learns when they end. Of another that ends before all of those it learns by
+-- INSPECT-PERMIT.
 local MOST_TIMED = 100
 
 -- What the names of all slots have in common, and how many there are.

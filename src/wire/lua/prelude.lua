@@ -2,18 +2,18 @@
 --
 -- One call carries any number of operations, so that the time, the deadline and the node's marker are read once.
 --
--- KEYS[1]   the node's marker, if the caller's quorum has one and the call depends on the time; the operations' keys
---           follow
--- ARGV[1]   what the caller's quorum has, six numbers with a blank between two of them:
---             N, the number of its nodes; nothing: this node votes without a marker
---             maxTtl: milliseconds, the longest ttl that the caller uses
---             beta: microseconds a proposed token may be away from this node's TIME
---             milliseconds a fence counter outlives its last use
---             milliseconds a free key is reserved for a notified waiter
---             how many tokens an acquire takes: a block, of which the counter it answers is the highest
--- ARGV[2]   deadline: microseconds of this node's TIME after which nothing may be granted any more; empty = nothing of
---           the call depends on the time
--- ARGV[3..] the operations, see batch.lua
+-- KEYS[1]    the node's marker, if the caller's quorum has one and the call depends on the time; the operations' keys
+--            follow
+-- ARGV[1]    what the caller's quorum has, six numbers with a blank between two of them:
+--   N          the number of its nodes; nothing: this node votes without a marker
+--   maxTtl     milliseconds, the longest ttl that the caller uses
+--   beta       microseconds a proposed token may be away from this node's TIME
+--   retention  milliseconds a fence counter outlives its last use
+--   grace      milliseconds a free key is reserved for a notified waiter
+--   block      how many tokens an acquire takes; the counter it answers is the highest of them
+-- ARGV[2]    deadline: microseconds of this node's TIME after which nothing may be granted any more; empty = nothing of
+--            the call depends on the time
+-- ARGV[3..]  the operations, see batch.lua
 
 local quorum, deadline = ARGV[1], ARGV[2]
 
@@ -78,5 +78,5 @@ local WAKE = 'quorlock:wake:'
 -- Fence counters are below this: 2^53, and room for drivers that add up digits.
 local COUNTER_LIMIT = 9007199254740000
 
--- A hand-over pops at most so many waiters whose processes do not hear it; the next one goes on.
+-- The most waiters that a hand-over pops because their processes do not hear it; the next hand-over goes on.
 local MOST_DEAF = 1000

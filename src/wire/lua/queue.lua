@@ -1,17 +1,17 @@
 -- The queue of the waiters for a lock key: a sorted set beside it, which exists only while it has a waiter.
 --
 -- member    <process>.<waiter>: a process hears the notifications for its waiters on channel quorlock:wake:<process>.
---           The name of a waiter that would share the lock begins with `+`; that of one for a permit ends with `/` and the
---           number of slots that it knows of: no other is handed to it
--- score     since when it waits, microseconds of the nodes' time; the same on all nodes, so that all of them name the
---           same waiter as first
+--           The name of a waiter that would share the lock begins with `+`. The name of a waiter for a permit ends with
+--           `/` and the number of slots that it knows of. No other is handed to it.
+-- score     since when it waits, microseconds of the nodes' time. All nodes have the same, and so name the same waiter
+--           as first
 --
--- A hand-over reserves a free key by name and age: its value is then `~member:score` for `grace` milliseconds, and the
--- member, which leaves the queue, is notified: `<waiter>`, or `<waiter>:<slot>` where the key is a slot of a semaphore,
--- whose value has no age. Such a key has no owner; only that member takes it. One that is gone costs one grace, one that
--- is late enters again with its old score. A waiter for several keys may keep one for longer, see acquire-all.lua: an
--- older waiter takes it. Older programs write no age: what they reserve only that member takes. Nothing of this decides
--- who owns a key, only which waiter asks next.
+-- A hand-over reserves a free key by name and age: its value is then `~member:score` for `grace` milliseconds. The member
+-- leaves the queue, and is notified: `<waiter>`, or `<waiter>:<slot>` where the key is a slot of a semaphore. A slot's
+-- value has no age. Such a key has no owner; only that member takes it. A member that is gone costs one grace. One that
+-- is late enters the queue with its old score. A waiter for several keys may keep one for longer, see acquire-all.lua:
+-- an older waiter takes it. Older programs write no age: what they reserve only that member takes. Nothing of this
+-- decides which value owns a key, only which waiter asks next.
 
 -- The value of a shared key, see share.lua.
 local SHARED = '&'
@@ -59,8 +59,8 @@ local function knows(member, slot)
 end
 
 -- Reserves the key `lock`, which has no owner, for the first waiter of `queue` whose process hears the notification.
--- True if there is one; else the key is as it was before. `hung`: how the names begin of waiters that are passed over,
--- because their process hangs: they are notified all the same, and enter again once they can.
+-- True if there is one; else the key is as it was before. `hung`: how the names of waiters begin that are
+-- passed over, because their process hangs. They are notified all the same, and enter the queue once they can.
 local function hand_to_first(lock, queue, hung)
   local slot = string.match(lock, '^quorlock:slot(:%d+):')
   local at = 0

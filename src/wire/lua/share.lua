@@ -4,8 +4,8 @@
 -- RELEASE-SHARE: release a share. The last one hands the key over to the first waiter. Harmless late, twice, or without
 -- a marker.
 --
--- A shared key has the value `&`, and beside it is a sorted set of its sharers: lock values, by the milliseconds of
--- this node's TIME when their shares expire. The key lives as long as the last of them: other libraries find it held.
+-- A shared key has the value `&`. Beside it is a sorted set of its sharers' lock values, by the milliseconds of this
+-- node's TIME when their shares expire. The key lives as long as the last of them: other libraries find it held.
 --
 -- keys      a lock key; if fenced, its fence counter; its queue; the set of its sharers
 -- value     the lock value
@@ -17,7 +17,7 @@
 -- {GRANTED, c}       SHARE: c is the counter, 0 if plain. Asked again, the expiry is left alone. To confirm and to
 --                    extend: the token. To release: 1
 -- {MISSING}          the share is not there any more; after RELEASE-SHARE as after RELEASE
--- {HELD, remaining, …}  a value has it alone, or a waiter goes first, for so many milliseconds; see acquire.lua
+-- {HELD, remaining, …}  a value has it alone, or a waiter goes first, for `remaining` milliseconds; see acquire.lua
 -- {BEHIND, remaining, …}  the same where sharers have it, and a waiter that wants it alone goes first
 -- {SUPERSEDED, c}    EXTEND-SHARE, fenced: this node had lost the share, and the counter is higher by now
 -- {FOREIGN, type} {LATE} {QUARANTINED} {FAILED, message}
@@ -46,9 +46,9 @@ local function take_share(key, readers, value, ttl, is_first)
 end
 
 -- Is a waiter that wants the key alone before a sharer, and has to be waited for? Then in how many milliseconds the sharer
--- may ask again. That waiter is notified, so that none that is gone keeps sharers out: one whose process does not hear it
--- leaves the queue, and so does one that does not come, and enter again, within a grace. In the meantime a member of the
--- sharers' set says when that was, by a score below 0.
+-- may ask again. That waiter is notified, so that none that is gone keeps sharers out. If its process does not hear it,
+-- the waiter leaves the queue. It also does if it does not come, and enter again, within a grace. In the meantime a
+-- member of the sharers' set says when that was, by a score below 0.
 local function wait_behind(queue, readers, member, score)
   local time = math.floor(now / 1000)
   local notified = tonumber(redis.call('ZSCORE', readers, RESERVED) or nil)

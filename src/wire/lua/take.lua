@@ -1,7 +1,7 @@
 -- ACQUIRE in the ordinary case: one key without a waiter, which no other value owns.
 --
--- Returns the counter; 0 if `fence` is false, for a plain lock; {FAILED, message} if a command failed; nil if it is not
--- the ordinary case after all, and nothing was done.
+-- Returns the counter, or 0 if `fence` is false, for a plain lock. Returns {FAILED, message} if a command failed, and nil
+-- if it is not the ordinary case after all, and nothing was done.
 
 local function take(lock, value, ttl, fence, number)
   local set = redis.pcall('SET', lock, value, 'NX', 'PX', ttl)

@@ -1,5 +1,5 @@
--- ENTER: wait in the queues of these keys, without asking for them: before the RELEASE of an attempt that got too few
--- nodes, as if it had been refused here.
+-- ENTER: wait in the queues of these keys, without asking for them. An attempt that got too few nodes does so before its
+-- RELEASE, as if it had been refused here.
 -- LEAVE: wait no more. A key that is reserved for this waiter goes on to the next; of a shared one, the next sharers
 -- are notified. Asked for another one, which does not come: the waiters of its process that would be next leave as well.
 -- WAITING: the waiters, first come first. Writes nothing.
