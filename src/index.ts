@@ -1,6 +1,6 @@
 export type { AbortSignalLike } from './base/abort-signal.ts';
 export type { Clock, Timer } from './base/clock.ts';
-export type { QuorlockChannels } from './base/diagnostics.ts';
+export type { LockMode, QuorlockChannels } from './base/diagnostics.ts';
 export {
   ClosedError,
   type ErrorCode,
@@ -23,6 +23,7 @@ export type { RedlockWarning } from './base/warning.ts';
 export type { Lock } from './lock/lock.ts';
 export type { ReleaseReport } from './lock/release-report.ts';
 export type { Quarantine } from './membership/quarantine.ts';
+export type { Held, HeldLock, WaitingCaller } from './redlock/held.ts';
 export type { Inspection, NodeInspection } from './redlock/inspection.ts';
 export type { NodeSource } from './redlock/nodes.ts';
 export type {

@@ -8,6 +8,7 @@ import { Validity } from './lock/validity.ts';
 import { Quorum } from './quorum/quorum.ts';
 import { Acquirer, type LockSpec } from './redlock/acquirer.ts';
 import { Background } from './redlock/background.ts';
+import { type Held, heldBy } from './redlock/held.ts';
 import { type Inspection, inspectionOf } from './redlock/inspection.ts';
 import { checkNodes, madeWith, type NodeSource, openNodes } from './redlock/nodes.ts';
 import {
@@ -93,7 +94,7 @@ export class Redlock {
     checkNodes(nodes);
     this.#settings = settings;
     this.#random = options.random ?? new SystemRandom();
-    const values = new LockValues(this.#random);
+    const values = new LockValues(this.#random, settings.owner);
     this.#process = values.process;
     const clock = options.clock ?? new SystemClock();
     // What may fail comes before the first connection, as far as it can.
@@ -272,6 +273,11 @@ export class Redlock {
       process: this.#process,
       callers: this.#waitQueues.waiting(target.keys[0] ?? ''),
     });
+  }
+
+  /** Lists what this Redlock holds and which of its callers wait. Asks no node. */
+  held(): Held {
+    return heldBy(this.#settings.owner, this.#waitQueues, this.#clock);
   }
 
   /**

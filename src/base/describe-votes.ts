@@ -18,7 +18,7 @@ export function describeVotes(votes: readonly NodeVote[]): string {
   const held = votes.flatMap((vote) => (vote.outcome === 'held' ? [vote.remainingTtl] : []));
   const waiting = votes.flatMap((vote) => (isCounting(vote) ? [vote.message] : []));
   const statements = votes.map((vote) => {
-    if (vote.outcome === 'held') return { node: vote.node, text: `${ownerOf(vote)}, ${span(held)} ms left` };
+    if (vote.outcome === 'held') return { node: vote.node, text: `${holderOf(vote)}, ${span(held)} ms left` };
     return { node: vote.node, text: isCounting(vote) ? textOf(latestOf(vote, waiting)) : textOf(vote) };
   });
   return describeStatements(statements);
@@ -39,8 +39,14 @@ export function describeStatements(statements: readonly Statement[]): string {
   return list(lines, MOST_NODES, '; ');
 }
 
-function ownerOf({ isBehindWriter }: Extract<NodeVote, { readonly outcome: 'held' }>): string {
-  return isBehindWriter === true ? 'held by readers, and a writer that waits goes first' : 'held';
+function holderOf({
+  holder,
+  isShared,
+  isBehindWriter,
+}: Extract<NodeVote, { readonly outcome: 'held' }>): string {
+  if (isBehindWriter === true) return 'held by readers, and a writer that waits goes first';
+  if (isShared === true) return 'held by readers';
+  return holder === undefined ? 'held' : `held by ${holder}`;
 }
 
 type Failed = Extract<NodeVote, { readonly outcome: 'failed' }>;

@@ -43,6 +43,11 @@ export function onOneLine(text: string): string {
   return text.replace(/[\p{Control}\u2028\u2029]+/gu, ' ').trim();
 }
 
+/** A span of time, for a person to read: `270 ms`, `2.7 s`. */
+export function describeSpan(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
+
 /** Names in quotation marks, one after the other; only the first ones, if they are many. */
 export function quoteAll(names: readonly string[]): string {
   return list(names.map(quote));

@@ -1,7 +1,7 @@
-import { quoteAll } from './describe.ts';
+import { describeSpan, onOneLine, quoteAll } from './describe.ts';
 import { describeStatements, describeVotes } from './describe-votes.ts';
 import { named } from './named.ts';
-import { longestRemainingTtl, type NodeVote } from './vote.ts';
+import { holderOf, longestRemainingTtl, type NodeVote } from './vote.ts';
 
 /** The stable names of all errors. Compare these, not messages. */
 export type ErrorCode =
@@ -39,6 +39,11 @@ export abstract class QuorlockError extends Error {
   readonly elapsedMs: number;
   /** Milliseconds the present holder's keys live on if it does not extend them; undefined if no node named one. */
   readonly holderRemainingTtl: number | undefined;
+  /**
+   * The name that the present holder's process gave itself; undefined if readers hold it, if no majority of nodes named
+   * the same one, or if the holder's library names none.
+   */
+  readonly holder: string | undefined;
 
   constructor(message: string, details: ErrorDetails) {
     const votes = details.votes ?? [];
@@ -48,6 +53,7 @@ export abstract class QuorlockError extends Error {
     this.votes = votes;
     this.elapsedMs = details.elapsedMs ?? 0;
     this.holderRemainingTtl = longestRemainingTtl(votes);
+    this.holder = holderOf(votes)?.owner;
   }
 }
 
@@ -62,7 +68,7 @@ export interface OwnHold {
 }
 
 function describeOwnHold({ heldForMs, permits, isToBeUpgraded }: OwnHold): string {
-  const since = heldForMs < 1_000 ? `${Math.round(heldForMs)} ms` : `${(heldForMs / 1_000).toFixed(1)} s`;
+  const since = describeSpan(heldForMs);
   if (isToBeUpgraded) {
     return (
       `This process itself has had a read lock of it for ${since}, and a read lock can't become a write lock. Look for a write ` +
@@ -74,6 +80,14 @@ function describeOwnHold({ heldForMs, permits, isToBeUpgraded }: OwnHold): strin
     `This process itself has ${what} for ${since}: look for a using() inside of a using(), or for a lock that is not ` +
     'released; one that waits for itself is to show the lock that is there, with { within: lock }'
   );
+}
+
+/** The holder that a majority named, and for how long it is one if it does not extend the lock; undefined: none. */
+function describeHolder({ votes = [] }: ErrorDetails): string | undefined {
+  const holder = holderOf(votes);
+  if (holder === undefined) return undefined;
+  const name = holder.owner === undefined ? 'readers' : onOneLine(holder.owner);
+  return `${name}, ${describeSpan(longestRemainingTtl(votes) ?? 0)} left`;
 }
 
 /** Another client holds the lock, or another part of this program, and the call was not to wait. */
@@ -89,7 +103,7 @@ export class LockHeldError extends QuorlockError {
   constructor(details: ErrorDetails & { readonly ownHold?: OwnHold | undefined }) {
     const { resources, ownHold } = details;
     super(
-      `${quoteAll(resources)} is held${ownHold === undefined ? ' by another holder' : ''}. ` +
+      `${quoteAll(resources)} is held${ownHold === undefined ? ` by ${describeHolder(details) ?? 'another holder'}` : ''}. ` +
         (ownHold === undefined ? '' : `${describeOwnHold(ownHold)}. Else give `) +
         `${ownHold === undefined ? 'Give ' : ''}acquire() a waitTime, or try again later`,
       details,
@@ -131,10 +145,11 @@ export class WaitTimeoutError extends QuorlockError {
 
   constructor(details: ErrorDetails & { readonly waitTime: number; readonly ownHold?: OwnHold | undefined }) {
     const { resources, waitTime, ownHold } = details;
+    const holder = describeHolder(details);
     super(
       `${quoteAll(resources)} was not free within a waitTime of ${waitTime} ms. ` +
         (ownHold === undefined
-          ? 'Raise waitTime, or hold the lock for less long elsewhere'
+          ? `${holder === undefined ? '' : `It is held by ${holder}. `}Raise waitTime, or hold the lock for less long elsewhere`
           : `${describeOwnHold(ownHold)}. Else raise waitTime, or hold the lock for less long`),
       details,
     );

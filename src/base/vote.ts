@@ -36,7 +36,8 @@ export type Reply =
   /**
    * Another value owns a key, for `remainingTtl` more milliseconds. `rank`: the number of waiters before this one, in one
    * of the `queues` that it is in there. `againMs`: when it is to ask again, so that free keys are kept for it.
-   * `isBehindWriter`: readers own it, and a writer that waits goes before another reader. `open`: the slots of the
+   * `holder`: the name that the owner's process gave itself, if its value tells. `isShared`: readers own it.
+   * `isBehindWriter`: they do, and a writer that waits goes before another reader. `open`: the slots of the
    * semaphore that are free there, or reserved for this waiter.
    */
   | {
@@ -45,6 +46,8 @@ export type Reply =
       readonly rank?: number;
       readonly queues?: number;
       readonly againMs?: number;
+      readonly holder?: string;
+      readonly isShared?: true;
       readonly isBehindWriter?: true;
       readonly open?: readonly number[];
       readonly value?: string;
@@ -70,6 +73,17 @@ export type NodeVote = (Reply | { readonly outcome: 'pending' }) & {
 /** Whether a node says that the holder does not hold the lock there. */
 export function isDenial(outcome: NodeVote['outcome']): boolean {
   return outcome === 'held' || outcome === 'missing' || outcome === 'superseded';
+}
+
+/** The owner that a majority of all nodes names as the holder, or that readers are; undefined: none is named by so many. */
+export function holderOf(votes: readonly NodeVote[]): { readonly owner: string | undefined } | undefined {
+  const nodes = new Map<string | undefined, number>();
+  for (const vote of votes) {
+    if (vote.outcome !== 'held' || (vote.holder === undefined && vote.isShared !== true)) continue;
+    nodes.set(vote.holder, (nodes.get(vote.holder) ?? 0) + 1);
+  }
+  const most = [...nodes].find(([, count]) => count > votes.length / 2);
+  return most && { owner: most[0] };
 }
 
 /** The longest time for which another value still owns a key, as far as these votes tell. */

@@ -1,3 +1,4 @@
+import { processOf } from '../base/owner.ts';
 import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { SHORTEST_TIMEOUT_MS } from '../node/response-time.ts';
@@ -97,8 +98,9 @@ export class LockValues {
   readonly #prefix: string;
   #count = 0;
 
-  constructor(random: Random) {
-    this.process = random.identifier();
+  /** @param owner names this process to people, see {@link processOf} */
+  constructor(random: Random, owner: string) {
+    this.process = processOf(random.identifier(), owner);
     this.#prefix = `${this.process}.`;
   }
 

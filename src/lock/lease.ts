@@ -153,6 +153,12 @@ export class Lease {
     return token;
   }
 
+  /** The fencing token of the caller that has it; undefined without fencing, and between two callers. */
+  get token(): number | undefined {
+    const isTaken = this.#holder !== undefined && this.#lastToken !== 0;
+    return isTaken ? this.#lastToken - this.#handsLeft : undefined;
+  }
+
   /** Whether another caller can have it at all: a token is left, and it is not the turn of other processes yet. */
   get mayBeHandedOver(): boolean {
     return this.isHeld && this.#handsLeft > 0 && this.ageMs < this.#turnMs;

@@ -1,3 +1,4 @@
+import { ownerIn } from '../base/owner.ts';
 import type { FailureReason, NodeVote } from '../base/vote.ts';
 import { isShared, waiterOf } from '../quorum/fencing-token.ts';
 import { majorityOf } from '../quorum/round.ts';
@@ -7,6 +8,8 @@ export type NodeInspection = { readonly node: string } & (
   | {
       readonly state: 'held';
       readonly value: string;
+      /** The name that the holder's process gave itself; undefined if the value does not tell. */
+      readonly owner: string | undefined;
       readonly remainingTtl: number;
       /** The fence counter of the node, the highest token of the last lease: at or above that of the holder; 0 if there is none. */
       readonly counter: number;
@@ -14,8 +17,16 @@ export type NodeInspection = { readonly node: string } & (
   /** Readers share it, the last of them for `remainingTtl` more. */
   | { readonly state: 'shared'; readonly remainingTtl: number }
   | { readonly state: 'free' }
-  /** It has no owner. For `remainingTtl` more it is reserved for a waiter: `for` is the waiter's name in the queue. */
-  | { readonly state: 'kept'; readonly for: string; readonly remainingTtl: number }
+  /**
+   * It has no owner. For `remainingTtl` more it is reserved for a waiter: `for` is the waiter's name in the queue, and
+   * `owner` the name of its process.
+   */
+  | {
+      readonly state: 'kept';
+      readonly for: string;
+      readonly owner: string | undefined;
+      readonly remainingTtl: number;
+    }
   /** The key exists and is not a lock. */
   | { readonly state: 'not-a-lock'; readonly type: string }
   /** The node could not be asked: it may hold the key or not. */
@@ -35,6 +46,8 @@ export interface Inspection {
   readonly state: 'held' | 'shared' | 'free' | 'not-a-lock' | 'contended' | 'unknown';
   /** The value that holds a majority; undefined unless `held`. */
   readonly value: string | undefined;
+  /** The name that the holder's process gave itself; undefined unless `held`, and if the value does not tell. */
+  readonly owner: string | undefined;
   /** Milliseconds until that majority ends if its holder does not extend it; undefined unless `held` or `shared`. */
   readonly remainingTtl: number | undefined;
   readonly nodes: readonly NodeInspection[];
@@ -59,11 +72,19 @@ export function inspectionOf(resource: string, key: string, votes: readonly Node
   const untilMajorityEnds = (remaining: number[]) => remaining.sort((a, b) => b - a)[majority - 1];
   for (const [value, remaining] of ttls) {
     if (remaining.length < majority) continue;
-    return { resource, key, state: 'held', value, remainingTtl: untilMajorityEnds(remaining), nodes };
+    return {
+      resource,
+      key,
+      state: 'held',
+      value,
+      owner: ownerIn(value),
+      remainingTtl: untilMajorityEnds(remaining),
+      nodes,
+    };
   }
   if (shares.length >= majority) {
     const remainingTtl = untilMajorityEnds(shares);
-    return { resource, key, state: 'shared', value: undefined, remainingTtl, nodes };
+    return { resource, key, state: 'shared', value: undefined, owner: undefined, remainingTtl, nodes };
   }
   const most = Math.max(shares.length, free, foreign, ...[...ttls.values()].map(({ length }) => length));
   const state = () => {
@@ -71,7 +92,15 @@ export function inspectionOf(resource: string, key: string, votes: readonly Node
     if (foreign >= majority) return 'not-a-lock';
     return most + unknown >= majority ? 'unknown' : 'contended';
   };
-  return { resource, key, state: state(), value: undefined, remainingTtl: undefined, nodes };
+  return {
+    resource,
+    key,
+    state: state(),
+    value: undefined,
+    owner: undefined,
+    remainingTtl: undefined,
+    nodes,
+  };
 }
 
 function inspectNode(vote: NodeVote): NodeInspection {
@@ -80,7 +109,7 @@ function inspectNode(vote: NodeVote): NodeInspection {
     case 'held': {
       const waiter = waiterOf(vote.value ?? '');
       if (waiter !== undefined) {
-        return { node, state: 'kept', for: waiter, remainingTtl: vote.remainingTtl };
+        return { node, state: 'kept', for: waiter, owner: ownerIn(waiter), remainingTtl: vote.remainingTtl };
       }
       if (vote.value !== undefined && isShared(vote.value)) {
         return { node, state: 'shared', remainingTtl: vote.remainingTtl };
@@ -89,6 +118,7 @@ function inspectNode(vote: NodeVote): NodeInspection {
         node,
         state: 'held',
         value: vote.value ?? '',
+        owner: ownerIn(vote.value ?? ''),
         remainingTtl: vote.remainingTtl,
         counter: vote.counter ?? 0,
       };

@@ -1,6 +1,7 @@
 import { type AbortSignalLike, isAbortSignal } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
 import { describe, describeKind, kindOf, quote } from '../base/describe.ts';
+import { defaultOwner, flawOf } from '../base/owner.ts';
 import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
 import type { RedlockWarning } from '../base/warning.ts';
@@ -81,6 +82,12 @@ export interface RedlockOptions {
    */
   readonly quarantine?: Quarantine | undefined;
   /**
+   * The name of this process for people who look for the holder of a lock: every node keeps it as a part of the lock's
+   * value, and errors and `inspect()` of other programs show it. Default: `<host name>:<process id>`; from 1 to 64
+   * characters, no control characters. It need not be unique, and decides nothing.
+   */
+  readonly owner?: string | undefined;
+  /**
    * The driver that connects to nodes given as URLs: `ioredis`, `redis`, `iovalkey`, `@valkey/valkey-glide`. Default: the first of these that is
    * installed. A client that is handed in brings its own.
    */
@@ -158,6 +165,7 @@ export interface Settings {
   readonly fencing: boolean;
   readonly fenceRetention: number;
   readonly quarantine: Quarantine;
+  readonly owner: string;
 }
 
 const YEAR_MS = 31_536_000_000;
@@ -175,6 +183,7 @@ const OPTION_NAMES = [
   'fencing',
   'fenceRetention',
   'quarantine',
+  'owner',
   'driver',
   'onWarning',
   'clock',
@@ -211,6 +220,7 @@ export function resolveOptions(options: RedlockOptions): Settings {
       10 * YEAR_MS,
     ),
     quarantine: choice('quarantine', given(options.quarantine, 'auto'), ['auto', 'strict', 'off']),
+    owner: options.owner === undefined ? defaultOwner() : checkOwner(options.owner),
   };
   if (options.driver !== undefined) choice('driver', options.driver, DRIVER_NAMES);
   checkFunction('onWarning', options.onWarning);
@@ -368,6 +378,13 @@ function prefix(value: unknown): string {
   if (!checked.startsWith(OWN_PREFIX)) return checked;
   const whose = `"${OWN_PREFIX}", which is the library's own`;
   throw new RangeError(`keyPrefix must not begin with ${whose}: got ${quote(checked)}`);
+}
+
+function checkOwner(value: unknown): string {
+  const checked = ofType('string', 'owner', value);
+  const flaw = flawOf(checked);
+  if (flaw === undefined) return checked;
+  throw new RangeError(`owner ${flaw}: got ${quote(checked)}`);
 }
 
 function boolean(name: string, value: unknown): boolean {

@@ -1,9 +1,12 @@
+import { ownerIn } from '../base/owner.ts';
 import type { NodeVote } from '../base/vote.ts';
 
 /** A process that waits for a lock; one of its wait queues speaks for all its callers. */
 export interface QueuedProcess {
   /** The name of its Redlock: the values of its locks begin with it. */
   readonly process: string;
+  /** The owner of that Redlock; undefined if its version names none. */
+  readonly owner: string | undefined;
   /** When the first of its callers called `acquire`, in milliseconds since the epoch, by the nodes' clocks. */
   readonly since: number;
   /** How many nodes have it in their queue. */
@@ -43,7 +46,13 @@ export function queueOf(
   }
   const processes = [...nodes].map(([member, waiter]) => {
     const process = member.slice(0, Math.max(0, member.lastIndexOf('.')));
-    return { process, since: waiter.since / 1_000, nodes: waiter.nodes, isOwn: process === own.process };
+    return {
+      process,
+      owner: ownerIn(member),
+      since: waiter.since / 1_000,
+      nodes: waiter.nodes,
+      isOwn: process === own.process,
+    };
   });
   return {
     resource,

@@ -2,7 +2,7 @@ import type { Request } from './batch-request.ts';
 import type { Call } from './call-model.ts';
 import type { Argument } from './key-store.ts';
 import { askedAt, attempt, failureOf } from './lua-values.ts';
-import { type Queues, reservationOf } from './queue-model.ts';
+import { type Queues, RESERVED, reservationOf } from './queue-model.ts';
 import { type BatchReply, FAILED, FOREIGN, GRANTED, HELD, LATE, QUARANTINED } from './reply-codes.ts';
 
 /** ACQUIRE and CONTEND, as `wire/lua/acquire.lua` has them. */
@@ -42,13 +42,13 @@ export class Acquisition {
     const unset = failureOf(() => {
       isSet = store.setIfMissing(key, value, ttl);
     });
-    if (isSet && this.#handOver(key, queue)) return this.#held([HELD, Number(this.#call.grace)], queues);
+    if (isSet && this.#handOver(key, queue)) return this.#held([HELD, Number(this.#call.grace), ''], queues);
     if (!isSet) {
       const { owner, foreign } = this.#call.ownerOf(key);
       if (foreign !== undefined) return foreign;
       if (owner === value) return undefined;
       if (owner === undefined) return unset === undefined ? undefined : [FAILED, unset];
-      if (!this.#isOpen(key, owner)) return this.#held(this.#call.refusal(key), queues);
+      if (!this.#isOpen(key, owner)) return this.#held(this.#call.refusal(key, owner), queues);
       const failure = failureOf(() => store.set(key, value, ttl));
       if (failure !== undefined) return [FAILED, failure];
     }
@@ -81,7 +81,7 @@ export class Acquisition {
         if (isMine) mine.push(index);
       } else if (owner !== value) {
         if (reserved !== undefined) isOldest = false;
-        const reply = this.#call.refusal(key);
+        const reply = this.#call.refusal(key, owner ?? RESERVED);
         if (reply[0] === FOREIGN) return reply;
         if (held === undefined || Number(reply[1]) > Number(held[1])) held = reply;
         blocked.push(queue);

@@ -2,7 +2,7 @@ import { Acquisition } from './acquire-model.ts';
 import { type Request, requestsOf } from './batch-request.ts';
 import { type BatchServer, Call } from './call-model.ts';
 import { type Argument, RedisError } from './key-store.ts';
-import { attempt, type ScriptReply } from './lua-values.ts';
+import { attempt, type ScriptReply, SHARED } from './lua-values.ts';
 import { Permits } from './permit-model.ts';
 import { Queues, reservationOf } from './queue-model.ts';
 import {
@@ -16,7 +16,7 @@ import {
   QUEUE,
   SUPERSEDED,
 } from './reply-codes.ts';
-import { SHARED, Shares } from './share-model.ts';
+import { Shares } from './share-model.ts';
 
 /** How many waiters WAITING names at the most, see `wire/lua/waiting.lua`. */
 const MOST_NAMED = 100;
@@ -118,7 +118,7 @@ class Batch {
       const { owner, foreign } = this.#call.ownerOf(key);
       if (foreign !== undefined) return foreign;
       if (owner === undefined) return [MISSING];
-      if (owner !== value) return this.#call.refusal(key);
+      if (owner !== value) return this.#call.refusal(key, owner);
       const counter = this.#call.counter(fences[index] ?? '');
       if (counter !== undefined && counter > token) return [SUPERSEDED, counter];
     }
@@ -140,7 +140,7 @@ class Batch {
         if (token === undefined) return [MISSING];
         missing.add(key);
       } else if (owner !== value) {
-        return this.#call.refusal(key);
+        return this.#call.refusal(key, owner);
       }
       if (token !== undefined) {
         const counter = this.#call.counter(fences[index] ?? '');
@@ -169,7 +169,7 @@ class Batch {
         if (this.#queues.tryHandOver(key, queue)) isNotified = true;
         else this.#call.store.delete(key);
       } else if (owner !== undefined) {
-        other ??= this.#call.refusal(key);
+        other ??= this.#call.refusal(key, owner);
       } else if (this.#queues.tryHandOver(key, queue)) {
         isNotified = true;
       }
@@ -184,8 +184,8 @@ class Batch {
     if (foreign !== undefined) return foreign;
     const counter = fence === undefined ? 0 : (this.#call.counter(fence) ?? 0);
     if (owner === undefined) return this.#call.voting() ? [MISSING, counter] : [QUARANTINED];
-    const reply = this.#call.refusal(key);
-    return reply[0] === HELD ? [...reply, owner, counter] : reply;
+    const reply = this.#call.refusal(key, owner);
+    return reply[0] === HELD ? [HELD, reply[1] ?? 0, owner, counter] : reply;
   }
 
   #enter({ queues, value: member, ttl: score }: Request): BatchReply {

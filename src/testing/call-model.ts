@@ -1,5 +1,5 @@
 import { type Argument, type KeyStore, RedisError } from './key-store.ts';
-import { COUNTER_LIMIT, countOf, digits, isWrongType } from './lua-values.ts';
+import { COUNTER_LIMIT, countOf, digits, holderIn, isWrongType } from './lua-values.ts';
 import { type BatchReply, FAILED, FOREIGN, HELD } from './reply-codes.ts';
 
 /** The server, as the batch script sees it. */
@@ -83,10 +83,10 @@ export class Call {
     return { owner: this.store.get(key) };
   }
 
-  /** The reply for a key that another value owns. */
-  refusal(key: string): BatchReply {
+  /** The reply for a key that this other value owns. */
+  refusal(key: string, value: string): BatchReply {
     const remaining = this.store.ttlOf(key);
-    return remaining === -1 ? [FOREIGN, 'string without expiry'] : [HELD, remaining];
+    return remaining === -1 ? [FOREIGN, 'string without expiry'] : [HELD, remaining, holderIn(value)];
   }
 
   /** A proposed token, clamped to this node's TIME. A proposal that is not a number counts as too low. */

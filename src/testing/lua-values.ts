@@ -1,7 +1,11 @@
+import { ownerIn } from '../base/owner.ts';
 import { RedisError } from './key-store.ts';
 
 /** A script's answer, as a client gets it: integers, strings, and lists of them. */
 export type ScriptReply = number | string | readonly ScriptReply[];
+
+/** The scripts' SHARED: the value of a shared key. */
+export const SHARED = '&';
 
 /** The scripts' COUNTER_LIMIT. */
 export const COUNTER_LIMIT = 9_007_199_254_740_000;
@@ -23,6 +27,12 @@ export function askedAt(score: string | number, nowUs: number): number {
 /** The scripts' digits(): all of a number's digits. */
 export function digits(number: number): string {
   return number.toFixed(0);
+}
+
+/** The scripts' holder_in(): the owner that a lock value names. */
+export function holderIn(value: string): string {
+  if (value === SHARED) return value;
+  return ownerIn(value) ?? '';
 }
 
 /** Whether a command failed because the key has another type than it works on. */

@@ -81,6 +81,7 @@ export class Machine {
       onWarning: (warning) => this.warnings.push(warning),
       clock: this.clock,
       random: this.#random.fork(),
+      owner: this.name,
       ...options,
     });
   }

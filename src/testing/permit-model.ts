@@ -63,7 +63,7 @@ export class Permits {
       store.set(this.#key, mine, grace);
       return this.#refusal(this.#acquire(), false);
     }
-    if (hasOne && owner !== value) return this.#refusal(this.#call.refusal(this.#key), hasOne);
+    if (hasOne && owner !== value) return this.#refusal(this.#call.refusal(this.#key, owner ?? ''), hasOne);
     return this.#refusal(this.#acquire(), false);
   }
 
@@ -73,7 +73,7 @@ export class Permits {
 
   /** Adds to a refusal what the waiter needs to know. */
   #refusal(reply: BatchReply, hasOne: boolean): BatchReply {
-    const [code, remaining = 0, rank = 0] = reply;
+    const [code, remaining = 0, holder = '', rank = 0] = reply;
     if (code !== HELD) return reply;
     const open: number[] = [];
     let soonest = Number(remaining);
@@ -83,7 +83,7 @@ export class Permits {
       const isTold = owner !== undefined && this.#request.member !== '' && slot < MOST_TIMED && left >= 0;
       if (isTold) soonest = Math.min(soonest, left);
     }
-    return [HELD, soonest, rank, open.join(',')];
+    return [HELD, soonest, holder, rank, open.join(',')];
   }
 
   /** MGET: what is no string is nothing to it. */

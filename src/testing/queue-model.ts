@@ -103,10 +103,10 @@ export class Queues {
     score: Argument,
     again?: number,
   ): BatchReply {
-    const [code, remaining = 0] = reply;
+    const [code, remaining = 0, holder = ''] = reply;
     if (member === '' || code !== HELD) return reply;
     const before = Math.max(0, ...queues.map((queue) => this.enter(queue, member, score)));
-    const refusal: BatchReply = [HELD, remaining, before, queues.length];
+    const refusal: BatchReply = [HELD, remaining, holder, before, queues.length];
     return again === undefined ? refusal : [...refusal, again];
   }
 
@@ -132,7 +132,6 @@ export class Queues {
   }
 
   /** Whether the waiter's process hears that it is notified. */
-  /** Whether its process hears it. */
   notify(member: string, slot = ''): boolean {
     const dot = member.lastIndexOf('.');
     if (dot === -1) return false;
@@ -166,5 +165,5 @@ export function reservationOf(owner = ''): { readonly member: string; readonly s
 
 /** Whether the waiter's name in it says that it would share the lock. */
 function isSharer(member: string): boolean {
-  return member.includes('.+');
+  return /\.\+[^.]*$/s.test(member);
 }

@@ -1,7 +1,7 @@
 import type { Request } from './batch-request.ts';
 import type { Call } from './call-model.ts';
 import type { Argument } from './key-store.ts';
-import { digits, failureOf } from './lua-values.ts';
+import { digits, failureOf, SHARED } from './lua-values.ts';
 import { type Queues, RESERVED } from './queue-model.ts';
 import {
   type BatchReply,
@@ -14,9 +14,6 @@ import {
   QUARANTINED,
   SUPERSEDED,
 } from './reply-codes.ts';
-
-/** The value of a shared key. */
-export const SHARED = '&';
 
 /** The reply to a grant without a token. */
 const PLAIN: BatchReply = [GRANTED, 0];
@@ -72,13 +69,13 @@ export class Shares {
       if (this.#shareOf(value) !== undefined) return this.#answerAgain();
       const again = this.#waitBehind();
       if (again !== undefined) {
-        const [code, ...rest] = this.#refuse(this.#call.refusal(this.#key), again);
+        const [code, ...rest] = this.#refuse(this.#call.refusal(this.#key, owner), again);
         return [code === HELD ? BEHIND : code, ...rest];
       }
     } else if (!isFree) {
-      return this.#refuse(this.#call.refusal(this.#key));
+      return this.#refuse(this.#call.refusal(this.#key, owner));
     } else if (owner === undefined && isBehind() && this.#queues.handToFirst(this.#key, this.#queue)) {
-      return this.#refuse([HELD, Number(this.#call.grace)]);
+      return this.#refuse([HELD, Number(this.#call.grace), '']);
     }
     const raised = number === undefined ? PLAIN : this.#raise(number);
     if (raised[0] === FAILED) return raised;
@@ -132,7 +129,7 @@ export class Shares {
     const { owner, foreign } = this.#call.ownerOf(this.#key);
     if (foreign !== undefined) return foreign;
     if (owner === undefined) return [MISSING];
-    if (owner !== SHARED) return this.#call.refusal(this.#key);
+    if (owner !== SHARED) return this.#call.refusal(this.#key, owner);
     if (this.#shareOf(value) === undefined) return [MISSING];
     const counter = this.#call.counter(this.#fence);
     if (counter === undefined || counter < token) this.#call.setCounter(this.#fence, token);
@@ -147,7 +144,7 @@ export class Shares {
     if (none !== undefined) return none;
     const { owner, foreign } = this.#call.ownerOf(this.#key);
     if (foreign !== undefined) return foreign;
-    if (owner !== undefined && owner !== SHARED) return this.#call.refusal(this.#key);
+    if (owner !== undefined && owner !== SHARED) return this.#call.refusal(this.#key, owner);
     const known = owner === SHARED ? this.#shareOf(value) : undefined;
     if (known === undefined && token === undefined) return [MISSING];
     if (token !== undefined) {
@@ -167,7 +164,7 @@ export class Shares {
     const { store } = this.#call;
     const { owner, foreign } = this.#call.ownerOf(this.#key);
     if (foreign !== undefined) return foreign;
-    if (owner !== undefined && owner !== SHARED) return this.#call.refusal(this.#key);
+    if (owner !== undefined && owner !== SHARED) return this.#call.refusal(this.#key, owner);
     let isFreed = false;
     const failure = failureOf(() => {
       isFreed = owner === SHARED && store.removeMember(this.#sharers, this.#request.value) === 1;

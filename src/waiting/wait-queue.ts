@@ -128,9 +128,13 @@ export class WaitQueue implements WaiterEvents, Notified {
     this.#state = isAsking ? 'acquiring' : awaited.lease === undefined ? 'idle' : 'held';
   }
 
-  /** How many callers wait. */
-  get length(): number {
-    return this.#waiters.length;
+  /** The callers that wait, the first one first. */
+  get waiters(): readonly Waiter[] {
+    return this.#waiters;
+  }
+
+  get mode(): LockMode {
+    return this.#awaited.mode;
   }
 
   /** Gets a lock for a caller, which waits behind earlier ones. */

@@ -1,5 +1,6 @@
 import { abortable, throwIfAborted } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
+import type { LockMode } from '../base/diagnostics.ts';
 import type { Random } from '../base/random.ts';
 import type { Attempt } from '../lock/attempts.ts';
 import type { Lease, Successor } from '../lock/lease.ts';
@@ -12,7 +13,7 @@ import { HandOverWatch, hasNotified } from './hand-over-watch.ts';
 import { LeaseIndex } from './lease-index.ts';
 import { Notifications } from './notifications.ts';
 import { type Awaited, WaitQueue, type WaitQueueDeps } from './wait-queue.ts';
-import { callTime } from './waiter.ts';
+import { callTime, type Waiter } from './waiter.ts';
 
 /** Below this many leases it is not worth looking for expired ones. */
 const SMALLEST_SWEEP = 1_024;
@@ -87,6 +88,19 @@ export class WaitQueues {
     yield* this.#others;
   }
 
+  /** The leases that are held at this moment, and how. */
+  *held(): Iterable<{ readonly lease: Lease; readonly mode: LockMode }> {
+    for (const lease of [...this.leases()]) if (lease.isHeld) yield { lease, mode: modeOf(lease.target) };
+  }
+
+  /** The callers that wait. */
+  *callers(): Iterable<Pick<Waiter, 'request' | 'calledAt'> & { readonly mode: LockMode }> {
+    const queues = [...this.#entries.values()].flatMap(({ queue }) => queue ?? []);
+    for (const { waiters, mode } of [...queues, ...this.#otherQueues.keys()]) {
+      for (const { request, calledAt } of waiters) yield { request, calledAt, mode };
+    }
+  }
+
   /** The leases over any of these keys that are held at this moment. */
   leasesAt({ keys, queues }: LockKeys): readonly Lease[] {
     const leases = this.#index.at(queues);
@@ -101,8 +115,8 @@ export class WaitQueues {
   waiting(key: string): number {
     let waiting = 0;
     for (const { keys, queue } of this.#entries.values())
-      if (keys.includes(key)) waiting += queue?.length ?? 0;
-    for (const [queue, keys] of this.#otherQueues) if (keys.includes(key)) waiting += queue.length;
+      if (keys.includes(key)) waiting += queue?.waiters.length ?? 0;
+    for (const [queue, keys] of this.#otherQueues) if (keys.includes(key)) waiting += queue.waiters.length;
     return waiting;
   }
 
@@ -292,10 +306,7 @@ export class WaitQueues {
     return queue;
   }
 
-  #awaited(
-    target: LockKeys,
-    mode: Awaited['mode'],
-  ): Pick<Awaited, 'mode' | 'leave' | 'leaveLater' | 'isInQueue'> {
+  #awaited(target: LockKeys, mode: LockMode): Pick<Awaited, 'mode' | 'leave' | 'leaveLater' | 'isInQueue'> {
     const { quorum, random, background, releaseTimeout } = this.#settings;
     return {
       mode,

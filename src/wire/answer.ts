@@ -54,10 +54,10 @@ function isReplyTo(operation: Operation, element: unknown): boolean {
       if (kind === 'inspect')
         return length === 4 && isCount(first) && typeof second === 'string' && isCount(third);
       if (kind === 'acquire' && operation.permit !== undefined)
-        return length === 4 && isCount(first) && isCount(second) && isListOfCounts(third);
-      return isCount(first) && (length === 2 || (kind === 'acquire' && isQueued(element)));
+        return isRefusal(element) && length === 5 && isCount(third) && isListOfCounts(element[4]);
+      return isRefusal(element) && (length === 3 || (kind === 'acquire' && isQueued(element)));
     case 10:
-      return kind === 'acquire' && isCount(first) && (length === 2 || isQueued(element));
+      return kind === 'acquire' && isRefusal(element) && (length === 3 || isQueued(element));
     case 3:
       if (kind === 'inspect') return length === 2 && isCount(first);
       return length === 1 || (length === 3 && kind === 'release' && first === 0 && second === 1);
@@ -84,9 +84,15 @@ function isListOfCounts(text: unknown): boolean {
   return typeof text === 'string' && /^(\d+(,\d+)*)?$/.test(text);
 }
 
+/** Whether it begins with for how long the key is held, and who holds it. */
+function isRefusal([, remaining, holder]: readonly unknown[]): boolean {
+  return isCount(remaining) && typeof holder === 'string';
+}
+
 /** Whether a refusal says where the waiter is: its rank, in how many queues, and perhaps when to ask again. */
 function isQueued(refusal: readonly unknown[]): boolean {
-  return (refusal.length === 4 || refusal.length === 5) && refusal.every((field) => isCount(field));
+  const { length } = refusal;
+  return (length === 5 || length === 6) && refusal.slice(3).every((field) => isCount(field));
 }
 
 /** Whether a number is a possible grant: a token where there is one. */
@@ -96,16 +102,24 @@ function isGranted(operation: Operation, counter: unknown): boolean {
   return isCount(counter, hasToken || kind === 'release' ? 1 : 0);
 }
 
-function heldIn([, remaining, second, third, again]: readonly unknown[]): Extract<
-  Reply,
-  { outcome: 'held' }
-> {
-  const held = { outcome: 'held', remainingTtl: Number(remaining) } as const;
-  if (typeof second === 'string') return { ...held, value: second, counter: Number(third) };
-  if (second === undefined) return held;
-  if (typeof third === 'string') return { ...held, rank: Number(second), open: numbersIn(third) };
-  const queued = { ...held, rank: Number(second), queues: Number(third) };
+type Held = Extract<Reply, { outcome: 'held' }>;
+
+function heldIn([, remaining, owner, first, second, again]: readonly unknown[]): Held {
+  const remainingTtl = Number(remaining);
+  // Only INSPECT answers with as many fields, and with the value itself.
+  if (first !== undefined && second === undefined)
+    return { outcome: 'held', remainingTtl, value: String(owner), counter: Number(first) };
+  const held: Held = { outcome: 'held', remainingTtl, ...holderIn(String(owner)) };
+  if (first === undefined) return held;
+  if (typeof second === 'string') return { ...held, rank: Number(first), open: numbersIn(second) };
+  const queued = { ...held, rank: Number(first), queues: Number(second) };
   return again === undefined ? queued : { ...queued, againMs: Number(again) };
+}
+
+/** Who holds a key: sharers, or the owner that its value names, if it names one. */
+function holderIn(holder: string): Pick<Held, 'holder' | 'isShared'> {
+  if (holder === '') return {};
+  return holder === '&' ? { isShared: true } : { holder };
 }
 
 /** The table that turns the script's answers into replies; `lua/prelude.lua` names the codes. */

@@ -126,14 +126,27 @@ export type Step =
   | { readonly do: 'flush memory' | 'flush scripts' }
   | { readonly do: 'pass'; readonly ms: number };
 
-const PROCESSES = ['p1', 'p2'];
+const PROCESSES = ['p1', 'p2', 'p2@h.+x:7'];
 /** The processes of some are never there to hear, and the name of one has no process in it. */
-const MEMBERS = ['p1.1', 'p1.2', 'p2.1', 'p1.+1', 'p2.+2', 'p1.1.', '.', 'p3.1', 'p3.+1', 'p1x', 'p1.+'];
+const MEMBERS = [
+  'p1.1',
+  'p1.2',
+  'p2.1',
+  'p1.+1',
+  'p2.+2',
+  'p2@h.+x:7.1',
+  'p1.1.',
+  '.',
+  'p3.1',
+  'p3.+1',
+  'p1x',
+  'p1.+',
+];
 const members = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom(...MEMBERS.slice(0, 5)) },
+  { weight: 4, arbitrary: fc.constantFrom(...MEMBERS.slice(0, 6)) },
   { weight: 1, arbitrary: fc.constantFrom(...MEMBERS) },
 );
-const values = fc.constantFrom('v0', 'v1', 'v2', 'ü "\\\r\n');
+const values = fc.constantFrom('v0', 'v1', 'v2', 'p1@web-3:4711.a', 'p_-2@ü .h@.z', 'ü "\\\r\n');
 /** What others, or a call of another waiter, may have left in a lock key. */
 const foundValues = fc.oneof(
   values,

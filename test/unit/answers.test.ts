@@ -43,19 +43,20 @@ const GOOD: readonly (readonly [operation: Operation, ...elements: readonly unkn
     TOKEN,
     [1, TOKEN],
     [1, TOKEN, 0, 3],
-    [2, 0],
-    [2, 7, 0, 1],
-    [2, 7, 3, 2, 50],
+    [2, 0, ''],
+    [2, 7, 'web-3:4711'],
+    [2, 7, '&', 0, 1],
+    [2, 7, '', 3, 2, 50],
     [4, 'list'],
     [6],
     [7],
   ],
-  [acquire, [8, 'OOM'], [10, 7], [10, 7, 0, 1, 50]],
+  [acquire, [8, 'OOM'], [10, 7, '&'], [10, 7, '&', 0, 1, 50]],
   [plainAcquire, 0, [1, 0]],
-  [confirm, [1, TOKEN], [3], [2, 7], [5, TOKEN], [4, 'hash'], [7], [8, 'ERR']],
-  [extend, [1, TOKEN], [3], [2, 7], [5, TOKEN], [4, 'hash'], [6], [7], [8, 'ERR']],
+  [confirm, [1, TOKEN], [3], [2, 7, ''], [5, TOKEN], [4, 'hash'], [7], [8, 'ERR']],
+  [extend, [1, TOKEN], [3], [2, 7, 'web-3:4711'], [5, TOKEN], [4, 'hash'], [6], [7], [8, 'ERR']],
   [plainExtend, [1, 0]],
-  [release, 1, [1, 2], [1, 1, 1], [3], [3, 0, 1], [2, 7], [4, 'set'], [8, 'ERR']],
+  [release, 1, [1, 2], [1, 1, 1], [3], [3, 0, 1], [2, 7, ''], [4, 'set'], [8, 'ERR']],
   [inspect, [2, 7, 'value', 0], [2, 7, 'value', TOKEN], [3, 0], [3, TOKEN], [7], [4, 'zset'], [8, 'ERR']],
   [enter, [1, 1], [6], [8, 'ERR']],
   [leave, [1, 1], [8, 'ERR']],
@@ -78,11 +79,14 @@ const BAD: readonly (readonly [operation: Operation, ...elements: readonly unkno
     [1, TOKEN, 0, 0],
     [1, TOKEN, 1, 3],
     [2],
+    [2, 7],
     [2, 7, 0],
-    [2, 7, 0, 1, 50, 0],
-    [2, 7, 0, 1, -1],
+    [2, 7, '', 0],
+    [2, 7, 'web-3:4711', 0, 1, 50, 0],
+    [2, 7, '', 0, 1, -1],
     [10],
-    [10, 7, 0],
+    [10, 7],
+    [10, 7, '&', 0],
     [2, 7, 'value', 0],
     [6, 1],
     [11, 1],
@@ -90,7 +94,7 @@ const BAD: readonly (readonly [operation: Operation, ...elements: readonly unkno
   ],
   [
     acquire,
-    ...NO_COUNTS.flatMap((none) => [[1, none], [2, none], [none], [none, TOKEN]]),
+    ...NO_COUNTS.flatMap((none) => [[1, none], [2, none, ''], [none], [none, TOKEN]]),
     [5, 0],
     [9],
     [4],
@@ -108,10 +112,23 @@ const BAD: readonly (readonly [operation: Operation, ...elements: readonly unkno
     ]),
   ],
   [extend, TOKEN, [1, 0], ...NO_COUNTS.map((none) => [1, none])],
-  [release, 0, ...NO_COUNTS, [1, 0], [1, 1, 2], [1, 1, 0, 3], [2, 7, 0, 1], [3, 1, 1], [3, 0], [10, 7]],
+  [
+    release,
+    0,
+    ...NO_COUNTS,
+    [1, 0],
+    [1, 1, 2],
+    [1, 1, 0, 3],
+    [2, 7],
+    [2, 7, '', 0, 1],
+    [3, 1, 1],
+    [3, 0],
+    [10, 7],
+  ],
   [
     inspect,
     [2, 7],
+    [2, 7, 'v'],
     [3],
     [1, 1],
     ...NO_COUNTS.flatMap((none) => [
@@ -137,6 +154,17 @@ describe('an answer of the script', () => {
 
   it.each(each(BAD))('to %s is not in its form: %3$o', (_, operation, element) => {
     expect(() => checkAnswer([TIME, element], [{ operation }], true)).toThrow(/none of the script's/);
+  });
+
+  it.each<[element: unknown, held: object]>([
+    [[2, 7, 'web-3:4711'], { remainingTtl: 7, holder: 'web-3:4711' }],
+    [[2, 7, '', 0, 1], { remainingTtl: 7, rank: 0, queues: 1 }],
+    [[2, 7, '&', 3, 2, 50], { remainingTtl: 7, isShared: true, rank: 3, queues: 2, againMs: 50 }],
+    [[2, 7, 'web-3:4711', 0, '1,4'], { remainingTtl: 7, holder: 'web-3:4711', rank: 0, open: [1, 4] }],
+    [[2, 7, 'value', 9], { remainingTtl: 7, value: 'value', counter: 9 }],
+    [[10, 7, '&'], { remainingTtl: 7, isShared: true, isBehindWriter: true }],
+  ])('tells who holds a key: %j', (element, held) => {
+    expect(decode(element)).toEqual({ outcome: 'held', ...held });
   });
 
   it('names waiters whose place is a time, and leaves others out', () => {

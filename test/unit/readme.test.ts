@@ -8,7 +8,7 @@ const root = new URL('../../', import.meta.url);
 const read = (path: string) => readFile(new URL(path, root), 'utf8');
 
 /** Where the calls, the options and the errors of the package are told. */
-const REFERENCE = ['api', 'sharing', 'options', 'errors', 'clients', 'observing'];
+const REFERENCE = ['api', 'sharing', 'options', 'errors', 'clients', 'observing', 'status'];
 
 let page: string;
 let options: string;
@@ -132,7 +132,8 @@ describe('docs/options.md', () => {
     const settings = resolveOptions({});
     const actual = new Map<string, unknown>(Object.entries(settings));
     for (const { name, fallback } of rows()) {
-      if (name === 'onWarning') expect(fallback).toBe('`process.emitWarning`');
+      if (name === 'owner') expect(fallback).toBe('`<host name>:<process id>`');
+      else if (name === 'onWarning') expect(fallback).toBe('`process.emitWarning`');
       else if (name === 'driver') expect(fallback).toBe('the first that is installed');
       else if (name === 'nodeTimeout') expect(fallback).toBe('¼ of the ttl');
       else if (name === 'clock' || name === 'random') expect(fallback).toBe("the system's");

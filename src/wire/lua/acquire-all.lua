@@ -28,7 +28,7 @@ local function look_at_all(first, n, queues, value, member, score)
       if other == member then reserved[#reserved + 1] = i end
     elseif owner ~= value then
       if other then is_oldest = false end
-      local reply = refusal(key)
+      local reply = refusal(key, owner)
       if reply[1] == FOREIGN then return free, reply, blocked end
       if not held or reply[2] > held[2] then held = reply end
       blocked[#blocked + 1] = i

@@ -12,8 +12,9 @@
 -- {GRANTED, c}           the owner is `value`; c is the counter, 0 if plain: the highest token of the block. Asked
 --                        again, it answers the same and leaves the expiry alone: a driver may send a command twice.
 -- {GRANTED, c, 0, others} the same, to a waiter; `others` others wait
--- {HELD, remaining}      another value owns a key, or another waiter goes first, for that many milliseconds
--- {HELD, remaining, rank, n, again}  CONTEND with a member: it waits in n queues, and rank waiters are before it in one.
+-- {HELD, remaining, holder}  another value owns a key, or another waiter goes first, for that many milliseconds. holder:
+--                        the owner that the value names, `&` for sharers, or empty
+-- {HELD, remaining, holder, rank, n, again}  CONTEND with a member: it waits in n queues, and rank waiters are before it in one.
 --                        again: free keys are reserved for it, if it asks again after that many milliseconds
 -- {FOREIGN, type}        a key is not a lock
 -- {LATE} {QUARANTINED}   the deadline has passed; this node may not vote
@@ -35,7 +36,7 @@ local function acquire(first, distance, value, ttl, number, member, score)
   if set and not failure then
     if has_queue(queue) then
       if is_behind(queue, member or '', score) and hand_to_first(key, queue) then
-        return refused({ HELD, tonumber(grace) })
+        return refused({ HELD, tonumber(grace), '' })
       end
     end
     is_taken = true
@@ -44,7 +45,7 @@ local function acquire(first, distance, value, ttl, number, member, score)
     if foreign then return foreign end
     if owner == nil and failure then return { FAILED, failure } end
     if owner ~= value then
-      if not is_open(key, owner, member, score) then return refused(refusal(key)) end
+      if not is_open(key, owner, member, score) then return refused(refusal(key, owner)) end
       failure = error_of(redis.pcall('SET', key, value, 'PX', ttl))
       if failure then return { FAILED, failure } end
       is_taken = true

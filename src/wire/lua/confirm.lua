@@ -7,7 +7,7 @@
 --
 -- {GRANTED, token}   `value` owned every key, no counter was higher, and every counter is now `token`
 -- {MISSING}          a key is not there any more
--- {HELD, remaining}  another value owns a key
+-- {HELD, remaining, holder}  another value owns a key
 -- {SUPERSEDED, c}    a counter is higher: a later attempt was granted since
 -- {FOREIGN, type} {QUARANTINED} {FAILED, message}
 
@@ -19,7 +19,7 @@ local function confirm(first, n, value, _, number)
     local owner, foreign = owner_of(KEYS[i])
     if foreign then return foreign end
     if owner == nil then return { MISSING } end
-    if owner ~= value then return refusal(KEYS[i]) end
+    if owner ~= value then return refusal(KEYS[i], owner) end
     local counter = counter_of(KEYS[i + n])
     if counter and counter > token then return { SUPERSEDED, counter } end
   end

@@ -8,7 +8,7 @@
 -- {GRANTED, token}   every key is `value`'s for at least ttl; token is 0 if plain. Fenced, a key that this node
 --                    had lost is taken again: no higher counter proves that no other value held it in between.
 -- {MISSING}          plain: a key is not there any more
--- {HELD, remaining}  another value owns a key
+-- {HELD, remaining, holder}  another value owns a key
 -- {SUPERSEDED, c}    fenced: a counter is higher than the token
 -- {FOREIGN, type} {LATE} {QUARANTINED} {FAILED, message}
 
@@ -25,7 +25,7 @@ local function extend(first, n, value, ttl, number)
       if not token then return { MISSING } end
       missing[i] = true
     elseif owner ~= value then
-      return refusal(KEYS[i])
+      return refusal(KEYS[i], owner)
     end
     if token then
       local counter = counter_of(KEYS[i + n])

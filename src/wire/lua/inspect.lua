@@ -22,7 +22,7 @@ local function inspect(first, _, _, _, number)
     if not votes then return { QUARANTINED } end
     return { MISSING, counter }
   end
-  local reply = refusal(KEYS[first])
+  local reply = refusal(KEYS[first], owner)
   if reply[1] == HELD then
     reply[3] = owner
     reply[4] = counter

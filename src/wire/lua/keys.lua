@@ -21,13 +21,21 @@ local function owner_of(key)
   return nil, { FAILED, failure }
 end
 
--- The reply for a key that another value owns. A key without expiry never was a lock.
-local function refusal(key)
+-- The value of a shared key, see share.lua.
+local SHARED = '&'
+
+-- The owner that a lock value names, `<process>@<owner>.<count>`; `&` for sharers; empty if the value names none.
+local function holder_in(value)
+  return value == SHARED and value or string.match(value or '', '^[%w_-]+@(.+)%.[^.]+$') or ''
+end
+
+-- The reply for a key that this other value owns. A key without expiry never was a lock.
+local function refusal(key, value)
   local remaining = redis.call('PTTL', key)
   if remaining == -1 then
     return { FOREIGN, 'string without expiry' }
   end
-  return { HELD, remaining }
+  return { HELD, remaining, holder_in(value) }
 end
 
 -- For how long a fence counter lives from now on: never shorter than it was going to.

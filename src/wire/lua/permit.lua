@@ -14,7 +14,7 @@
 -- permits   PERMIT: how many slots the caller takes the semaphore to have
 --
 -- {GRANTED, c}       as ACQUIRE and LEAVE answer it
--- {HELD, remaining, rank, open}   PERMIT: as ACQUIRE answers it. To a waiter, remaining is that of the first hundred
+-- {HELD, remaining, holder, rank, open}   PERMIT: as ACQUIRE answers it. To a waiter, remaining is that of the first hundred
 --                    slots' first to be free. `open`: the numbers of the slots that it may have here. A waiter for which
 --                    a slot is reserved may have any that has no owner, and does not enter the queue again
 -- {HELD, 1, value, 0}   INSPECT-PERMIT: every slot has an owner or is reserved; value: that of this one
@@ -83,7 +83,7 @@ local function permit(first, _, value, ttl, number, member, score, permits)
     redis.call('SET', key, mine, 'PX', grace)
     reply = acquire(first, 1, value, ttl, number, member, score)
   elseif has_one and owner ~= value then
-    reply = refusal(key)
+    reply = refusal(key, owner)
   else
     reply = acquire(first, 1, value, ttl, number, member, score)
   end
@@ -98,7 +98,7 @@ local function permit(first, _, value, ttl, number, member, score, permits)
       if left >= 0 and left < remaining then remaining = left end
     end
   end
-  return { HELD, remaining, reply[3] or 0, table.concat(open, ',') }
+  return { HELD, remaining, reply[3], reply[4] or 0, table.concat(open, ',') }
 end
 
 local function leave_permit(first, _, member, permits)

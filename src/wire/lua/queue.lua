@@ -1,6 +1,7 @@
 -- The queue of the waiters for a lock key: a sorted set beside it, which exists only while it has a waiter.
 --
 -- member    <process>.<waiter>: a process hears the notifications for its waiters on channel quorlock:wake:<process>.
+--           That name ends with its owner's, and may have a `.` in it.
 --           The name of a waiter that would share the lock begins with `+`. The name of a waiter for a permit ends with
 --           `/` and the number of slots that it knows of. No other is handed to it.
 -- score     since when it waits, microseconds of the nodes' time. All nodes have the same, and so name the same waiter
@@ -12,9 +13,6 @@
 -- is late enters the queue with its old score. A waiter for several keys may keep one for longer, see acquire-all.lua:
 -- an older waiter takes it. Older programs write no age: what they reserve only that member takes. Nothing of this
 -- decides which value owns a key, only which waiter asks next.
-
--- The value of a shared key, see share.lua.
-local SHARED = '&'
 
 local function has_queue(queue)
   return redis.pcall('EXISTS', queue) == 1
@@ -92,7 +90,7 @@ local function refuse(reply, queues, member, score, again)
   if not member or member == '' or reply[1] ~= HELD then return reply end
   local before = 0
   for i = 1, #queues do before = math.max(before, wait_in(queues[i], member, score)) end
-  return { HELD, reply[2], before, #queues, again }
+  return { HELD, reply[2], reply[3], before, #queues, again }
 end
 
 -- The reply to a caller that has its keys: as a waiter it leaves their queues.
@@ -121,7 +119,7 @@ local function notify_sharers(queue)
   if not has_queue(queue) then return end
   for _ = 1, MOST_DEAF do
     local member = redis.pcall('ZRANGE', queue, 0, 0)[1]
-    if not string.find(member or '', '%.%+') then return end
+    if not string.find(member or '', '%.%+[^.]*$') then return end
     redis.call('ZREM', queue, member)
     notify(member)
   end

@@ -8,7 +8,7 @@
 --
 -- {GRANTED, n}       n keys were `value`'s and are not any more
 -- {MISSING}          no key was there any more
--- {HELD, remaining}  none was `value`'s, and another value owns one
+-- {HELD, remaining, holder}  none was `value`'s, and another value owns one
 -- {FOREIGN, type} {FAILED, message}
 -- The first two end with one more element, 1, if a waiter was notified; after MISSING there is a 0 between.
 
@@ -33,7 +33,7 @@ local function release(first, n, value, _, _, distance)
         redis.call('DEL', KEYS[i])
       end
     elseif owner ~= nil then
-      other = other or refusal(KEYS[i])
+      other = other or refusal(KEYS[i], owner)
     elseif hand_over(i) then
       notified = 1
     end

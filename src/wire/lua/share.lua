@@ -17,8 +17,8 @@
 -- {GRANTED, c}       SHARE: c is the counter, 0 if plain. Asked again, the expiry is left alone. To confirm and to
 --                    extend: the token. To release: 1
 -- {MISSING}          the share is not there any more; after RELEASE-SHARE as after RELEASE
--- {HELD, remaining, …}  a value has it alone, or a waiter goes first, for `remaining` milliseconds; see acquire.lua
--- {BEHIND, remaining, …}  the same where sharers have it, and a waiter that wants it alone goes first
+-- {HELD, remaining, holder, …}  a value has it alone, or a waiter goes first, for `remaining` milliseconds; see acquire.lua
+-- {BEHIND, remaining, `&`, …}  the same where sharers have it, and a waiter that wants it alone goes first
 -- {SUPERSEDED, c}    EXTEND-SHARE, fenced: this node had lost the share, and the counter is higher by now
 -- {FOREIGN, type} {LATE} {QUARANTINED} {FAILED, message}
 
@@ -86,14 +86,14 @@ local function share(first, _, value, ttl, number, member, score, previous)
     end
     local again = wait_behind(queue, readers, member, score)
     if again then
-      local reply = refuse(refusal(key), { queue }, member, score, again)
+      local reply = refuse(refusal(key, owner), { queue }, member, score, again)
       if reply[1] == HELD then reply[1] = BEHIND end
       return reply
     end
   elseif not is_free then
-    return refused(refusal(key))
+    return refused(refusal(key, owner))
   elseif owner == nil and is_behind(queue, member, score) and hand_to_first(key, queue) then
-    return refused({ HELD, tonumber(grace) })
+    return refused({ HELD, tonumber(grace), '' })
   end
 
   local counter, failure = 0, nil
@@ -112,7 +112,7 @@ local function confirm_share(first, _, value, _, number)
   local owner, foreign = owner_of(KEYS[first])
   if foreign then return foreign end
   if owner == nil then return { MISSING } end
-  if owner ~= SHARED then return refusal(KEYS[first]) end
+  if owner ~= SHARED then return refusal(KEYS[first], owner) end
   if not share_of(KEYS[first + 3], value) then return { MISSING } end
   -- Other sharers may have raised the counter. No value had it alone since, or this value would have no share here.
   local counter = counter_of(KEYS[first + 1])
@@ -129,7 +129,7 @@ local function extend_share(first, _, value, ttl, number)
   local readers = KEYS[first + (token and 3 or 2)]
   local owner, foreign = owner_of(key)
   if foreign then return foreign end
-  if owner ~= nil and owner ~= SHARED then return refusal(key) end
+  if owner ~= nil and owner ~= SHARED then return refusal(key, owner) end
   local known = owner == SHARED and share_of(readers, value)
   if not known and not token then return { MISSING } end
   if token then
@@ -148,7 +148,7 @@ local function release_share(first, _, value)
   local key, queue, readers = KEYS[first], KEYS[first + 1], KEYS[first + 2]
   local owner, foreign = owner_of(key)
   if foreign then return foreign end
-  if owner ~= nil and owner ~= SHARED then return refusal(key) end
+  if owner ~= nil and owner ~= SHARED then return refusal(key, owner) end
   local freed = owner == SHARED and redis.call('ZREM', readers, value) == 1
   local last = freed and redis.call('ZRANGE', readers, -1, -1, 'WITHSCORES')
   -- It lives on with the remaining sharers.

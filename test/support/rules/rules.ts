@@ -156,10 +156,28 @@ const several: readonly Rule[] = [
     expect(await node.askOne(acquire(SEVERAL, 'v', timeUs))).toEqual([GRANTED, token]);
     await node.expectHeld(SEVERAL, 'v', token);
   }),
+  rule('a refusal names the owner in the value of a key that is held, if there is one', async (node) => {
+    const holders = {
+      'V_-1@web-3:4711.1k': 'web-3:4711',
+      'V@a.+b@c/5.1': 'a.+b@c/5',
+      'V@Zoë.1': 'Zoë',
+      'V@.1': '',
+      'V web@h.1': '',
+      '~V@web-3:4711.1:5': '',
+      other: '',
+    };
+    for (const [value, holder] of Object.entries(holders)) {
+      await node.set('lock:a', value, 5_000);
+      for (const keys of [ONE, SEVERAL]) {
+        const reply = await node.askOne(acquire(keys, 'v', node.timeUs));
+        expect(reply, value).toEqual([HELD, 5_000, holder]);
+      }
+    }
+  }),
   rule('of several keys the one that is held longest says for how long', async (node) => {
     await node.set('lock:a', 'other', 5_000);
     await node.set('lock:b', 'other', 3_000);
-    expect(await node.askOne(acquire(SEVERAL, 'v', node.timeUs))).toEqual([HELD, 5_000]);
+    expect(await node.askOne(acquire(SEVERAL, 'v', node.timeUs))).toEqual([HELD, 5_000, '']);
   }),
 ];
 
@@ -251,7 +269,7 @@ const confirming: readonly Rule[] = [ONE, SEVERAL].flatMap((keys) => {
     rule(`${which} is refused where another has the key, and touches nothing`, async (node) => {
       await node.askOne(acquire(keys, 'v', node.timeUs));
       await node.set(last, 'other', 5_000);
-      expect(await node.askOne(confirm(keys, 'v', node.timeUs + 9))).toEqual([HELD, 5_000]);
+      expect(await node.askOne(confirm(keys, 'v', node.timeUs + 9))).toEqual([HELD, 5_000, '']);
       expect(await node.get(lastFence)).toBe(String(node.timeUs));
     }),
     rule(`${which} is refused where the counter is higher, and touches nothing`, async (node) => {
@@ -316,7 +334,7 @@ const extending: readonly Rule[] = [ONE, SEVERAL, SLOT].flatMap((keys) => {
       await held(node);
       await node.set(last, 'other', 5_000);
       await node.pass(1_000);
-      expect(await node.askOne(extend(keys, 'v', token))).toEqual([HELD, 4_000]);
+      expect(await node.askOne(extend(keys, 'v', token))).toEqual([HELD, 4_000, '']);
       expect(await node.get(last)).toBe('other');
       for (const key of keys.keys.slice(0, -1)) expect(await node.left(key)).toBe(9_000);
     }),
@@ -350,7 +368,7 @@ const releasing: readonly Rule[] = [ONE, SEVERAL, SLOT].flatMap((keys) => {
     }),
     rule(`${which} leaves what another has`, async (node) => {
       await node.askOne(acquire(keys, 'other', node.timeUs));
-      expect(await node.askOne(release(keys, 'v'))).toEqual([HELD, 10_000]);
+      expect(await node.askOne(release(keys, 'v'))).toEqual([HELD, 10_000, '']);
       await node.expectHeld(keys, 'other', node.timeUs);
     }),
   ];
@@ -361,12 +379,12 @@ const sharing: readonly Rule[] = [
     const { timeUs } = node;
     expect(await node.askOne(acquire(SHARED, 'r1', timeUs))).toEqual([GRANTED, timeUs]);
     expect(await node.askOne(acquire(SHARED, 'r2', timeUs, 20_000))).toEqual([GRANTED, timeUs + BLOCK]);
-    expect(await node.askOne(acquire(ONE, 'w', timeUs))).toEqual([HELD, 20_000]);
+    expect(await node.askOne(acquire(ONE, 'w', timeUs))).toEqual([HELD, 20_000, '&']);
     await node.askOne(release(SHARED, 'r2'));
-    expect(await node.askOne(acquire(ONE, 'w', timeUs))).toEqual([HELD, 10_000]);
+    expect(await node.askOne(acquire(ONE, 'w', timeUs))).toEqual([HELD, 10_000, '&']);
     await node.askOne(release(SHARED, 'r1'));
     expect(await node.askOne(acquire(ONE, 'w', timeUs))).toEqual([GRANTED, timeUs + 2 * BLOCK]);
-    expect(await node.askOne(acquire(SHARED, 'r3', timeUs))).toEqual([HELD, 10_000]);
+    expect(await node.askOne(acquire(SHARED, 'r3', timeUs))).toEqual([HELD, 10_000, '']);
   }),
   rule('a key lives as long as the last of its readers, and none of them shortens it', async (node) => {
     const { timeUs } = node;
@@ -467,9 +485,9 @@ const sharing: readonly Rule[] = [
     expect(await node.askOne(confirm(SHARED, 'r1', timeUs))).toEqual([MISSING]);
     await node.askOne(release(SHARED, 'r2'));
     await node.askOne(acquire(ONE, 'w', timeUs));
-    expect(await node.askOne(confirm(SHARED, 'r2', timeUs + 9))).toEqual([HELD, 10_000]);
-    expect(await node.askOne(extend(SHARED, 'r2', timeUs + 9))).toEqual([HELD, 10_000]);
-    expect(await node.askOne(release(SHARED, 'r2'))).toEqual([HELD, 10_000]);
+    expect(await node.askOne(confirm(SHARED, 'r2', timeUs + 9))).toEqual([HELD, 10_000, '']);
+    expect(await node.askOne(extend(SHARED, 'r2', timeUs + 9))).toEqual([HELD, 10_000, '']);
+    expect(await node.askOne(release(SHARED, 'r2'))).toEqual([HELD, 10_000, '']);
   }),
   rule('EXTEND of a share is too late after its deadline', async (node) => {
     await node.askOne(acquire(SHARED, 'r1', node.timeUs));
@@ -489,10 +507,10 @@ const permitting: readonly Rule[] = [
   rule('a refused PERMIT is told which slots are open, and a waiter how soon one may be', async (node) => {
     await node.askOne(acquire(SLOT, 'v', node.timeUs, 20_000));
     await node.askOne(acquire(slot(1), 'w', node.timeUs, 5_000));
-    expect(await node.askOne(acquire(SLOT, 'x', node.timeUs))).toEqual([HELD, 20_000, 0, '2']);
+    expect(await node.askOne(acquire(SLOT, 'x', node.timeUs))).toEqual([HELD, 20_000, '', 0, '2']);
     await node.askOne(acquire(slot(2), 'y', node.timeUs, 30_000));
     const waiting = { ...acquire(SLOT, 'x', node.timeUs), waiter: { member: 'p.1', since: 1 } };
-    expect(await node.askOne(waiting)).toEqual([HELD, 5_000, 0, '']);
+    expect(await node.askOne(waiting)).toEqual([HELD, 5_000, '', 0, '']);
     expect(await node.members(SLOT.queues[0] ?? '')).toEqual(['p.1', '1']);
   }),
   rule('a waiter exchanges the slot that is reserved for it', async (node) => {
@@ -559,7 +577,7 @@ const waiting: readonly Rule[] = ALONE.filter(([way]) => /^CONTEND/.test(way)).f
         const [queue = ''] = keys.queues;
         await node.set(key, 'other', 5_000);
         expect(await node.askOne(take(keys, 'v', node.timeUs), { maxTtl: 30_000 })).toEqual(
-          keys === ONE ? [HELD, 5_000, 0, 1] : [HELD, 5_000, 0, 1, 2_000],
+          keys === ONE ? [HELD, 5_000, '', 0, 1] : [HELD, 5_000, '', 0, 1, 2_000],
         );
         expect(await node.left(queue)).toBe(60_000);
         await node.askOne(take(keys, 'v', node.timeUs), { maxTtl: 1_000 });
@@ -589,7 +607,7 @@ const overlapping: readonly Rule[] = [
     async (node) => {
       const [free = '', held = ''] = SEVERAL.keys;
       await node.set(held, 'other', 5_000);
-      expect(await node.askOne(waiterOfSeveral(node))).toEqual([HELD, 5_000, 0, 1, 250]);
+      expect(await node.askOne(waiterOfSeveral(node))).toEqual([HELD, 5_000, '', 0, 1, 250]);
       expect(await node.get(free)).toBe(`~p.1:${node.timeUs - 1_000_000}`);
       expect(await node.left(free)).toBe(500);
     },
@@ -606,7 +624,7 @@ const overlapping: readonly Rule[] = [
       queues: SEVERAL.queues.slice(1),
     });
     await node.set(free, `~p.1:${node.timeUs - 1_000_000}`, 100);
-    expect(await node.askOne(waiterOfSeveral(node))).toEqual([HELD, 5_000, 1, 1]);
+    expect(await node.askOne(waiterOfSeveral(node))).toEqual([HELD, 5_000, '', 1, 1]);
     expect(await node.get(free)).toBeNull();
   }),
   ...[

@@ -68,8 +68,8 @@ describe('two processes that draw the same chance', () => {
   it('use the same lock values, and both hold the lock, with the same token', async () => {
     const world = new World(3);
     const cloned: Random = { fraction: () => 0.5, identifier: () => 'cloned' };
-    const one = world.redlock({ random: cloned });
-    const other = world.redlock({ random: cloned }, world.machine());
+    const one = world.redlock({ random: cloned, owner: 'cloned' });
+    const other = world.redlock({ random: cloned, owner: 'cloned' }, world.machine());
     const first = await world.clock.runUntil(one.acquire('r', { ttl: 10_000 }));
     const second = await world.clock.runUntil(other.acquire('r', { ttl: 10_000 }));
     first.assertHeld();

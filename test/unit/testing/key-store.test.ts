@@ -146,7 +146,7 @@ describe('a store that refuses to write', () => {
     server.store.writeError = OUT_OF_MEMORY;
     const run = (...operation: (string | number)[]) =>
       server.eval(batchScript.source, ['k', 'q'], [' 1000 1 1000 100 1', 9e15, ...operation])[1];
-    expect(run('acquire', 1, 'w', 1_000, '')).toEqual([2, 1_000]);
+    expect(run('acquire', 1, 'w', 1_000, '')).toEqual([2, 1_000, '']);
     expect(run('release', 1, 'v', 0, '')).toEqual([1, 1, 1]);
     expect(server.store.get('k')).toBe('~p.1:1');
     expect(run('contend', 1, 'w', 1_000, '', 'p.1', 1, '')).toEqual([8, OUT_OF_MEMORY]);
