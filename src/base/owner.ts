@@ -1,7 +1,7 @@
 import { platform } from './platform.ts';
 
 /** The most characters of an owner's name. */
-export const LONGEST_OWNER = 64;
+const LONGEST_OWNER = 64;
 
 /** The name of this process unless the program gives another: `<host name>:<process id>`. */
 export function defaultOwner(): string {
