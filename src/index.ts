@@ -4,9 +4,11 @@ export type { LockMode, QuorlockChannels } from './base/diagnostics.ts';
 export {
   ClosedError,
   type ErrorCode,
+  type ErrorDetails,
   ExtendFailedError,
   InitializeError,
   LockExpiredError,
+  LockHandedOverError,
   LockHeldError,
   LockLostError,
   LockReleasedError,
@@ -18,9 +20,9 @@ export {
   WaitTimeoutError,
 } from './base/errors.ts';
 export type { Random } from './base/random.ts';
-export type { FailureReason, NodeVote } from './base/vote.ts';
+export type { FailureReason, NodeVote, Reply } from './base/vote.ts';
 export type { RedlockWarning } from './base/warning.ts';
-export type { Lock } from './lock/lock.ts';
+export type { Lock, LockJSON } from './lock/lock.ts';
 export type { ReleaseReport } from './lock/release-report.ts';
 export type { Quarantine } from './membership/quarantine.ts';
 export type { Held, HeldLock, WaitingCaller } from './redlock/held.ts';
@@ -38,5 +40,7 @@ export type { Queue, QueuedProcess } from './redlock/queue.ts';
 export type { ReadWriteLock } from './redlock/read-write.ts';
 export type { Resources } from './redlock/resources.ts';
 export type { Semaphore } from './redlock/semaphore.ts';
+export type { Routine } from './redlock/usings.ts';
 export { Redlock } from './redlock.ts';
 export type { Client, ConnectionState, Subscription, SubscriptionEvents } from './wire/client.ts';
+export type { DriverName } from './wire/clients/driver.ts';

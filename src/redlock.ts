@@ -3,10 +3,11 @@ import { ClosedError, InitializeError } from './base/errors.ts';
 import { type Random, SystemRandom } from './base/random.ts';
 import { Attempts, LockValues } from './lock/attempts.ts';
 import { Lease, type LeaseDeps } from './lock/lease.ts';
-import { Lock, leaseOf } from './lock/lock.ts';
+import { Lock, type LockJSON, leaseOf } from './lock/lock.ts';
 import { Validity } from './lock/validity.ts';
 import { Quorum } from './quorum/quorum.ts';
 import { Acquirer, type LockSpec } from './redlock/acquirer.ts';
+import { checkHandedLock } from './redlock/adoption.ts';
 import { Background } from './redlock/background.ts';
 import { type Held, heldBy } from './redlock/held.ts';
 import { type Inspection, inspectionOf } from './redlock/inspection.ts';
@@ -190,29 +191,57 @@ export class Redlock {
    * Code that runs inside another `using` of the same resource would wait for itself. It passes the lock that it runs
    * under as `within`, and the routine gets that one.
    *
+   * In place of resources it takes a lock that this Redlock has, of any kind, as one that was adopted. The one option is
+   * `maxHold` then. The lock is extended meanwhile, and released after the routine.
+   *
    * @returns what the routine returned; its own error is passed on. The release changes neither.
    * @throws as acquire, before the routine has started
-   * @throws {LockLostError | LockReleasedError} the lock passed as `within` is held no more
-   * @throws {UpgradeError} it is a read lock
+   * @throws {LockLostError | LockReleasedError | LockHandedOverError} the lock passed as `within`, or in place of
+   *   resources, is held no more
+   * @throws {UpgradeError} the lock passed as `within` is a read lock
    */
-  using<Result>(resources: Resources, routine: Routine<Result>): Promise<Result>;
+  using<Result>(resources: Resources | Lock, routine: Routine<Result>): Promise<Result>;
   using<Result>(
     resources: Resources,
     options: UsingOptions | undefined,
     routine: Routine<Result>,
   ): Promise<Result>;
   using<Result>(
-    resources: Resources,
+    lock: Lock,
+    options: Pick<UsingOptions, 'maxHold'> | undefined,
+    routine: Routine<Result>,
+  ): Promise<Result>;
+  using<Result>(
+    resources: Resources | Lock,
     options: UsingOptions | Routine<Result> | undefined,
     routine?: Routine<Result>,
   ): Promise<Result> {
     // Not async: there may be very many at a time, and each would take half a kilobyte more.
     try {
       const call = callOf('using', options, routine);
+      if (resources instanceof Lock) return this.#usings.keep(resources, call);
       return this.#usings.use(this.#spec(resources), call);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /**
+   * Takes over a lock that another process has handed over. It asks the nodes to extend the lock for this process, by its
+   * ttl; where a majority agrees, the lock never was free in between. The new handle has the same token, and is extended
+   * and released as any other. Call it once: if it rejects, the lock is lost, and its work has to begin with `acquire`.
+   *
+   * @param json what `Lock.handOver` returned there, after its way through JSON
+   * @throws {LockLostError} a majority does not know the lock: its validity has ended, or another process adopted it
+   * @throws {NoQuorumError} too few nodes could vote
+   * @throws {LockExpiredError} a majority agreed so slowly that the ttl is used up
+   * @throws {NotALockError | ClosedError} as acquire
+   * @throws {TypeError | RangeError} a field of the JSON, by its name, or a ttl above this Redlock's maxTtl
+   */
+  async adopt(json: LockJSON): Promise<Lock> {
+    const handed = checkHandedLock(json, this.#settings);
+    checkSlots(this.#clients, handed.target);
+    return await this.#acquirer.adopt(handed, () => this.#attempts.adopt(handed, handed));
   }
 
   /**

@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'QUORLOCK_EXPIRED'
   | 'QUORLOCK_LOST'
   | 'QUORLOCK_RELEASED'
+  | 'QUORLOCK_HANDED_OVER'
   | 'QUORLOCK_NOT_A_LOCK'
   | 'QUORLOCK_UPGRADE'
   | 'QUORLOCK_EXTEND_FAILED'
@@ -198,6 +199,22 @@ export class LockReleasedError extends QuorlockError {
 
   constructor(details: ErrorDetails) {
     super(`the lock on ${quoteAll(details.resources)} has been released. Acquire it again to go on`, details);
+  }
+}
+
+/** The lock was handed over to another process by its own holder, and is used here all the same. */
+export class LockHandedOverError extends QuorlockError {
+  readonly code = 'QUORLOCK_HANDED_OVER';
+  static {
+    named(LockHandedOverError, 'LockHandedOverError');
+  }
+
+  constructor(details: ErrorDetails) {
+    super(
+      `the lock on ${quoteAll(details.resources)} has been handed over with handOver(). The process that adopts it goes ` +
+        'on; acquire it again to go on here',
+      details,
+    );
   }
 }
 

@@ -20,6 +20,16 @@ export type Attempt =
       readonly votes: readonly NodeVote[];
     };
 
+/** What an attempt to adopt a lock needs to know of it; both tokens are 0 without fencing. */
+export interface HandedTokens {
+  /** The value that owns its keys. */
+  readonly value: string;
+  /** The token that its holder had. */
+  readonly token: number;
+  /** The highest token that the nodes know of it. */
+  readonly counter: number;
+}
+
 /** What attempts need of their Redlock. */
 export interface AttemptsSettings {
   readonly deps: LeaseDeps;
@@ -52,6 +62,35 @@ export class Attempts {
     }
     if (result.outcome === 'acquired' && closing.aborted) void result.lease.releaseOnNodes();
     return result;
+  }
+
+  /**
+   * Makes the one attempt to take over a lock that another process has handed over. An extension gives its keys a value of
+   * this process, so that of several processes that were sent the lock one at the most gets it.
+   *
+   * With fencing it raises the counters by one. No extension by the process that had it, however late, brings the old value
+   * back then; and the lease has one token more, which no other value can have.
+   */
+  async adopt(terms: Omit<LeaseTerms, 'value'>, handed: HandedTokens): Promise<Attempt> {
+    const { deps, values, closing } = this.#settings;
+    const { target, ttl } = terms;
+    const value = values.next();
+    const counter = handed.counter === 0 ? 0 : handed.counter + 1;
+    const { quorum, releaseTimeout } = deps;
+    const grant = await quorum.extend(target, value, ttl, counter, deps.nodeTimeoutFor(ttl), handed.value);
+    const { votes, granted } = grant;
+    if (granted) quorum.releaseLater(target, handed.value, votes);
+    const validity = new Validity(grant.startedAt, ttl);
+    if (granted && !closing.aborted && validity.remainingMs(deps) > 0) {
+      const block = counter - handed.token + 1;
+      return {
+        outcome: 'acquired',
+        lease: new Lease(deps, { ...terms, value }, grant, validity, block),
+        votes,
+      };
+    }
+    deps.background(quorum.rollBack(target, value, { votes, waiter: undefined }, releaseTimeout));
+    return { outcome: granted ? 'expired' : lossReasonOf(votes), votes };
   }
 
   #makeOne(

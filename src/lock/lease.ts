@@ -5,7 +5,7 @@ import { isDenial, type NodeVote } from '../base/vote.ts';
 import type { Grant, Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/round.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
-import { type ReleaseReport, reportOf } from './release-report.ts';
+import { GIVEN_AWAY, type ReleaseReport, reportOf } from './release-report.ts';
 import { Validity, validityMs } from './validity.ts';
 
 /** For how long after its begin a lease is handed over. Then other processes have their turn. */
@@ -77,7 +77,6 @@ export class Lease {
   readonly value: string;
   readonly #deps: LeaseDeps;
   readonly #ended: (() => void) | undefined;
-  /** The highest token of the block, which the nodes' counters have; 0 without fencing. */
   readonly #lastToken: number;
   /** The hand-off budget: how many more callers can have it. */
   #handsLeft: number;
@@ -118,6 +117,11 @@ export class Lease {
 
   get deps(): LeaseDeps {
     return this.#deps;
+  }
+
+  /** The highest token of the block, which the nodes' counters have; 0 without fencing. */
+  get lastToken(): number {
+    return this.#lastToken;
   }
 
   /** Whether it is neither lost nor released. Looks whether the validity has ended. */
@@ -239,6 +243,12 @@ export class Lease {
       }
     }
     return this.#released;
+  }
+
+  /** Ends it in this process alone: the nodes keep it for the one that adopts it, and no caller here has another token. */
+  giveAway(why: () => QuorlockError): void {
+    this.#released = GIVEN_AWAY;
+    this.#end('released', why);
   }
 
   async #extend(ttl: number): Promise<readonly NodeVote[]> {

@@ -10,13 +10,19 @@ import {
   releasing,
   traced,
 } from '../base/diagnostics.ts';
-import { LockLostError, LockReleasedError, type QuorlockError, withCallersStack } from '../base/errors.ts';
+import {
+  LockHandedOverError,
+  LockLostError,
+  LockReleasedError,
+  type QuorlockError,
+  withCallersStack,
+} from '../base/errors.ts';
 import type { NodeVote } from '../base/vote.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
 import { lazySignal } from './lazy-signal.ts';
 import type { Lease } from './lease.ts';
-import type { ReleaseReport } from './release-report.ts';
+import { GIVEN_AWAY, type ReleaseReport } from './release-report.ts';
 
 /** The lease that a lock is a handle on; the handle may be over, and the lease another caller's. */
 export let leaseOf: (lock: Lock) => Lease;
@@ -64,9 +70,28 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   unlock: 'lock.release()',
 };
 
+/** A lock as plain data, which JSON can carry. All durations are in milliseconds. */
+export interface LockJSON {
+  readonly resources: readonly string[];
+  readonly value: string;
+  /** The fencing token; null where the Redlock was made with `fencing: false`. */
+  readonly token: number | null;
+  /** The highest token that the nodes know of this lock; null as above. */
+  readonly counter: number | null;
+  readonly ttl: number;
+  /** What was left of the validity when this was written; 0 once the lock was over. */
+  readonly validity: number;
+  /** Whether others may hold it at the same time: a read lock. */
+  readonly isShared: boolean;
+  /** Of a semaphore's permit: its slot, and how many permits there are; null for any other lock. */
+  readonly permit: { readonly slot: number; readonly of: number } | null;
+  /** Whether its holder has handed it over, and holds it no more. Only then can another process adopt it. */
+  readonly isHandedOver: boolean;
+}
+
 /**
- * An acquired lock. It is *held* until it is *released* by its holder or *lost*: its validity ended, or a majority of
- * nodes said that it is gone. Neither can be undone.
+ * An acquired lock. It is *held* until its holder has *released* it or *handed it over* to another process, or it is
+ * *lost*: its validity ended, or a majority of nodes said that it is gone. None of these can be undone.
  *
  * It is a caller's handle on a {@link Lease}. Callers of this process that wait for the same lock have one lease in
  * turn, each with a fencing token of its own. A lock that is over never speaks for the next one.
@@ -121,7 +146,8 @@ export class Lock {
   }
 
   /**
-   * Aborts as soon as the lock is held no more; its reason is a {@link LockLostError} or {@link LockReleasedError}.
+   * Aborts as soon as the lock is held no more; its reason is a {@link LockLostError}, {@link LockReleasedError} or
+   * {@link LockHandedOverError}.
    * Inside `using` it aborts a little *before* the validity ends, if the lock can't be extended. It also aborts, with a
    * {@link ClosedError}, if the Redlock is being closed while a routine runs under the lock. The lock then stays held
    * until the routine has settled, for closeTimeout at the most. It is right whenever it is read, also before any timer had a
@@ -148,6 +174,7 @@ export class Lock {
    *
    * @throws {LockLostError} its validity has ended or a majority gave it away
    * @throws {LockReleasedError} it has been released
+   * @throws {LockHandedOverError} it has been handed over
    */
   assertHeld(): void {
     const why = this.#look();
@@ -161,7 +188,7 @@ export class Lock {
    * @param ttl milliseconds, by default those it was acquired with; a positive integer, at most maxTtl
    * @returns the lock itself
    * @throws {LockLostError} the lock is lost, or a majority of nodes said so now
-   * @throws {LockReleasedError} release() was called before
+   * @throws {LockReleasedError | LockHandedOverError} release() or handOver() was called before
    * @throws {ExtendFailedError} too few nodes answered in time; trying again may succeed
    */
   async extend(ttl: number = this.ttl): Promise<this> {
@@ -183,6 +210,44 @@ export class Lock {
       ? this.#tracedRelease(() => this.#lease.release())
       : this.#lease.release();
     return this.#release;
+  }
+
+  /**
+   * Hands the lock over to another process. This handle is over at once: its signal aborts with a
+   * {@link LockHandedOverError}, it is extended no more, and release() leaves the nodes alone. The keys stay on the nodes
+   * until their ttl ends, and no caller of this process has the lock next. The other process passes what this returns,
+   * by way of JSON or as it is, to `Redlock.adopt` before the validity has ended.
+   *
+   * @returns the lock as plain data. Send it to one process: of several that adopt it, one at the most gets it. (Of a read
+   *   lock two may, if a driver of this process sends a command twice: readers may be several.)
+   * @throws {LockLostError | LockReleasedError | LockHandedOverError} the lock is held no more
+   */
+  handOver(): LockJSON {
+    this.assertHeld();
+    this.#release = GIVEN_AWAY;
+    const json = this.toJSON();
+    this.#lease.giveAway(() => new LockHandedOverError({ resources: this.resources }));
+    return json;
+  }
+
+  /**
+   * The lock as plain data, as for a log; `JSON.stringify` calls this. It changes nothing. While this handle holds the
+   * lock no process can adopt what this returns: use {@link handOver}.
+   */
+  toJSON(): LockJSON {
+    const { lastToken, target } = this.#lease;
+    const isHandedOver = this.#release === GIVEN_AWAY;
+    return {
+      resources: this.resources,
+      value: this.value,
+      token: this.#token || null,
+      counter: lastToken || null,
+      ttl: this.ttl,
+      validity: isHandedOver ? this.#lease.remainingMs() : this.remainingValidity(),
+      isShared: this.isShared,
+      permit: target.permit ?? null,
+      isHandedOver,
+    };
   }
 
   /** Releases the lock at the end of an `await using` block. */

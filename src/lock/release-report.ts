@@ -8,7 +8,7 @@ export interface ReleaseReport {
    * are gone, or the lock was handed over.
    */
   readonly freed: boolean;
-  /** Whether the next caller of this process has the lock now. No node was asked then. */
+  /** Whether the next caller of this process has the lock now, or the process that adopts it. No node was asked then. */
   readonly handedOver: boolean;
   /**
    * The vote of each node. `granted`: released. `missing`: it had expired there. `held`: another client has it by
@@ -24,6 +24,9 @@ export const HANDED_OVER: Promise<ReleaseReport> = Promise.resolve({
   handedOver: true,
   votes: [],
 });
+
+/** The report of a lock that was handed over to another process: not the one above, so that they can be told apart. */
+export const GIVEN_AWAY: Promise<ReleaseReport> = HANDED_OVER.then((report) => report);
 
 export function reportOf({ decision, votes }: RoundResult): ReleaseReport {
   return { freed: decision === 'won', handedOver: false, votes };

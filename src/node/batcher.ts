@@ -148,7 +148,10 @@ export class Batcher {
     }
     const weight = weightOf(operation);
     if (this.#unanswered + weight > MOST_UNANSWERED) {
-      const reply = failed('overloaded', `it owes answers about ${this.#unanswered} keys`);
+      const reply = failed(
+        'overloaded',
+        `not asked: commands about ${this.#unanswered} keys are still without an answer`,
+      );
       this.#refuse(operation, reply, listener, place);
       return;
     }
@@ -243,7 +246,10 @@ export class Batcher {
     while (!this.#isHeld && this.#queue.length > 0) {
       const mayCall = this.#calls < this.#mostCalls;
       if (this.#isStalled && !(mayCall && this.#mayProbe())) {
-        this.#giveUp(this.#queue.splice(0), failed('timeout', 'it owes earlier answers still'));
+        this.#giveUp(
+          this.#queue.splice(0),
+          failed('timeout', 'not asked: earlier commands are still without an answer'),
+        );
         return;
       }
       if (!mayCall) return;

@@ -186,7 +186,7 @@ export class Node {
   /** The reply that the node is known to fail with at present, if it does; known without asking it. */
   get obstacle(): Reply | undefined {
     if (this.#state === 'quarantined') return failed('quarantined', this.#reason());
-    if (this.#silent) return failed('timeout', 'it owes earlier answers still');
+    if (this.#silent) return failed('timeout', 'not asked: earlier commands are still without an answer');
     return undefined;
   }
 

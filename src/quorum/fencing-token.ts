@@ -29,7 +29,7 @@ export function isShared(value: string): boolean {
 }
 
 /** Whether the value of a lock key says that it has no owner: it is reserved for a waiter that was notified. */
-function isReserved(value: string): boolean {
+export function isReserved(value: string): boolean {
   return value.startsWith('~');
 }
 

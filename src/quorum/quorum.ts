@@ -131,9 +131,20 @@ export class Quorum {
     this.#isEnding = true;
   }
 
-  /** Lets a lock live `ttl` from now. `token` is 0 without fencing. */
-  extend(target: LockKeys, value: string, ttl: number, token: number, timeoutMs: number): Promise<Grant> {
-    const extension = { kind: 'extend', ...target, value, ttl, token } as const;
+  /**
+   * Lets a lock live `ttl` from now. `token` is 0 without fencing.
+   *
+   * @param previous the lock value, handed over by another process, whose keys go over to this one
+   */
+  extend(
+    target: LockKeys,
+    value: string,
+    ttl: number,
+    token: number,
+    timeoutMs: number,
+    previous?: string,
+  ): Promise<Grant> {
+    const extension = { kind: 'extend', ...target, value, ttl, token, previous } as const;
     const extend = async () => {
       const startedAt = instant(this.clock);
       const { decision, votes } = await askAll(
@@ -184,6 +195,13 @@ export class Quorum {
       return askAll(this.#nodes, release, timeoutMs, 'all', undefined, others);
     };
     await this.#releasing.run(target, giveBack);
+  }
+
+  /** Releases a value soon, without hurry, on the nodes that did not grant this: on the others it owns nothing. */
+  releaseLater(target: LockKeys, value: string, votes: readonly NodeVote[]): void {
+    votes.forEach(({ outcome }, index) => {
+      if (outcome !== 'granted') this.#nodes[index]?.submitLater({ kind: 'release', ...target, value });
+    });
   }
 
   /**

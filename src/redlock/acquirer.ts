@@ -1,7 +1,7 @@
 import { type AbortSignalLike, abortable, throwIfAborted } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
 import { type AcquireMessage, acquiring, type Draft, traced } from '../base/diagnostics.ts';
-import { ClosedError, type OwnHold, withCallersStack } from '../base/errors.ts';
+import { ClosedError, LockLostError, type OwnHold, withCallersStack } from '../base/errors.ts';
 import type { Attempt } from '../lock/attempts.ts';
 import { followLock, type Lock, leaseOf, targetOf, tokenOf } from '../lock/lock.ts';
 import type { Quorum } from '../quorum/quorum.ts';
@@ -9,6 +9,7 @@ import type { ContendOptions } from '../quorum/round.ts';
 import { type AcquireRequest, failureOf, type Pace } from '../waiting/acquire-request.ts';
 import type { WaitQueues } from '../waiting/wait-queues.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
+import type { HandedLock } from './adoption.ts';
 import {
   type AcquireOptions,
   type AttemptPlan,
@@ -43,6 +44,10 @@ export interface AcquirerSettings {
   /** Takes note of work that no caller waits for, but that close() has to. */
   background(work: Promise<unknown>): void;
 }
+
+const NOT_TO_ADOPT =
+  'a majority of nodes does not know it. Its validity has ended on the way, another process has adopted it, or the ' +
+  'two programs do not have the same nodes and keyPrefix';
 
 /** Acquires locks of any kind: what `acquire`, `tryAcquire` and `using` have in common. */
 export class Acquirer {
@@ -129,6 +134,25 @@ export class Acquirer {
       });
     } catch (error) {
       throw this.unlessClosed(error, request.resources);
+    }
+  }
+
+  /** Takes over a lock that another process has handed over; see `Redlock.adopt` for what it throws. */
+  async adopt({ resources, ttl }: HandedLock, attempt: () => Promise<Attempt>): Promise<Lock> {
+    this.checkOpen(resources);
+    const startedAtMs = this.#clock.monotonic();
+    try {
+      if (!this.#quorum.isConnected) await this.connected(undefined);
+      const adopting = attempt();
+      this.#background(adopting);
+      const adopted = await abortable(adopting, [this.#closing], releaseLate);
+      if (adopted.outcome === 'acquired') return this.#waitQueues.lockOf(adopted.lease, ttl);
+      const elapsedMs = this.#clock.monotonic() - startedAtMs;
+      if (adopted.outcome === 'held')
+        throw new LockLostError(NOT_TO_ADOPT, { resources, votes: adopted.votes, elapsedMs });
+      throw failureOf(adopted, { resources, ttl, waitTime: 0, ownHold: () => undefined }, elapsedMs);
+    } catch (error) {
+      throw withCallersStack(this.unlessClosed(error, resources));
     }
   }
 
@@ -237,9 +261,7 @@ export class Acquirer {
   /** Makes one attempt. If it is cancelled it rejects at once, and releases what it may still get. */
   async #tryOnce<Held>(request: AcquireRequest, held: (failure: Error) => Held): Promise<Lock | Held> {
     const startedAtMs = this.#clock.monotonic();
-    const attempt = await abortable(request.attempt(), this.#signals(request.signal), (late) => {
-      if (late.outcome === 'acquired') void late.lease.releaseOnNodes();
-    });
+    const attempt = await abortable(request.attempt(), this.#signals(request.signal), releaseLate);
     if (attempt.outcome === 'acquired') return this.#waitQueues.lockOf(attempt.lease, request.ttl);
     const failure = failureOf(attempt, request, this.#clock.monotonic() - startedAtMs);
     if (attempt.outcome === 'held') return held(failure);
@@ -254,6 +276,11 @@ export class Acquirer {
   unlessClosed(error: unknown, resources: readonly string[]): unknown {
     return error === this.#closing.reason ? new ClosedError({ resources }) : error;
   }
+}
+
+/** The caller of an attempt has left before it was over. */
+function releaseLate(attempt: Attempt): void {
+  if (attempt.outcome === 'acquired') void attempt.lease.releaseOnNodes();
 }
 
 /** Counts the attempts of one call. */

@@ -233,9 +233,7 @@ export function resolveOptions(options: RedlockOptions): Settings {
 /** The ttl of one call, checked. */
 export function ttlOf(settings: Settings, options: TryAcquireOptions): number {
   // The Redlock's own was checked when that was made.
-  if (options.ttl === undefined) return settings.ttl;
-  checkTtl(settings, options.ttl);
-  return options.ttl;
+  return options.ttl === undefined ? settings.ttl : checkTtl(settings, options.ttl);
 }
 
 /**
@@ -244,22 +242,23 @@ export function ttlOf(settings: Settings, options: TryAcquireOptions): number {
  * @throws {TypeError} not a number
  * @throws {RangeError} not a positive integer up to maxTtl, not above nodeTimeout, or not above the drift allowance
  */
-export function checkTtl(settings: Settings, ttl: number): void {
-  integer('ttl', ttl, 1, settings.maxTtl, 'maxTtl');
+export function checkTtl(settings: Settings, given: unknown, name = 'ttl'): number {
+  const ttl = integer(name, given, 1, settings.maxTtl, 'maxTtl');
   const { nodeTimeout, driftFactor } = settings;
   if (nodeTimeout !== undefined && nodeTimeout >= ttl) {
     throw new RangeError(
-      `nodeTimeout must be less than the ttl, or a slow node uses up the lock: got nodeTimeout ${nodeTimeout} ` +
-        `and ttl ${ttl}`,
+      `nodeTimeout must be less than the ${name}, or a slow node uses up the lock: got nodeTimeout ${nodeTimeout} ` +
+        `and ${name} ${ttl}`,
     );
   }
   const drift = driftMs(ttl, driftFactor);
   if (drift >= ttl) {
     throw new RangeError(
-      `ttl must be more than the ${drift} ms that clock drift may take of it (driftFactor ${driftFactor}): ` +
+      `${name} must be more than the ${drift} ms that clock drift may take of it (driftFactor ${driftFactor}): ` +
         `got ${ttl}`,
     );
   }
+  return ttl;
 }
 
 /** The longest time that a node may have to answer an operation with this ttl. */
@@ -290,16 +289,20 @@ export function waitTimeOf(settings: Settings, options: AcquireOptions): number 
 /** Checks how a call is bounded by its attempts. */
 export function checkAttempts(attempts: AttemptPlan): void {
   checkNames('attempts option', attempts, ['most', 'pauseMs', 'made']);
-  if (attempts.most !== Number.POSITIVE_INFINITY) {
-    integer('attempts.most', attempts.most, 1, Number.MAX_SAFE_INTEGER, 'Infinity');
+  const { most, pauseMs } = attempts;
+  if (most !== Number.POSITIVE_INFINITY && !(Number.isSafeInteger(most) && most >= 1)) {
+    const message = `attempts.most must be an integer from 1, or Infinity: got ${describe(most)}`;
+    throw typeof most === 'number' ? new RangeError(message) : new TypeError(message);
   }
-  checkFunction('attempts.pauseMs', attempts.pauseMs ?? null);
+  if (typeof pauseMs !== 'function') {
+    throw new TypeError(`attempts.pauseMs must be a function: got ${describe(pauseMs)}`);
+  }
   checkFunction('attempts.made', attempts.made);
 }
 
 /** Checks the number of permits of a semaphore: too many at once would keep the servers from other clients. */
-export function checkPermits(permits: number): void {
-  integer('permits', permits, 1, MOST_SLOTS);
+export function checkPermits(permits: unknown, name = 'permits'): number {
+  return integer(name, permits, 1, MOST_SLOTS);
 }
 
 /** How long one `using` extends its lock. */
@@ -315,6 +318,8 @@ export const ACQUIRE_NAMES: readonly string[] = [
   'attempts',
   'signal',
 ];
+/** The options of a `using` of a lock that the caller has already. */
+export const KEEP_NAMES: readonly string[] = ['maxHold'];
 export const USING_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold', 'within'];
 
 /** The options of a call that gives none. */
@@ -336,7 +341,7 @@ export function checkNames(what: string, options: unknown, names: readonly strin
 }
 
 /** An array, a Map or a Promise has no names either, and would pass for options that the caller left out. */
-function isPlain(options: unknown): options is object {
+export function isPlain(options: unknown): options is object {
   return kindOf(options) === 'Object';
 }
 
@@ -352,7 +357,13 @@ function given<Value>(value: Value | undefined, byDefault: NoInfer<Value>): Valu
   return value === undefined ? byDefault : value;
 }
 
-function integer(name: string, value: unknown, least: number, most: number, mostName?: string): number {
+export function integer(
+  name: string,
+  value: unknown,
+  least: number,
+  most: number,
+  mostName?: string,
+): number {
   const checked = ofType('number', name, value);
   if (!Number.isInteger(checked) || checked < least || checked > most) {
     const bound = mostName === undefined ? `${most}` : `${mostName} (${most})`;
@@ -364,12 +375,13 @@ function integer(name: string, value: unknown, least: number, most: number, most
 function number(name: string, value: unknown, least: number, most: number): number {
   const checked = ofType('number', name, value);
   if (!(checked >= least && checked <= most)) {
-    throw new RangeError(`${name} must be from ${least} to ${most}: got ${checked}`);
+    const bound = most === Number.POSITIVE_INFINITY ? `at least ${least}` : `from ${least} to ${most}`;
+    throw new RangeError(`${name} must be ${bound}: got ${checked}`);
   }
   return checked;
 }
 
-function duration(name: string, value: unknown, least: number): number {
+export function duration(name: string, value: unknown, least: number): number {
   return number(name, value, least, Number.POSITIVE_INFINITY);
 }
 
@@ -387,7 +399,7 @@ function checkOwner(value: unknown): string {
   throw new RangeError(`owner ${flaw}: got ${quote(checked)}`);
 }
 
-function boolean(name: string, value: unknown): boolean {
+export function boolean(name: string, value: unknown): boolean {
   return ofType('boolean', name, value);
 }
 

@@ -25,18 +25,18 @@ const MOST_CHARACTERS = 1_048_576;
  * @throws {TypeError} not a string or a list of strings
  * @throws {RangeError} an empty list, one of more than 1 000, an empty name, or more than 1 048 576 characters in all
  */
-export function normalizeResources(resources: Resources): readonly string[] {
+export function normalizeResources(resources: Resources, whole = 'resources'): readonly string[] {
   if (typeof resources === 'string' && resources !== '') {
     checkLength('resource', resources.length);
     return [resources];
   }
   const list: readonly unknown[] = Array.isArray(resources) ? resources : [resources];
-  if (list.length === 0) throw new RangeError('resources must name at least one resource: got []');
+  if (list.length === 0) throw new RangeError(`${whole} must name at least one resource: got []`);
   if (list.length > MOST_RESOURCES) {
-    throw new RangeError(`resources must name at most ${MOST_RESOURCES} resources: got ${list.length}`);
+    throw new RangeError(`${whole} must name at most ${MOST_RESOURCES} resources: got ${list.length}`);
   }
   for (const [index, resource] of list.entries()) {
-    const name = Array.isArray(resources) ? `resources[${index}]` : 'resource';
+    const name = Array.isArray(resources) ? `${whole}[${index}]` : 'resource';
     if (typeof resource !== 'string')
       throw new TypeError(`${name} must be a string: got ${describe(resource)}`);
     if (resource === '') throw new RangeError(`${name} must not be empty: got ""`);

@@ -12,6 +12,7 @@ import {
   checkNames,
   checkOnOutage,
   checkSignal,
+  KEEP_NAMES,
   maxHoldOf,
   type Settings,
   ttlOf,
@@ -95,6 +96,18 @@ export class Usings {
       await lock.release();
       throw new ClosedError({ resources: lock.resources });
     }
+    return await this.routines.run(lock, { maxHold }, routine);
+  }
+
+  /** Runs a routine under a lock that the caller has: it is extended meanwhile, and released after the routine. */
+  async keep<Result>(lock: Lock, { options, routine }: Call<Result>): Promise<Result> {
+    checkNames('option of using a lock that is held', options, KEEP_NAMES);
+    const maxHold = maxHoldOf(options);
+    if (this.#acquirer.targetOf(lock) === undefined) {
+      throw new TypeError('lock must be a lock of this Redlock: got a lock of another Redlock');
+    }
+    this.#acquirer.checkOpen(lock.resources);
+    lock.assertHeld();
     return await this.routines.run(lock, { maxHold }, routine);
   }
 

@@ -81,6 +81,7 @@ class Batch {
         case 'confirm':
           return this.#confirm(request);
         case 'extend':
+        case 'adopt':
           return this.#extend(request);
         case 'release':
           return this.#release(request);
@@ -95,6 +96,7 @@ class Batch {
         case 'share':
         case 'confirm-share':
         case 'extend-share':
+        case 'adopt-share':
         case 'release-share':
           return new Shares(this.#call, this.#queues, request).run();
         case 'permit':
@@ -126,19 +128,20 @@ class Batch {
     return [GRANTED, token];
   }
 
-  #extend({ keys, fences, value, ttl, number }: Request): BatchReply {
+  #extend({ name, keys, fences, value, ttl, number, previous }: Request): BatchReply {
     if (this.#call.isLate) return [LATE];
     if (!this.#call.voting()) return [QUARANTINED];
     const { store } = this.#call;
     const { token, none } = this.#call.termsOf(ttl, number);
     if (none !== undefined) return none;
-    const missing = new Set<string>();
+    const isAdopted = name === 'adopt';
+    const taken = new Set<string>();
     for (const [index, key] of keys.entries()) {
       const { owner, foreign } = this.#call.ownerOf(key);
       if (foreign !== undefined) return foreign;
-      if (owner === undefined) {
-        if (token === undefined) return [MISSING];
-        missing.add(key);
+      if (owner === undefined && (isAdopted || token === undefined)) return [MISSING];
+      if (owner === undefined || (isAdopted && owner === previous)) {
+        taken.add(key);
       } else if (owner !== value) {
         return this.#call.refusal(key, owner);
       }
@@ -148,8 +151,9 @@ class Batch {
       }
     }
     for (const [index, key] of keys.entries()) {
-      if (missing.has(key)) store.set(key, value, ttl);
-      else if (store.ttlOf(key) < Number(ttl)) store.expire(key, ttl);
+      const remaining = store.ttlOf(key);
+      if (taken.has(key)) store.set(key, value, remaining > Number(ttl) ? remaining : ttl);
+      else if (remaining < Number(ttl)) store.expire(key, ttl);
       if (token !== undefined) this.#call.setCounter(fences[index] ?? '', token);
     }
     return [GRANTED, token ?? 0];

@@ -7,16 +7,17 @@ const LONG_LENGTH = 8;
 const RUN_LENGTH = 4;
 
 /** The operations that have nothing to do with waiting. */
-const WITHOUT_QUEUES: ReadonlySet<string> = new Set(['confirm', 'extend', 'inspect']);
+const WITHOUT_QUEUES: ReadonlySet<string> = new Set(['confirm', 'extend', 'adopt', 'inspect']);
 
 /** The operations with three arguments more. */
-const LONG: ReadonlySet<string> = new Set(['contend', 'share', 'permit']);
+const LONG: ReadonlySet<string> = new Set(['contend', 'share', 'permit', 'adopt', 'adopt-share']);
 
 /** The operations with one key more. */
 const WITH_ONE_MORE: ReadonlySet<string> = new Set([
   'share',
   'confirm-share',
   'extend-share',
+  'adopt-share',
   'release-share',
 ]);
 

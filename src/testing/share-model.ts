@@ -18,7 +18,7 @@ import {
 /** The reply to a grant without a token. */
 const PLAIN: BatchReply = [GRANTED, 0];
 
-/** SHARE, CONFIRM-SHARE, EXTEND-SHARE and RELEASE-SHARE, as `wire/lua/share.lua` has them. */
+/** SHARE, CONFIRM-SHARE, EXTEND-SHARE, ADOPT-SHARE and RELEASE-SHARE, as `wire/lua/share.lua` has them. */
 export class Shares {
   readonly #call: Call;
   readonly #queues: Queues;
@@ -47,6 +47,7 @@ export class Shares {
       case 'confirm-share':
         return this.#confirm();
       case 'extend-share':
+      case 'adopt-share':
         return this.#extend();
       default:
         return this.#release();
@@ -137,7 +138,7 @@ export class Shares {
   }
 
   #extend(): BatchReply {
-    const { value, ttl, number } = this.#request;
+    const { name, value, ttl, number, previous } = this.#request;
     if (this.#call.isLate) return [LATE];
     if (!this.#call.voting()) return [QUARANTINED];
     const { token, none } = this.#call.termsOf(ttl, number);
@@ -145,8 +146,14 @@ export class Shares {
     const { owner, foreign } = this.#call.ownerOf(this.#key);
     if (foreign !== undefined) return foreign;
     if (owner !== undefined && owner !== SHARED) return this.#call.refusal(this.#key, owner);
-    const known = owner === SHARED ? this.#shareOf(value) : undefined;
-    if (known === undefined && token === undefined) return [MISSING];
+    const isAdopted = name === 'adopt-share';
+    let known = owner === SHARED ? this.#shareOf(value) : undefined;
+    if (isAdopted && known === undefined && owner === SHARED) {
+      known = this.#shareOf(previous);
+      const failure = known === undefined ? undefined : failureOf(() => this.#move(digits(known ?? 0)));
+      if (failure !== undefined) return [FAILED, failure];
+    }
+    if (known === undefined && (isAdopted || token === undefined)) return [MISSING];
     if (token !== undefined) {
       const counter = this.#call.counter(this.#fence);
       if (known === undefined && counter !== undefined && counter > token) return [SUPERSEDED, counter];
@@ -181,6 +188,13 @@ export class Shares {
     }
     if (isFreed) return isNotified ? [GRANTED, 1, 1] : [GRANTED, 1];
     return isNotified ? [MISSING, 0, 1] : [MISSING];
+  }
+
+  /** The value has the share of another one from now on. */
+  #move(expires: string): void {
+    const { value, previous } = this.#request;
+    this.#call.store.addMember(this.#sharers, expires, value);
+    this.#call.store.removeMember(this.#sharers, previous);
   }
 
   /** Until when a value has a share, if that lives. */

@@ -68,6 +68,8 @@ interface Extend extends LockKeys {
   readonly value: string;
   readonly ttl: number;
   readonly token: number;
+  /** The lock value, handed over by another process, whose keys go over to this one. Undefined: this one has them. */
+  readonly previous?: string | undefined;
 }
 
 export interface Release extends LockKeys {
@@ -171,8 +173,10 @@ export function encode(operation: Operation, isHeard: boolean): readonly (string
       return ['contend', ...rest, member, since, ''];
     }
     case 'extend': {
-      const rest = [keys.length, operation.value, operation.ttl, ifFenced(operation, operation.token)];
-      return [nameOf(operation), ...rest];
+      const { value, ttl, token, previous, sharers } = operation;
+      const rest = [keys.length, value, ttl, ifFenced(operation, token)];
+      if (previous === undefined) return [nameOf(operation), ...rest];
+      return [sharers === undefined ? 'adopt' : 'adopt-share', ...rest, '', '', previous];
     }
     case 'confirm':
       return [nameOf(operation), keys.length, operation.value, 0, operation.token];

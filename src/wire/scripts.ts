@@ -35,7 +35,7 @@ const FILES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   acquire: { acquire: 'acquire', contend: 'acquire', permit: 'acquire' },
   release: { release: 'release' },
   confirm: { confirm: 'confirm' },
-  extend: { extend: 'extend' },
+  extend: { extend: 'extend', adopt: 'extend' },
   inspect: { inspect: 'inspect' },
   permit: { permit: 'permit', 'leave-permit': 'leave_permit', 'inspect-permit': 'inspect_permit' },
   waiting: { enter: 'enter', leave: 'leave', waiting: 'waiting' },
@@ -43,6 +43,7 @@ const FILES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     share: 'share',
     'confirm-share': 'confirm_share',
     'extend-share': 'extend_share',
+    'adopt-share': 'extend_share',
     'release-share': 'release_share',
   },
 };

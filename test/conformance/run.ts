@@ -178,6 +178,10 @@ function operationFor(step: OperationStep, model: ModelSubject): Operation {
       return { ...lock, kind, value, ttl, token: number };
     case 'extend-share':
       return { ...shared, kind: 'extend', value, ttl, token: number };
+    case 'adopt':
+      return { ...lock, kind: 'extend', value, ttl, token: number, previous: step.previous };
+    case 'adopt-share':
+      return { ...shared, kind: 'extend', value, ttl, token: number, previous: step.previous };
     case 'release':
       return { ...lock, kind, value };
     case 'release-share':

@@ -45,6 +45,7 @@ export interface OperationStep {
     | 'contend'
     | 'confirm'
     | 'extend'
+    | 'adopt'
     | 'release'
     | 'inspect'
     | 'enter'
@@ -53,6 +54,7 @@ export interface OperationStep {
     | 'share'
     | 'confirm-share'
     | 'extend-share'
+    | 'adopt-share'
     | 'release-share'
     | 'permit'
     | 'leave-permit'
@@ -65,7 +67,7 @@ export interface OperationStep {
   /** Who waits; empty if nobody does. */
   readonly member: string;
   readonly since: Moment;
-  /** The lock value that CONTEND or SHARE takes over; empty if there is none. */
+  /** The lock value that SHARE takes over, or that is to be adopted; empty if there is none. */
   readonly previous: string;
   /** Of operations on permits: which slot, and how many slots they take the semaphore to have. */
   readonly slot: number;
@@ -219,7 +221,7 @@ const moments: fc.Arbitrary<Moment> = fc.oneof(
 const operations: fc.Arbitrary<OperationStep> = fc.record({
   kind: fc.constantFrom(
     ...(['acquire', 'acquire', 'contend', 'contend', 'contend', 'confirm', 'extend', 'release'] as const),
-    ...(['release', 'release', 'inspect', 'enter', 'leave', 'waiting'] as const),
+    ...(['release', 'release', 'inspect', 'enter', 'leave', 'waiting', 'adopt', 'adopt-share'] as const),
     ...(['share', 'share', 'share', 'confirm-share', 'extend-share', 'release-share'] as const),
     ...(['release-share', 'permit', 'permit', 'leave-permit', 'inspect-permit'] as const),
   ),

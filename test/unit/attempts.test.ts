@@ -171,8 +171,11 @@ describe('attempts', () => {
   });
 
   it.each([
-    [{ most: 0, pauseMs }, RangeError, /attempts\.most must be an integer from 1 to Infinity .*: got 0/],
-    [{ most: 1 }, TypeError, /attempts\.pauseMs must be a function: got null/],
+    [{ most: 0, pauseMs }, RangeError, /attempts\.most must be an integer from 1, or Infinity: got 0/],
+    [{ most: '3', pauseMs }, TypeError, /attempts\.most must be an integer from 1, or Infinity: got "3"/],
+    [{ most: 1.5, pauseMs }, RangeError, /attempts\.most must be .*: got 1\.5/],
+    [{ most: 1, pauseMs: null }, TypeError, /attempts\.pauseMs must be a function: got null/],
+    [{ most: 1 }, TypeError, /attempts\.pauseMs must be a function: got undefined/],
     [{ most: 1, pauseMs, made: 5 }, TypeError, /attempts\.made must be a function: got 5/],
     [{ most: 1, pauseMs, times: 5 }, TypeError, /there is no attempts option "times"/],
     [3, TypeError, /^attempts options must be an object of options: got 3$/],

@@ -337,8 +337,8 @@ describe('close() where a lock goes from hand to hand', () => {
 
 describe('closeTimeout', () => {
   it.each<[unknown, string]>([
-    [-1, 'closeTimeout must be from 0 to Infinity: got -1'],
-    [Number.NaN, 'closeTimeout must be from 0 to Infinity: got NaN'],
+    [-1, 'closeTimeout must be at least 0: got -1'],
+    [Number.NaN, 'closeTimeout must be at least 0: got NaN'],
     ['1', 'closeTimeout must be a number: got "1"'],
     [null, 'closeTimeout must be a number: got null'],
   ])('is not %j', async (closeTimeout, message) => {

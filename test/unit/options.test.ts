@@ -48,7 +48,7 @@ describe('a number out of its bounds', () => {
   it.each<[keyof RedlockOptions, readonly number[], RegExp]>([
     ['ttl', [0, -1, 1.5, 30_001, Number.NaN, Number.POSITIVE_INFINITY], /^ttl .*1 to maxTtl \(30000\)/],
     ['maxTtl', [0, -1, 1.5, YEAR_MS + 1, Number.NaN, Number.POSITIVE_INFINITY], /^maxTtl .*1 to 31536000000/],
-    ['waitTime', [-1, -0.1, Number.NaN], /^waitTime .*0 to Infinity/],
+    ['waitTime', [-1, -0.1, Number.NaN], /^waitTime must be at least 0/],
     ['nodeTimeout', [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY], /^nodeTimeout .*1 to/],
     ['connectTimeout', [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY], /^connectTimeout .*1 to/],
     ['driftFactor', [-0.01, 0.51, Number.NaN, Number.POSITIVE_INFINITY], /^driftFactor .*0 to 0\.5/],
@@ -207,10 +207,8 @@ describe('the options of a call', () => {
       await expect(redlock.tryAcquire('r', { ttl })).rejects.toThrow(RangeError);
       await expect(redlock.using('r', { ttl }, () => 1)).rejects.toThrow(RangeError);
     }
-    await expect(redlock.acquire('r', { waitTime: -1 })).rejects.toThrow(
-      /^waitTime must be from 0 to Infinity/,
-    );
-    await expect(redlock.using('r', { maxHold: 0 }, () => 1)).rejects.toThrow(/^maxHold must be from 1/);
+    await expect(redlock.acquire('r', { waitTime: -1 })).rejects.toThrow(/^waitTime must be at least 0/);
+    await expect(redlock.using('r', { maxHold: 0 }, () => 1)).rejects.toThrow(/^maxHold must be at least 1/);
     await expect(redlock.acquire('r', { signal: {} as AbortSignal })).rejects.toThrow(
       'signal must be an AbortSignal: got an object',
     );

@@ -1,9 +1,9 @@
 -- The end of the batch script, which goes on where prelude.lua ends (`key`, `i`, `alone`, `now`, `votes`, `late`): does the operations in order and answers
 -- {time in microseconds or 0, reply of the first operation, reply of the second, …}.
 --
--- ARGV, five an operation from the third on, and eight for contend, share and permit:
---   name     acquire | contend | confirm | extend | release | inspect | enter | leave | waiting
---            share | confirm-share | extend-share | release-share | permit | leave-permit | inspect-permit
+-- ARGV, five an operation from the third on, and eight for contend, share, permit, adopt and adopt-share:
+--   name     acquire | contend | confirm | extend | adopt | release | inspect | enter | leave | waiting
+--            share | confirm-share | extend-share | adopt-share | release-share | permit | leave-permit | inspect-permit
 --   n        how many lock keys it has
 --   value    the lock value
 --   ttl      milliseconds
@@ -49,7 +49,7 @@ while i <= #ARGV do
     step = ARGV[i + 3] == '' and 1 or 2
     --[[ fast-acquires ]]
   else
-    is_long = name == 'contend' or name == 'share' or name == 'permit'
+    is_long = name == 'contend' or name == 'share' or name == 'permit' or string.sub(name, 1, 5) == 'adopt'
     rest = 1
     -- A free key that has no waiter, as where a process that has just released it goes on.
     if (name == 'acquire' or name == 'contend') and n == 1 and votes and not late then
@@ -93,7 +93,7 @@ while i <= #ARGV do
 
   if not step then
     local groups = (ARGV[i + 4] == '' and 1 or 2)
-      + ((name == 'extend' or name == 'confirm' or name == 'inspect') and 0 or 1)
+      + ((name == 'extend' or name == 'adopt' or name == 'confirm' or name == 'inspect') and 0 or 1)
     key = key + n * groups + (string.find(name, 'share', 1, true) and 1 or 0)
     i = i + (is_long and 8 or 5)
     done = 0

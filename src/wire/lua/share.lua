@@ -1,6 +1,7 @@
 -- SHARE: take part in a lock that any number may share, and that no other may have alone meanwhile.
 -- CONFIRM-SHARE: make the counter at least the token that the quorum agreed on.
 -- EXTEND-SHARE: let a share live longer. Never shortens.
+-- ADOPT-SHARE: the same, by a process that the holder handed its share over to.
 -- RELEASE-SHARE: release a share. The last one hands the key over to the first waiter. Harmless late, twice, or without
 -- a marker.
 --
@@ -12,11 +13,12 @@
 -- ttl       milliseconds; unused to confirm and to release
 -- number    SHARE, fenced: the proposed token; to confirm and to extend, fenced: the token; else empty
 -- member, score   SHARE: as those of CONTEND, see acquire.lua
--- previous  SHARE: a lock value of the same process whose key it may take over, which is being released; or empty
+-- previous  SHARE: a lock value of the same process whose key it may take over, which is being released; or empty.
+--           ADOPT-SHARE: the lock value whose share it takes over
 --
 -- {GRANTED, c}       SHARE: c is the counter, 0 if plain. Asked again, the expiry is left alone. To confirm and to
 --                    extend: the token. To release: 1
--- {MISSING}          the share is not there any more; after RELEASE-SHARE as after RELEASE
+-- {MISSING}          the share, or the one to adopt, is not there any more; after RELEASE-SHARE as after RELEASE
 -- {HELD, remaining, holder, …}  a value has it alone, or a waiter goes first, for `remaining` milliseconds; see acquire.lua
 -- {BEHIND, remaining, `&`, …}  the same where sharers have it, and a waiter that wants it alone goes first
 -- {SUPERSEDED, c}    EXTEND-SHARE, fenced: this node had lost the share, and the counter is higher by now
@@ -120,7 +122,7 @@ local function confirm_share(first, _, value, _, number)
   return { GRANTED, token }
 end
 
-local function extend_share(first, _, value, ttl, number)
+local function extend_share(first, _, value, ttl, number, _, _, previous)
   if late then return { LATE } end
   if not votes then return { QUARANTINED } end
   local token, none = terms_of(ttl, number)
@@ -131,7 +133,14 @@ local function extend_share(first, _, value, ttl, number)
   if foreign then return foreign end
   if owner ~= nil and owner ~= SHARED then return refusal(key, owner) end
   local known = owner == SHARED and share_of(readers, value)
-  if not known and not token then return { MISSING } end
+  if previous and not known then
+    known = owner == SHARED and share_of(readers, previous)
+    if known then
+      redis.call('ZADD', readers, digits(known), value)
+      redis.call('ZREM', readers, previous)
+    end
+  end
+  if not known and (previous or not token) then return { MISSING } end
   if token then
     local counter = counter_of(KEYS[first + 1])
     if not known and counter and counter > token then return { SUPERSEDED, counter } end
