@@ -241,7 +241,9 @@ export class Redlock {
   async adopt(json: LockJSON): Promise<Lock> {
     const handed = checkHandedLock(json, this.#settings);
     checkSlots(this.#clients, handed.target);
-    return await this.#acquirer.adopt(handed, () => this.#attempts.adopt(handed, handed));
+    const { resources, target, ttl } = handed;
+    const spec = { resources, target, attempt: () => this.#attempts.adopt(handed, handed) };
+    return await this.#acquirer.adopt(spec, { ttl });
   }
 
   /**

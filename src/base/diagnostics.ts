@@ -29,7 +29,7 @@ export interface CallMessage extends LockMessage {
   readonly error?: unknown;
 }
 
-/** A call that asks for a lock: `acquire`, `tryAcquire`, `downgrade`, or the acquire of a `using`. */
+/** A call that asks for a lock: `acquire`, `tryAcquire`, `downgrade`, `adopt`, or the acquire of a `using`. */
 export interface AcquireMessage extends CallMessage {
   /** The ttl that was asked for, in milliseconds. */
   readonly ttl: number;
@@ -58,7 +58,7 @@ export interface ExtendMessage extends CallMessage, HoldMessage {
   readonly ttl: number;
 }
 
-/** The release of a lock, which never fails. A second call of `release` for the same lock publishes nothing. */
+/** The release of a lock, which never fails, or its `handOver`. What comes after it for the same lock publishes nothing. */
 export interface ReleaseMessage extends CallMessage, HoldMessage {
   /** As in the report of the release. Undefined as long as it is under way. */
   readonly freed?: boolean;

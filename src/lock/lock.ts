@@ -226,6 +226,7 @@ export class Lock {
     this.assertHeld();
     this.#release = GIVEN_AWAY;
     const json = this.toJSON();
+    if (releasing.hasSubscribers) void this.#tracedRelease(() => GIVEN_AWAY);
     this.#lease.giveAway(() => new LockHandedOverError({ resources: this.resources }));
     return json;
   }

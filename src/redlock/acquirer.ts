@@ -1,7 +1,7 @@
 import { type AbortSignalLike, abortable, throwIfAborted } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
 import { type AcquireMessage, acquiring, type Draft, traced } from '../base/diagnostics.ts';
-import { ClosedError, LockLostError, type OwnHold, withCallersStack } from '../base/errors.ts';
+import { ClosedError, LockLostError, type OwnHold, QuorlockError, withCallersStack } from '../base/errors.ts';
 import type { Attempt } from '../lock/attempts.ts';
 import { followLock, type Lock, leaseOf, targetOf, tokenOf } from '../lock/lock.ts';
 import type { Quorum } from '../quorum/quorum.ts';
@@ -9,7 +9,6 @@ import type { ContendOptions } from '../quorum/round.ts';
 import { type AcquireRequest, failureOf, type Pace } from '../waiting/acquire-request.ts';
 import type { WaitQueues } from '../waiting/wait-queues.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
-import type { HandedLock } from './adoption.ts';
 import {
   type AcquireOptions,
   type AttemptPlan,
@@ -137,22 +136,21 @@ export class Acquirer {
     }
   }
 
-  /** Takes over a lock that another process has handed over; see `Redlock.adopt` for what it throws. */
-  async adopt({ resources, ttl }: HandedLock, attempt: () => Promise<Attempt>): Promise<Lock> {
-    this.checkOpen(resources);
-    const startedAtMs = this.#clock.monotonic();
+  /** Takes over a lock that another process has handed over, in the one attempt of the spec. */
+  adopt(spec: LockSpec, options: TryAcquireOptions): Promise<Lock> {
+    const request = this.#request(spec, options, 0, undefined);
+    if (!acquiring.hasSubscribers) return this.#adopt(request);
+    return this.#traced(request, spec.target, (asked) => this.#adopt(asked));
+  }
+
+  async #adopt(request: AcquireRequest): Promise<Lock> {
     try {
       if (!this.#quorum.isConnected) await this.connected(undefined);
-      const adopting = attempt();
-      this.#background(adopting);
-      const adopted = await abortable(adopting, [this.#closing], releaseLate);
-      if (adopted.outcome === 'acquired') return this.#waitQueues.lockOf(adopted.lease, ttl);
-      const elapsedMs = this.#clock.monotonic() - startedAtMs;
-      if (adopted.outcome === 'held')
-        throw new LockLostError(NOT_TO_ADOPT, { resources, votes: adopted.votes, elapsedMs });
-      throw failureOf(adopted, { resources, ttl, waitTime: 0, ownHold: () => undefined }, elapsedMs);
+      return await this.#tryOnce(request, (failure) => {
+        throw failure instanceof QuorlockError ? new LockLostError(NOT_TO_ADOPT, failure) : failure;
+      });
     } catch (error) {
-      throw withCallersStack(this.unlessClosed(error, resources));
+      throw withCallersStack(this.unlessClosed(error, request.resources));
     }
   }
 

@@ -57,11 +57,7 @@ export function waitsOn(attempt: FailedAttempt, request: AcquireRequest): boolea
 }
 
 /** The error of a failed attempt for a caller that does not go on. */
-export function failureOf(
-  attempt: FailedAttempt,
-  request: Pick<AcquireRequest, 'resources' | 'ttl' | 'waitTime' | 'pace' | 'ownHold'>,
-  elapsedMs: number,
-): Error {
+export function failureOf(attempt: FailedAttempt, request: AcquireRequest, elapsedMs: number): Error {
   const { resources, ttl, waitTime } = request;
   const details = { resources, votes: attempt.votes, elapsedMs };
   switch (attempt.outcome) {

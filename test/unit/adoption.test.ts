@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { describe, expect, it } from 'vitest';
 import {
   ClosedError,
@@ -5,6 +6,7 @@ import {
   LockHandedOverError,
   type LockJSON,
   LockLostError,
+  LockReleasedError,
   NoQuorumError,
   NotALockError,
   type Redlock,
@@ -403,5 +405,72 @@ describe('an adoption', () => {
     const { world, receiver } = await scene({ fencing: false });
     const error = await failureOf(world, receiver.adopt(GOOD));
     expect(error).toMatchObject({ message: expect.stringContaining('json.token must be null: got 100') });
+  });
+});
+
+describe('using, with a lock in place of resources', () => {
+  it('extends it while the routine runs, and releases it', async () => {
+    const { world, receiver, lock } = await scene();
+    const adopted = await world.clock.runUntil(receiver.adopt(lock.handOver()));
+    const lastsMs = 3 * TTL;
+    const routine = async (held: Lock) => {
+      await new Promise<void>((resolve) => {
+        world.clock.after(lastsMs, resolve);
+      });
+      held.assertHeld();
+      return held;
+    };
+    expect(await world.clock.runUntil(receiver.using(adopted, routine))).toBe(adopted);
+    await world.clock.advance(300);
+    expect(world.valuesOf('lock:r')).toEqual(all(undefined));
+    expect(() => adopted.assertHeld()).toThrow(LockReleasedError);
+  });
+
+  it('extends it for maxHold at the most', async () => {
+    const { world, giver, lock } = await scene();
+    const aborted = (held: Lock) => new Promise((resolve) => held.signal.addEventListener('abort', resolve));
+    const startedAt = world.clock.monotonic();
+    await world.clock.runUntil(giver.using(lock, { maxHold: 500 }, aborted));
+    expect(world.clock.monotonic() - startedAt).toBeCloseTo(500, -1);
+  });
+
+  it('takes a lock of its own Redlock, that is held, and no other option', async () => {
+    const { world, giver, receiver, lock } = await scene();
+    const run = () => 'ran';
+    const stranger = await failureOf(world, receiver.using(lock, run));
+    expect(stranger).toMatchObject({
+      message: 'lock must be a lock of this Redlock: got a lock of another Redlock',
+    });
+    const options = { waitTime: 1 } as unknown as { maxHold: number };
+    expect(await failureOf(world, giver.using(lock, options, run))).toMatchObject({
+      message: 'there is no option of using a lock that is held "waitTime"; there are maxHold',
+    });
+    lock.handOver();
+    expect(await failureOf(world, giver.using(lock, run))).toBeInstanceOf(LockHandedOverError);
+  });
+});
+
+describe('the channels', () => {
+  it('tell of a lock that is handed over as of one that is released, and of its adoption as of an acquire', async () => {
+    const said: string[] = [];
+    const hear = (message: unknown, name: string | symbol) => {
+      const { token, handedOver, granted } = message as Record<string, unknown>;
+      said.push(`${String(name)} ${token} ${handedOver ?? granted}`);
+    };
+    const names = ['acquire', 'release'].map((name) => `tracing:quorlock:${name}:asyncEnd`);
+    for (const name of names) subscribe(name, hear);
+    const { world, receiver, lock } = await scene();
+    const json = lock.handOver();
+    const adopted = await world.clock.runUntil(receiver.adopt(json));
+    await failureOf(world, receiver.adopt(json));
+    await lock.release();
+    for (const name of names) unsubscribe(name, hear);
+    const { token } = adopted;
+    expect(said).toEqual([
+      `${names[0]} ${token} true`,
+      `${names[1]} ${token} true`,
+      `${names[0]} ${token} true`,
+      `${names[0]} undefined false`,
+    ]);
   });
 });

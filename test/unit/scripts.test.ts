@@ -40,6 +40,7 @@ const FILES_BY_OPERATION: Readonly<Record<string, string>> = {
   contend: 'acquire',
   confirm: 'confirm',
   extend: 'extend',
+  adopt: 'extend',
   release: 'release',
   inspect: 'inspect',
   enter: 'waiting',
@@ -48,6 +49,7 @@ const FILES_BY_OPERATION: Readonly<Record<string, string>> = {
   share: 'share',
   'confirm-share': 'share',
   'extend-share': 'share',
+  'adopt-share': 'share',
   'release-share': 'share',
   permit: 'permit',
   'leave-permit': 'permit',
@@ -97,7 +99,15 @@ const permits: readonly Operation[] = [
   { ...samplesByKind.leave, ...PERMITS },
   { ...samplesByKind.inspect, ...PERMITS },
 ];
-const samples: readonly Operation[] = [...Object.values(samplesByKind), contend, ...shares, ...permits];
+const adopting = { ...samplesByKind.extend, previous: 'w' } as const;
+const adoptions: readonly Operation[] = [adopting, { ...adopting, ...SHARED }];
+const samples: readonly Operation[] = [
+  ...Object.values(samplesByKind),
+  contend,
+  ...shares,
+  ...permits,
+  ...adoptions,
+];
 
 function nameOf(operation: Operation): string {
   return String(encode(operation, true)[0]);
