@@ -208,7 +208,7 @@ export class Redlock {
   ): Promise<Result>;
   using<Result>(
     lock: Lock,
-    options: Pick<UsingOptions, 'maxHold'> | undefined,
+    options: { readonly maxHold?: number | undefined } | undefined,
     routine: Routine<Result>,
   ): Promise<Result>;
   using<Result>(
