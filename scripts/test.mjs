@@ -1,31 +1,177 @@
-// `npm test`: everything that must hold, one step after the other, and one closing line: N passed, N failed.
-// Steps go on after a failure, so that one run tells everything; what failed is said again at the end, where it is read.
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+// The tests, in two tiers. `npm test` is everything that must hold, in some minutes. `npm run test:long` is what takes
+// longer, in named parts: see its --help. Both go on after a failure, so that one run tells everything, and end with one
+// line: N passed, N failed. What a step says is shown where it failed.
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-
-/** Of each failure so many characters are repeated: its name, its message and the beginning of its stack. */
-const LONGEST_FAILURE = 1_500;
+import { parseArgs } from 'node:util';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const directory = mkdtempSync(join(tmpdir(), 'quorlock-test-'));
 
-/** Runs a program, its output shown. Returns whether it succeeded. */
-function run(program, ...args) {
-  console.log(`\n── ${program} ${args.join(' ')}`);
-  return spawnSync(program, args, { cwd: root, stdio: 'inherit' }).status === 0;
+/* ---- What there is to run ---- */
+
+/** A script of package.json, or one of its kind, that is passed or failed as a whole unless it counts. */
+const script = (name, ...args) => ({
+  title: [name, ...args].join(' '),
+  program: ['npm', 'run', '--silent', name, ...(args.length > 0 ? ['--', ...args] : [])],
+});
+
+/** A project of Vitest, counted test by test. */
+const tests = (project, { args = [], env = {}, title = project } = {}) => ({ title, project, args, env });
+
+/** One file after the other: where it is measured how long something takes, and on real servers in short supply of cores. */
+const ONE_BY_ONE = '--no-file-parallelism';
+
+/** So many files on real servers at once: they mostly wait, and each has servers and ports of its own. */
+const FLEET_LANES = `--maxWorkers=${Math.max(1, Math.min(availableParallelism() + 1, 6))}`;
+
+/**
+ * What `npm test` runs, one group after the other. The steps of a group run beside each other, as many as there are cores;
+ * those that take longest begin first.
+ */
+const GROUPS = [
+  [
+    tests('simulation', { env: { QUORLOCK_CYCLES: '100000' } }),
+    tests('unit'),
+    tests('conformance', { env: { QUORLOCK_CONFORMANCE_RUNS: '2000' } }),
+    tests('browser'),
+    tests('engines'),
+    tests('package'),
+    {
+      title: 'build and check:package',
+      program: ['sh', '-c', 'npm run --silent build && npm run --silent check:package'],
+    },
+    script('types'),
+    script('check:unused'),
+    script('lint'),
+  ],
+  [tests('fleet', { args: [FLEET_LANES], env: { QUORLOCK_SAFETY: '1' } })],
+  [script('chaos', '--seconds', '45', '--out', join(directory, 'chaos'))],
+];
+
+/** How many minutes `npm test` takes on the machine on which the minutes below were measured. */
+const MINUTES_OF_NPM_TEST = 4.5;
+
+/** The code that decides who holds a lock, as stryker.config.mjs has it. */
+const DECIDING = ['src/membership', 'src/quorum', 'src/lock', 'src/waiting'];
+
+/** The files of it that the last commit changed, the largest changes first, two at the most; or one that the commit chooses. */
+function mutated() {
+  const changed = git('diff', '--numstat', 'HEAD~1', '--', ...DECIDING)
+    .split('\n')
+    .map((line) => line.split('\t'))
+    .filter(([, , file]) => file?.endsWith('.ts'))
+    .sort(([a], [b]) => Number(b) - Number(a))
+    .map(([, , file]) => file);
+  if (changed.length > 0) return changed.slice(0, 2);
+  const files = DECIDING.flatMap((folder) =>
+    readdirSync(join(root, folder)).map((file) => `${folder}/${file}`),
+  ).sort();
+  return [files[numberOf(commit()) % files.length]];
 }
+
+/** What git says; nothing where there is no repository, or not so much of its history. */
+function git(...args) {
+  try {
+    return execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: 'pipe' }).trim();
+  } catch {
+    return '';
+  }
+}
+
+/** Tells one state of the project from others. */
+function commit() {
+  return git('rev-parse', 'HEAD') || readFileSync(join(root, 'package-lock.json'), 'utf8');
+}
+
+/** A number that a text chooses. */
+function numberOf(text) {
+  let number = 0;
+  for (const character of text) number = (number * 31 + (character.codePointAt(0) ?? 0)) % 1_000_003;
+  return number;
+}
+
+/** What `npm run test:long` runs. Each part fits a run of CI; together they take hours. */
+const PARTS = {
+  million: [2, [tests('simulation', { args: ['test/simulation/swarm.test.ts'] })]],
+  conformance: [2, [tests('conformance', { env: { QUORLOCK_CONFORMANCE_RUNS: '20000' } })]],
+  examples: [1, [tests('examples', { args: [ONE_BY_ONE] })]],
+  chaos: [2, [tests('chaos', { args: [ONE_BY_ONE] })]],
+  ...Object.fromEntries(
+    [1, 2, 3].map((turn) => [
+      `every-fault-${turn}`,
+      [6, [script('chaos', '--every-fault', '--out', join(directory, `faults-${turn}`))]],
+    ]),
+  ),
+  safety: [
+    5,
+    [tests('fleet', { args: [ONE_BY_ONE, 'test/fleet/safety.test.ts'], env: { QUORLOCK_SAFETY: '20' } })],
+  ],
+  fleet: [8, [tests('fleet', { args: [ONE_BY_ONE], title: 'fleet, one file after the other' })]],
+  mutation: [
+    10,
+    [
+      {
+        title: 'mutation of what changed',
+        program: ['npx', 'stryker', 'run', '--mutate', mutated().join(',')],
+      },
+    ],
+  ],
+  model: [6, [script('model')]],
+  nodes: [3, [script('test:nodes')]],
+  environments: [8, [script('test:environments')]],
+};
+
+/* ---- One step ---- */
+
+/** Of each failure so many characters are repeated at the end: its name, its message and the beginning of its stack. */
+const LONGEST_FAILURE = 1_500;
 
 /** What failed, in words. */
 const failures = [];
 
-/** One script of package.json that is passed or failed as a whole. */
-function check(script) {
-  if (run('npm', 'run', '--silent', script)) return { passed: 1, failed: 0 };
-  failures.push(`npm run ${script}`);
-  return { passed: 0, failed: 1 };
+const counts = { passed: 0, failed: 0, skipped: 0 };
+
+/** What is told to end has so many milliseconds for it. */
+const LONGEST_END_MS = 20_000;
+
+const running = new Set();
+
+/** Runs a program to its end, or to the moment at which its time is over. Resolves with its exit code and all that it said. */
+function run([program, ...args], env, untilMs) {
+  return new Promise((resolve) => {
+    const said = [];
+    const child = spawn(program, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    running.add(child);
+    let isStopped = false;
+    let timer;
+    const stop = () => {
+      process.kill(-child.pid, isStopped ? 'SIGKILL' : 'SIGTERM');
+      isStopped = true;
+      timer = setTimeout(stop, LONGEST_END_MS);
+    };
+    if (Number.isFinite(untilMs)) timer = setTimeout(stop, Math.max(0, untilMs - Date.now()));
+    const done = (code) => {
+      clearTimeout(timer);
+      running.delete(child);
+      resolve({ code, isStopped, text: Buffer.concat(said).toString() });
+    };
+    child.stdout.on('data', (chunk) => said.push(chunk));
+    child.stderr.on('data', (chunk) => said.push(chunk));
+    child.on('error', (error) => {
+      said.push(Buffer.from(String(error)));
+      done(1);
+    });
+    child.on('close', done);
+  });
 }
 
 /** The names of a report's failed tests, each with the beginning of its message. */
@@ -40,57 +186,186 @@ function failuresOf({ testResults }) {
   });
 }
 
-/** A project of tests, counted test by test. What fails outside of a test counts as one more failure. */
-function tests(project, ...options) {
-  const report = join(directory, `${project}.json`);
-  const succeeded = run(
-    join('node_modules', '.bin', 'vitest'),
-    'run',
-    ...options,
-    '--project',
-    project,
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-  );
-  let counts = { passed: 0, failed: 0, skipped: 0 };
+/** What a step of Vitest has found. What fails outside of a test counts as one more failure. */
+function countTests({ title }, report, succeeded) {
+  let found = { passed: 0, failed: 0, skipped: 0 };
+  const words = [];
   try {
     const results = JSON.parse(readFileSync(report, 'utf8'));
     const { numPassedTests, numFailedTests, numPendingTests } = results;
-    counts = { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests };
-    failures.push(...failuresOf(results));
+    found = { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests };
+    words.push(...failuresOf(results));
   } catch {
     // The runner ended before it could report; that is a failure of its own.
   }
-  const unaccounted = !succeeded && counts.failed === 0 ? 1 : 0;
-  if (unaccounted > 0) failures.push(`the runner of the project '${project}'`);
-  return { ...counts, failed: counts.failed + unaccounted };
+  if (succeeded || found.failed > 0) return { ...found, words };
+  return { ...found, failed: 1, words: [...words, `the runner of ${title}`] };
+}
+
+/** What a script has found: its own count, if its last line is one. */
+function countScript({ title }, text, succeeded) {
+  const [, passed, failed] =
+    /^(\d+) passed, (\d+) failed$/m.exec(text.trimEnd().split('\n').at(-1) ?? '') ?? [];
+  const own = passed === undefined ? undefined : { passed: Number(passed), failed: Number(failed) };
+  const found = own ?? { passed: succeeded ? 1 : 0, failed: succeeded ? 0 : 1 };
+  if (succeeded) return { ...found, skipped: 0, words: [] };
+  return { ...found, failed: Math.max(1, found.failed), skipped: 0, words: [`npm run ${title}`] };
+}
+
+let reports = 0;
+
+async function perform(step, workers, untilMs) {
+  const startedAt = Date.now();
+  reports += 1;
+  const report = join(directory, `${reports}.json`);
+  const vitest = [
+    join('node_modules', '.bin', 'vitest'),
+    ...[
+      'run',
+      '--project',
+      step.project,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+    ],
+    ...(step.args?.some((arg) => arg === ONE_BY_ONE || arg === FLEET_LANES)
+      ? []
+      : [`--maxWorkers=${workers}`]),
+    ...(step.args ?? []),
+  ];
+  const { code, isStopped, text } = await run(step.program ?? vitest, step.env, untilMs);
+  const seconds = `${Math.round((Date.now() - startedAt) / 1_000)} s`;
+  if (isStopped) {
+    console.log(`– ${step.title}: its time was over after ${seconds}`);
+    return;
+  }
+  const found =
+    step.project === undefined ? countScript(step, text, code === 0) : countTests(step, report, code === 0);
+  if (found.failed > 0) console.log(`\n── ${step.title}\n${text}`);
+  const skipped = found.skipped > 0 ? `, ${found.skipped} skipped` : '';
+  console.log(
+    `${found.failed > 0 ? '✗' : '✓'} ${step.title}: ${found.passed} passed, ${found.failed} failed${skipped}, ${seconds}`,
+  );
+  for (const name of Object.keys(counts)) counts[name] += found[name];
+  failures.push(...found.words);
+}
+
+/** Runs steps, as many beside each other as there are cores. */
+async function together(steps, untilMs) {
+  const lanes = Math.min(steps.length, availableParallelism());
+  const workers = Math.max(1, Math.floor(availableParallelism() / lanes));
+  const rest = [...steps];
+  const lane = async () => {
+    for (let step = rest.shift(); step !== undefined; step = rest.shift())
+      await perform(step, workers, untilMs);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+}
+
+/* ---- The two tiers ---- */
+
+const HELP = `Usage: npm run test:long -- [options]
+
+What npm test leaves out because it takes too long, in parts. Without options: all of them, which takes hours.
+
+Options:
+  --part NAME    this part alone; may be given several times
+  --from TEXT    begins at a part that this text chooses, as a commit's hash does; the others follow
+  --minutes N    only parts that end within so many minutes
+  --list         says which parts there are, and how many minutes each takes
+  --help         this text
+
+Exit code: 0 if everything passed, 1 if not, 2 for wrong arguments.
+`;
+
+function stop(message) {
+  process.stderr.write(`${message}\nSee npm run test:long -- --help\n`);
+  process.exit(2);
+}
+
+function parseLong(args) {
+  try {
+    const options = {
+      long: { type: 'boolean' },
+      part: { type: 'string', multiple: true },
+      from: { type: 'string' },
+      minutes: { type: 'string' },
+      list: { type: 'boolean' },
+      help: { type: 'boolean' },
+    };
+    return parseArgs({ args, options }).values;
+  } catch (error) {
+    return stop(error.message);
+  }
+}
+
+/** The names of the parts, the first one chosen by the text. */
+function partsFrom(text) {
+  const names = Object.keys(PARTS);
+  const first = numberOf(text) % names.length;
+  return [...names.slice(first), ...names.slice(0, first)];
+}
+
+/** What npm test has counted in this run of CI, and how long it took. */
+const { QUORLOCK_COUNTS: countsFile } = process.env;
+
+function earlier() {
+  try {
+    return JSON.parse(readFileSync(countsFile ?? '', 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+async function long({ part: parts, from, minutes, list, help }) {
+  if (help) return void process.stdout.write(HELP);
+  if (list)
+    return void console.log(
+      Object.entries(PARTS)
+        .map(([name, [takes]]) => `${name.padEnd(16)}${takes} min`)
+        .join('\n'),
+    );
+  const stray = parts?.find((name) => !Object.hasOwn(PARTS, name));
+  if (stray !== undefined) stop(`there is no part ${stray}: there are ${Object.keys(PARTS).join(', ')}`);
+  if (minutes !== undefined && !(Number(minutes) > 0))
+    stop(`--minutes must be a number above 0: got "${minutes}"`);
+  const before = earlier();
+  const pace = Math.max(1, (before?.minutes ?? 0) / MINUTES_OF_NPM_TEST);
+  const untilMs = minutes === undefined ? Number.POSITIVE_INFINITY : Date.now() + Number(minutes) * 60_000;
+  for (const name of parts ?? partsFrom(from ?? commit())) {
+    const [takes, steps] = PARTS[name];
+    if (Date.now() + takes * pace * 60_000 > untilMs) continue;
+    console.log(`\n${name}, about ${Math.ceil(takes * pace)} min`);
+    for (const step of steps) await perform(step, availableParallelism(), untilMs);
+  }
+  for (const name of Object.keys(counts)) counts[name] += before?.[name] ?? 0;
+}
+
+async function short() {
+  const startedAt = Date.now();
+  for (const group of GROUPS) await together(group, Number.POSITIVE_INFINITY);
+  const minutes = (Date.now() - startedAt) / 60_000;
+  if (countsFile !== undefined) writeFileSync(countsFile, JSON.stringify({ ...counts, minutes }));
+}
+
+function tell() {
+  for (const failure of failures) console.log(`\nFailed: ${failure.slice(0, LONGEST_FAILURE)}`);
+  if (counts.skipped > 0) console.log(`\n${counts.skipped} skipped`);
+  console.log(`\n${counts.passed} passed, ${counts.failed} failed`);
+  process.exitCode = counts.failed === 0 ? 0 : 1;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(signal, () => {
+    for (const { pid } of running) process.kill(-pid, signal);
+    process.exitCode = 130;
+  });
 }
 
 try {
-  const results = [
-    check('lint'),
-    check('types'),
-    check('check:unused'),
-    check('build'),
-    check('check:package'),
-    tests('unit'),
-    tests('engines'),
-    tests('package'),
-    tests('conformance'),
-    tests('simulation'),
-    tests('browser'),
-    tests('examples', '--no-file-parallelism'),
-    tests('chaos', '--no-file-parallelism'),
-    // One file after the other: nodes that wait for a core look like nodes that hang.
-    tests('fleet', '--no-file-parallelism'),
-  ];
-  const sum = (name) => results.reduce((total, result) => total + (result[name] ?? 0), 0);
-  const skipped = sum('skipped');
-  for (const failure of failures) console.log(`\nFailed: ${failure.slice(0, LONGEST_FAILURE)}`);
-  if (skipped > 0) console.log(`\n${skipped} skipped`);
-  console.log(`\n${sum('passed')} passed, ${sum('failed')} failed`);
-  process.exitCode = sum('failed') === 0 ? 0 : 1;
+  const options = parseLong(process.argv.slice(2));
+  await (options.long ? long(options) : short());
+  if (!options.list && !options.help) tell();
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

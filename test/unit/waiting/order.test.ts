@@ -41,6 +41,23 @@ describe('of callers in different processes', () => {
     expect(tries.filter((got) => got !== undefined)).toEqual([]);
   });
 
+  it.each(['r', 's'])(
+    'a newcomer does not take what is free on all nodes at once, asking for it and for %s',
+    async (other) => {
+      const scene = new Scene();
+      const [holder, waiter, newcomer] = await scene.programs(3);
+      if (holder === undefined || waiter === undefined || newcomer === undefined) throw new Error('too few');
+      const { simulation } = scene;
+      await simulation.until(holder.redlock.acquire('r'));
+      const waiting = scene.hold(waiter, 'waiter', 5);
+      await simulation.advance(20);
+      for (const { store } of simulation.nodes) store.delete('lock:r');
+      expect(await simulation.until(newcomer.redlock.tryAcquire(['r', other]))).toBeNull();
+      await simulation.until(waiting);
+      expect(scene.order).toEqual(['waiter']);
+    },
+  );
+
   it.each([
     [4, 2],
     [4, 8],
