@@ -586,6 +586,11 @@ const waiting: readonly Rule[] = ALONE.filter(([way]) => /^CONTEND/.test(way)).f
         expect(await node.left(queue)).toBe(80_000);
       },
     ),
+    rule(`${way} leaves the queues once it has its keys`, async (node) => {
+      await node.askOne({ ...keys, kind: 'enter', waiter: { member: 'p.1', since: 1 } });
+      expect(await node.askOne(take(keys, 'v', node.timeUs))).toEqual([GRANTED, node.timeUs]);
+      for (const queue of keys.queues) expect(await node.members(queue)).toEqual([]);
+    }),
     rule(`${way} takes what is kept for it`, async (node) => {
       for (const key of keys.keys) await node.set(key, '~p.1', 100);
       expect(await node.askOne(take(keys, 'v', node.timeUs))).toEqual([GRANTED, node.timeUs]);
