@@ -5,14 +5,7 @@ import type { FailureReason, NodeVote, Reply } from '../base/vote.ts';
 import { quorumText } from '../wire/batch.ts';
 import type { Client } from '../wire/client.ts';
 import { MalformedAnswerError } from '../wire/numbers.ts';
-import {
-  failed,
-  isVote,
-  type Leave,
-  type Operation,
-  type Release,
-  TOKENS_A_LEASE,
-} from '../wire/operation.ts';
+import { failed, isOwed, isVote, type Operation, type Owed, TOKENS_A_LEASE } from '../wire/operation.ts';
 import { explain, isLoading, isServerError, isWrongServer } from '../wire/server-errors.ts';
 import { type AnswerListener, Batcher, type ReplyListener } from './batcher.ts';
 import { type Handshake, handshakeWith, MARKER_KEY, type MarkerWrite, UnfitServerError } from './marker.ts';
@@ -111,7 +104,7 @@ export class Node {
       },
       done: (operation, reply) => this.#done(operation, reply),
       undone: (operation, setback) => {
-        if (operation.kind === 'release') this.#releases.failed(operation, setback);
+        if (isOwed(operation)) this.#releases.failed(operation, setback);
       },
       refused: (error) => this.#heardError(error),
       timedOut: () => {
@@ -135,7 +128,7 @@ export class Node {
       deadlineUs: (nowMs: number, withinMs: number) => this.#deadlineUs(nowMs, withinMs),
     };
     this.#batcher = new Batcher(client, settings.clock, header, answers, settings.leastTimeout);
-    const enqueue = (operation: Release | Leave) =>
+    const enqueue = (operation: Owed) =>
       new Promise<void>((resolve) => {
         this.#batcher.enqueue(operation, settings.nodeTimeout, () => resolve());
       });
@@ -198,9 +191,10 @@ export class Node {
 
   /** Has the node do an operation. `listener` gets the one reply, with `place`, within `timeoutMs`, but not yet now. `nowMs`: the uptime, if it is known. */
   submit(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0, nowMs?: number): void {
-    if (operation.kind === 'release') this.#releases.sent(operation);
+    // A call of a function would be one more of every acquire.
+    if (operation.kind === 'release' || operation.kind === 'leave') this.#releases.sent(operation);
     if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'refused') {
-      if (operation.kind === 'release') this.#releases.failed(operation, 'lost');
+      if (isOwed(operation)) this.#releases.failed(operation, 'lost');
       const reply = this.#refusal();
       platform.queueMicrotask(() => listener(reply, 0, place));
       return;
@@ -210,7 +204,7 @@ export class Node {
   }
 
   /** Has the node do an operation some time soon, without a reply. */
-  submitLater(operation: Release | Leave): void {
+  submitLater(operation: Owed): void {
     if (this.#state !== 'ended') this.#releases.putOff(operation);
   }
 
@@ -474,11 +468,11 @@ export class Node {
 
   #done(operation: Operation, reply: Reply): Reply {
     if (reply.outcome === 'failed' && reply.reason === 'error') {
-      if (operation.kind === 'release') this.#releases.failed(operation, 'refused');
+      if (isOwed(operation)) this.#releases.failed(operation, 'refused');
       this.#heardError(reply.message);
       return failed('error', explain(reply.message));
     }
-    if (operation.kind === 'release') {
+    if (operation.kind === 'release' || operation.kind === 'leave') {
       if (reply.outcome === 'failed') this.#releases.failed(operation, 'refused');
       else this.#releases.confirmed(operation);
       return reply;

@@ -1,5 +1,5 @@
 import type { Timer } from '../base/clock.ts';
-import { isTaking, type Leave, type Operation, type Release, weightOf } from '../wire/operation.ts';
+import { isTaking, type Operation, type Owed, weightOf } from '../wire/operation.ts';
 import type { NodeSettings } from './node-settings.ts';
 
 /** An operation without hurry is sent by itself after this many milliseconds, … */
@@ -8,7 +8,7 @@ const LATER_MS = 250;
 /** … or when this number of them waits. */
 const MOST_LATER = 32;
 
-/** The pause before a release that the node refused is sent again; the next pause is twice as long, … */
+/** The pause before an operation that the node refused is sent again; the next pause is twice as long, … */
 const SHORTEST_PAUSE_MS = 50;
 
 /** … and none is longer than this. */
@@ -20,12 +20,12 @@ const MOST_RETRIES = 10_000;
 /** The number dropped at a time: to find the oldest one takes as long as to find a thousand. */
 const DROPPED_AT_ONCE = 1_000;
 
-/** Why a release was not done. `refused`: the server answered with an error. `lost`: no answer came. */
+/** Why an operation was not done. `refused`: the server answered with an error. `lost`: no answer came. */
 export type Setback = 'refused' | 'lost';
 
-/** A release that its node has not confirmed. It is due, in its pause, or else on its way. */
+/** An operation that its node has not confirmed. It is due, in its pause, or else on its way. */
 interface Retry {
-  readonly release: Release;
+  readonly operation: Owed;
   /** Monotonic milliseconds after which the keys have expired by themselves. */
   readonly untilMs: number;
   /** How often the node has refused it. */
@@ -34,52 +34,53 @@ interface Retry {
 }
 
 /**
- * The releases of one node that no caller waits for. Some go along with the next call; others are sent again until
- * the node has confirmed them.
+ * The releases of one node that no caller waits for, and the ends of waits. Some go along with the next call; others are
+ * sent again until the node has confirmed them. A waiter that has gone, and still is in a queue, costs as much as one that
+ * hangs.
  *
  * A retry ends with the node's answer, or when the keys must have expired. Until then the node is asked again. If it
  * could not be asked, its next sign of life is the occasion; if it refused, a pause that grows comes before.
  */
 export class ReleaseRetries {
   readonly #settings: NodeSettings;
-  readonly #enqueue: (operation: Release | Leave) => Promise<void>;
+  readonly #enqueue: (operation: Owed) => Promise<void>;
   readonly #room: () => number;
-  /** By their lock values, the oldest first. */
+  /** By {@link nameOf}, the oldest first. */
   readonly #retries = new Map<string, Retry>();
   readonly #due = new Set<Retry>();
-  readonly #putOff: (Release | Leave)[] = [];
+  readonly #putOff: Owed[] = [];
   #putOffTimer: Timer | undefined;
 
   /**
    * @param enqueue has the node do an operation; resolves when that has been answered, or never will be
-   * @param room the weight of what the node may have: a release that finds no room would be tried in vain. Not positive
+   * @param room the weight of what the node may have: an operation that finds no room would be tried in vain. Not positive
    *   while the node can't be asked
    */
-  constructor(
-    settings: NodeSettings,
-    enqueue: (operation: Release | Leave) => Promise<void>,
-    room: () => number,
-  ) {
+  constructor(settings: NodeSettings, enqueue: (operation: Owed) => Promise<void>, room: () => number) {
     this.#settings = settings;
     this.#enqueue = enqueue;
     this.#room = room;
   }
 
-  /** A release is being sent. */
-  sent({ value }: Release): void {
-    const retry = this.#retries.get(value);
+  /** An operation is being sent. */
+  sent(operation: Owed): void {
+    if (this.#retries.size === 0) return;
+    const retry = this.#retries.get(nameOf(operation));
     if (retry !== undefined) this.#endWait(retry);
   }
 
   /** The node has done it. */
-  confirmed({ value }: Release): void {
-    const retry = this.#retries.get(value);
+  confirmed(operation: Owed): void {
+    if (this.#retries.size === 0) return;
+    const retry = this.#retries.get(nameOf(operation));
     if (retry !== undefined) this.#drop(retry);
   }
 
   /** The node has not done it, as far as is known, and it is not on its way any more. */
-  failed(release: Release, setback: Setback): void {
-    const retry = this.#retries.get(release.value) ?? this.#add(release);
+  failed(operation: Owed, setback: Setback): void {
+    // A waiter that another process took for hung may be in the queue again by the time it would be sent.
+    if (operation.kind === 'leave' && operation.isHung === true) return;
+    const retry = this.#retries.get(nameOf(operation)) ?? this.#add(operation);
     if (this.#due.has(retry) || retry.pause !== undefined) return;
     if (setback === 'lost') {
       this.#due.add(retry);
@@ -100,7 +101,7 @@ export class ReleaseRetries {
    * It is the end of a wait for a lock that the caller holds, or the release of a key that the node has just refused.
    * Only a command that a driver sent twice could have taken that key since.
    */
-  putOff(operation: Release | Leave): void {
+  putOff(operation: Owed): void {
     this.#putOff.push(operation);
     const send = () => void this.sendPutOff();
     if (this.#putOff.length >= MOST_LATER) send();
@@ -126,8 +127,8 @@ export class ReleaseRetries {
         this.#drop(retry);
         continue;
       }
-      room -= weightOf(retry.release);
-      void this.#send(retry.release);
+      room -= weightOf(retry.operation);
+      void this.#send(retry.operation);
     }
   }
 
@@ -142,25 +143,25 @@ export class ReleaseRetries {
     this.#putOff.length = 0;
   }
 
-  #send(operation: Release | Leave): Promise<void> {
-    if (operation.kind === 'release') this.sent(operation);
+  #send(operation: Owed): Promise<void> {
+    this.sent(operation);
     return this.#enqueue(operation);
   }
 
-  #add(release: Release): Retry {
+  #add(operation: Owed): Retry {
     if (this.#retries.size >= MOST_RETRIES) {
       for (const retry of [...this.#retries.values()].slice(0, DROPPED_AT_ONCE)) this.#drop(retry);
     }
     const { clock, maxTtl, driftFactor, nodeTimeout } = this.#settings;
     const untilMs = clock.uptime() + maxTtl * (1 + driftFactor) + nodeTimeout;
-    const retry: Retry = { release, untilMs, refusals: 0, pause: undefined };
-    this.#retries.set(release.value, retry);
+    const retry: Retry = { operation, untilMs, refusals: 0, pause: undefined };
+    this.#retries.set(nameOf(operation), retry);
     return retry;
   }
 
   #drop(retry: Retry): void {
     this.#endWait(retry);
-    this.#retries.delete(retry.release.value);
+    this.#retries.delete(nameOf(retry.operation));
   }
 
   #endWait(retry: Retry): void {
@@ -168,4 +169,9 @@ export class ReleaseRetries {
     retry.pause?.cancel();
     retry.pause = undefined;
   }
+}
+
+/** A lock value, or the name of a waiter, of which there is only one in a process too. */
+function nameOf(operation: Owed): string {
+  return operation.kind === 'release' ? operation.value : `~${operation.member}`;
 }

@@ -97,12 +97,19 @@ interface Waiting extends LockKeys {
   readonly kind: 'waiting';
 }
 
+/** What a node has to hear of sooner or later, though no caller waits for it: a release, or the end of a wait. */
+export type Owed = Release | Leave;
+
 /** What a quorum asks of one node, in one of its forms. */
 export type Operation = Acquire | Confirm | Extend | Release | Inspect | Enter | Leave | Waiting;
 
 /** Whether the node's marker decides if it answers. */
 export function isVote({ kind }: Operation): boolean {
   return kind === 'acquire' || kind === 'confirm' || kind === 'extend' || kind === 'inspect';
+}
+
+export function isOwed(operation: Operation): operation is Owed {
+  return operation.kind === 'release' || operation.kind === 'leave';
 }
 
 /** Whether it takes or keeps a key for a lock value. */

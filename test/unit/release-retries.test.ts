@@ -152,6 +152,20 @@ describe('the account of owed releases', () => {
     expect(posted).toEqual(['a', 'b', 'c', 'd']);
   });
 
+  it('is of waiters that have left, too, unless another process said so', () => {
+    const { posted, retries } = account();
+    retries.failed(leave, 'lost');
+    retries.failed({ ...leave, member: 'hung', isHung: true }, 'lost');
+    // A lock value of the same name is another thing.
+    retries.confirmed(release('m'));
+    retries.askAgain();
+    expect(posted).toEqual(['m']);
+    retries.failed(leave, 'lost');
+    retries.confirmed(leave);
+    retries.askAgain();
+    expect(posted).toEqual(['m']);
+  });
+
   it('is empty after close()', async () => {
     const { clock, posted, retries } = account();
     retries.failed(release('v'), 'refused');

@@ -114,6 +114,41 @@ describe('the first waiter', () => {
   });
 });
 
+describe('a waiter that left while nodes hung', () => {
+  it('is in no queue soon after they are back, and costs nothing', async () => {
+    const scene = new Scene();
+    const [holder, fickle, next] = await scene.programs(3);
+    if (holder === undefined || fickle === undefined || next === undefined) throw new Error('too few');
+    const { simulation } = scene;
+    const held = await simulation.until(holder.redlock.acquire('r'));
+    const controller = new AbortController();
+    const gone = fickle.redlock.acquire('r', { waitTime: 60_000, signal: controller.signal });
+    const failure = gone.catch((error: unknown) => error);
+    await simulation.advance(10);
+    const waiting = scene.hold(next, 'next', 1);
+    await simulation.advance(10);
+    const hung = simulation.nodes.slice(0, 2);
+    for (const node of hung) node.pause();
+    // Once a node owes answers it is asked but now and then.
+    for (const other of ['a', 'b']) {
+      await simulation.until(fickle.redlock.acquire(other));
+      await simulation.advance(100);
+    }
+    await simulation.until(fickle.redlock.acquire('c'));
+    controller.abort('enough');
+    expect(await failure).toBe('enough');
+    await simulation.advance(1_000);
+    for (const node of hung) node.resume();
+    await simulation.advance(600);
+    const { processes } = await simulation.until(next.redlock.waiting('r'));
+    expect(processes).toMatchObject([{ isOwn: true, nodes: 5 }]);
+    const releasedAt = simulation.nowMs;
+    void held.release();
+    await simulation.until(waiting);
+    expect((scene.turns[0]?.from ?? 0) - releasedAt).toBeLessThan(3);
+  });
+});
+
 describe('a holder that was killed', () => {
   it('has 32 processes wait for its keys to expire; the one that asked first goes on, without a stampede', async () => {
     const scene = new Scene();
