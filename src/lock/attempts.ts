@@ -1,7 +1,6 @@
 import { processOf } from '../base/owner.ts';
 import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
-import { SHORTEST_TIMEOUT_MS } from '../node/response-time.ts';
 import { type ContendOptions, type LossReason, lossReasonOf } from '../quorum/round.ts';
 import { TOKENS_A_LEASE } from '../wire/operation.ts';
 import { Lease, type LeaseDeps, type LeaseTerms } from './lease.ts';
@@ -110,8 +109,7 @@ async function attempt(
 ): Promise<Attempt> {
   const { quorum, nodeTimeoutFor, releaseTimeout } = deps;
   const { target, value, ttl } = terms;
-  const mostMs = Math.min(nodeTimeoutFor(ttl), Math.max(SHORTEST_TIMEOUT_MS, contend?.withinMs ?? ttl));
-  const grant = await quorum.acquire(target, value, ttl, mostMs, contend);
+  const grant = await quorum.acquire(target, value, ttl, nodeTimeoutFor(ttl), contend);
   const { votes } = grant;
   if (grant.granted) {
     const validity = new Validity(grant.startedAt, ttl);

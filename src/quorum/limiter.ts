@@ -1,4 +1,6 @@
 import pLimit from 'p-limit';
+import type { Clock, Timer } from '../base/clock.ts';
+import { SHORTEST_TIMEOUT_MS } from '../node/response-time.ts';
 import { weightOf } from '../wire/operation.ts';
 
 /** Places for rounds that find one at once. A round has one of them, or several if it is over many keys. */
@@ -10,23 +12,41 @@ const QUEUED = 32;
 /** The weight that goes in one place: a round over several keys costs a node little more than one over a single key. */
 const PLACE = 8;
 
+/** A round: it begins when it is called. `isTooLate`: it has waited for as long as its caller lets it, and asks no node. */
+export type Round<Result> = (isTooLate?: boolean) => Promise<Result>;
+
 /**
  * Bounds the rounds of one priority that run at the same time. A program may start any number at once, and nodes
- * still answer each in time. The others wait here, first come first served, where no time runs for them.
+ * still answer each in time. The others wait here, first come first served, and no longer than their callers let them.
  *
  * A lone round costs no more than to be counted. p-limit, which costs each some promises, has those that come while many
  * run. It begins as many together as have ended together, so that they travel in one call.
  */
 export class Limiter {
+  readonly #clock: Clock;
   readonly #queue = pLimit(QUEUED);
   /** The places of the rounds that did not go through the queue. */
   #straight = 0;
 
-  /** Runs a round over these keys: within this very call, or in its turn. */
-  run<Result>(over: { readonly keys: readonly string[] }, begin: () => Promise<Result>): Promise<Result> {
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Runs a round over these keys: within this very call, or in its turn.
+   *
+   * @param mostMs how long it may wait for its turn, in milliseconds …
+   * @param untilMs … and until when, by the uptime; undefined: for `mostMs`
+   */
+  run<Result>(
+    over: { readonly keys: readonly string[] },
+    begin: Round<Result>,
+    mostMs = Number.POSITIVE_INFINITY,
+    untilMs?: number,
+  ): Promise<Result> {
     const places = Math.ceil(weightOf(over) / PLACE);
     if (this.#queue.pendingCount > 0 || this.#straight + places > STRAIGHT)
-      return this.#enqueue(places, begin);
+      return this.#enqueue(places, begin, mostMs, untilMs);
     this.#straight += places;
     const round = begin();
     const end = () => {
@@ -41,10 +61,29 @@ export class Limiter {
    * is in order, it has the two others then. One that needs more than the queue has begins when it has all of the
    * queue.
    */
-  #enqueue<Result>(places: number, begin: () => Promise<Result>): Promise<Result> {
+  #enqueue<Result>(
+    places: number,
+    begin: Round<Result>,
+    mostMs: number,
+    untilMs: number | undefined,
+  ): Promise<Result> {
     const fill = () => Promise.allSettled([round]);
     for (let place = Math.min(places, QUEUED); place > 1; place -= 1) void this.#queue(fill);
-    const round = this.#queue(begin);
-    return round;
+    const waitMs =
+      untilMs === undefined ? mostMs : Math.max(SHORTEST_TIMEOUT_MS, untilMs - this.#clock.uptime());
+    let timer: Timer | undefined;
+    let givenUp: Promise<Result> | undefined;
+    const round = this.#queue(() => {
+      timer?.cancel();
+      return givenUp ?? begin();
+    });
+    if (waitMs === Number.POSITIVE_INFINITY) return round;
+    const late = new Promise<Result>((resolve) => {
+      timer = this.#clock.after(waitMs, () => {
+        givenUp = begin(true);
+        resolve(givenUp);
+      });
+    });
+    return Promise.race([round, late]);
   }
 }

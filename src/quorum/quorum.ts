@@ -5,11 +5,19 @@ import { Membership } from '../membership/membership.ts';
 import type { MembershipSettings } from '../membership/quarantine.ts';
 import { Node } from '../node/node.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
+import { SHORTEST_TIMEOUT_MS } from '../node/response-time.ts';
 import type { Client, Subscription } from '../wire/client.ts';
 import { failed, type LockKeys, type Operation, type Waiter } from '../wire/operation.ts';
 import { chooseToken, TokenClock } from './fencing-token.ts';
 import { Limiter } from './limiter.ts';
-import { askAll, type ContendOptions, majorityOf, type RoundResult, roundEndOf } from './round.ts';
+import {
+  askAll,
+  type ContendOptions,
+  majorityOf,
+  type RoundResult,
+  roundEndOf,
+  wasNeverSent,
+} from './round.ts';
 import { type HandOver, handOverAt, isInQueue, type SpotCheck } from './spot-check.ts';
 
 /** The result of asking a quorum for a lock. */
@@ -34,9 +42,9 @@ export class Quorum {
   readonly #membership: Membership;
   readonly #tokenClock: TokenClock;
   /** Extensions never wait for room behind releases, nor either behind attempts and looks. */
-  readonly #keeping = new Limiter();
-  readonly #releasing = new Limiter();
-  readonly #taking = new Limiter();
+  readonly #keeping: Limiter;
+  readonly #releasing: Limiter;
+  readonly #taking: Limiter;
   readonly #awaiting = new Set<() => void>();
   #isEnding = false;
 
@@ -44,6 +52,9 @@ export class Quorum {
     this.size = clients.length;
     const quorum = { nodes: this.size, quota: majorityOf(this.size) };
     this.clock = new SoundClock(options.clock, options.warn, quorum);
+    this.#keeping = new Limiter(this.clock);
+    this.#releasing = new Limiter(this.clock);
+    this.#taking = new Limiter(this.clock);
     const settings = { ...options, clock: this.clock };
     this.#membership = new Membership({
       ...settings,
@@ -62,6 +73,9 @@ export class Quorum {
    * Asks for a lock with a value that was never used before. The tokens of two grants for one resource are never
    * equal, and grow in real time. A token counts only once a majority has it as its counter while the value still
    * owns the key there.
+   *
+   * An attempt may have to wait for its turn. It is not made once its caller's waitTime is over. Where the caller does
+   * not wait, it has the time that a node has to answer.
    */
   acquire(
     target: LockKeys,
@@ -72,21 +86,23 @@ export class Quorum {
   ): Promise<Grant> {
     // An attempt that takes over from a lock is part of that lock's release.
     const limiter = contend?.previous === undefined ? this.#taking : this.#releasing;
-    const ask = () =>
-      this.#isEnding || contend?.isWanted?.() === false
-        ? this.#notAsked()
+    const ask = (isTooLate = false) =>
+      isTooLate || this.#isEnding || contend?.isWanted?.() === false
+        ? this.#notAsked(isTooLate)
         : this.#acquire(target, value, ttl, timeoutMs, contend);
-    return limiter.run(target, ask);
+    return limiter.run(target, ask, timeoutMs, contend?.untilMs);
   }
 
   async #acquire(
     target: LockKeys,
     value: string,
     ttl: number,
-    timeoutMs: number,
+    mostMs: number,
     contend: ContendOptions | undefined,
   ): Promise<Grant> {
     const startedAt = instant(this.clock);
+    const untilMs = contend?.untilMs ?? Number.POSITIVE_INFINITY;
+    const timeoutMs = Math.min(mostMs, Math.max(SHORTEST_TIMEOUT_MS, untilMs - startedAt.uptime));
     const proposal = this.#tokenClock.next(startedAt.uptime);
     const round = await askAll(
       this.#nodes,
@@ -112,14 +128,17 @@ export class Quorum {
     if (!granted || target.fences.length === 0) return { granted, votes, startedAt, token: 0 };
     const { token, confirmed } = chooseToken(votes);
     if (confirmed >= majorityOf(this.size)) return { granted, votes, startedAt, token };
-    const confirmation = await this.#confirm(target, value, token, timeoutMs, round);
+    const leftMs = Math.min(mostMs, Math.max(SHORTEST_TIMEOUT_MS, untilMs - this.clock.uptime()));
+    const confirmation = await this.#confirm(target, value, token, leftMs, round);
     const isConfirmed = confirmation.decision === 'won';
     return { granted: isConfirmed, votes: confirmation.votes, startedAt, token };
   }
 
-  /** The result of an attempt that its caller gave up before its turn came. */
-  async #notAsked(): Promise<Grant> {
-    const message = 'no caller wants it any more';
+  /** The result of an attempt that was given up before its turn came. */
+  async #notAsked(isTooLate: boolean): Promise<Grant> {
+    const message = isTooLate
+      ? 'not asked: until the time was over, this process had more attempts under way than it makes at once'
+      : 'no caller wants it any more';
     const votes = this.#nodes.map(
       ({ address }): NodeVote => ({ node: address, latencyMs: undefined, ...failed('overloaded', message) }),
     );
@@ -401,9 +420,4 @@ function nodesOf(clients: readonly Client[], make: (client: Client) => Node): re
     for (const node of nodes) node.close();
     throw error;
   }
-}
-
-/** Whether a node was not even asked, because it had too many operations already. */
-function wasNeverSent(vote: NodeVote): boolean {
-  return vote.outcome === 'failed' && vote.reason === 'overloaded';
 }

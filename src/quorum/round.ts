@@ -130,6 +130,11 @@ export function lossReasonOf(votes: readonly NodeVote[]): LossReason {
   return foreign > 0 ? 'not-a-lock' : 'no-quorum';
 }
 
+/** Whether a node was not even asked, because it, or this process, had too much to do already. */
+export function wasNeverSent(vote: NodeVote): boolean {
+  return vote.outcome === 'failed' && vote.reason === 'overloaded';
+}
+
 /** What an attempt carries beside the rest where a caller waits, or where it follows another lock. */
 export interface ContendOptions {
   /** The waiter that enters the nodes' queues if this is refused. Undefined: it would not hear notifications. */
@@ -138,8 +143,8 @@ export interface ContendOptions {
   readonly previous?: string | undefined;
   /** Of a permit: the slot to ask for; undefined: any. */
   readonly slot?: number | undefined;
-  /** What is left of the caller's waitTime, in milliseconds: no node has more time than this, or than it always has. */
-  readonly withinMs?: number;
+  /** When the caller's waitTime is over, by the uptime: nodes are asked by then, and have little more time to answer. */
+  readonly untilMs?: number;
   /** Whether a caller still wants it. If none does when its turn comes, no node is asked. */
   readonly isWanted?: () => boolean;
 }

@@ -6,7 +6,7 @@ import type { Lease } from '../lock/lease.ts';
 import { Lock } from '../lock/lock.ts';
 import { HANDED_OVER, type ReleaseReport } from '../lock/release-report.ts';
 import type { Quorum } from '../quorum/quorum.ts';
-import { majorityOf } from '../quorum/round.ts';
+import { majorityOf, wasNeverSent } from '../quorum/round.ts';
 import type { Waiter as QueuedWaiter } from '../wire/operation.ts';
 import { type AcquireRequest, type FailedAttempt, isOutage, type Pace, waitsOn } from './acquire-request.ts';
 import {
@@ -233,12 +233,13 @@ export class WaitQueue implements WaiterEvents, Notified {
   }
 
   /**
-   * A waiter's waitTime is over. The first waiter tries once more, so that its error is up to date. For the others an
-   * attempt was refused a moment ago, or this process has the lock. In an outage all have asked often enough.
+   * A waiter's waitTime is over. The first waiter tries once more, so that its error is up to date, unless an attempt of
+   * its own is about to end. For the others an attempt was refused a moment ago, or this process has the lock. In an
+   * outage all have asked often enough.
    */
   late(waiter: Waiter): void {
     if (waiter === this.#waiters[0]) {
-      if (this.#state === 'acquiring') return;
+      if ([...this.#asking].some((asking) => asking.waiter === waiter)) return;
       if (this.#state === 'waiting' || this.#state === 'subscribing') {
         this.#attempt();
         return;
@@ -315,7 +316,7 @@ export class WaitQueue implements WaiterEvents, Notified {
     this.#state = 'acquiring';
     const contend = {
       waiter: this.#queued(this.#waiters[0] ?? waiter),
-      withinMs: waiter.request.waitTime - waiter.elapsedMs,
+      untilMs: waiter.calledAt.uptimeMs + waiter.request.waitTime,
       isWanted: () => this.#waiters.length > 0,
       slot: slot ?? this.#slot,
     };
@@ -433,8 +434,11 @@ export class WaitQueue implements WaiterEvents, Notified {
     return report;
   }
 
-  #refused({ waiter, isOvertaken }: Asking, attempt: FailedAttempt): void {
+  #refused({ waiter, isOvertaken }: Asking, result: FailedAttempt): void {
     const { clock, random } = this.#deps;
+    // Where no node was asked, what nodes said before tells more.
+    const attempt =
+      this.#failure.votes.length > 0 && result.votes.every(wasNeverSent) ? this.#failure : result;
     this.#tries = isOutage(attempt) === isOutage(this.#failure) ? this.#tries + 1 : 1;
     this.#failure = { ...attempt, expiresAtMs: clock.uptime() + expiryMs(attempt.votes, random) };
     for (const each of [...this.#waiters]) {

@@ -165,7 +165,7 @@ export class WaitQueues {
     entry.isAsking = true;
     const calledAt = callTime(this.#settings.clock);
     try {
-      const attempt = await this.#askAlone(request);
+      const attempt = await this.#askAlone(request, calledAt.uptimeMs + request.waitTime);
       this.#checkOpen(attempt.outcome === 'acquired' ? attempt.lease : undefined);
       if (attempt.outcome !== 'acquired') {
         throwIfAborted(request.signal);
@@ -184,10 +184,10 @@ export class WaitQueues {
   }
 
   /** Makes an attempt that enters no queue if it fails: it waits for all nodes' votes, and the next attempt enters. */
-  #askAlone(request: AcquireRequest): Promise<Attempt> {
-    const { signal, waitTime: withinMs } = request;
-    if (signal === undefined) return request.attempt({ waiter: undefined, withinMs });
-    const asking = request.attempt({ waiter: undefined, withinMs, isWanted: () => !signal.aborted });
+  #askAlone(request: AcquireRequest, untilMs: number): Promise<Attempt> {
+    const { signal } = request;
+    if (signal === undefined) return request.attempt({ waiter: undefined, untilMs });
+    const asking = request.attempt({ waiter: undefined, untilMs, isWanted: () => !signal.aborted });
     return abortable(asking, [signal], releaseLate);
   }
 

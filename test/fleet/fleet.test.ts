@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Cluster } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { findServerBinary } from '../../scripts/fleet/binary.ts';
@@ -86,6 +87,24 @@ describe('a killed node', () => {
     expect(node.state).toBe('down');
     expect(node.pid).toBeUndefined();
     expect(pid !== undefined && isRunning(pid)).toBe(false);
+  });
+
+  test('keeps its port while it is down: no other process is given it', async () => {
+    const node = await startNode();
+    await node.kill();
+    // Chance leads the other process straight to it.
+    const program = `
+      const { claimPort } = await import('./scripts/fleet/ports.ts');
+      const drawn = [(${node.port} - 10_400 + 0.5) / 10_000];
+      const { random } = Math;
+      Math.random = () => drawn.pop() ?? random();
+      console.log(await claimPort());`;
+    const args = ['--import', 'tsx', '--input-type=module', '--eval', program];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: PROJECT_ROOT });
+    expect(Number(stdout)).toBeGreaterThan(0);
+    expect(Number(stdout)).not.toBe(node.port);
+    await node.restart();
+    expect(node.state).toBe('up');
   });
 
   test('comes back on its port without its memory when nothing was persisted', async () => {

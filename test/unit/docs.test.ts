@@ -38,6 +38,7 @@ const FAILURES = [
   'A fence counter that is overwritten',
   'Hung promise',
   'Outage of a majority',
+  'More calls than can be made',
   'Refused release',
   'Shortening extension',
   'Extension racing expiry and release',

@@ -9,7 +9,7 @@ describe('Limiter', () => {
   let held: { readonly name: string; end(): void }[];
 
   beforeEach(() => {
-    limiter = new Limiter();
+    limiter = new Limiter(clock);
     held = [];
   });
 
@@ -135,6 +135,42 @@ describe('Limiter', () => {
     await end(1);
     expect(names()).toContain('many');
     expect(held).toHaveLength(25);
+  });
+
+  it('gives a round up that has waited for too long, and holds none in its place', async () => {
+    askForMany(96);
+    await clock.advance(0);
+    const asked: string[] = [];
+    const late = (name: string, keyCount: number, mostMs: number, untilMs?: number) =>
+      limiter.run(
+        { keys: Array.from({ length: keyCount }, () => 'k') },
+        async (isTooLate = false) => {
+          asked.push(`${name} ${isTooLate ? 'given up' : 'held'} at ${clock.monotonic()}`);
+          return name;
+        },
+        mostMs,
+        untilMs,
+      );
+    const startedAtMs = clock.monotonic();
+    const rounds = [
+      late('one', 1, 200),
+      late('many', 64, 300),
+      // The end of a wait may be near, or over: it has a moment all the same.
+      late('soon', 1, 300, clock.uptime() + 10),
+      late('in time', 1, 1_000, clock.uptime() + 2_000),
+    ];
+    await clock.advance(500);
+    expect(asked.map((what) => what.replace(/\d+$/, (at) => `${Number(at) - startedAtMs}`))).toEqual([
+      'soon given up at 50',
+      'one given up at 200',
+      'many given up at 300',
+    ]);
+    await endAll();
+    await expect(Promise.all(rounds)).resolves.toEqual(['one', 'many', 'soon', 'in time']);
+    expect(asked).toHaveLength(4);
+    expect(asked[3]).toContain('in time held');
+    await clock.advance(5_000);
+    expect([asked.length, clock.pendingTimers]).toEqual([4, 0]);
   });
 
   it.each([
