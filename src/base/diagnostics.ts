@@ -94,9 +94,9 @@ interface VoteMessage {
 }
 
 /**
- * What quorlock publishes on the channels of `node:diagnostics_channel`, and the type of each one's messages. The first
- * four are tracing channels: of `quorlock:acquire` there are `tracing:quorlock:acquire:start`, `:end`, `:asyncStart`,
- * `:asyncEnd` and `:error`, on all of which goes the same object, filled in meanwhile.
+ * What quorlock publishes on the channels of `node:diagnostics_channel`, and the type of each one's messages. The
+ * first four are tracing channels: of `quorlock:acquire` there are `tracing:quorlock:acquire:start`, `:end`,
+ * `:asyncStart`, `:asyncEnd` and `:error`. The same object goes on all of them, and is filled in meanwhile.
  */
 export interface QuorlockChannels {
   'quorlock:acquire': AcquireMessage;

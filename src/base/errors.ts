@@ -41,8 +41,8 @@ export abstract class QuorlockError extends Error {
   /** Milliseconds the present holder's keys live on if it does not extend them; undefined if no node named one. */
   readonly holderRemainingTtl: number | undefined;
   /**
-   * The name that the present holder's process gave itself; undefined if readers hold it, if no majority of nodes named
-   * the same one, or if the holder's library names none.
+   * The name that the present holder's process gave itself. Undefined if readers hold it, if no majority of nodes
+   * named the same one, or if the holder's library names none.
    */
   readonly holder: string | undefined;
 

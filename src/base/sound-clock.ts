@@ -1,3 +1,9 @@
+/*
+ * A lock is as safe as the clock that counts its validity. The naive answer is the wall clock, which is set back, or
+ * the monotonic one, which stands still while the host sleeps. So all clocks are read, and the one on which most time
+ * has passed counts. A clock that can't be read, or disagrees with the others, is reported.
+ */
+
 import { type Clock, type Instant, type LeapListener, Leaps, type Timer } from './clock.ts';
 import { messageOf } from './describe.ts';
 import { platform } from './platform.ts';

@@ -75,7 +75,10 @@ export function isDenial(outcome: NodeVote['outcome']): boolean {
   return outcome === 'held' || outcome === 'missing' || outcome === 'superseded';
 }
 
-/** The owner that a majority of all nodes names as the holder, or that readers are; undefined: none is named by so many. */
+/**
+ * The owner that a majority of all nodes names as the holder, or that readers are. Undefined: no owner has a
+ * majority.
+ */
 export function holderOf(votes: readonly NodeVote[]): { readonly owner: string | undefined } | undefined {
   const nodes = new Map<string | undefined, number>();
   for (const vote of votes) {

@@ -1,3 +1,9 @@
+/*
+ * A routine may run for longer than the ttl. The naive answer is a timer that extends the lock a little before its
+ * end. If that extension fails, the lock is over before the routine hears of it. So the first extension comes at half
+ * of the ttl, failed ones are tried again, and the signal aborts while some validity is left.
+ */
+
 import { afterElapsed, type Clock, elapsedMs, type Instant, instant, type Timer } from '../base/clock.ts';
 import { LockLostError, QuorlockError } from '../base/errors.ts';
 import type { NodeVote } from '../base/vote.ts';

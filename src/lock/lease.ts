@@ -1,3 +1,10 @@
+/*
+ * Callers of one process want one lock, one after the other. The naive answer is that each acquires and releases.
+ * That costs two round trips to every node between two callers, though no other process may want the lock. So a
+ * process acquires a lease: one value, one validity, and a block of tokens. Its callers take turns under it without a
+ * message. The lease ends early enough for other processes to have their turn.
+ */
+
 import { type Clock, elapsedMs } from '../base/clock.ts';
 import { handedOn } from '../base/diagnostics.ts';
 import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';

@@ -1,3 +1,9 @@
+/*
+ * For how long may a holder believe in its lock? The naive answer is the ttl, from the moment of the grant. But a
+ * node may have started its clock when the request arrived, long before the answer did, and its clock may run faster.
+ * So validity counts from before the request was sent, and the drift allowance is taken off.
+ */
+
 import { type Clock, elapsedMs, type Instant, type Leaps } from '../base/clock.ts';
 
 /** The precision of Redis's own expiry, in milliseconds, whatever the ttl. */

@@ -1,3 +1,9 @@
+/*
+ * On a new deployment no node has a marker, and a quarantine for all of them would be a needless wait. The naive
+ * answer is to look at all nodes, and to start if all are blank. But a client sees them one after the other, and they
+ * may forget one after the other. So it claims all of them, and looks again.
+ */
+
 import type { Handshake } from '../node/marker.ts';
 
 /** A node without memory of its own, as this client last saw it. */

@@ -1,3 +1,9 @@
+/*
+ * A node that restarted has forgotten locks, and looks like any other. The naive answer is to read its uptime. But
+ * uptime is wall clock, and says nothing of FLUSHALL. So every node keeps a marker that names its server process. A
+ * node whose marker is missing or of another process does not vote until all it may have forgotten has expired.
+ */
+
 import { messageOf } from '../base/describe.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import { currentMarker, type Handshake, isFresh, isOlder, type Marker, parseMarker } from '../node/marker.ts';

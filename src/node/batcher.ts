@@ -1,3 +1,10 @@
+/*
+ * Each lock costs a script call to each node, and a call costs a server far more than what it does. The naive answer
+ * is to send each operation at once. With a thousand callers the servers then spend their time on calls. To collect
+ * operations for a fixed time is no better: a caller alone waits for nothing. So operations that come while a call is
+ * under way travel together as the next one.
+ */
+
 import { type Clock, instant, type Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import { platform } from '../base/platform.ts';

@@ -1,3 +1,9 @@
+/*
+ * Nodes expire keys by their wall clocks, which are set and drift. The naive answer is to trust them. Then a clock
+ * that steps ahead gives a held lock away, unnoticed. So every answer carries the node's TIME, which is compared with
+ * this machine's monotonic clock.
+ */
+
 /** A reading of a node's TIME, between the two moments of the monotonic clock that enclose it. */
 export interface TimeReading {
   readonly timeUs: number;

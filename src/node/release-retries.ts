@@ -1,3 +1,9 @@
+/*
+ * A release may not reach a node, or fail there. The naive answers are to give up, which leaves the key for its ttl,
+ * or to make the caller wait. So the caller goes on. The release is sent again in the background, until the node
+ * confirms it or the key has expired by itself.
+ */
+
 import type { Timer } from '../base/clock.ts';
 import { isTaking, type Operation, type Owed, weightOf } from '../wire/operation.ts';
 import type { NodeSettings } from './node-settings.ts';
@@ -98,8 +104,8 @@ export class ReleaseRetries {
 
   /**
    * Puts off an operation without hurry: it goes along with the next call, or by itself within a quarter of a second.
-   * It is the end of a wait for a lock that the caller holds, or the release of a key that the node has just refused.
-   * Only a command that a driver sent twice could have taken that key since.
+   * It ends a wait for a lock that the caller holds, or releases a key that the node has just refused. Only a command
+   * that a driver sent twice could have taken that key since.
    */
   putOff(operation: Owed): void {
     this.#putOff.push(operation);

@@ -1,3 +1,9 @@
+/*
+ * How long may a node take to answer? A fixed time is too short for a far node, which then never votes, or so long
+ * that a hung one delays each call. So the time is measured for each node, as TCP measures its round trips (RFC
+ * 6298).
+ */
+
 /** The least time that a node has to answer, however fast it has been, unless nodeTimeout says otherwise. */
 export const SHORTEST_TIMEOUT_MS = 50;
 

@@ -1,3 +1,10 @@
+/*
+ * Tokens must grow from lock to lock, on nodes that each count for themselves. The naive answer is the highest
+ * counter of a majority. Two majorities share only one node, and if that one lags, two locks get one token. So each
+ * client proposes the nodes' own time. Free nodes then agree at once, and a token counts only when a majority has
+ * confirmed it.
+ */
+
 import { companions } from '../base/companion-key.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';

@@ -1,3 +1,9 @@
+/*
+ * A program may start ten thousand calls in one tick. The naive answer is to send them all. Then answers come so late
+ * that every call runs out of its time, and all are tried again. So few rounds run at a time, and the others wait
+ * here, where no time runs for them.
+ */
+
 import pLimit from 'p-limit';
 import type { Clock, Timer } from '../base/clock.ts';
 import { SHORTEST_TIMEOUT_MS } from '../node/response-time.ts';

@@ -1,3 +1,10 @@
+/*
+ * One Redis master can fail, and its replica may not know the last locks. The naive answer is to ask several masters
+ * and to believe most of them. But votes that come late, twice, or from a node that forgot would elect two holders.
+ * So every operation is one round with a value that was never used before, and late votes never count. What a lost
+ * round got is released everywhere.
+ */
+
 import { type Instant, instant } from '../base/clock.ts';
 import { SoundClock } from '../base/sound-clock.ts';
 import type { NodeVote } from '../base/vote.ts';

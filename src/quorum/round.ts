@@ -1,3 +1,9 @@
+/*
+ * All nodes are asked at once, and some of them hang. The naive answer is to wait for all. Then one hung node makes
+ * every call as slow as its timeout. So a round ends as soon as its outcome is certain, ties included, and each node
+ * has a time of its own to answer.
+ */
+
 import { voted } from '../base/diagnostics.ts';
 import { isDenial, type NodeVote, type Reply } from '../base/vote.ts';
 import type { Node } from '../node/node.ts';

@@ -82,8 +82,8 @@ export interface RedlockOptions {
    */
   readonly quarantine?: Quarantine | undefined;
   /**
-   * The name of this process for people who look for the holder of a lock: every node keeps it as a part of the lock's
-   * value, and errors and `inspect()` of other programs show it. Default: `<host name>:<process id>`; from 1 to 64
+   * The name of this process for people who look for the holder of a lock. Every node keeps it as a part of the
+   * lock's value. Errors and `inspect()` of other programs show it. Default: `<host name>:<process id>`; from 1 to 64
    * characters, no control characters. It need not be unique, and decides nothing.
    */
   readonly owner?: string | undefined;

@@ -1,3 +1,9 @@
+/*
+ * When does a waiter ask again that has heard nothing? At fixed pauses, all waiters ask at the same moments and split
+ * the vote for ever; at long ones, a free lock idles. So every pause is random, grows with each try, and is longer
+ * for a waiter that has others before it.
+ */
+
 import type { Random } from '../base/random.ts';
 import { longestRemainingTtl, type NodeVote } from '../base/vote.ts';
 import { majorityOf } from '../quorum/round.ts';

@@ -1,3 +1,9 @@
+/*
+ * A release hands the key to the first waiter, which may hang. The naive answer is that the next waiter rechecks
+ * after a while. But all waiters sleep until the holder's keys should have expired, and there is no holder. So the
+ * process that released the lock looks once, at one node, whether the waiter came.
+ */
+
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { Quorum } from '../quorum/quorum.ts';

@@ -1,3 +1,9 @@
+/*
+ * A sleeping waiter has to hear that a lock is free. The naive answer is a channel for each lock. Then a process that
+ * waits for a thousand locks subscribes a thousand times on each node. And every waiter of a lock wakes up at once.
+ * So a process has one channel, and a node notifies one waiter by its name.
+ */
+
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/round.ts';

@@ -1,3 +1,21 @@
+/*
+ * Many callers, in many processes, want one lock. The naive answer is to poll: each tries again after a pause. Then
+ * most tries fail and keep the nodes busy, and a free lock idles until the next try. The luckiest caller is served,
+ * not the oldest. So the callers of a process wait here, behind one waiter. The nodes keep the waiters of all
+ * processes in a queue, and a release names the first one as the next owner:
+ *
+ *     holder             node                              first waiter
+ *     ------             ----                              ------------
+ *                        lock:a = holder's value
+ *                        queue of lock:a: w1 < w2          w1 sleeps
+ *     RELEASE ---------> lock:a = ~w1 (reserved)
+ *                        queue: w2           -- notify --> w1 wakes up, when a majority has notified it
+ *                        lock:a = w1's value <-- ACQUIRE   w1 holds the lock
+ *
+ * A notification only says when to ask. Every grant goes through ACQUIRE, so a notification that is lost, late,
+ * doubled or forged costs time and nothing else.
+ */
+
 import type { Clock, Timer } from '../base/clock.ts';
 import type { LockMode } from '../base/diagnostics.ts';
 import type { Random } from '../base/random.ts';

@@ -1,3 +1,19 @@
+/*
+ * Operations of one call travel as two flat lists, KEYS and ARGV. The naive form is the same five arguments for every
+ * operation. Most operations are plain acquires and releases, and a server copies each argument. So a run of them
+ * shares one header:
+ *
+ *     KEYS  marker | keys of the 1st operation | keys of the 2nd …
+ *     ARGV  quorum | deadline | arguments of the 1st | arguments of the 2nd …
+ *
+ *     any operation   KEYS  n lock keys, n fence counters, n queues
+ *                     ARGV  name, n, value, ttl, number
+ *     a run of        KEYS  lock, lock, … | fence, fence, … | queue, queue, …
+ *       acquires      ARGV  'acquires', how many, ttl, fenced | value, token | value, token …
+ *     a run of        KEYS  lock, lock, … | queue, queue, …
+ *       releases      ARGV  'releases', how many, '', '' | value | value …
+ */
+
 import { checkNumbers } from './numbers.ts';
 import { type Acquire, encode, keysOf, type Operation, type Release } from './operation.ts';
 
