@@ -14,8 +14,8 @@ const LOCKS_A_RUN = 200;
 const folder = mkdtempSync(join(tmpdir(), 'quorlock-nodes-'));
 try {
   const entry = `
-    import { drawMix } from './scripts/simulate/mix.ts';
-    import { run } from './scripts/simulate/run.ts';
+    import { drawMix } from './scripts/faults/simulator/mix.ts';
+    import { run } from './scripts/faults/simulator/run.ts';
     for (const seed of ${JSON.stringify(SEEDS)}) {
       await run(drawMix(seed, 'none', ${LOCKS_A_RUN}), (line) => process.stdout.write(line + '\\n'));
     }`;

@@ -1,24 +1,76 @@
 // Runs the library under virtual time, through random faults, and judges what it did: npm run simulate -- --help
+import { ASSUMPTIONS, type Broken, drawMix } from './faults/simulator/mix.ts';
+import { run } from './faults/simulator/run.ts';
+import { swarm } from './faults/simulator/swarm.ts';
+import { describeFailure, overtakenOf, violationsOf } from './faults/simulator/verdict.ts';
+import { optionsOf, positive, runCommand, seedOf, UsageError } from './support/arguments.ts';
 
-import { HELP, parseArguments, type SimulateArguments } from './simulate/arguments.ts';
-import { drawMix } from './simulate/mix.ts';
-import { run } from './simulate/run.ts';
-import { swarm } from './simulate/swarm.ts';
-import { describeFailure, overtakenOf, violationsOf } from './simulate/verdict.ts';
-import { UsageError } from './support/arguments.ts';
+const DEFAULT_RUNS = 100;
+const DEFAULT_CYCLES = 1_000;
 
-async function runOne({ seed, cycles, broken, isTraced }: SimulateArguments): Promise<boolean> {
+const HELP = `Usage: npm run simulate -- [options]
+
+The whole library under virtual time: simulated nodes, network and clocks, with faults drawn from a seed. With --seed
+alone it is one run, the same every time; scripts/faults/simulator/mix.ts says what is drawn.
+
+Options:
+  --seed S      the seed of the first run, from 0 to 2^32 - 1; default: a random one
+  --runs N      how many runs; default ${DEFAULT_RUNS}, or 1 with --seed
+  --cycles N    how many locks each run grants; default ${DEFAULT_CYCLES}
+  --break NAME  without one assumption: ${Object.keys(ASSUMPTIONS)
+    .filter((name) => name !== 'none')
+    .join(', ')}
+  --trace       prints everything that happens; for a single run
+  --help        this text
+
+Exit code: 0 if every promise held, 1 if not, 2 for wrong arguments.
+`;
+
+function parse(args: readonly string[]) {
+  const values = optionsOf(args, {
+    seed: { type: 'string' },
+    runs: { type: 'string' },
+    cycles: { type: 'string' },
+    break: { type: 'string' },
+    trace: { type: 'boolean' },
+  });
+  const { trace = false, break: broken = 'none', help = false } = values;
+  const runs = positive('--runs', values.runs, values.seed === undefined ? DEFAULT_RUNS : 1);
+  if (trace && runs !== 1) {
+    throw new UsageError(`--trace needs a single run: give --seed, or --runs 1: got ${runs} runs`);
+  }
+  const names = Object.keys(ASSUMPTIONS);
+  if (!names.includes(broken))
+    throw new UsageError(`--break must be one of ${names.join(', ')}: got "${broken}"`);
+  return {
+    seed: seedOf(values.seed),
+    runs,
+    cycles: positive('--cycles', values.cycles, DEFAULT_CYCLES),
+    broken: broken as Broken,
+    isTraced: trace,
+    help,
+  };
+}
+
+await runCommand({
+  name: 'npm run simulate --',
+  help: HELP,
+  parse,
+  run: (args) => (args.runs === 1 ? runOne(args) : runMany(args)),
+});
+
+async function runOne({ seed, cycles, broken, isTraced }: ReturnType<typeof parse>): Promise<boolean> {
   const print = (line: string) => process.stdout.write(`${line}\n`);
   const findings = await run(drawMix(seed, broken, cycles), isTraced ? print : undefined);
   const violations = violationsOf(findings);
   print(
-    `${findings.locks.length} locks, ${overtakenOf(findings)} of them to somebody who had asked later than another`,
+    `${findings.locks} locks, ${overtakenOf(findings)} of them to a caller that had asked later than another`,
   );
   print(violations.length === 0 ? 'every promise held' : describeFailure(findings, violations));
   return violations.length === 0;
 }
 
-async function runMany({ seed, runs, cycles, broken }: SimulateArguments): Promise<boolean> {
+async function runMany({ seed, runs, cycles, broken }: ReturnType<typeof parse>): Promise<boolean> {
   const startedAt = performance.now();
   const { failures, locks, overtaken, ...many } = await swarm({
     seed,
@@ -32,19 +84,9 @@ async function runMany({ seed, runs, cycles, broken }: SimulateArguments): Promi
   const seconds = (performance.now() - startedAt) / 1_000;
   console.log(
     `${process.stderr.isTTY ? '\n' : ''}${many.runs} runs from seed ${seed}: ${locks} locks in ${seconds.toFixed(1)} s ` +
-      `(${Math.round(locks / seconds)}/s), ${overtaken} of them to somebody who had asked later than another`,
+      `(${Math.round(locks / seconds)}/s), ${overtaken} of them to a caller that had asked later than another`,
   );
   for (const { findings, violations } of failures) console.log(`\n${describeFailure(findings, violations)}`);
   console.log(failures.length === 0 ? 'every promise held' : `\n${failures.length} runs broke a promise`);
   return failures.length === 0;
-}
-
-try {
-  const chosen = parseArguments(process.argv.slice(2));
-  if (chosen.isHelp) console.log(HELP);
-  else process.exitCode = (await (chosen.runs === 1 ? runOne(chosen) : runMany(chosen))) ? 0 : 1;
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(`${error.message}\n\n${HELP}`);
-  process.exitCode = 2;
 }

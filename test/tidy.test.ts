@@ -147,8 +147,8 @@ describe('the rules of the house find', () => {
   it.each<[string, Record<string, string>, Violations]>([
     [
       'a script that imports from the tests',
-      { 'scripts/soak/run.ts': "import { a } from '../../test/support/a.ts';" },
-      ['scripts/soak/run.ts imports test/support/a.ts'],
+      { 'scripts/faults/run.ts': "import { a } from '../../test/support/a.ts';" },
+      ['scripts/faults/run.ts imports test/support/a.ts'],
     ],
     [
       'a program in a text that imports from the tests',

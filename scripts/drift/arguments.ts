@@ -1,7 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { seedOf, UsageError } from '../support/arguments.ts';
+import { optionsOf, seedOf, UsageError } from '../support/arguments.ts';
 import type { Extent } from './plan.ts';
 
 const DEFAULT_FOLDER = 'simulation-report';
@@ -37,7 +36,18 @@ export interface DriftArguments {
 
 /** @throws {UsageError} */
 export function parseArguments(args: readonly string[]): DriftArguments {
-  const { quick = false, seed, out = DEFAULT_FOLDER, fresh = false, help = false } = parse(args);
+  const {
+    quick = false,
+    seed,
+    out = DEFAULT_FOLDER,
+    fresh = false,
+    help = false,
+  } = optionsOf(args, {
+    quick: { type: 'boolean' },
+    seed: { type: 'string' },
+    out: { type: 'string' },
+    fresh: { type: 'boolean' },
+  });
   return {
     extent: quick ? 'quick' : 'default',
     seed: seed === undefined ? DEFAULT_SEED : seedOf(seed),
@@ -45,23 +55,6 @@ export function parseArguments(args: readonly string[]): DriftArguments {
     fresh,
     help,
   };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        quick: { type: 'boolean' },
-        seed: { type: 'string' },
-        out: { type: 'string' },
-        fresh: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
-  }
 }
 
 function folderOf(text: string): string {

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { Display } from '../soak/display.ts';
 import { Compiled } from '../support/compiled.ts';
+import { Display } from '../support/display.ts';
 import type { DriftArguments } from './arguments.ts';
 import { measureAll } from './crew.ts';
 import { csvOf } from './csv.ts';

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { runChaos } from '../../scripts/chaos/run.ts';
-import { type RunOptions, replayOf } from '../../scripts/chaos/terms.ts';
-import type { Verdict } from '../../scripts/chaos/verdict/verdict.ts';
-import { describeFailure, describeVerdict } from '../../scripts/chaos/verdict/words.ts';
+import { runOnFleet } from '../../scripts/faults/fleet/run.ts';
+import { type RunOptions, replayOf } from '../../scripts/faults/fleet/terms.ts';
+import type { Verdict } from '../../scripts/faults/fleet/verdict.ts';
+import { describeFailure, describeVerdict } from '../../scripts/faults/fleet/words.ts';
 import { chooseSeed, seedAfter } from '../../scripts/support/seeds.ts';
 
 const seed = chooseSeed();
@@ -15,7 +15,7 @@ let seedsUsed = 0;
 async function holds(scenario: string, durationMs?: number): Promise<Verdict> {
   const options: RunOptions = { scenario, seed: seedAfter(seed, seedsUsed++), durationMs };
   console.log(replayOf(options));
-  const verdict = await runChaos(options, ending.signal);
+  const verdict = await runOnFleet(options, ending.signal);
   console.log(describeVerdict(verdict));
   expect(verdict.broken, describeFailure(verdict)).toEqual([]);
   return verdict;

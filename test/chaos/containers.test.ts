@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findEngine } from '../../scripts/chaos/masters/engine.ts';
-import { runChaos } from '../../scripts/chaos/run.ts';
-import { type RunOptions, replayOf } from '../../scripts/chaos/terms.ts';
-import { describeFailure, describeVerdict } from '../../scripts/chaos/verdict/words.ts';
+import { findEngine } from '../../scripts/faults/fleet/masters/engine.ts';
+import { runOnFleet } from '../../scripts/faults/fleet/run.ts';
+import { type RunOptions, replayOf } from '../../scripts/faults/fleet/terms.ts';
+import { describeFailure, describeVerdict } from '../../scripts/faults/fleet/words.ts';
 import { chooseSeed } from '../../scripts/support/seeds.ts';
 import { runScript } from '../support/scripts.ts';
 
@@ -29,7 +29,7 @@ describe('a fleet of five masters in containers', () => {
         fleet: 'containers',
       };
       console.log(replayOf(options));
-      const verdict = await runChaos(options, ending.signal);
+      const verdict = await runOnFleet(options, ending.signal);
       console.log(describeVerdict(verdict));
       expect(verdict.broken, describeFailure(verdict)).toEqual([]);
     },

@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ReportData, Span } from '../../scripts/chaos/report/format.ts';
+import type { ReportData, Span } from '../../scripts/faults/fleet/report/format.ts';
 import { findChromium } from '../browser/chromium.ts';
 
 const run = promisify(execFile);

@@ -127,7 +127,7 @@ const MOST_DELIVERIES = 2;
 /**
  * Tries every order of events there is: requests that arrive late, twice or never, answers that are lost or late,
  * keys that expire at any moment or are reserved for an attempt, from which an older one takes them. Nodes do what the script model does, which the conformance suite holds equal to the
- * Lua; attempts do what `tally.ts` and `fencing-token.ts` say. All tokens of a lease count as given when it is won: after every win the blocks must not overlap and must be in order,
+ * Lua; attempts do what the tally and `fencing-token.ts` say. All tokens of a lease count as given when it is won: after every win the blocks must not overlap and must be in order,
  * and an extension that a majority agreed to must not come after a higher token.
  */
 export class Explorer {

@@ -1,9 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { Losses } from '../../scripts/faults/simulator/amnesia.ts';
+import { drawLosses } from '../../scripts/faults/simulator/mix.ts';
+import { type Findings, run } from '../../scripts/faults/simulator/run.ts';
+import { checksOf, describeFailure, violationsOf } from '../../scripts/faults/simulator/verdict.ts';
 import { chooseSeed, seedAfter } from '../../scripts/support/seeds.ts';
 import type { Quarantine } from '../../src/index.ts';
-import { run } from './run.ts';
-import { drawTerms, type Losses } from './terms.ts';
-import { brokenPromises, describeVerdict, judge, Totals, type Verdict } from './verdict.ts';
 
 /**
  * Nodes lose their memory while programs lock, all of it simulated: the library itself runs unchanged on virtual time.
@@ -31,14 +32,11 @@ describe('nodes lose their memory one by one', () => {
   ] as const)(
     "quarantine: '%s' lets no holders overlap",
     { timeout: LONGEST_TEST_MS },
-    async (quarantine, runs) => {
-      const all = await verdicts(quarantine, 'one by one', runsOr(runs));
-      expectToHold(all);
-    },
+    async (quarantine, runs) => expectToHold(await findings(quarantine, 'one by one', runsOr(runs))),
   );
 
   test("quarantine: 'off' lets holders overlap", { timeout: LONGEST_TEST_MS }, async () => {
-    expectOverlaps(await verdicts('off', 'one by one', runsOr(30), hasOverlap));
+    expectOverlaps(await findings('off', 'one by one', runsOr(30), hasOverlap));
   });
 });
 
@@ -46,71 +44,50 @@ describe('all nodes lose their memory at once', () => {
   test("quarantine: 'auto' lets holders overlap, and 'strict' never with the same seeds", {
     timeout: LONGEST_TEST_MS,
   }, async () => {
-    expectToHold(await verdicts('strict', 'all at once', runsOr(25)));
-    expectOverlaps(await verdicts('auto', 'all at once', runsOr(25)));
-  });
-});
-
-describe('seeds that found something', () => {
-  test.each([
-    // A auto-extension whose time to give up came a fraction early set itself the same time again, for ever.
-    ['one by one', 'strict', 3_045_237_981],
-    // A node that was emptied once more in its quarantine was seen to be only at its end.
-    ['all at once', 'strict', 2_563_758_373],
-    // A node that was emptied in its quarantine, and seen only because another one was, went on with the old one.
-    ['one by one', 'auto', 1_150_129_844],
-  ] as const)("%s, quarantine '%s', %i", { timeout: LONGEST_TEST_MS }, async (losses, quarantine, found) => {
-    expectToHold([judge(await run(drawTerms(losses, found), quarantine))]);
+    expectToHold(await findings('strict', 'all at once', runsOr(25)));
+    expectOverlaps(await findings('auto', 'all at once', runsOr(25)));
   });
 });
 
 /** Runs one seed after the other, until there were so many, or one that shows what is looked for. */
-async function verdicts(
+async function findings(
   quarantine: Quarantine,
   losses: Losses,
   runs: number,
-  isEnough: (verdict: Verdict) => boolean = () => false,
-): Promise<readonly Verdict[]> {
-  const all: Verdict[] = [];
-  const totals = new Totals();
+  isEnough: (found: Findings) => boolean = () => false,
+): Promise<readonly Findings[]> {
+  const all: Findings[] = [];
   while (all.length < runs) {
-    const verdict = judge(await run(drawTerms(losses, seedAfter(seed, all.length)), quarantine));
-    all.push(verdict);
-    totals.add(verdict);
-    if (isEnough(verdict)) break;
+    const found = await run(drawLosses(losses, quarantine, seedAfter(seed, all.length)));
+    all.push(found);
+    if (isEnough(found)) break;
   }
-  console.log(`${losses}, quarantine '${quarantine}': ${totals}`);
+  const sum = (of: (each: Findings) => number) => all.reduce((total, each) => total + of(each), 0);
+  console.log(
+    `${losses}, quarantine '${quarantine}': ${all.length} runs, ${sum(({ locks }) => locks)} locks, ` +
+      `${sum((each) => each.losses)} losses of memory; runs with overlaps of holders that acted ` +
+      `${all.filter(hasOverlap).length}`,
+  );
   return all;
 }
 
-function hasOverlap({ overlaps }: Verdict): boolean {
-  return overlaps.length > 0;
+/** Holders that acted at the same time. */
+function hasOverlap(found: Findings): boolean {
+  return checksOf(found).overlaps.length > 0;
 }
 
-function expectToHold(all: readonly Verdict[]): void {
-  const failed = all.filter((verdict) => brokenPromises(verdict).length > 0);
-  const stories = failed
-    .slice(0, 2)
-    .map(
-      (verdict) => `${brokenPromises(verdict).join('; ')}\n${replayOf(verdict)}\n${describeVerdict(verdict)}`,
-    );
-  const seeds = failed.map(({ findings }) => findings.terms.seed).join(', ');
+function expectToHold(all: readonly Findings[]): void {
+  const failed = all.filter((found) => violationsOf(found).length > 0);
+  const stories = failed.slice(0, 2).map((found) => describeFailure(found, violationsOf(found)));
+  const seeds = failed.map(({ mix }) => mix.seed).join(', ');
   expect(failed.length, `${failed.length} of ${all.length} runs, seeds ${seeds}\n${stories.join('\n')}`).toBe(
     0,
   );
 }
 
-function expectOverlaps(all: readonly Verdict[]): void {
+function expectOverlaps(all: readonly Findings[]): void {
   const found = all.filter(hasOverlap);
   expect(found.length, `${all.length} runs from QUORLOCK_SEED=${seed} found no overlap`).toBeGreaterThan(0);
-}
-
-/** The one command that does a run again, as the first one of every test. */
-function replayOf({ findings }: Verdict): string {
-  return (
-    'The same again, as the first run of the test: ' +
-    `QUORLOCK_SEED=${findings.terms.seed} QUORLOCK_RUNS=1 npx vitest run --project simulation`
-  );
 }
 
 /** How many runs a test has, unless the environment says otherwise. */

@@ -1,0 +1,225 @@
+import { type Lock, LockHeldError, LockLostError, QuorlockError, type Redlock } from '../../src/index.ts';
+import type { Rng } from '../../src/testing/rng.ts';
+import { type Asked, type Desk, Notes } from './record.ts';
+
+/** What a caller wants in one turn. */
+export interface Wish extends Omit<Asked, 'caller'> {
+  /** Default: by the plain lock. */
+  readonly by?: 'read' | 'write' | 'permit';
+  /** How many permits the semaphore has. */
+  readonly permits?: number;
+  /** Default: that of the Redlock. */
+  readonly ttl?: number;
+  /** Default: for as long as the work takes. */
+  readonly maxHold?: number;
+  /** The caller gives up so soon. Default: not before its time. */
+  readonly patienceMs?: number;
+}
+
+/** What it does with the lock that it has: so many times a pause, an extension or not, and its work. */
+export interface Usage {
+  readonly steps: number;
+  pauseMs(): number;
+  extends?(): boolean;
+  /** Default: it does. */
+  givesBack?(isLost: boolean): boolean;
+}
+
+/** How a caller goes about it. */
+export interface Habits {
+  wish(dice: Rng): Wish;
+  usage(dice: Rng, lock: Lock, wish: Wish): Usage;
+  restMs(dice: Rng): number;
+  /** Beside that: without a majority there is nothing to be had for long. */
+  noQuorumRestMs(dice: Rng): number;
+  /** How many write locks become read locks, from 0 to 1. Default: none. */
+  readonly downgrades?: number;
+}
+
+/** Where a caller is: its clock, what it does under a lock, and who hears of it. */
+export interface Site extends Desk {
+  /** Aborts waits when all is to end. Undefined: they come to their own end. */
+  readonly stop?: AbortSignal;
+  isOver(): boolean;
+  sleep(ms: number): Promise<void>;
+  /** Default: a check whether the lock is held. @throws {LockLostError} */
+  work?(notes: Notes, lock: Lock, dice: Rng): Promise<void>;
+  /** Hears before a caller waits, when it has a lock, and when it has done with it. */
+  seen?(what: 'waiting' | 'granted' | 'done', caller: string): void;
+}
+
+/** The `Redlock` for one turn, and what is to be done with it after. */
+export interface Loan {
+  readonly redlock: Redlock;
+  giveBack?(): Promise<void>;
+}
+
+/** One of many that contend. Whatever it does under a lock it does right after a check. */
+export class Caller {
+  readonly #name: string;
+  readonly #dice: Rng;
+  readonly #borrow: () => Loan;
+  readonly #habits: Habits;
+  readonly #site: Site;
+
+  constructor(name: string, dice: Rng, borrow: () => Loan, habits: Habits, site: Site) {
+    this.#name = name;
+    this.#dice = dice;
+    this.#borrow = borrow;
+    this.#habits = habits;
+    this.#site = site;
+  }
+
+  /** Goes on until all is over, or its Redlock is closed. */
+  async run(): Promise<void> {
+    while (!this.#site.isOver()) {
+      const { redlock, giveBack } = this.#borrow();
+      const code = await this.#turn(redlock);
+      await giveBack?.();
+      if (code === 'QUORLOCK_CLOSED') return;
+      if (code === 'QUORLOCK_NO_QUORUM') await this.#site.sleep(this.#habits.noQuorumRestMs(this.#dice));
+      const restMs = this.#habits.restMs(this.#dice);
+      if (restMs > 0) await this.#site.sleep(restMs);
+    }
+  }
+
+  /** Why there was no lock, or why it was lost. */
+  async #turn(redlock: Redlock): Promise<string | undefined> {
+    const wish = this.#habits.wish(this.#dice);
+    const { resources, way, use, waitTime, patienceMs } = wish;
+    const { stop, seen } = this.#site;
+    const signals = [
+      ...(stop === undefined ? [] : [stop]),
+      ...(patienceMs === undefined ? [] : [AbortSignal.timeout(patienceMs)]),
+    ];
+    const signal = signals.length < 2 ? signals[0] : AbortSignal.any(signals);
+    const notes = new Notes(this.#site, { caller: this.#name, resources, way, use, waitTime });
+    if (waitTime > 0) seen?.('waiting', this.#name);
+    try {
+      if (way === 'using') {
+        await redlock.using([...resources], optionsOf(wish, signal), async (lock) => {
+          await this.#use(notes, lock, this.#begin(notes, lock, wish)).finally(() => notes.done());
+        });
+        return undefined;
+      }
+      const lock = await ask(redlock, wish, signal);
+      if (lock === null) {
+        notes.refused('QUORLOCK_HELD');
+        return undefined;
+      }
+      return await this.#hold(redlock, notes, lock, wish);
+    } catch (error) {
+      const isAbort = signal?.aborted && error === signal.reason;
+      if (!isAbort && !(error instanceof QuorlockError)) throw error;
+      const code = isAbort || !(error instanceof QuorlockError) ? 'aborted' : error.code;
+      if (notes.wasGranted) notes.lost(code);
+      else notes.refused(code, code === 'QUORLOCK_NO_QUORUM' ? String(error) : undefined);
+      return code;
+    }
+  }
+
+  /** The code of the error that says that it was lost, if it was. */
+  async #hold(redlock: Redlock, notes: Notes, lock: Lock, wish: Wish): Promise<string | undefined> {
+    const usage = this.#begin(notes, lock, wish);
+    let lost: string | undefined;
+    try {
+      await this.#use(notes, lock, usage);
+    } catch (error) {
+      if (!(error instanceof LockLostError)) throw error;
+      lost = error.code;
+    }
+    if (usage.givesBack?.(lost !== undefined) ?? true) {
+      const { downgrades = 0 } = this.#habits;
+      if (downgrades > 0 && !lock.isShared && this.#dice.chance(downgrades)) {
+        await this.#downgrade(redlock, notes, lock, wish);
+      } else {
+        notes.done();
+        const { freed } = await lock.release();
+        if (lost === undefined) notes.released(freed);
+      }
+    }
+    if (lost !== undefined) notes.lost(lost);
+    return lost;
+  }
+
+  /** A read lock in the place of a write lock, unless that was lost on the way. */
+  async #downgrade(redlock: Redlock, notes: Notes, lock: Lock, wish: Wish): Promise<void> {
+    const { resources, waitTime } = wish;
+    const reading = new Notes(this.#site, {
+      caller: this.#name,
+      resources,
+      way: 'try',
+      use: 'read',
+      waitTime,
+    });
+    notes.done();
+    try {
+      const shared = await redlock.readWrite(resources[0] ?? '').downgrade(lock);
+      await this.#hold(redlock, reading, shared, wish);
+    } catch (error) {
+      if (!(error instanceof QuorlockError)) throw error;
+      if (!reading.wasGranted) reading.refused(error.code);
+    }
+  }
+
+  #begin(notes: Notes, lock: Lock, wish: Wish): Usage {
+    notes.granted(lock);
+    this.#site.seen?.('granted', this.#name);
+    return this.#habits.usage(this.#dice, lock, wish);
+  }
+
+  /** @throws {LockLostError} */
+  async #use(notes: Notes, lock: Lock, usage: Usage): Promise<void> {
+    const { work = async () => notes.act(), isOver, sleep } = this.#site;
+    for (let step = 0; step < usage.steps && (step === 0 || !isOver()); step += 1) {
+      await sleep(usage.pauseMs());
+      if (usage.extends?.() === true) await this.#extend(notes, lock);
+      await work(notes, lock, this.#dice);
+    }
+    this.#site.seen?.('done', this.#name);
+  }
+
+  /** The lock keeps the validity it had where that fails, and the next check tells whether that is enough. */
+  async #extend(notes: Notes, lock: Lock): Promise<void> {
+    const askedAt = this.#site.now();
+    try {
+      await lock.extend();
+      notes.extended(askedAt);
+    } catch (error) {
+      if (!(error instanceof QuorlockError)) throw error;
+      notes.notExtended(error.code);
+    }
+  }
+}
+
+function optionsOf({ ttl, waitTime, maxHold }: Wish, signal: AbortSignal | undefined) {
+  return {
+    waitTime,
+    ...(ttl === undefined ? {} : { ttl }),
+    ...(maxHold === undefined ? {} : { maxHold }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
+/** Null if another holder has it, and the caller does not wait. */
+async function ask(redlock: Redlock, wish: Wish, signal: AbortSignal | undefined): Promise<Lock | null> {
+  const { resources, by, permits = 1, ttl, waitTime } = wish;
+  const [resource = ''] = resources;
+  const options = optionsOf(wish, signal);
+  const atOnce = ttl === undefined ? {} : { ttl };
+  if (by === 'permit') {
+    const semaphore = redlock.semaphore(resource, permits);
+    return waitTime === 0 ? semaphore.tryAcquire(atOnce) : semaphore.acquire(options);
+  }
+  if (by === undefined) {
+    const names = resources.length === 1 ? resource : [...resources];
+    return waitTime === 0 ? redlock.tryAcquire(names, atOnce) : redlock.acquire(names, options);
+  }
+  try {
+    const lock = redlock.readWrite(resource);
+    return await (by === 'read' ? lock.acquireRead(options) : lock.acquireWrite(options));
+  } catch (error) {
+    if (error instanceof LockHeldError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,215 @@
+import Table from 'cli-table3';
+import { describeChecks, tell } from '../checks.ts';
+import type { Growth } from './leaks.ts';
+import { PATIENT_MS } from './outages.ts';
+import { type RunOptions, replayOf, scenarioOf } from './terms.ts';
+import { type LostUpdates, RECOVERY_SLACK_MS, type Verdict } from './verdict.ts';
+
+const MOST_DETAILS = 5;
+
+/** One line: what a run came to. */
+export function describeVerdict(verdict: Verdict): string {
+  const { findings, acquisitions, overlaps, validityOverlaps, tokenFaults, guarded, unguarded } = verdict;
+  const { crowds, availability, recoveries } = verdict;
+  const slowest = Math.max(0, ...recoveries.map(({ afterMs }) => afterMs));
+  return (
+    `${nameOf(findings.options)}: ${acquisitions} locks, ${findings.incidents.length} faults, ` +
+    `${overlaps.length} overlaps (${validityOverlaps.length} of validities), ${crowds.length} crowds, ${tokenFaults.length} token faults, ` +
+    `lost updates ${guarded.lost} of ${guarded.writes} guarded and ${unguarded.lost} of ${unguarded.writes} unguarded, ` +
+    `available ${percent(availability.served, availability.attempts)}` +
+    (recoveries.length === 0
+      ? ''
+      : `, ${recoveries.length} recoveries in ${Math.round(slowest)} ms at the most`)
+  );
+}
+
+/** Everything somebody needs who is to find out why a run failed. */
+export function describeFailure(verdict: Verdict): string {
+  return [
+    `${verdict.broken.join('; ')}. The same again: ${replayOf(verdict.findings.options)}`,
+    describeVerdict(verdict),
+    ...detailsOf(verdict),
+  ].join('\n');
+}
+
+function nameOf({ scenario, seed }: RunOptions): string {
+  return `${scenario}, seed ${seed}`;
+}
+
+/** A few of each kind of thing that was found, be it allowed or not, with the faults that came before. */
+export function detailsOf(verdict: Verdict): readonly string[] {
+  const { findings, availability, waits } = verdict;
+  const moment = (at: number) => `${((at - findings.startedAt) / 1_000).toFixed(3)} s`;
+  return [
+    ...describeChecks(verdict, findings.incidents, findings.startedAt, MOST_DETAILS),
+    ...[...availability.failures, ...waits.unsettled, ...waits.late, ...waits.starved, ...waits.disappointed]
+      .slice(0, 2 * MOST_DETAILS)
+      .map(({ caller, askedAt, settledAt = askedAt, refusal = 'no end', resources, why = '' }) =>
+        tell(
+          settledAt,
+          `not served: ${caller} asked for ${resources.join(' and ')} at ${moment(askedAt)}, ${refusal} at ` +
+            `${moment(settledAt)}: ${why}`,
+          findings.incidents,
+          moment,
+        ),
+      ),
+  ];
+}
+
+export function percent(part: number, whole: number): string {
+  if (whole === 0) return '-';
+  // Never rounds up to 100.
+  return part === whole ? '100 %' : `${(Math.floor((part / whole) * 1e5) / 1e3).toFixed(3)} %`;
+}
+
+/** A line of a verdict. `mark`: whether a promise about it held; undefined where nothing is promised. */
+export interface Row {
+  readonly what: string;
+  readonly value: string;
+  readonly mark?: boolean | undefined;
+}
+
+/** What came of a run, line by line, for the terminal and the page. */
+export function rowsOf(verdict: Verdict): readonly Row[] {
+  const { findings, waits, availability, recoveries, growth, leftovers, outages } = verdict;
+  const { promises } = scenarioOf(findings.options);
+  const none = (count: number, isPromised: boolean) => (isPromised ? count === 0 : undefined);
+  const slowest = Math.max(0, ...recoveries.map(({ afterMs }) => afterMs));
+  const latencies = findings.history.attempts
+    .flatMap(({ way, askedAt, grant }) => (way === 'probe' && grant !== undefined ? grant.at - askedAt : []))
+    .sort((a, b) => a - b);
+  return [
+    { what: 'locks granted', value: `${verdict.acquisitions}` },
+    { what: 'faults', value: `${findings.incidents.length}` },
+    {
+      what: 'overlaps of holders',
+      value: `${verdict.overlaps.length}`,
+      mark: none(verdict.overlaps.length, promises.exclusion),
+    },
+    {
+      what: 'overlaps of validities',
+      value: `${verdict.validityOverlaps.length}`,
+      mark: none(verdict.validityOverlaps.length, promises.exclusion),
+    },
+    {
+      what: 'tokens not unique, or out of order',
+      value: `${verdict.tokenFaults.length}`,
+      mark: none(verdict.tokenFaults.length, promises.tokens),
+    },
+    {
+      what: 'updates lost with the guard',
+      value: updates(verdict.guarded),
+      mark: none(verdict.guarded.lost, promises.tokens),
+    },
+    { what: 'stale reads and writes it refused', value: `${verdict.guarded.refused}` },
+    { what: 'updates lost without the guard', value: updates(verdict.unguarded) },
+    {
+      what: 'keys without an owner',
+      value: `${findings.orphans.length}`,
+      mark: none(findings.orphans.length, promises.expiry),
+    },
+    { what: 'waits', value: `${waits.count}, ${waits.granted} of them granted` },
+    {
+      what: 'waits never, late or not served',
+      value: `${waits.unsettled.length}, ${waits.late.length}, ${waits.starved.length}`,
+      mark: waits.unsettled.length + waits.late.length === 0,
+    },
+    {
+      what: `waits of ${PATIENT_MS / 1_000} s and more that got a lock`,
+      value: `${percent(waits.patient - waits.disappointed.length, waits.patient)} of ${waits.patient}`,
+      mark: promises.patience ? waits.disappointed.length === 0 : undefined,
+    },
+    {
+      what: 'answered while a majority was up',
+      value: `${percent(availability.served, availability.attempts)} of ${availability.attempts}`,
+      mark: promises.availability ? availability.failures.length === 0 : undefined,
+    },
+    { what: 'outages of a majority', value: `${outages.length}` },
+    {
+      what: 'first lock after a majority was back',
+      value: recoveries.length === 0 ? '-' : `${Math.round(slowest)} ms at the most`,
+      mark: recoveries.length === 0 ? undefined : slowest <= findings.terms.ttl + RECOVERY_SLACK_MS,
+    },
+    {
+      what: 'latency of a free lock, p50 / p99',
+      value: `${milliseconds(rank(latencies, 0.5))} / ${milliseconds(rank(latencies, 0.99))}`,
+    },
+    ...growth.map(rowOfGrowth),
+    { what: 'left after close', value: `${leftovers.length}`, mark: leftovers.length === 0 },
+  ];
+}
+
+function rowOfGrowth({ worker, start, end, leaks }: Growth): Row {
+  const heap = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
+  return {
+    what: `${worker}: heap, sockets, timers`,
+    value:
+      `${heap(start.heapBytes)} → ${heap(end.heapBytes)} MiB, ${start.sockets} → ${end.sockets}, ` +
+      `${start.timers} → ${end.timers}`,
+    mark: !leaks,
+  };
+}
+
+function updates({ lost, writes }: LostUpdates): string {
+  return `${lost} of ${writes}`;
+}
+
+/** The nearest rank of sorted values. */
+export function rank(sorted: readonly number[], share: number): number | undefined {
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)];
+}
+
+export function milliseconds(value: number | undefined): string {
+  return value === undefined ? '-' : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+}
+
+/** No colours, since it may go to a file. */
+export const PLAIN = { style: { head: [], border: [], compact: true } };
+
+/** What came of one run, as a table. */
+export function tableOf(verdict: Verdict): string {
+  const table = new Table({ ...PLAIN, colAligns: ['left', 'right'] });
+  table.push(...rowsOf(verdict).map(({ what, value }) => [what, value]));
+  return table.toString();
+}
+
+/** What came of several runs: a row for every scenario. */
+export function tableOfRuns(verdicts: readonly Verdict[]): string {
+  const head = [
+    'fault',
+    'runs',
+    'locks',
+    'faults',
+    'overlaps',
+    'token faults',
+    'lost, guarded',
+    'lost, unguarded',
+  ];
+  const table = new Table({
+    ...PLAIN,
+    head: [...head, 'available', 'recovery', 'held'],
+    colAligns: ['left', ...Array.from({ length: 10 }, () => 'right' as const)],
+  });
+  for (const scenario of new Set(verdicts.map(({ findings }) => findings.options.scenario))) {
+    const own = verdicts.filter(({ findings }) => findings.options.scenario === scenario);
+    const sum = (of: (verdict: Verdict) => number) => own.reduce((total, each) => total + of(each), 0);
+    const recoveries = own.flatMap((each) => each.recoveries.map(({ afterMs }) => afterMs));
+    table.push([
+      scenario,
+      own.length,
+      sum(({ acquisitions }) => acquisitions),
+      sum(({ findings }) => findings.incidents.length),
+      sum(({ overlaps, validityOverlaps }) => overlaps.length + validityOverlaps.length),
+      sum(({ tokenFaults }) => tokenFaults.length),
+      `${sum(({ guarded }) => guarded.lost)} of ${sum(({ guarded }) => guarded.writes)}`,
+      `${sum(({ unguarded }) => unguarded.lost)} of ${sum(({ unguarded }) => unguarded.writes)}`,
+      percent(
+        sum(({ availability }) => availability.served),
+        sum(({ availability }) => availability.attempts),
+      ),
+      recoveries.length === 0 ? '-' : `${Math.round(Math.max(...recoveries))} ms`,
+      own.every(({ broken }) => broken.length === 0) ? 'yes' : 'NO',
+    ]);
+  }
+  return table.toString();
+}
