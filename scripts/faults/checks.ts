@@ -12,7 +12,7 @@ import {
 import type { Attempt, Grant } from './record.ts';
 
 /** An extension that came through although a later lock had been granted before it was asked for. */
-export interface LateExtension {
+interface LateExtension {
   readonly holder: string;
   readonly token: number;
   readonly askedAt: number;

@@ -109,7 +109,7 @@ export function needsProxy({ kind }: Fault): boolean {
 }
 
 /** What the load does with its locks. */
-export type Load =
+type Load =
   /** It reads, checks and writes to a PostgreSQL store, with the token and without; readers and permits are beside it. */
   | 'store'
   /** It checks that it holds them. */

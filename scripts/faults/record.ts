@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import type { Lock } from '../../src/index.ts';
 
 /** How a caller came to ask for a lock. A `probe` asks once for a resource that no other caller wants. */
-export type Way = 'try' | 'wait' | 'using' | 'probe';
+type Way = 'try' | 'wait' | 'using' | 'probe';
 
 /** How it is had: with no other holder, with other readers, or as one of several permits. */
 export type Use = 'alone' | 'read' | 'permit';

@@ -6,7 +6,7 @@ import { findServerBinary } from './binary.ts';
 import { onProcessEnd, Watchdog } from './last-resort.ts';
 import { FleetNode } from './node.ts';
 
-export type { FleetNode, NodeState } from './node.ts';
+export type { FleetNode } from './node.ts';
 
 export interface FleetOptions {
   /** Keep an append-only file, synced on every write, so that a restart loses nothing. Default: false. */

@@ -11,7 +11,7 @@ const COMMAND_TIMEOUT_MS = 2_000;
 const TERM_GRACE_MS = 3_000;
 const PORT_ATTEMPTS = 10;
 
-export type NodeState = 'up' | 'paused' | 'down';
+type NodeState = 'up' | 'paused' | 'down';
 
 /** What all nodes of one fleet have in common. */
 interface NodeSetup {

@@ -56,7 +56,7 @@ export function detailsOf(verdict: Verdict): readonly string[] {
   ];
 }
 
-export function percent(part: number, whole: number): string {
+function percent(part: number, whole: number): string {
   if (whole === 0) return '-';
   // Never rounds up to 100.
   return part === whole ? '100 %' : `${(Math.floor((part / whole) * 1e5) / 1e3).toFixed(3)} %`;

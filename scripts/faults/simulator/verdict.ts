@@ -63,7 +63,9 @@ export function violationsOf(findings: Findings): readonly Violation[] {
   return violations;
 }
 
-function lateCalls({ attempts, stalls }: Findings): readonly Attempt[] {
+/** Where messages about markers are late by half a second, so are calls. */
+function lateCalls({ attempts, stalls, mix }: Findings): readonly Attempt[] {
+  if (mix.losses !== undefined) return [];
   return attempts.filter(
     ({ worker, waitTime, askedAt, settledAt = askedAt }) =>
       waitTime > 0 &&
