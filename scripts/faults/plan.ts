@@ -228,7 +228,8 @@ export class Draft {
   /** Calls `add` from `fromMs` on with one moment after the other, so far apart. */
   fill(fromMs: number, gapMs: readonly [least: number, most: number], add: (atMs: number) => void): void {
     const lastMs = this.terms.durationMs - LAST_MS;
-    for (let atMs = fromMs; Math.round(atMs) < lastMs; atMs += this.dice.between(...gapMs)) add(Math.round(atMs));
+    for (let atMs = fromMs; Math.round(atMs) < lastMs; atMs += this.dice.between(...gapMs))
+      add(Math.round(atMs));
   }
 
   /** Nodes to which nothing has happened that would matter at that moment. */
