@@ -69,9 +69,10 @@ export class RuleNode {
     return Math.floor(this.timeUs / 1_000);
   }
 
-  /** Without keys, and with the scripts. */
+  /** Without keys and listeners, and with the scripts. */
   async reset(): Promise<void> {
     await this.#run(['FLUSHALL']);
+    await this.#run(['UNSUBSCRIBE']);
     for (const { source } of [batchScript, markerScript]) await this.#run(['SCRIPT', 'LOAD', source]);
   }
 
@@ -153,6 +154,17 @@ export class RuleNode {
   /** As something that no counter is. */
   async setList(key: string): Promise<void> {
     await this.#run(['LPUSH', key, 'element']);
+  }
+
+  /** From now on the notifications for this process's waiters are heard. */
+  async listen(process: string): Promise<void> {
+    await this.#run(['SUBSCRIBE', `quorlock:wake:${process}`]);
+  }
+
+  /** The waiters that were notified and heard it, in this order. */
+  async notified(): Promise<readonly string[]> {
+    const messages = (await this.#run(['MESSAGES'])) as readonly (readonly [string, string])[];
+    return messages.map(([channel, waiter]) => `${channel.split(':').at(-1)}.${waiter}`);
   }
 
   async delete(key: string): Promise<void> {

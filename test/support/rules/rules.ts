@@ -676,7 +676,87 @@ const overlapping: readonly Rule[] = [
   }),
 ];
 
+const enter = (keys: LockKeys, member: string, since: number): Operation => ({
+  ...keys,
+  kind: 'enter',
+  waiter: { member, since },
+});
+
+const notifying: readonly Rule[] = [
+  ...[ONE, SEVERAL].map((keys) =>
+    rule(
+      `RELEASE of ${keys.keys.length} reserves a key for the first waiter that hears it, by its name and age`,
+      async (node) => {
+        await node.listen('q');
+        await node.askOne(acquire(keys, 'v', node.timeUs));
+        for (const [member, since] of [
+          ['p.1', 1],
+          ['q.2', 2],
+          ['q.3', 3],
+        ] as const)
+          await node.askOne(enter(keys, member, since));
+        await node.askOne(release(keys, 'v'));
+        for (const key of keys.keys) {
+          expect(await node.get(key)).toBe('~q.2:2');
+          expect(await node.left(key)).toBe(100);
+        }
+        for (const queue of keys.queues) expect(await node.members(queue)).toEqual(['q.3', '3']);
+        expect(await node.notified()).toEqual(keys.keys.map(() => 'q.2'));
+      },
+    ),
+  ),
+  ...WAYS.filter(([way]) => /^(?:ACQUIRE|SHARE)/.test(way)).map(([way, keys, take]) =>
+    rule(`${way} of what is free and waited for gives it to the first waiter`, async (node) => {
+      await node.listen('q');
+      await node.askOne(enter(keys, 'q.1', 1));
+      expect((await node.askOne(take(keys, 'v', node.timeUs))).slice(0, 2)).toEqual([HELD, 100]);
+      for (const key of keys.keys) expect(await node.get(key)).toBe('~q.1:1');
+      for (const fence of keys.fences) expect(await node.get(fence)).toBeNull();
+      expect(await node.notified()).toEqual(keys.keys.map(() => 'q.1'));
+    }),
+  ),
+  rule('ACQUIRE among others of its call gives what is waited for to the first waiter', async (node) => {
+    const [one, other] = SEVERAL.keys.map((key, at) => ({
+      ...{ keys: [key], fences: SEVERAL.fences.slice(at, at + 1), queues: SEVERAL.queues.slice(at, at + 1) },
+    }));
+    if (one === undefined || other === undefined) throw new Error('two keys are too few');
+    await node.listen('q');
+    await node.askOne(enter(other, 'q.1', 1));
+    const replies = await node.ask([acquire(one, 'v', node.timeUs), acquire(other, 'w', node.timeUs)]);
+    expect(replies).toEqual([node.timeUs, expect.arrayContaining([HELD, 100])]);
+    expect(await node.get(other.keys[0] ?? '')).toBe('~q.1:1');
+  }),
+  rule(
+    'a waiter that is passed over leaves the queue and hears of it, so that it enters again',
+    async (node) => {
+      await node.listen('q');
+      await node.askOne(enter(ONE, 'q.1', 1));
+      await node.askOne({ ...ONE, kind: 'leave', member: 'q.1', isHung: true });
+      expect(await node.members(ONE.queues[0] ?? '')).toEqual([]);
+      expect(await node.notified()).toEqual(['q.1']);
+    },
+  ),
+  rule('a waiter that leaves is told nothing', async (node) => {
+    await node.listen('q');
+    await node.askOne(enter(ONE, 'q.1', 1));
+    await node.askOne({ ...ONE, kind: 'leave', member: 'q.1' });
+    expect(await node.notified()).toEqual([]);
+  }),
+  ...[true, false].map((isHung) =>
+    rule(`a key goes on from a waiter that has it, past others of its process: ${isHung}`, async (node) => {
+      for (const process of ['q', 'r']) await node.listen(process);
+      await node.set(ONE.keys[0] ?? '', '~q.1:1', 100);
+      await node.askOne(enter(ONE, 'q.2', 2));
+      await node.askOne(enter(ONE, 'r.3', 3));
+      await node.askOne({ ...ONE, kind: 'leave', member: 'q.1', isHung });
+      expect(await node.get(ONE.keys[0] ?? '')).toBe(isHung ? '~r.3:3' : '~q.2:2');
+      expect(await node.notified()).toEqual(isHung ? ['q.2', 'r.3'] : ['q.2']);
+    }),
+  ),
+];
+
 export const RULES: readonly Rule[] = [
+  ...notifying,
   ...overlapping,
   ...acquiring,
   ...several,
