@@ -5,7 +5,7 @@ import { transform } from 'esbuild';
 import { parseSync } from 'oxc-parser';
 import { rolldown } from 'rolldown';
 import { extract, removeComments, withDeclarations } from './build/declarations.mjs';
-import { DRIVERS, ENTRIES, ROOT } from './build/entries.mjs';
+import { DRIVERS, ENTRIES, PROGRAMS, ROOT } from './build/entries.mjs';
 
 const DIST = join(ROOT, 'dist');
 
@@ -43,28 +43,34 @@ const loading = (name) => `(async () => {
  * Asks Node.js itself for what is a part of it, since require() is not everywhere. For node:crypto it asks when that is
  * used: to load it takes a third of what the package takes.
  */
-const builtin = (name) => {
-  const part = `process.getBuiltinModule("${name}")`;
+const builtin = (name, program) => {
+  const part = `${program}.getBuiltinModule("${name}")`;
   return name === 'node:crypto' ? `new Proxy({}, { get: (_, name) => ${part}[name] })` : part;
 };
 
 const withoutRequire = {
   name: 'without-require',
-  renderChunk: (code) =>
-    code
-      .replaceAll(/\brequire\("(node:[\w/]+)"\)/g, (_, name) => builtin(name))
-      .replaceAll(/\bimport\("([^."][^"]*)"\)/g, (_, name) => loading(name)),
+  renderChunk: (code) => {
+    // Where node:process is asked for, that may be what `process` means.
+    const program = code.includes('require("node:process")') ? 'globalThis.process' : 'process';
+    return code
+      .replaceAll(/\brequire\("(node:[\w/]+)"\)/g, (_, name) => builtin(name, program))
+      .replaceAll(/\bimport\("([^."][^"]*)"\)/g, (_, name) => loading(name));
+  },
 };
 
 /** The license of a package whose module became part of this one. */
 function licenseOf(id) {
   const [, folder, name] = /^(.*node_modules\/([^/]+))\//.exec(id) ?? [];
   if (folder === undefined) return [];
-  return [`${name}\n\n${readFileSync(join(folder, 'license'), 'utf8')}`];
+  const license = readdirSync(folder).find((file) => /^license$/i.test(file));
+  return [`${name}\n\n${readFileSync(join(folder, license), 'utf8')}`];
 }
 
 async function buildCode() {
-  const input = Object.fromEntries(ENTRIES.map(({ name, path }) => [name, join(ROOT, 'src', `${path}.ts`)]));
+  const input = Object.fromEntries(
+    [...ENTRIES, ...PROGRAMS].map(({ name, path }) => [name, join(ROOT, 'src', `${path}.ts`)]),
+  );
   const bundle = await rolldown({
     input,
     platform: 'node',
@@ -90,12 +96,13 @@ async function buildCode() {
   for (const { fileName, code } of output) {
     // An error that a program does not catch shows its line, so lines are short.
     const short = await transform(code, { minifyWhitespace: true, lineLimit: 160, target: 'node20' });
-    writeFileSync(join(DIST, fileName), short.code);
+    const isCommand = PROGRAMS.some(({ name, isCommand }) => isCommand && fileName === `${name}.cjs`);
+    writeFileSync(join(DIST, fileName), isCommand ? `#!/usr/bin/env node\n${short.code}` : short.code);
   }
   const licenses = new Set(output.flatMap(({ moduleIds }) => moduleIds.flatMap(licenseOf)));
   writeFileSync(join(DIST, 'LICENSES.txt'), [...licenses].join('\n\n'));
   for (const { isEntry, name, exports } of output) {
-    if (!isEntry) continue;
+    if (!isEntry || PROGRAMS.some((program) => program.name === name)) continue;
     const named = exports.filter((each) => each !== 'default');
     const lines = named.map((each) => `export const ${each} = entry.${each};`);
     // Bundlers differ in what the default of a CommonJS module with a default of its own is.

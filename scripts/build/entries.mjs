@@ -20,3 +20,9 @@ export const ENTRIES = Object.values(exports)
   .filter((target) => typeof target === 'object')
   .map(({ require: { default: code } }) => basename(code, '.cjs'))
   .map((name) => ({ name, path: PATHS[name] ?? `${name}/index` }));
+
+/** What Node.js runs: the command that package.json names, and the process that it starts. */
+export const PROGRAMS = [
+  { name: 'cli', path: 'cli/main', isCommand: true },
+  { name: 'watcher', path: 'cli/watcher', isCommand: false },
+];

@@ -17,6 +17,8 @@ export const platform = {
   queueMicrotask,
   /** Milliseconds on the monotonic clock. */
   monotonicMs: performance.now.bind(performance),
+  /** The same clock from a beginning that all processes of this host have in common. */
+  hostMs: () => Number(process.hrtime.bigint()) / 1e6,
   /** Milliseconds since the Unix epoch. */
   wallMs: Date.now,
   /** Seconds since the host booted; throws where the system refuses to tell. */

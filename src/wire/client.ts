@@ -44,6 +44,11 @@ export interface Client {
   /** EVAL, for a server that does not have the script yet. */
   eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
   /**
+   * Any command, as words: for the command line, which looks at a server's configuration. Undefined: this client runs
+   * scripts only. The form of the reply is the driver's.
+   */
+  send?(words: readonly string[]): Promise<unknown>;
+  /**
    * SUBSCRIBE, on this connection where the protocol allows it (RESP3) and else on one of its own. Undefined in a Redis
    * Cluster, where notifications are not reliable.
    */

@@ -30,6 +30,7 @@ interface OwnClient {
   readonly options: object;
   evalsha(sha1: string, numberOfKeys: number, ...args: (string | number)[]): Promise<unknown>;
   eval(source: string, numberOfKeys: number, ...args: (string | number)[]): Promise<unknown>;
+  call(command: string, ...args: string[]): Promise<unknown>;
   on(event: string, listener: (error: Error) => void): unknown;
   off(event: string, listener: (error: Error) => void): unknown;
   connect(): Promise<void>;
@@ -316,6 +317,10 @@ class IoredisAdapter implements Client {
 
   eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     return this.#refusal() ?? this.#call('eval', source, keys, args);
+  }
+
+  send([command = '', ...args]: readonly string[]): Promise<unknown> {
+    return this.#refusal() ?? this.#client.call(command, ...args);
   }
 
   subscribe(channel: string, events: SubscriptionEvents): Subscription | undefined {

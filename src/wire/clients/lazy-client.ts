@@ -44,6 +44,10 @@ export class LazyClient implements Client {
     return this.#client?.eval(source, keys, args) ?? Promise.reject(new Error(this.#stateReason));
   }
 
+  send(words: readonly string[]): Promise<unknown> {
+    return this.#client?.send?.(words) ?? Promise.reject(new Error(this.#stateReason));
+  }
+
   subscribe(channel: string, events: SubscriptionEvents): Subscription | undefined {
     if (this.#client !== undefined) return this.#client.subscribe(channel, events);
     let subscription: Subscription | undefined;

@@ -89,11 +89,17 @@ export class ReconnectingClient implements Client {
   }
 
   evalsha(sha1: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#call('EVALSHA', sha1, keys, args);
+    return this.send(['EVALSHA', sha1, `${keys.length}`, ...keys, ...args.map(String)]);
   }
 
   eval(source: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#call('EVAL', source, keys, args);
+    return this.send(['EVAL', source, `${keys.length}`, ...keys, ...args.map(String)]);
+  }
+
+  send(words: readonly string[]): Promise<unknown> {
+    const { client } = this.#line;
+    if (client === undefined) return Promise.reject(new Error(this.stateReason));
+    return this.#line.send(client, words);
   }
 
   subscribe(channel: string, events: SubscriptionEvents): Subscription {
@@ -125,17 +131,6 @@ export class ReconnectingClient implements Client {
     this.#line.close();
     for (const { line } of this.#listeners) line?.close();
     this.#listeners.clear();
-  }
-
-  #call(
-    command: string,
-    script: string,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<unknown> {
-    const { client } = this.#line;
-    if (client === undefined) return Promise.reject(new Error(this.stateReason));
-    return this.#line.send(client, [command, script, `${keys.length}`, ...keys, ...args.map(String)]);
   }
 
   #lost(error: unknown): void {

@@ -1,0 +1,135 @@
+import { SystemClock, type Timer } from '../base/clock.ts';
+import { messageOf } from '../base/describe.ts';
+import type { RedlockOptions } from '../index.ts';
+import {
+  currentMarker,
+  type Handshake,
+  handshakeWith,
+  type Marker,
+  parseMarker,
+  UnfitServerError,
+} from '../node/marker.ts';
+import { openNodes } from '../redlock/nodes.ts';
+import { probeKeysFor } from '../redlock/resources.ts';
+import { Redlock } from '../redlock.ts';
+import type { Client } from '../wire/client.ts';
+import { explain } from '../wire/server-errors.ts';
+import { type NodeOptions, nodeUrls } from './node-options.ts';
+
+/** How long a node has to take a connection and to say what it is. */
+const CONNECT_MS = 2_000;
+
+/** What one node says of itself. */
+export interface Look {
+  readonly client: Client;
+  readonly address: string;
+  /** Undefined: it did not say. */
+  readonly handshake: Handshake | undefined;
+  /** Its marker, of whichever process; undefined: it has none. */
+  readonly marker: Marker | undefined;
+  /** Whether its marker lets it vote. */
+  readonly isActive: boolean;
+  /** Why it is no node, with what to do about it. */
+  readonly failure: string | undefined;
+}
+
+/** The nodes that a subcommand was told of, with a connection to each. */
+export class Deployment implements AsyncDisposable {
+  readonly clients: readonly Client[];
+  readonly keyPrefix: string;
+  /** What the nodes said when they were first asked. */
+  readonly looks: readonly Look[];
+  #redlock: Redlock | undefined;
+
+  private constructor(clients: readonly Client[], keyPrefix: string, looks: readonly Look[]) {
+    this.clients = clients;
+    this.keyPrefix = keyPrefix;
+    this.looks = looks;
+  }
+
+  /** Connects to the nodes, and asks each what it is. Writes nothing. A node that does not answer is not waited for. */
+  static async open(options: NodeOptions): Promise<Deployment> {
+    const clients = openNodes(nodeUrls(options));
+    return new Deployment(clients, options.keyPrefix, await lookAtAll(clients, options.keyPrefix));
+  }
+
+  /** Asks each node again what it is. */
+  lookAgain(): Promise<readonly Look[]> {
+    return lookAtAll(this.clients, this.keyPrefix);
+  }
+
+  /** The longest ttl in use, in milliseconds, as far as the nodes know; undefined: no program has used them yet. */
+  get maxTtl(): number | undefined {
+    const known = this.looks.flatMap(({ marker }) => marker?.maxTtl ?? []);
+    return known.length === 0 ? undefined : Math.max(...known);
+  }
+
+  /**
+   * A Redlock over the nodes, which the deployment closes. By default it takes part as the deployment's programs do, and
+   * raises no maxTtl; where no program has used the nodes yet it leaves them without a marker.
+   */
+  redlock(options: RedlockOptions = {}): Redlock {
+    const { maxTtl } = this;
+    this.#redlock = new Redlock(this.clients, {
+      keyPrefix: this.keyPrefix,
+      connectTimeout: CONNECT_MS,
+      onWarning: () => undefined,
+      ...(maxTtl === undefined ? { quarantine: 'off' } : { maxTtl }),
+      ...options,
+    });
+    return this.#redlock;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#redlock?.close();
+    for (const client of this.clients) client.close();
+  }
+}
+
+function lookAtAll(clients: readonly Client[], keyPrefix: string): Promise<readonly Look[]> {
+  const clock = new SystemClock();
+  const probeKeys = probeKeysFor({ keyPrefix, fencing: true });
+  return Promise.all(clients.map((client) => lookAt(client, clock, probeKeys)));
+}
+
+async function lookAt(client: Client, clock: SystemClock, probeKeys: readonly string[]): Promise<Look> {
+  const { address } = client;
+  const none = { client, address, handshake: undefined, marker: undefined, isActive: false };
+  await settled(client, clock);
+  if (client.state !== 'ready') return { ...none, failure: explain(client.stateReason) };
+  try {
+    const terms = { clock, timeoutMs: CONNECT_MS, needsInfo: true, probeKeys, write: undefined };
+    const handshake = await handshakeWith(client, terms);
+    return {
+      client,
+      address,
+      handshake,
+      marker: parseMarker(handshake.marker),
+      isActive: currentMarker(handshake)?.state === 'active',
+      failure: undefined,
+    };
+  } catch (error) {
+    const message = messageOf(error);
+    return { ...none, failure: error instanceof UnfitServerError ? message : explain(message) };
+  }
+}
+
+/** Resolves when a client has its first connection, could not make it, or has not for {@link CONNECT_MS}. */
+function settled(client: Client, clock: SystemClock): Promise<void> {
+  return new Promise((resolve) => {
+    let timer: Timer | undefined;
+    let stop: (() => void) | undefined;
+    const look = () => {
+      if (client.state === 'connecting') return;
+      timer?.cancel();
+      stop?.();
+      resolve();
+    };
+    timer = clock.after(CONNECT_MS, () => {
+      stop?.();
+      resolve();
+    });
+    stop = client.onStateChange(look);
+    look();
+  });
+}

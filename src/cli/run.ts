@@ -1,0 +1,348 @@
+import { constants } from 'node:os';
+import { type Command, Option } from 'commander';
+import { SystemClock, type Timer } from '../base/clock.ts';
+import type { Lock, Redlock, UsingOptions } from '../index.ts';
+import { Deployment } from './deployment.ts';
+import { duration, endlessDuration, wholeNumber } from './duration.ts';
+import { BY_SIGNAL, CommandError, EXIT, UsageError } from './exit.ts';
+import { type NodeOptions, withNodeOptions } from './node-options.ts';
+import { deadlineIn } from './orders.ts';
+import { findProgram } from './programs.ts';
+import { complain } from './terminal.ts';
+import { type Outcome, Watched } from './watched.ts';
+
+interface RunOptions extends NodeOptions {
+  readonly ttl?: number;
+  /** False: `--no-wait`. */
+  readonly wait: number | false;
+  readonly maxHold: number;
+  readonly minHold: number;
+  readonly killAfter?: number;
+  readonly shared?: boolean;
+  readonly permits?: number;
+  readonly conflictExitCode: number;
+}
+
+/** The ttl of a lock that a command runs under, unless the deployment's programs have shorter ones. */
+const TTL_MS = 30_000;
+
+/** The command is gone when this share of the ttl is left of the validity, or so many milliseconds. */
+const MARGIN_OF_TTL = 1 / 20;
+const MARGIN_AT_MOST_MS = 500;
+
+/** `--kill-after` is at most this share of the ttl: the lock is extended when half of it is left. */
+const KILL_AFTER_OF_TTL = 1 / 3;
+
+/** By default it is so much of it, or so many milliseconds. */
+const KILL_AFTER_DEFAULT_OF_TTL = 1 / 5;
+const KILL_AFTER_DEFAULT_MS = 5_000;
+
+/** How often the watcher is told of an extension at the most, and its own work is checked. */
+const TELL_EVERY_MS = 50;
+
+/** Signals that are the command's business. */
+const PASSED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH'] as const;
+
+const EXIT_CODES = `
+Exit codes:
+  the command's own, or 128 and the number of the signal that ended it
+  64   the arguments make no sense
+  69   no quorum: too few nodes vote
+  75   another holder has the lock (-E chooses another code)
+  76   the lock was about to be lost, and the command was ended
+  124  the command ran for longer than --max-hold, and was ended
+  126  the command is not executable
+  127  there is no such command
+
+The command gets QUORLOCK_TOKEN (the fencing token), QUORLOCK_RESOURCE and
+QUORLOCK_HELD=1. Durations are seconds, or have a unit: 500ms, 10s, 5m, 2h, 1d.`;
+
+/** Adds `quorlock run`. */
+export function addRun(program: Command, ended: (exitCode: number) => void): void {
+  const command = program
+    .command('run')
+    .summary('run a command under a lock')
+    .description('Runs a command while it holds a lock, and ends it before the lock can be lost.')
+    .argument('<resource>', 'what to lock')
+    .argument('<command...>', 'the command and its arguments, after --; no shell reads them')
+    .option('--ttl <duration>', 'how long the lock lives without its holder (default: 30s)', duration)
+    .addOption(
+      new Option('--wait <duration>', 'how long to wait for the lock; inf: for ever')
+        .argParser(endlessDuration)
+        .default(10_000, '10s'),
+    )
+    .option('--no-wait', 'do not wait')
+    .addOption(
+      new Option('--max-hold <duration>', 'how long the command may run')
+        .argParser(endlessDuration)
+        .default(Number.POSITIVE_INFINITY, 'inf'),
+    )
+    .option(
+      '--min-hold <duration>',
+      'hold the lock for so long, even if the command ends sooner',
+      duration,
+      0,
+    )
+    .option(
+      '--kill-after <duration>',
+      'from SIGTERM to SIGKILL (default: 5s, or a fifth of the ttl)',
+      duration,
+    )
+    .option('--shared', 'a read lock: commands with read locks run together')
+    .option('--permits <number>', 'a semaphore: so many commands run together', wholeNumber)
+    .option('-E, --conflict-exit-code <number>', 'the exit code if the lock is held', wholeNumber, EXIT.held)
+    .addHelpText('after', EXIT_CODES);
+  withNodeOptions(command).action(async (resource: string, words: readonly string[], options: RunOptions) => {
+    ended(await run(resource, words, options));
+  });
+}
+
+async function run(resource: string, words: readonly string[], options: RunOptions): Promise<number> {
+  checkOptions(options);
+  const [name = '', ...args] = words;
+  const program = findProgram(name);
+  if (program.kind === 'missing') throw new CommandError(`${name}: command not found`, EXIT.notFound);
+  if (program.kind === 'not-executable')
+    throw new CommandError(`${name}: not executable`, EXIT.notExecutable);
+  const watched = new Watched();
+  const signals = new Signals();
+  try {
+    await using deployment = await Deployment.open(options);
+    const ttl = options.ttl ?? Math.min(TTL_MS, deployment.maxTtl ?? TTL_MS);
+    const redlock = deployment.redlock({
+      quarantine: 'auto',
+      maxTtl: Math.max(ttl, deployment.maxTtl ?? TTL_MS),
+    });
+    const session = new Session(resource, { file: name, args }, { ...options, ttl }, watched, signals);
+    return await session.under(redlock);
+  } finally {
+    signals.close();
+    watched.close();
+  }
+}
+
+function checkOptions({ ttl = TTL_MS, killAfter = 0, shared, permits, conflictExitCode }: RunOptions): void {
+  if (process.platform === 'win32') {
+    throw new UsageError('run needs process groups and signals, which Windows does not have');
+  }
+  if (shared === true && permits !== undefined)
+    throw new UsageError('--shared and --permits exclude each other');
+  const most = Math.floor(ttl * KILL_AFTER_OF_TTL);
+  if (killAfter > most) {
+    throw new UsageError(
+      `--kill-after must be at most a third of the ttl, ${most} ms: got ${killAfter} ms. Raise --ttl, or lower it`,
+    );
+  }
+  if (conflictExitCode > 255) throw new UsageError(`-E must be from 0 to 255: got ${conflictExitCode}`);
+}
+
+/** Signals to this process: while it waits for the lock they end the wait, and then they go to the command. */
+class Signals {
+  readonly #stop = new AbortController();
+  readonly #listeners = new Map<NodeJS.Signals, () => void>();
+  #receive: (signal: NodeJS.Signals) => void = (signal) => this.#interrupt(signal);
+
+  constructor() {
+    for (const signal of PASSED_ON) this.#listen(signal, () => this.#receive(signal));
+  }
+
+  /** Aborts at a signal that comes while there is no command. */
+  get stopped(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /**
+   * Passes signals on from now on.
+   *
+   * @param resumed called when this process goes on after it was stopped
+   */
+  passTo(watched: Watched, resumed: () => void): void {
+    this.#receive = (signal) => watched.signal(signal);
+    // Ctrl-Z: the command stops first, and goes on only if the lock is still held.
+    this.#listen('SIGTSTP', () => {
+      watched.signal('SIGSTOP');
+      process.kill(process.pid, 'SIGSTOP');
+    });
+    this.#listen('SIGCONT', () => {
+      resumed();
+      watched.signal('SIGCONT');
+    });
+  }
+
+  /** The command is gone: a signal ends this process again. */
+  passNoMore(): void {
+    this.#receive = (signal) => this.#interrupt(signal);
+  }
+
+  close(): void {
+    for (const [signal, listener] of this.#listeners) process.off(signal, listener);
+  }
+
+  #interrupt(signal: NodeJS.Signals): void {
+    // By itself it ends no process.
+    if (signal !== 'SIGWINCH') this.#stop.abort(new Interrupted(signal));
+  }
+
+  #listen(signal: NodeJS.Signals, listener: () => void): void {
+    this.#listeners.set(signal, listener);
+    process.on(signal, listener);
+  }
+}
+
+/** A signal came while there was no command to pass it on to. */
+class Interrupted extends CommandError {
+  constructor(signal: NodeJS.Signals) {
+    super('', BY_SIGNAL + (constants.signals[signal] ?? 0));
+  }
+}
+
+/** One command under one lock. */
+class Session {
+  readonly #resource: string;
+  readonly #program: { readonly file: string; readonly args: readonly string[] };
+  readonly #options: RunOptions & { readonly ttl: number };
+  readonly #watched: Watched;
+  readonly #signals: Signals;
+  readonly #clock = new SystemClock();
+  readonly #marginMs: number;
+  readonly #killAfterMs: number;
+  /** When the validity ends, in milliseconds since the epoch. */
+  #validUntil = 0;
+
+  constructor(
+    resource: string,
+    program: { readonly file: string; readonly args: readonly string[] },
+    options: RunOptions & { readonly ttl: number },
+    watched: Watched,
+    signals: Signals,
+  ) {
+    const { ttl, killAfter } = options;
+    this.#resource = resource;
+    this.#program = program;
+    this.#options = options;
+    this.#watched = watched;
+    this.#signals = signals;
+    this.#marginMs = Math.min(ttl * MARGIN_OF_TTL, MARGIN_AT_MOST_MS);
+    this.#killAfterMs = killAfter ?? Math.min(ttl * KILL_AFTER_DEFAULT_OF_TTL, KILL_AFTER_DEFAULT_MS);
+  }
+
+  /** Gets the lock, runs the command, and returns the exit code. */
+  async under(redlock: Redlock): Promise<number> {
+    const { ttl, wait, shared, permits, conflictExitCode } = this.#options;
+    const options: UsingOptions = { ttl, waitTime: wait === false ? 0 : wait, signal: this.#signals.stopped };
+    const routine = (lock: Lock) => this.#hold(lock);
+    try {
+      if (permits !== undefined)
+        return await redlock.semaphore(this.#resource, permits).using(options, routine);
+      if (shared === true) return await redlock.readWrite(this.#resource).usingRead(options, routine);
+      return await redlock.using(this.#resource, options, routine);
+    } catch (error) {
+      const { code } = error as { readonly code?: unknown };
+      if (code !== 'QUORLOCK_HELD' && code !== 'QUORLOCK_WAIT_TIMEOUT') throw error;
+      throw new CommandError((error as Error).message, conflictExitCode);
+    }
+  }
+
+  async #hold(lock: Lock): Promise<number> {
+    const { maxHold, minHold } = this.#options;
+    const since = this.#clock.monotonic();
+    this.#say('acquired', { token: lock.token });
+    const outcome = await this.#command(lock, maxHold);
+    const exitCode = this.#codeOf(outcome, lock, maxHold, this.#clock.monotonic() - since);
+    this.#say('ended', { exitCode, validUntil: new Date(this.#validUntil).toISOString() });
+    const restMs = minHold - (this.#clock.monotonic() - since);
+    if (restMs > 0 && !lock.signal.aborted) await this.#keep(lock, restMs);
+    return exitCode;
+  }
+
+  /** Runs the command, and has it end before the validity of the lock does. */
+  async #command(lock: Lock, maxHold: number): Promise<Outcome> {
+    const deadline = () => deadlineIn(Math.max(0, lock.remainingValidity() - this.#marginMs));
+    let told = deadline();
+    this.#validUntil = this.#clock.wall() + lock.remainingValidity();
+    this.#watched.start({
+      ...this.#program,
+      environment: {
+        QUORLOCK_TOKEN: String(lock.token),
+        QUORLOCK_RESOURCE: this.#resource,
+        QUORLOCK_HELD: '1',
+      },
+      killAfterMs: this.#killAfterMs,
+      until: told,
+    });
+    const tell = () => {
+      const until = deadline();
+      // It only moves when the lock is extended, or lost.
+      if (Math.abs(until.host - told.host) > 1) {
+        told = until;
+        if (lock.remainingValidity() > 0) this.#validUntil = this.#clock.wall() + lock.remainingValidity();
+        this.#watched.mayRunUntil(until);
+      }
+      this.#watched.check(this.#marginMs / 2);
+    };
+    this.#signals.passTo(this.#watched, tell);
+    lock.signal.addEventListener('abort', tell);
+    let timer: Timer;
+    const again = () => {
+      tell();
+      timer = this.#clock.after(TELL_EVERY_MS, again);
+    };
+    timer = this.#clock.after(TELL_EVERY_MS, again);
+    const tooLong = this.#clock.after(maxHold, () => this.#watched.stop());
+    try {
+      return await this.#watched.outcome;
+    } finally {
+      this.#signals.passNoMore();
+      lock.signal.removeEventListener('abort', tell);
+      timer.cancel();
+      tooLong.cancel();
+    }
+  }
+
+  #codeOf(outcome: Outcome, lock: Lock, maxHold: number, ranForMs: number): number {
+    switch (outcome.kind) {
+      case 'failed':
+        complain(`quorlock: ${this.#program.file}: ${outcome.message}`);
+        return outcome.code === 'ENOENT' ? EXIT.notFound : EXIT.notExecutable;
+      case 'unwatched':
+        complain(
+          'quorlock: the process that watches the command ended or hung, and so the command was killed',
+        );
+        return lock.remainingValidity() > 0 ? EXIT.internal : EXIT.lost;
+      case 'survived':
+        complain('quorlock: the command can not be killed, and runs on without the lock');
+        return EXIT.lost;
+      case 'gone': {
+        const { code, signal, wasStopped } = outcome;
+        if (!wasStopped) return code ?? BY_SIGNAL + (signal === null ? 0 : (constants.signals[signal] ?? 0));
+        if (ranForMs >= maxHold) {
+          complain(`quorlock: the command ran for longer than --max-hold, and was ended`);
+          return EXIT.tooLong;
+        }
+        complain(
+          `quorlock: the lock on ${JSON.stringify(this.#resource)} could not be kept, and so the command was ended`,
+        );
+        return EXIT.lost;
+      }
+    }
+  }
+
+  /** Keeps the lock for some time, unless a signal comes. */
+  #keep(lock: Lock, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(ms, resolve);
+      for (const signal of [lock.signal, this.#signals.stopped]) {
+        signal.addEventListener('abort', () => {
+          timer.cancel();
+          resolve();
+        });
+      }
+    });
+  }
+
+  /** With `--json`, a line on stderr for each event: stdout is the command's. */
+  #say(event: string, details: object): void {
+    if (this.#options.json !== true) return;
+    complain(JSON.stringify({ event, resource: this.#resource, ...details }));
+  }
+}
