@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 /** What comes before code that is bundled from CommonJS modules: they ask for Node's own ones in their way. */
 const REQUIRE =
-  "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+  "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);";
 
-const SCRIPT_FOLDERS = ['wire/lua', 'fencing/lua'];
+const SCRIPT_FOLDERS = ['wire/lua', 'fencing/lua', 'cli/lua'];
 
 /**
  * A program of this repository, compiled into one file in a temporary folder: what tsx adds to every closure would
@@ -29,14 +29,21 @@ export class Compiled implements Disposable {
     this.id = hash.digest('hex').slice(0, 16);
   }
 
-  /** @param entry the TypeScript file that is run */
-  static async make(entry: URL): Promise<Compiled> {
+  /**
+   * @param entry the TypeScript file that is run
+   * @param others files that it runs in its turn, which stand beside it under their own names
+   */
+  static async make(entry: URL, ...others: readonly URL[]): Promise<Compiled> {
     const folder = mkdtempSync(join(tmpdir(), 'quorlock-compiled-'));
     const path = join(folder, 'program.mjs');
     try {
       await build({
-        entryPoints: [fileURLToPath(entry)],
-        outfile: path,
+        entryPoints: [entry, ...others].map((each, index) => {
+          const file = fileURLToPath(each);
+          return { in: file, out: index === 0 ? 'program' : basename(file, '.ts') };
+        }),
+        outdir: folder,
+        outExtension: { '.js': '.mjs' },
         bundle: true,
         format: 'esm',
         platform: 'node',

@@ -1,14 +1,14 @@
 import { constants } from 'node:os';
 import { type Command, Option } from 'commander';
 import { SystemClock, type Timer } from '../base/clock.ts';
-import type { Lock, Redlock, UsingOptions } from '../index.ts';
+import { type Lock, LockHeldError, type Redlock, type UsingOptions, WaitTimeoutError } from '../index.ts';
 import { Deployment } from './deployment.ts';
 import { duration, endlessDuration, wholeNumber } from './duration.ts';
 import { BY_SIGNAL, CommandError, EXIT, UsageError } from './exit.ts';
 import { type NodeOptions, withNodeOptions } from './node-options.ts';
 import { deadlineIn } from './orders.ts';
 import { findProgram } from './programs.ts';
-import { complain } from './terminal.ts';
+import { complain, nameOf, span } from './terminal.ts';
 import { type Outcome, Watched } from './watched.ts';
 
 interface RunOptions extends NodeOptions {
@@ -237,9 +237,12 @@ class Session {
       if (shared === true) return await redlock.readWrite(this.#resource).usingRead(options, routine);
       return await redlock.using(this.#resource, options, routine);
     } catch (error) {
-      const { code } = error as { readonly code?: unknown };
-      if (code !== 'QUORLOCK_HELD' && code !== 'QUORLOCK_WAIT_TIMEOUT') throw error;
-      throw new CommandError((error as Error).message, conflictExitCode);
+      if (!(error instanceof LockHeldError) && !(error instanceof WaitTimeoutError)) throw error;
+      const left = span(error.holderRemainingTtl ?? 0);
+      throw new CommandError(
+        `${nameOf(this.#resource)} is held by another holder, ${left} left`,
+        conflictExitCode,
+      );
     }
   }
 
@@ -343,6 +346,7 @@ class Session {
   /** With `--json`, a line on stderr for each event: stdout is the command's. */
   #say(event: string, details: object): void {
     if (this.#options.json !== true) return;
-    complain(JSON.stringify({ event, resource: this.#resource, ...details }));
+    const time = new Date(this.#clock.wall()).toISOString();
+    complain(JSON.stringify({ event, time, resource: this.#resource, ...details }));
   }
 }

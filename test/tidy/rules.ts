@@ -14,6 +14,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['waiting/'],
   ['redlock/', 'redlock.ts', 'index.ts'],
   ['compat/'],
+  ['cli/'],
 ];
 
 /** An annex of the house: a way in of its own, on the ground floor. */

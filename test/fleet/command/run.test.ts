@@ -1,0 +1,462 @@
+import { spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { eventually, isRunning } from '../../../scripts/fleet/processes.ts';
+import { Redlock } from '../../../src/index.ts';
+import { parentOf, Quorlock, type RunningCommand } from '../../support/command.ts';
+import { PATIENT, startDeployment } from '../../support/deployment.ts';
+
+let quorlock: Quorlock;
+let fleet: Fleet;
+let folder: string;
+beforeAll(async () => {
+  quorlock = await Quorlock.make();
+  fleet = await startDeployment(3);
+  folder = mkdtempSync(join(tmpdir(), 'quorlock-run-'));
+});
+afterAll(async () => {
+  await fleet?.stop();
+  quorlock?.[Symbol.dispose]();
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+});
+
+const run = (...args: string[]) => quorlock.run(fleet.urls, ['run', ...args]);
+const start = (...args: string[]) => quorlock.start(fleet.urls, ['run', ...args]);
+
+/** Says its pid, and then runs until it is ended. */
+const SLEEP = ['sh', '-c', 'echo pid=$$; exec sleep 600'];
+
+/** As above, and takes no notice of SIGTERM. Its child does not, either. */
+const STUBBORN = ['sh', '-c', 'trap "" TERM; echo pid=$$; while :; do sleep 0.1; done'];
+
+async function pidOf(running: RunningCommand): Promise<number> {
+  return Number(await running.printed(/pid=(\d+)\n/));
+}
+
+const gone = (pid: number) => eventually(`${pid} is gone`, () => !isRunning(pid));
+
+let count = 0;
+const unique = () => `resource ${(count += 1)}`;
+
+describe('quorlock run', () => {
+  it('tells the command its token and its resource, and ends with its exit code', async () => {
+    const resource = unique();
+    const script = 'echo "$QUORLOCK_TOKEN/$QUORLOCK_RESOURCE/$QUORLOCK_HELD"; exit 7';
+    const { exitCode, output, errors } = await run(resource, '--', 'sh', '-c', script);
+    expect({ exitCode, errors }).toEqual({ exitCode: 7, errors: '' });
+    expect(output).toMatch(new RegExp(`^[1-9]\\d+/${resource}/1\n$`));
+  });
+
+  it('holds the lock while the command runs, and releases it at the end', async () => {
+    const resource = unique();
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    const running = start(resource, '--', ...SLEEP);
+    const pid = await pidOf(running);
+    expect(await redlock.tryAcquire(resource)).toBeNull();
+    process.kill(pid, 'SIGKILL');
+    expect((await running.ended).exitCode).toBe(128 + 9);
+    await (await redlock.acquire(resource)).release();
+  });
+
+  it('hands a shell nothing: arguments arrive as they are', async () => {
+    const odd = ['a b', '$HOME', '"', "'", '*', '--help', ''];
+    const { output } = await run(
+      unique(),
+      '--',
+      process.execPath,
+      '-p',
+      'JSON.stringify(process.argv.slice(1))',
+      '--',
+      ...odd,
+    );
+    expect(JSON.parse(output)).toEqual(odd);
+  });
+
+  it('extends the lock for as long as the command runs', async () => {
+    const resource = unique();
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    const running = start(resource, '--ttl', '2s', '--', ...SLEEP);
+    await pidOf(running);
+    const { value, remainingTtl = 0 } = await redlock.inspect(resource);
+    await eventually(
+      'the lock is extended',
+      async () => ((await redlock.inspect(resource)).remainingTtl ?? 0) < remainingTtl - 500,
+    );
+    await eventually(
+      'the lock is extended',
+      async () => ((await redlock.inspect(resource)).remainingTtl ?? 0) > 1_500,
+    );
+    expect((await redlock.inspect(resource)).value).toBe(value);
+  });
+
+  it.each<[string, string[], number, RegExp]>([
+    ['no command', ['a'], 64, /missing required argument 'command'/],
+    ['a duration that is none', ['a', '--ttl', 'soon', '--', 'true'], 64, /--ttl/],
+    ['a ttl that no lock can have', ['a', '--ttl', '1ms', '--', 'true'], 64, /ttl must be/],
+    [
+      '--kill-after that leaves no time for extensions',
+      ['a', '--ttl', '3s', '--kill-after', '2s', '--', 'true'],
+      64,
+      /at most a third of the ttl, 1000 ms: got 2000 ms/,
+    ],
+    [
+      'both kinds of sharing',
+      ['a', '--shared', '--permits', '2', '--', 'true'],
+      64,
+      /--shared and --permits/,
+    ],
+    ['an option that does not exist', ['a', '--forever', '--', 'true'], 64, /unknown option '--forever'/],
+    [
+      'a program that does not exist',
+      ['a', '--', 'no-such-program'],
+      127,
+      /no-such-program: command not found/,
+    ],
+    ['a file that is no program', ['a', '--', './package.json'], 126, /package\.json: not executable/],
+  ])('refuses %s', async (_, args, code, message) => {
+    const { exitCode, errors, output } = await run(...args);
+    expect(errors).toMatch(message);
+    expect({ exitCode, output }).toEqual({ exitCode: code, output: '' });
+  });
+
+  it('says 75 if the lock is held, or what -E says, and does not run the command', async () => {
+    const resource = unique();
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    await using _held = await redlock.acquire(resource, { ttl: 30_000 });
+    const { exitCode, output, errors } = await run(resource, '--no-wait', '--', 'echo', 'ran');
+    expect({ exitCode, output }).toEqual({ exitCode: 75, output: '' });
+    expect(errors).toMatch(/^quorlock: resource \d+ is held by .+ left\n$/);
+    expect((await run(resource, '--no-wait', '-E', '9', '--', 'true')).exitCode).toBe(9);
+    expect((await run(resource, '--wait', '100ms', '--', 'true')).exitCode).toBe(75);
+  });
+
+  it('waits for the lock', async () => {
+    const resource = unique();
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    const held = await redlock.acquire(resource, { ttl: 30_000 });
+    const running = start(resource, '--wait', 'inf', '--', 'echo', 'ran');
+    await eventually('it waits', async () => (await redlock.waiting(resource)).processes.length === 1);
+    expect(running.output).toBe('');
+    await held.release();
+    expect(await running.ended).toMatchObject({ exitCode: 0, output: 'ran\n' });
+  });
+
+  it('says 69 without a quorum', async () => {
+    const dead = ['redis://127.0.0.1:1', 'redis://127.0.0.1:2', 'redis://127.0.0.1:3'];
+    const { exitCode, errors } = await quorlock.run(dead, ['run', 'a', '--no-wait', '--', 'true']);
+    expect(errors).toMatch(/^quorlock: no quorum for "a"/);
+    expect(exitCode).toBe(69);
+  });
+
+  it('lets readers in together, and no writer beside them', async () => {
+    const resource = unique();
+    await pidOf(start(resource, '--shared', '--', ...SLEEP));
+    expect((await run(resource, '--shared', '--no-wait', '--', 'true')).exitCode).toBe(0);
+    expect((await run(resource, '--no-wait', '--', 'true')).exitCode).toBe(75);
+  });
+
+  it('lets as many in as there are permits', async () => {
+    const resource = unique();
+    const args = [resource, '--permits', '2', '--no-wait', '--'];
+    await pidOf(start(...args, ...SLEEP));
+    await pidOf(start(...args, ...SLEEP));
+    expect((await run(...args, 'true')).exitCode).toBe(75);
+  });
+
+  it('ends a command that runs for longer than --max-hold', async () => {
+    const running = start(unique(), '--max-hold', '200ms', '--kill-after', '100ms', '--', ...STUBBORN);
+    const pid = await pidOf(running);
+    const { exitCode, errors } = await running.ended;
+    expect(errors).toBe('quorlock: the command ran for longer than --max-hold, and was ended\n');
+    expect({ exitCode, isRunning: isRunning(pid) }).toEqual({ exitCode: 124, isRunning: false });
+  });
+
+  it('holds the lock for --min-hold when the command ends sooner, unless a signal comes', async () => {
+    const resource = unique();
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    const running = start(resource, '--json', '--min-hold', '1h', '--', 'sh', '-c', 'exit 3');
+    await running.told('ended');
+    expect(await redlock.tryAcquire(resource)).toBeNull();
+    running.signal('SIGTERM');
+    expect((await running.ended).exitCode).toBe(3);
+    await (await redlock.acquire(resource)).release();
+  });
+
+  it('leaves what the command has left in the background alone', async () => {
+    const { exitCode, output } = await run(unique(), '--', 'sh', '-c', 'sleep 600 >/dev/null 2>&1 & echo $!');
+    const pid = Number(output);
+    expect({ exitCode, isRunning: isRunning(pid) }).toEqual({ exitCode: 0, isRunning: true });
+    process.kill(pid, 'SIGKILL');
+  });
+});
+
+describe('what goes through quorlock run', () => {
+  it('100 MB of any bytes by stdin and stdout, through files and through pipes', async () => {
+    const bytes = randomBytes(100 * 2 ** 20);
+    const hashOf = (data: Buffer) => createHash('sha256').update(data).digest('hex');
+    const [from, to] = [join(folder, 'from'), join(folder, 'to')];
+    writeFileSync(from, bytes);
+    const files = { stdio: [openSync(from, 'r'), openSync(to, 'w'), 'inherit'] } as const;
+    const args = ['run', unique(), '--', 'cat'];
+    expect((await quorlock.run(fleet.urls, args, { stdio: [...files.stdio] })).exitCode).toBe(0);
+    expect(hashOf(readFileSync(to))).toBe(hashOf(bytes));
+
+    const { child, ended } = quorlock.start(fleet.urls, args, { stdio: ['pipe', 'ignore', 'pipe'] });
+    child.stdin?.end();
+    await ended;
+    const piped = spawn('sh', ['-c', `cat '${from}' | "$@" | sha256sum`, 'sh', ...quorlock.words(args)], {
+      env: { ...process.env, QUORLOCK_NODES: fleet.urls.join(',') },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let text = '';
+    piped.stdout.on('data', (chunk) => {
+      text += chunk;
+    });
+    await once(piped, 'close');
+    expect(text).toBe(`${hashOf(bytes)}  -\n`);
+  });
+
+  it('pipes stay as they are: none is made non-blocking', async () => {
+    const script = `for (const fd of [0, 1, 2]) console.log(/flags:\\s+(\\d+)/.exec(require('fs').readFileSync('/proc/self/fdinfo/' + fd, 'utf8'))[1])`;
+    const flags = join(folder, 'flags');
+    const args = ['run', unique(), '--json', '--ttl', '1s', '--'];
+    // The flags are looked at when an extension and a line on stderr have come between.
+    const shell = `sleep 1; grep -h flags /proc/self/fdinfo/0 /proc/self/fdinfo/1 /proc/self/fdinfo/2 > '${flags}'`;
+    expect(script).not.toBe('');
+    const piped = spawn(
+      'sh',
+      ['-c', 'cat /dev/null | "$@" 2>&1 | cat', 'sh', ...quorlock.words([...args, 'sh', '-c', shell])],
+      {
+        env: { ...process.env, QUORLOCK_NODES: fleet.urls.join(',') },
+        stdio: 'ignore',
+      },
+    );
+    await once(piped, 'close');
+    const O_NONBLOCK = 0o4000;
+    const found = [...readFileSync(flags, 'utf8').matchAll(/flags:\s+(\d+)/g)].map(([, octal = '']) =>
+      Number.parseInt(octal, 8),
+    );
+    expect(found.length).toBe(3);
+    expect(found.filter((each) => (each & O_NONBLOCK) !== 0)).toEqual([]);
+  });
+});
+
+describe('signals', () => {
+  it.each<[NodeJS.Signals, number]>([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+    ['SIGHUP', 129],
+    ['SIGQUIT', 131],
+    ['SIGUSR1', 138],
+    ['SIGUSR2', 140],
+  ])('%s goes to the command, whose end it is', async (signal, code) => {
+    const resource = unique();
+    const running = start(resource, '--', ...SLEEP);
+    const pid = await pidOf(running);
+    running.signal(signal);
+    expect(await running.ended).toMatchObject({ exitCode: code, errors: '' });
+    expect(isRunning(pid)).toBe(false);
+  });
+
+  it('a command that handles SIGTERM ends as it likes', async () => {
+    const running = start(
+      unique(),
+      '--',
+      'sh',
+      '-c',
+      'trap "exit 5" TERM; echo pid=$$; while :; do sleep 0.05; done',
+    );
+    await pidOf(running);
+    running.signal('SIGTERM');
+    expect((await running.ended).exitCode).toBe(5);
+  });
+
+  it('a signal ends the wait for the lock', async () => {
+    const resource = unique();
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    await using _held = await redlock.acquire(resource, { ttl: 30_000 });
+    const running = start(resource, '--wait', 'inf', '--', 'echo', 'ran');
+    await eventually('it waits', async () => (await redlock.waiting(resource)).processes.length === 1);
+    running.signal('SIGINT');
+    expect(await running.ended).toMatchObject({ exitCode: 130, output: '', errors: '' });
+    await eventually(
+      'it waits no more',
+      async () => (await redlock.waiting(resource)).processes.length === 0,
+    );
+  });
+
+  it('SIGTSTP stops the command and then quorlock run, and both go on with SIGCONT', async () => {
+    const running = start(unique(), '--', ...SLEEP);
+    const pid = await pidOf(running);
+    running.signal('SIGTSTP');
+    await eventually('both are stopped', () => stateOf(pid) === 'T' && stateOf(running.pid) === 'T');
+    running.signal('SIGCONT');
+    await eventually('both go on', () => stateOf(pid) !== 'T' && stateOf(running.pid) !== 'T');
+    running.signal('SIGTERM');
+    expect((await running.ended).exitCode).toBe(143);
+  });
+});
+
+/** R, S, T and so on; empty: there is no such process. */
+function stateOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
+  } catch {
+    return '';
+  }
+}
+
+describe('the command is gone', () => {
+  /** A command with a child of its own, one in another group, and one in another session. */
+  const TREE = [
+    'sh',
+    '-c',
+    `trap "" TERM; echo pid=$$; sleep 600 & echo child=$!; setsid sh -c 'trap "" TERM; echo other=$$; sleep 600; :' & while :; do sleep 0.1; done`,
+  ];
+
+  async function pidsOf(running: RunningCommand): Promise<readonly number[]> {
+    const names = ['pid', 'child', 'other'];
+    return Promise.all(
+      names.map(async (name) => Number(await running.printed(new RegExp(`${name}=(\\d+)\n`)))),
+    );
+  }
+
+  it('when quorlock run is killed, and so are the processes that it has started', async () => {
+    const resource = unique();
+    const running = start(resource, '--', ...TREE);
+    const pids = await pidsOf(running);
+    const watcher = parentOf(pids[0] ?? 0);
+    running.signal('SIGKILL');
+    for (const pid of pids) await gone(pid);
+    await gone(watcher);
+  });
+
+  it('the same where there is no setpriv', async () => {
+    const bin = mkdtempSync(join(folder, 'bin-'));
+    for (const name of ['sh', 'sleep', 'setsid']) symlinkSync(`/usr/bin/${name}`, join(bin, name));
+    const running = quorlock.start(fleet.urls, ['run', unique(), '--', ...TREE], { env: { PATH: bin } });
+    const pids = await pidsOf(running);
+    running.signal('SIGKILL');
+    for (const pid of pids) await gone(pid);
+  });
+
+  it('when quorlock run is killed before the command has started', async () => {
+    const marks = join(folder, 'marks');
+    writeFileSync(marks, '');
+    const running = start(unique(), '--json', '--', 'sh', '-c', `echo $$ >> '${marks}'; exec sleep 600`);
+    await running.told('acquired');
+    running.signal('SIGKILL');
+    await running.ended;
+    await eventually('no command runs', () =>
+      readFileSync(marks, 'utf8')
+        .split('\n')
+        .every((pid) => pid === '' || !isRunning(Number(pid))),
+    );
+  });
+
+  it('when its watcher is killed, and quorlock run says 70', async () => {
+    const running = start(unique(), '--', ...STUBBORN);
+    const pid = await pidOf(running);
+    process.kill(parentOf(pid), 'SIGKILL');
+    const { exitCode, errors } = await running.ended;
+    expect(errors).toContain('the process that watches the command ended or hung');
+    expect({ exitCode, isRunning: isRunning(pid) }).toEqual({ exitCode: 70, isRunning: false });
+  });
+
+  it('when both are killed at once: the kernel kills it', async () => {
+    const running = start(unique(), '--', ...STUBBORN);
+    const pid = await pidOf(running);
+    const watcher = parentOf(pid);
+    // Stopped, neither can do anything for it.
+    process.kill(watcher, 'SIGSTOP');
+    running.signal('SIGSTOP');
+    process.kill(watcher, 'SIGKILL');
+    running.signal('SIGKILL');
+    await gone(pid);
+  });
+
+  it('before the validity ends when quorlock run is stopped', async () => {
+    const running = start(unique(), '--json', '--ttl', '3s', '--kill-after', '500ms', '--', ...STUBBORN);
+    const pid = await pidOf(running);
+    running.signal('SIGSTOP');
+    await gone(pid);
+    const goneAtMs = Date.now();
+    running.signal('SIGCONT');
+    const { exitCode } = await running.ended;
+    const { validUntil = '' } = await running.told('ended');
+    expect(exitCode).toBe(76);
+    expect(goneAtMs).toBeLessThan(Date.parse(validUntil));
+  });
+
+  it('before the validity ends when its watcher is stopped and no quorum is left', async () => {
+    await using own = await startDeployment(3);
+    const args = ['run', 'a', '--json', '--ttl', '3s', '--kill-after', '500ms', '--', ...STUBBORN];
+    const running = quorlock.start(own.urls, args);
+    const pid = await pidOf(running);
+    const watcher = parentOf(pid);
+    onTestFinished(() => {
+      if (isRunning(watcher)) process.kill(watcher, 'SIGKILL');
+    });
+    process.kill(watcher, 'SIGSTOP');
+    for (const node of own.nodes.slice(0, 2)) await node.kill();
+    expect((await running.ended).exitCode).toBe(76);
+    const { time, validUntil = '' } = await running.told('ended');
+    expect(Date.parse(time)).toBeLessThan(Date.parse(validUntil));
+    expect(isRunning(pid)).toBe(false);
+  });
+
+  it('at once when the lock has been taken from it', async () => {
+    const resource = unique();
+    const running = start(resource, '--ttl', '3s', '--', ...STUBBORN);
+    const pid = await pidOf(running);
+    expect((await quorlock.run(fleet.urls, ['release', '--force', '--yes', resource])).exitCode).toBe(0);
+    expect((await running.ended).exitCode).toBe(76);
+    expect(isRunning(pid)).toBe(false);
+  });
+
+  it('before the validity ends when no quorum is left: 20 runs', async () => {
+    await using own = await startDeployment(3);
+    const beats = (index: number) => join(folder, `beats-${index}`);
+    const runs = Array.from({ length: 20 }, (_, index) => {
+      const script = `trap "" TERM; echo pid=$$; while :; do date +%s%3N >> '${beats(index)}'; sleep 0.05; done`;
+      const args = [
+        'run',
+        `a ${index}`,
+        '--json',
+        '--ttl',
+        '10s',
+        '--kill-after',
+        '1s',
+        '--',
+        'sh',
+        '-c',
+        script,
+      ];
+      return quorlock.start(own.urls, args);
+    });
+    const pids = await Promise.all(runs.map(pidOf));
+    for (const [index, node] of own.nodes.slice(0, 2).entries()) {
+      if (index === 0) await node.kill();
+      else node.pause();
+    }
+    const margins: number[] = [];
+    for (const [index, running] of runs.entries()) {
+      expect((await running.ended).exitCode).toBe(76);
+      const { time, validUntil = '' } = await running.told('ended');
+      const [last = 0] = readFileSync(beats(index), 'utf8').trim().split('\n').map(Number).slice(-1);
+      expect(last).toBeLessThan(Date.parse(validUntil));
+      margins.push(Date.parse(validUntil) - Date.parse(time));
+      expect(isRunning(pids[index] ?? 0)).toBe(false);
+    }
+    expect(Math.min(...margins)).toBeGreaterThan(0);
+    if (process.env.QUORLOCK_MEASURE !== undefined) {
+      console.log(`gone before the validity ended, in ms: ${margins.sort((a, b) => a - b).join(' ')}`);
+    }
+  });
+});
