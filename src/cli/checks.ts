@@ -6,7 +6,7 @@ import type { Facts, Reading } from './facts.ts';
 import { span } from './terminal.ts';
 
 /** `error`: locks are unsafe, or a node does not vote. `warning`: locks work, and something may fail some day. */
-export type Severity = 'error' | 'warning';
+type Severity = 'error' | 'warning';
 
 /** Something that is wrong. */
 export interface Finding {
@@ -32,7 +32,10 @@ export interface Terms {
 export const CHECKS = {
   unreachable: 'Its vote is missing: the deployment survives one failure less.',
   password: 'Its vote is missing: the deployment survives one failure less.',
-  unfit: 'It can not be a node, and does not vote.',
+  version: 'It lacks what locks need, and does not vote.',
+  permissions: 'It refuses what locks need, and does not vote.',
+  cluster: 'It has some of the keys only, and does not vote.',
+  unfit: 'It does not answer as a node does, and does not vote.',
   replica: 'It forgets what its master has not told it yet, and so does not vote.',
   twin: 'One server would have two votes, and alone could grant a lock twice.',
   marker: 'It may have forgotten locks that are held, and does not vote until they have expired.',
@@ -49,10 +52,10 @@ export const CHECKS = {
   clock: 'A later fencing token may be lower than an earlier one if a node also loses its memory.',
   rate: 'Keys there end too early or too late: two holders are possible beyond what driftFactor allows.',
   'round-trip': 'Its votes come too late and do not count, and locks are valid for less long.',
-  notices: 'Those who wait for a lock ask it now and then instead of being told.',
+  notices: 'Callers that wait for a lock ask it now and then instead of being told.',
 } as const;
 
-export type Check = keyof typeof CHECKS;
+type Check = keyof typeof CHECKS;
 
 /** A node is nearly full when so much of its memory is used. */
 const NEARLY_FULL = 0.9;
@@ -83,26 +86,35 @@ function finding(
 
 function findingsAt(node: Facts, all: readonly Facts[], terms: Terms): readonly Finding[] {
   if (node.failure !== undefined) return [failureOf(node, node.failure)];
+  const identity = identityFindings(node, all);
   return [
-    ...identityFindings(node, all),
-    ...markerFindings(node, all, terms),
+    ...identity,
+    // The marker of a replica is its master's; that of a twin is judged once.
+    ...(identity.some(({ severity }) => severity === 'error') ? [] : markerFindings(node, all, terms)),
     ...memoryFindings(node),
     ...persistenceFindings(node),
     ...timeFindings(node, terms),
   ];
 }
 
+/** What the failure of a server that answers is about. */
+const FAILURES: readonly (readonly [about: RegExp, check: Check, remedy: string])[] = [
+  [
+    /user or password|NOAUTH|WRONGPASS/,
+    'password',
+    'Set QUORLOCK_PASSWORD, or give --password-file; with an ACL name the user, as redis://user@host:port.',
+  ],
+  [/^it is Redis \d/, 'version', 'Use Redis 6.2 or newer, or Valkey.'],
+  [/Redis Cluster/, 'cluster', 'Give the address of a single master.'],
+  [/its user may not|it does not know/, 'permissions', 'Give the user the rules that docs/servers.md has.'],
+];
+
 function failureOf(node: Facts, failure: string): Finding {
-  if (/user or password|NOAUTH|WRONGPASS/.test(failure)) {
-    const remedy =
-      'Set QUORLOCK_PASSWORD, or give --password-file; with an ACL, name the user: redis://user@host:port.';
-    return finding('password', 'error', node, failure, remedy);
-  }
-  const isThere = node.client.state === 'ready';
+  const known = FAILURES.find(([about]) => about.test(failure));
+  if (known !== undefined) return finding(known[1], 'error', node, failure, known[2]);
+  if (node.client.state === 'ready') return finding('unfit', 'error', node, failure, 'See what it says.');
   const remedy = 'Start it, or correct its address; look at firewalls between here and there.';
-  return isThere
-    ? finding('unfit', 'error', node, failure, 'See what it says.')
-    : finding('unreachable', 'error', node, failure, remedy);
+  return finding('unreachable', 'error', node, failure, remedy);
 }
 
 function identityFindings(node: Facts, all: readonly Facts[]): readonly Finding[] {
@@ -259,7 +271,7 @@ export function roundTripMs(readings: readonly Reading[]): number | undefined {
 }
 
 /** By how much a clock is too fast, as a share of the time, at the least; negative: too slow. */
-export function leastRate(readings: readonly Reading[]): number {
+function leastRate(readings: readonly Reading[]): number {
   const [first, last] = [readings[0], readings.at(-1)];
   if (first === undefined || last === undefined || first === last) return 0;
   const passedMs = (last.timeUs - first.timeUs) / 1_000;

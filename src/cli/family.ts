@@ -23,15 +23,11 @@ export class Family {
     this.leader = leader;
   }
 
-  /** Sends a signal to all of them. */
-  signal(name: NodeJS.Signals): void {
-    const others = this.#members().filter(({ group }) => group !== this.leader);
-    for (const target of [-this.leader, ...others.map(({ pid }) => pid)]) {
-      try {
-        process.kill(target, name);
-      } catch {
-        // It has ended, or belongs to another user: isGone tells.
-      }
+  /** Sends signals to all of them, the group first. */
+  signal(...names: readonly NodeJS.Signals[]): void {
+    for (const name of names) send(-this.leader, name);
+    for (const { pid, group } of this.#members()) {
+      if (group !== this.leader) for (const name of names) send(pid, name);
     }
   }
 
@@ -65,6 +61,14 @@ export class Family {
     const members = all.filter(({ pid }) => family.has(pid));
     for (const { pid, start } of members) this.#known.add(`${pid} ${start}`);
     return members;
+  }
+}
+
+function send(target: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(target, name);
+  } catch {
+    // It has ended, or belongs to another user: isGone tells.
   }
 }
 

@@ -17,7 +17,7 @@ interface ListOptions extends NodeOptions {
 /** How many keys a node looks at before it serves others. */
 const PAGE = 500;
 
-/** A node is asked for so many pages at the most: half a million keys. */
+/** The most pages that a node is asked for: half a million keys. */
 const MOST_PAGES = 1_000;
 
 const EXIT_CODES = `

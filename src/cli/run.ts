@@ -6,7 +6,7 @@ import { Deployment } from './deployment.ts';
 import { duration, endlessDuration, wholeNumber } from './duration.ts';
 import { BY_SIGNAL, CommandError, EXIT, UsageError } from './exit.ts';
 import { type NodeOptions, withNodeOptions } from './node-options.ts';
-import { deadlineIn } from './orders.ts';
+import { deadlineIn, msUntil } from './orders.ts';
 import { findProgram } from './programs.ts';
 import { complain, nameOf, span } from './terminal.ts';
 import { type Outcome, Watched } from './watched.ts';
@@ -26,14 +26,14 @@ interface RunOptions extends NodeOptions {
 /** The ttl of a lock that a command runs under, unless the deployment's programs have shorter ones. */
 const TTL_MS = 30_000;
 
-/** The command is gone when this share of the ttl is left of the validity, or so many milliseconds. */
-const MARGIN_OF_TTL = 1 / 20;
-const MARGIN_AT_MOST_MS = 500;
+/** The command is killed when this share of the ttl is left of the validity, at the most this number of milliseconds. */
+const MARGIN_OF_TTL = 1 / 10;
+const MARGIN_AT_MOST_MS = 1_000;
 
-/** `--kill-after` is at most this share of the ttl: the lock is extended when half of it is left. */
+/** `--kill-after` is at most this share of the ttl: with the margin it is less than the half at which the lock is extended. */
 const KILL_AFTER_OF_TTL = 1 / 3;
 
-/** By default it is so much of it, or so many milliseconds. */
+/** By default it is this share of it, at the most this number of milliseconds. */
 const KILL_AFTER_DEFAULT_OF_TTL = 1 / 5;
 const KILL_AFTER_DEFAULT_MS = 5_000;
 
@@ -89,7 +89,7 @@ export function addRun(program: Command, ended: (exitCode: number) => void): voi
       duration,
     )
     .option('--shared', 'a read lock: commands with read locks run together')
-    .option('--permits <number>', 'a semaphore: so many commands run together', wholeNumber)
+    .option('--permits <number>', 'a semaphore: this number of commands run together', wholeNumber)
     .option('-E, --conflict-exit-code <number>', 'the exit code if the lock is held', wholeNumber, EXIT.held)
     .addHelpText('after', EXIT_CODES);
   withNodeOptions(command).action(async (resource: string, words: readonly string[], options: RunOptions) => {
@@ -260,8 +260,7 @@ class Session {
 
   /** Runs the command, and has it end before the validity of the lock does. */
   async #command(lock: Lock, maxHold: number): Promise<Outcome> {
-    const deadline = () => deadlineIn(Math.max(0, lock.remainingValidity() - this.#marginMs));
-    let told = deadline();
+    let told = deadlineIn(lock.remainingValidity() - this.#marginMs);
     this.#validUntil = this.#clock.wall() + lock.remainingValidity();
     this.#watched.start({
       ...this.#program,
@@ -274,14 +273,16 @@ class Session {
       until: told,
     });
     const tell = () => {
-      const until = deadline();
-      // It only moves when the lock is extended, or lost.
+      const leftMs = lock.remainingValidity();
+      // It moves when the lock is extended; and to this moment when the lock is lost sooner.
+      const isLostSooner = leftMs <= 0 && msUntil(told) > 0;
+      const until = leftMs > 0 ? deadlineIn(leftMs - this.#marginMs) : isLostSooner ? deadlineIn(0) : told;
       if (Math.abs(until.host - told.host) > 1) {
         told = until;
-        if (lock.remainingValidity() > 0) this.#validUntil = this.#clock.wall() + lock.remainingValidity();
+        if (leftMs > 0) this.#validUntil = this.#clock.wall() + leftMs;
         this.#watched.mayRunUntil(until);
       }
-      this.#watched.check(this.#marginMs / 2);
+      this.#watched.check(this.#marginMs / 4);
     };
     this.#signals.passTo(this.#watched, tell);
     lock.signal.addEventListener('abort', tell);

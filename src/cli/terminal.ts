@@ -4,7 +4,7 @@ import { shorten } from '../base/describe.ts';
 import { UsageError } from './exit.ts';
 
 /** Tables and paragraphs fit a terminal of this width. */
-export const WIDTH = 80;
+const WIDTH = 80;
 
 /**
  * Writes a line to stderr. It does not ask Node for the stream: Node would make a pipe non-blocking, and a command that
@@ -18,8 +18,9 @@ export function complain(text: string): void {
   }
 }
 
-/** Writes lines to stdout. */
+/** Writes lines to stdout. A reader that has read enough, as head(1) has, ends the program. */
 export function print(text: string): void {
+  if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', () => process.exit());
   process.stdout.write(`${text}\n`);
 }
 
@@ -43,7 +44,7 @@ export function table(rows: readonly (readonly string[])[], width = WIDTH): stri
   return lines.map((line) => cut(line, width)).join('\n');
 }
 
-/** A text of at most so many characters. */
+/** The text, cut where it has more characters than this. */
 export function cut(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }

@@ -94,9 +94,8 @@ class Watch {
     if (this.#family === undefined || this.#killAt !== undefined) return;
     this.#killAt = deadlineIn(this.#killAfterMs);
     this.#report({ kind: 'stopping' });
-    this.#family.signal('SIGTERM');
     // A process that is stopped gets it when it goes on.
-    this.#family.signal('SIGCONT');
+    this.#family.signal('SIGTERM', 'SIGCONT');
   }
 
   #look(): void {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -40,8 +40,7 @@ async function pidOf(running: RunningCommand): Promise<number> {
 
 const gone = (pid: number) => eventually(`${pid} is gone`, () => !isRunning(pid));
 
-let count = 0;
-const unique = () => `resource ${(count += 1)}`;
+const unique = () => `resource ${randomInt(2 ** 40)}`;
 
 describe('quorlock run', () => {
   it('tells the command its token and its resource, and ends with its exit code', async () => {
@@ -206,9 +205,6 @@ describe('what goes through quorlock run', () => {
     expect((await quorlock.run(fleet.urls, args, { stdio: [...files.stdio] })).exitCode).toBe(0);
     expect(hashOf(readFileSync(to))).toBe(hashOf(bytes));
 
-    const { child, ended } = quorlock.start(fleet.urls, args, { stdio: ['pipe', 'ignore', 'pipe'] });
-    child.stdin?.end();
-    await ended;
     const piped = spawn('sh', ['-c', `cat '${from}' | "$@" | sha256sum`, 'sh', ...quorlock.words(args)], {
       env: { ...process.env, QUORLOCK_NODES: fleet.urls.join(',') },
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -222,12 +218,10 @@ describe('what goes through quorlock run', () => {
   });
 
   it('pipes stay as they are: none is made non-blocking', async () => {
-    const script = `for (const fd of [0, 1, 2]) console.log(/flags:\\s+(\\d+)/.exec(require('fs').readFileSync('/proc/self/fdinfo/' + fd, 'utf8'))[1])`;
     const flags = join(folder, 'flags');
     const args = ['run', unique(), '--json', '--ttl', '1s', '--'];
     // The flags are looked at when an extension and a line on stderr have come between.
     const shell = `sleep 1; grep -h flags /proc/self/fdinfo/0 /proc/self/fdinfo/1 /proc/self/fdinfo/2 > '${flags}'`;
-    expect(script).not.toBe('');
     const piped = spawn(
       'sh',
       ['-c', 'cat /dev/null | "$@" 2>&1 | cat', 'sh', ...quorlock.words([...args, 'sh', '-c', shell])],
@@ -396,7 +390,7 @@ describe('the command is gone', () => {
 
   it('before the validity ends when its watcher is stopped and no quorum is left', async () => {
     await using own = await startDeployment(3);
-    const args = ['run', 'a', '--json', '--ttl', '3s', '--kill-after', '500ms', '--', ...STUBBORN];
+    const args = ['run', 'a', '--json', '--ttl', '6s', '--kill-after', '500ms', '--', ...STUBBORN];
     const running = quorlock.start(own.urls, args);
     const pid = await pidOf(running);
     const watcher = parentOf(pid);
@@ -454,9 +448,7 @@ describe('the command is gone', () => {
       margins.push(Date.parse(validUntil) - Date.parse(time));
       expect(isRunning(pids[index] ?? 0)).toBe(false);
     }
+    console.log(`gone before the validity ended, by ms: ${margins.sort((a, b) => a - b).join(' ')}`);
     expect(Math.min(...margins)).toBeGreaterThan(0);
-    if (process.env.QUORLOCK_MEASURE !== undefined) {
-      console.log(`gone before the validity ended, in ms: ${margins.sort((a, b) => a - b).join(' ')}`);
-    }
   });
 });

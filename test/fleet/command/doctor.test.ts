@@ -1,0 +1,329 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FakeServer } from '../../../scripts/fleet/fake-server.ts';
+import { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { eventually } from '../../../scripts/fleet/processes.ts';
+import { TcpProxy } from '../../../scripts/fleet/proxy.ts';
+import type { Finding } from '../../../src/cli/checks.ts';
+import { Redlock } from '../../../src/index.ts';
+import { Quorlock } from '../../support/command.ts';
+import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
+
+let quorlock: Quorlock;
+beforeAll(async () => {
+  quorlock = await Quorlock.make();
+});
+afterAll(() => quorlock?.[Symbol.dispose]());
+
+/** What keeps its data as it should. */
+const GOOD = { appendOnly: true } as const;
+
+const start = (nodeCount = 3) => startDeployment(nodeCount, GOOD);
+
+interface Report {
+  readonly findings: readonly (Finding & { readonly link: string })[];
+  readonly exitCode: number | null;
+}
+
+async function doctor(nodes: readonly string[], ...args: string[]): Promise<Report> {
+  const { exitCode, output, errors } = await quorlock.run(nodes, [
+    'doctor',
+    '--json',
+    '--clocks',
+    '1s',
+    ...args,
+  ]);
+  expect(errors).toBe('');
+  return { exitCode, findings: JSON.parse(output).findings };
+}
+
+const checksOf = ({ findings }: Report) => [...new Set(findings.map(({ check }) => check))];
+
+describe('quorlock doctor', () => {
+  it.each([3, 5])('is silent about a good fleet of %s nodes', async (nodeCount) => {
+    await using fleet = await start(nodeCount);
+    expect(await doctor(fleet.urls)).toEqual({ exitCode: 0, findings: [] });
+  });
+
+  it('is silent about a new one, and leaves it new', async () => {
+    await using fleet = await Fleet.start(3, GOOD);
+    expect(await doctor(fleet.urls)).toEqual({ exitCode: 0, findings: [] });
+    expect(await nodeAt(fleet, 0).command('DBSIZE')).toBe(0);
+  });
+
+  it('prints a table and paragraphs that fit 80 columns, the worst first', async () => {
+    await using fleet = await start();
+    await nodeAt(fleet, 0).kill();
+    await nodeAt(fleet, 1).command('CONFIG', 'SET', 'appendfsync', 'no');
+    await nodeAt(fleet, 2).command('FLUSHALL');
+    const { exitCode, output } = await quorlock.run(fleet.urls, ['doctor', '--clocks', '1s']);
+    expect(exitCode).toBe(2);
+    expect(output.split('\n').filter((line) => line.length > 80 && !/^ +https:\S+$/.test(line))).toEqual([]);
+    expect(output).toMatch(/^node +state +version +round trip +clock +memory\n127\.0\.0\.1:\d+ +down\n/);
+    expect([...output.matchAll(/^(ERROR|WARNING) (\S+)/gm)].map(([line]) => line)).toEqual([
+      'ERROR unreachable',
+      'ERROR marker',
+      'WARNING persistence',
+    ]);
+    expect(output).toMatch(/\n2 errors, 1 warnings\. There is no quorum\.\n$/);
+  });
+
+  it('waits until a node that has restarted votes, and takes part in that', async () => {
+    await using fleet = await startDeployment(3, { ...GOOD, maxTtl: 3_000 });
+    await nodeAt(fleet, 0).restart();
+    const { exitCode, errors } = await quorlock.run(fleet.urls, ['doctor', '--wait', '--clocks', '1s']);
+    expect({ exitCode, errors }).toEqual({
+      exitCode: 0,
+      errors: `waiting for 127.0.0.1:${nodeAt(fleet, 0).port}\n`,
+    });
+  });
+
+  it('waits no longer than it is told to', async () => {
+    await using fleet = await start();
+    await nodeAt(fleet, 0).kill();
+    expect((await quorlock.run(fleet.urls, ['doctor', '--wait', '100ms', '--clocks', '1s'])).exitCode).toBe(
+      2,
+    );
+  });
+});
+
+/** What is looked at instead of the fleet, and with which further arguments. */
+interface View {
+  readonly nodes?: readonly string[];
+  readonly args?: readonly string[];
+}
+
+interface Fault {
+  readonly what: string;
+  readonly check: Finding['check'];
+  readonly exitCode: number;
+  plant(fleet: Fleet): Promise<unknown>;
+  view?(fleet: Fleet): View;
+  readonly says?: RegExp;
+}
+
+const configure = (...settings: string[]) => ({
+  plant: (fleet: Fleet) => nodeAt(fleet, 0).command('CONFIG', 'SET', ...settings),
+});
+
+const allow = (...rules: string[]) => ({
+  plant: (fleet: Fleet) => nodeAt(fleet, 0).command('ACL', 'SETUSER', 'default', ...rules),
+});
+
+const nothing = async () => undefined;
+
+const FAULTS: readonly Fault[] = [
+  {
+    what: 'a node that is down',
+    check: 'unreachable',
+    exitCode: 2,
+    plant: (fleet) => nodeAt(fleet, 0).kill(),
+    says: /ECONNREFUSED/,
+  },
+  {
+    what: 'a node that hangs',
+    check: 'unreachable',
+    exitCode: 2,
+    plant: async (fleet) => nodeAt(fleet, 0).pause(),
+    says: /does not answer/,
+  },
+  {
+    what: 'a password that is missing',
+    check: 'password',
+    exitCode: 2,
+    ...configure('requirepass', 'a secret'),
+    says: /NOAUTH/,
+  },
+  {
+    what: 'a replica',
+    check: 'replica',
+    exitCode: 2,
+    plant: (fleet) => nodeAt(fleet, 0).command('REPLICAOF', '127.0.0.1', nodeAt(fleet, 1).port),
+    says: /slave of 127\.0\.0\.1:\d+/,
+  },
+  {
+    what: 'one server under two addresses',
+    check: 'twin',
+    exitCode: 2,
+    plant: nothing,
+    view: ({ urls: [first = '', second = ''] }) => ({
+      nodes: [first, second, first.replace('127.0.0.1', 'localhost')],
+    }),
+  },
+  {
+    what: 'a node that keeps nothing on disk',
+    check: 'persistence',
+    exitCode: 1,
+    ...configure('appendonly', 'no'),
+    says: /nothing on disk/,
+  },
+  {
+    what: 'snapshots alone',
+    check: 'persistence',
+    exitCode: 1,
+    ...configure('appendonly', 'no', 'save', '60 1'),
+    says: /snapshots only/,
+  },
+  {
+    what: 'fsync that is off',
+    check: 'persistence',
+    exitCode: 1,
+    ...configure('appendfsync', 'no'),
+    says: /appendfsync no/,
+  },
+  { what: 'a disk that fails', check: 'disk', exitCode: 2, plant: spoilDisk, says: /rdb_last_bgsave_status/ },
+  {
+    what: 'an eviction policy',
+    check: 'eviction',
+    exitCode: 2,
+    ...configure('maxmemory', '100mb', 'maxmemory-policy', 'allkeys-lru'),
+    says: /allkeys-lru/,
+  },
+  { what: 'memory that is nearly full', check: 'memory', exitCode: 1, plant: fillMemory },
+  {
+    what: 'an ACL that lacks a command',
+    check: 'permissions',
+    exitCode: 2,
+    ...allow('-pexpire'),
+    says: /\+pexpire/,
+  },
+  { what: 'an ACL that lacks notices', check: 'notices', exitCode: 1, ...allow('-publish') },
+  {
+    what: 'a node that was emptied',
+    check: 'marker',
+    exitCode: 2,
+    plant: (fleet) => nodeAt(fleet, 0).command('FLUSHALL'),
+    says: /it was emptied/,
+  },
+  {
+    what: 'a node that has restarted',
+    check: 'marker',
+    exitCode: 2,
+    plant: (fleet) => nodeAt(fleet, 0).restart(),
+    says: /It restarted/,
+  },
+  {
+    what: 'a node in quarantine',
+    check: 'marker',
+    exitCode: 2,
+    plant: quarantineOne,
+    says: /It is in quarantine, which lasts 32\.4 s/,
+  },
+  {
+    what: 'another list',
+    check: 'foreign',
+    exitCode: 2,
+    plant: nothing,
+    view: ({ urls: [first = ''] }) => ({ nodes: [first] }),
+    says: /one of 3 nodes, and 1 are listed/,
+  },
+  {
+    what: 'another maxTtl',
+    check: 'max-ttl',
+    exitCode: 1,
+    plant: nothing,
+    view: () => ({ args: ['--max-ttl', '60s'] }),
+    says: /30000 ms, and 60000 ms was given/,
+  },
+];
+
+async function fillMemory(fleet: Fleet): Promise<void> {
+  const info = String(await nodeAt(fleet, 0).command('INFO', 'memory'));
+  const [, used] = /^used_memory:(\d+)/m.exec(info) ?? [];
+  await nodeAt(fleet, 0).command('CONFIG', 'SET', 'maxmemory', Math.round(Number(used) * 1.02));
+}
+
+async function spoilDisk(fleet: Fleet): Promise<void> {
+  rmSync(join(fleet.directory, 'node-0'), { recursive: true });
+  await nodeAt(fleet, 0).command('BGSAVE');
+  await eventually('it has failed', async () =>
+    String(await nodeAt(fleet, 0).command('INFO', 'persistence')).includes('rdb_last_bgsave_status:err'),
+  );
+}
+
+async function quarantineOne(fleet: Fleet): Promise<void> {
+  await nodeAt(fleet, 0).restart();
+  await using _redlock = new Redlock(fleet.urls, PATIENT);
+  await eventually('it is in quarantine', async () =>
+    String(await nodeAt(fleet, 0).command('GET', 'quorlock:node')).startsWith('joining'),
+  );
+}
+
+describe('quorlock doctor finds', () => {
+  it.each(FAULTS)('$what', async ({ check, exitCode, plant, view, says = /./ }) => {
+    await using fleet = await start();
+    await plant(fleet);
+    const { nodes = fleet.urls, args = [] } = view?.(fleet) ?? {};
+    const report = await doctor(nodes, ...args);
+    // A list of one has too few nodes as well.
+    expect(checksOf(report).filter((each) => nodes.length > 2 || each !== 'count')).toEqual([check]);
+    expect(report.exitCode).toBe(exitCode);
+    const [found] = report.findings.filter((each) => each.check === check);
+    expect(found?.what).toMatch(says);
+    for (const text of [found?.risk, found?.remedy, found?.link]) expect(text).not.toBe('');
+  });
+
+  it.each([1, 2, 4])('a number of nodes that is too small or even: %s', async (nodeCount) => {
+    await using fleet = await start(nodeCount);
+    const report = await doctor(fleet.urls);
+    expect(checksOf(report)).toEqual(['count']);
+    expect(report.exitCode).toBe(1);
+  });
+
+  it('a server of a Redis Cluster', async () => {
+    await using fleet = await start();
+    await using cluster = await Fleet.start(1, { ...GOOD, cluster: true });
+    const report = await doctor([...fleet.urls.slice(0, 2), ...cluster.urls]);
+    expect(checksOf(report)).toEqual(['cluster']);
+    expect(report.exitCode).toBe(2);
+  });
+
+  it('a server that is too old', async () => {
+    await using fleet = await start();
+    const lacks = ['5.0.6', 'SET', 'ERR syntax error'];
+    const now = Date.now() * 1_000;
+    await using old = await FakeServer.start(() => [
+      now,
+      'abc',
+      'master',
+      '',
+      0,
+      '0',
+      'noeviction',
+      'standalone',
+      lacks,
+    ]);
+    const report = await doctor([...fleet.urls.slice(0, 2), old.url]);
+    expect(checksOf(report)).toEqual(['version']);
+    expect(report.exitCode).toBe(2);
+  });
+
+  it('a clock that is off, and one that runs at a wrong rate', async () => {
+    await using fleet = await startDeployment(3, { ...GOOD, wallClock: true });
+    await nodeAt(fleet, 0).setWallClock({ offsetMs: 5_000, rate: 1 });
+    const off = await doctor(fleet.urls);
+    expect(checksOf(off)).toEqual(['clock']);
+    expect(off.findings[0]?.what).toMatch(/^Its clock is 5\.\d s ahead of the others\.$/);
+    expect(off.exitCode).toBe(1);
+
+    await nodeAt(fleet, 0).setWallClock({ offsetMs: 0, rate: 1.2 });
+    const fast = await doctor(fleet.urls);
+    expect(checksOf(fast)).toEqual(['rate']);
+    expect(fast.findings[0]?.what).toMatch(/too fast/);
+    expect(fast.exitCode).toBe(2);
+  });
+
+  it('a round trip that is near the time a node has, and one that is longer', async () => {
+    await using fleet = await start();
+    await using proxy = await TcpProxy.start(nodeAt(fleet, 0).port);
+    proxy.setDelayMs(150, 150);
+    const nodes = [proxy.url, ...fleet.urls.slice(1)];
+    const near = await doctor(nodes, '--node-timeout', '500ms');
+    expect(checksOf(near)).toEqual(['round-trip']);
+    expect(near.exitCode).toBe(1);
+    const late = await doctor(nodes, '--node-timeout', '200ms');
+    expect(checksOf(late)).toEqual(['round-trip']);
+    expect(late.exitCode).toBe(2);
+  });
+});

@@ -1,0 +1,308 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { eventually, isRunning } from '../../../scripts/fleet/processes.ts';
+import { LockLostError, Redlock } from '../../../src/index.ts';
+import { Quorlock } from '../../support/command.ts';
+import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
+
+let quorlock: Quorlock;
+let fleet: Fleet;
+beforeAll(async () => {
+  quorlock = await Quorlock.make();
+  fleet = await startDeployment(3);
+});
+afterAll(async () => {
+  await fleet?.stop();
+  quorlock?.[Symbol.dispose]();
+});
+
+const run = (...args: string[]) => quorlock.run(fleet.urls, args);
+
+describe('quorlock inspect', () => {
+  it('tells the holder, its token, and who waits', async () => {
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    await using other = new Redlock(fleet.urls, PATIENT);
+    await using held = await redlock.acquire('inspected', { ttl: 30_000 });
+    const waiting = other.acquire('inspected', { waitTime: Number.POSITIVE_INFINITY });
+    await eventually('it waits', async () => (await redlock.waiting('inspected')).processes.length === 1);
+    const text = await run('inspect', 'inspected');
+    expect(text).toMatchObject({ exitCode: 0, errors: '' });
+    expect(text.output).toMatch(/^inspected is held by \S+/);
+    expect(text.output).toMatch(/token at most {2}\d+\n/);
+    expect(text.output).toMatch(/ waiting {8}\S+, for /);
+    const { inspection, queue } = JSON.parse((await run('inspect', 'inspected', '--json')).output);
+    expect(inspection).toMatchObject({ state: 'held', value: held.value });
+    expect(queue.processes).toHaveLength(1);
+    await held.release();
+    await (await waiting).release();
+  });
+
+  it('says free where a majority does, and 69 where too few nodes answer', async () => {
+    expect(await run('inspect', 'free')).toMatchObject({
+      exitCode: 0,
+      output: expect.stringMatching(/^free is free\n/),
+    });
+    const dead = ['redis://127.0.0.1:1', 'redis://127.0.0.1:2', ...fleet.urls.slice(0, 1)];
+    const { exitCode, output } = await quorlock.run(dead, ['inspect', 'free']);
+    expect({ exitCode, says: output.split('\n')[0] }).toEqual({
+      exitCode: 69,
+      says: 'free: too few nodes answered to tell',
+    });
+  });
+
+  it('writes nothing to new nodes', async () => {
+    await using own = await Fleet.start(3);
+    expect((await quorlock.run(own.urls, ['inspect', 'a'])).output).toMatch(/^a is free\n/);
+    expect(await nodeAt(own, 0).command('DBSIZE')).toBe(0);
+  });
+});
+
+describe('quorlock list', () => {
+  it('lists locks, read locks and permits that match a pattern', async () => {
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    await using _lock = await redlock.acquire('listed/a', { ttl: 30_000 });
+    await using _read = await redlock.readWrite('listed/{b}').acquireRead({ ttl: 30_000 });
+    await using _permit = await redlock.semaphore('listed/c', 1).acquire({ ttl: 30_000 });
+    await using _other = await redlock.acquire('other', { ttl: 30_000 });
+    await eventually('all nodes have them', async () => {
+      const { locks } = JSON.parse((await run('list', 'listed/*', '--json')).output);
+      return locks.length === 3 && locks.every(({ nodes }: { readonly nodes: number }) => nodes === 3);
+    });
+    const { exitCode, output } = await run('list', 'listed/*');
+    expect(exitCode).toBe(0);
+    const rows = output
+      .trim()
+      .split('\n')
+      .map((row) => row.split(/ {2,}/));
+    expect(rows.map(([name, , nodes]) => [name, nodes])).toEqual([
+      ['resource', 'nodes'],
+      ['listed/a', '3 of 3'],
+      ['listed/c (permit 0)', '3 of 3'],
+      ['listed/{b}', '3 of 3'],
+    ]);
+    expect(rows[3]?.[3]).toBe('readers');
+  });
+
+  it('says so when there is none, when it is cut, and when too few nodes answer', async () => {
+    expect((await run('list', 'none/*')).output).toBe('No lock is held.\n');
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    await using _locks = await redlock.acquire(['cut/1', 'cut/2', 'cut/3'], { ttl: 30_000 });
+    expect((await run('list', 'cut/*', '--limit', '1')).errors).toMatch(
+      /may have more locks\. Raise\s+--limit/,
+    );
+    const dead = ['redis://127.0.0.1:1', 'redis://127.0.0.1:2', ...fleet.urls.slice(0, 1)];
+    expect((await quorlock.run(dead, ['list'])).exitCode).toBe(69);
+  });
+});
+
+describe('quorlock watch', () => {
+  it('prints a line for each change, until it is ended', async () => {
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    const watch = quorlock.start(fleet.urls, ['watch', 'watched', '--interval', '100ms']);
+    await watch.printed(/ watched is free; 0 waiting\n/);
+    const held = await redlock.acquire('watched', { ttl: 30_000 });
+    await watch.printed(/ watched is held by \S+.*; 0 waiting\n/);
+    await held.release();
+    await eventually('it is free again', () => (watch.output.match(/is free/g) ?? []).length === 2);
+    watch.signal('SIGINT');
+    expect(await watch.ended).toMatchObject({ exitCode: 0, errors: '' });
+  });
+});
+
+describe('quorlock release --force', () => {
+  it('takes a lock from its holder, whose extension is refused, and gives the next one a higher token', async () => {
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    await using other = new Redlock(fleet.urls, PATIENT);
+    const broken = await redlock.acquire('broken', { ttl: 30_000 });
+    const waiting = other.acquire('broken', { waitTime: Number.POSITIVE_INFINITY });
+    await eventually('it waits', async () => (await redlock.waiting('broken')).processes.length === 1);
+    const { exitCode, output } = await run('release', '--force', '--yes', '--json', 'broken');
+    expect(exitCode).toBe(0);
+    const { token } = JSON.parse(output);
+    const next = await waiting;
+    expect(token).toBeGreaterThan(broken.token);
+    expect(next.token).toBeGreaterThan(token);
+    await expect(broken.extend()).rejects.toThrow(LockLostError);
+    await next.release();
+  });
+
+  it('refuses a holder that extends where its key is gone already', async () => {
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    const broken = await redlock.acquire('broken too', { ttl: 30_000 });
+    expect((await run('release', '--force', '--yes', 'broken too')).exitCode).toBe(0);
+    await expect(broken.extend()).rejects.toThrow(LockLostError);
+    expect((await redlock.inspect('broken too')).state).toBe('free');
+  });
+
+  it('takes a lock from readers', async () => {
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    const read = await redlock.readWrite('read').acquireRead({ ttl: 30_000 });
+    expect((await run('release', '--force', '-y', 'read')).exitCode).toBe(0);
+    await expect(read.extend()).rejects.toThrow(LockLostError);
+    await (await redlock.acquire('read')).release();
+  });
+
+  it('asks, and without a terminal to ask at says what to say', async () => {
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    await using held = await redlock.acquire('asked', { ttl: 30_000 });
+    const { exitCode, errors } = await run('release', '--force', 'asked');
+    expect(exitCode).toBe(64);
+    expect(errors).toMatch(
+      /^quorlock: asked is held by .* Break it\? There is no terminal to ask at: say --yes/,
+    );
+    await held.extend();
+    expect(await run('release', 'asked')).toMatchObject({
+      exitCode: 64,
+      errors: expect.stringContaining("required option '--force'"),
+    });
+  });
+
+  it('leaves a lock that is free as it is', async () => {
+    expect(await run('release', '--force', '-y', 'nothing')).toMatchObject({
+      exitCode: 0,
+      output: 'nothing is free\n',
+    });
+  });
+});
+
+describe('quorlock init', () => {
+  it('has all nodes vote, also those that were emptied; asks where programs have used them', async () => {
+    await using own = await startDeployment(3);
+    await nodeAt(own, 0).command('FLUSHALL');
+    expect((await quorlock.run(own.urls, ['init'])).exitCode).toBe(64);
+    expect(await quorlock.run(own.urls, ['init', '--yes'])).toMatchObject({ exitCode: 0, errors: '' });
+    expect(await nodeAt(own, 0).command('GET', 'quorlock:node')).toMatch(/^active .* 3 30000$/);
+  });
+
+  it('does not ask where none has', async () => {
+    await using own = await Fleet.start(3);
+    const { exitCode, output } = await quorlock.run(own.urls, ['init', '--max-ttl', '5s']);
+    expect({ exitCode, output }).toEqual({
+      exitCode: 0,
+      output: 'All 3 nodes vote. The longest ttl is 5000 ms.\n',
+    });
+  });
+});
+
+describe('quorlock servers', () => {
+  it.each<NodeJS.Signals>(['SIGINT', 'SIGTERM'])(
+    'starts masters that locks are had on, and stops them at %s',
+    async (signal) => {
+      const servers = quorlock.start([], ['servers', '--count', '3', '--json']);
+      const { nodes, processes } = JSON.parse(await servers.printed(/^(\{.*\})\n/));
+      expect(nodes).toHaveLength(3);
+      await using redlock = new Redlock(nodes, PATIENT);
+      await (await redlock.acquire('a')).release();
+      await redlock.close();
+      const { exitCode } = await quorlock.run(nodes, ['doctor', '--clocks', '1s']);
+      expect(exitCode).toBe(0);
+      servers.signal(signal);
+      expect((await servers.ended).exitCode).toBe(0);
+      expect(processes.filter(isRunning)).toEqual([]);
+    },
+  );
+
+  it('prints what to set', async () => {
+    const servers = quorlock.start([], ['servers', '--count', '1']);
+    expect(await servers.printed(/^export QUORLOCK_NODES=(.*)\n/)).toMatch(/^redis:\/\/127\.0\.0\.1:\d+$/);
+    servers.signal('SIGINT');
+    await servers.ended;
+  });
+
+  it('says so when a port is taken, and leaves nothing running', async () => {
+    const { port } = nodeAt(fleet, 0);
+    const { exitCode, errors } = await run('servers', '--ports', `${port}`);
+    expect(exitCode).toBe(69);
+    expect(errors).toMatch(
+      new RegExp(`^quorlock: the server on port ${port} did not start: .*(in use|ended)`),
+    );
+  });
+
+  it('says what to install when there is no server program', async () => {
+    const { exitCode, errors } = await run('servers', '--server', 'no-such-server');
+    expect({ exitCode, errors }).toEqual({
+      exitCode: 64,
+      errors: 'quorlock: --server: no-such-server is no program\n',
+    });
+  });
+});
+
+describe('secrets', () => {
+  const [PASSWORD, URL_PASSWORD] = ['planted-pass%word', 'planted-in-url'];
+  let folder: string;
+  let locked: Fleet;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'quorlock-secret-'));
+    writeFileSync(join(folder, 'password'), `${PASSWORD}\n`);
+    locked = await Fleet.start(3, { appendOnly: true });
+    for (const node of locked.nodes) await node.command('CONFIG', 'SET', 'requirepass', PASSWORD);
+  });
+  afterAll(async () => {
+    await locked?.stop();
+    if (folder !== undefined) rmSync(folder, { recursive: true });
+  });
+
+  it('come from the environment or a file, and are printed by no subcommand', async () => {
+    const byFile = ['--password-file', join(folder, 'password')];
+    const inUrls = locked.urls.map((url) => url.replace('//', `//:${encodeURIComponent(PASSWORD)}@`));
+    const ways = [
+      { nodes: locked.urls, args: byFile, env: {} },
+      { nodes: locked.urls, args: [], env: { QUORLOCK_PASSWORD: PASSWORD } },
+      { nodes: inUrls, args: [], env: {} },
+      { nodes: locked.urls, args: [], env: { QUORLOCK_PASSWORD: 'planted-wrong' } },
+      { nodes: locked.urls.map((url) => url.replace('//', `//user:${URL_PASSWORD}@`)), args: [], env: {} },
+      { nodes: locked.urls.map((url) => url.replace('//', '//:planted pass/word@')), args: [], env: {} },
+    ];
+    const calls = [
+      ['doctor', '--clocks', '1s'],
+      ['inspect', 'a'],
+      ['list'],
+      ['run', 'a', '--no-wait', '--', 'true'],
+      ['release', '--force', '-y', 'a'],
+      ['init', '-y'],
+    ];
+    for (const [index, { nodes, args, env }] of ways.entries()) {
+      for (const [command = '', ...rest] of calls) {
+        for (const json of [[], ['--json']]) {
+          const end = await quorlock.run(nodes, [command, ...args, ...json, ...rest], { env });
+          expect(`${end.output}${end.errors}`, `${command} ${index}`).not.toMatch(/planted/);
+          if (index < 3) expect(end.exitCode, `${command} ${index}: ${end.errors}`).toBe(0);
+        }
+      }
+    }
+  }, 240_000);
+
+  it('are refused among the arguments, without being repeated', async () => {
+    for (const url of [
+      `redis://:${URL_PASSWORD}@127.0.0.1:1`,
+      `redis://127.0.0.1:1?password=${URL_PASSWORD}`,
+    ]) {
+      for (const command of [['doctor'], ['list'], ['run', 'a', '--', 'true']]) {
+        const [name = '', ...rest] = command;
+        const { exitCode, output, errors } = await run(name, '--nodes', url, ...rest);
+        expect({ exitCode, output }).toEqual({ exitCode: 64, output: '' });
+        expect(errors).toMatch(
+          /^quorlock: --nodes\[0\] has a password, .*QUORLOCK_PASSWORD or --password-file/,
+        );
+        expect(errors).not.toContain(URL_PASSWORD);
+      }
+    }
+  });
+
+  it('a file that is not there is named', async () => {
+    const { exitCode, errors } = await run('list', '--password-file', '/no/such/file');
+    expect({ exitCode, errors }).toEqual({
+      exitCode: 64,
+      errors: `quorlock: --password-file: "/no/such/file" can't be read (ENOENT)\n`,
+    });
+  });
+
+  it('no nodes at all is told how to name them', async () => {
+    const { exitCode, errors } = await quorlock.run([], ['doctor']);
+    expect(exitCode).toBe(64);
+    expect(errors).toMatch(/QUORLOCK_NODES.*"quorlock servers"/);
+  });
+});
