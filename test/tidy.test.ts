@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import * as commandScripts from '../src/cli/scripts.ts';
 import { redisGuard } from '../src/fencing/index.ts';
 import * as scripts from '../src/wire/scripts.ts';
 import {
@@ -54,7 +55,7 @@ describe('src', () => {
     };
     await redisGuard(client).register('page', 1);
     const loaded = Object.values(scripts).map(({ source }) => source);
-    expect(unloadedLua(lua, [...loaded, guard])).toEqual([]);
+    expect(unloadedLua(lua, [...loaded, guard, ...Object.values(commandScripts)])).toEqual([]);
   });
 });
 

@@ -195,9 +195,11 @@ function answers(port: number, pid: number | undefined): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port });
     let text = '';
+    const timer = new SystemClock().after(1_000, () => look(true));
     const look = (isOver: boolean) => {
       const isOurs = text.includes(`\r\nprocess_id:${pid}\r\n`);
       if (!isOurs && !isOver) return;
+      timer.cancel();
       socket.destroy();
       resolve(isOurs);
     };
@@ -208,6 +210,5 @@ function answers(port: number, pid: number | undefined): Promise<boolean> {
       look(text.includes('\r\n\r\n') || text.startsWith('-'));
     });
     socket.write('INFO server\r\n');
-    socket.setTimeout(1_000, () => look(true));
   });
 }

@@ -23,16 +23,16 @@ const run = (...args: string[]) => quorlock.run(fleet.urls, args);
 
 describe('quorlock inspect', () => {
   it('tells the holder, its token, and who waits', async () => {
-    await using redlock = new Redlock(fleet.urls, PATIENT);
-    await using other = new Redlock(fleet.urls, PATIENT);
+    await using redlock = new Redlock(fleet.urls, { ...PATIENT, owner: 'web-3:4711' });
+    await using other = new Redlock(fleet.urls, { ...PATIENT, owner: 'web-4:12' });
     await using held = await redlock.acquire('inspected', { ttl: 30_000 });
     const waiting = other.acquire('inspected', { waitTime: Number.POSITIVE_INFINITY });
     await eventually('it waits', async () => (await redlock.waiting('inspected')).processes.length === 1);
     const text = await run('inspect', 'inspected');
     expect(text).toMatchObject({ exitCode: 0, errors: '' });
-    expect(text.output).toMatch(/^inspected is held by \S+/);
+    expect(text.output).toMatch(/^inspected is held by web-3:4711, /);
     expect(text.output).toMatch(/token at most {2}\d+\n/);
-    expect(text.output).toMatch(/ waiting {8}\S+, for /);
+    expect(text.output).toMatch(/ waiting {8}web-4:12, for /);
     const { inspection, queue } = JSON.parse((await run('inspect', 'inspected', '--json')).output);
     expect(inspection).toMatchObject({ state: 'held', value: held.value });
     expect(queue.processes).toHaveLength(1);
@@ -217,7 +217,7 @@ describe('quorlock servers', () => {
     const { exitCode, errors } = await run('servers', '--ports', `${port}`);
     expect(exitCode).toBe(69);
     expect(errors).toMatch(
-      new RegExp(`^quorlock: the server on port ${port} did not start: .*(in use|ended)`),
+      new RegExp(`^quorlock: the server on port ${port} did not start: .*(in use|aborting)`),
     );
   });
 
