@@ -249,7 +249,7 @@ describe('the rules of the house find', () => {
     expect(unfinishedWork(of({ 'lock/lock.ts': line }))).toHaveLength(1),
   );
 
-  it('a Lua file that nobody loads', () => {
+  it('a Lua file that no script loads', () => {
     const files = of({ 'wire/lua/a.lua': 'return 1\n', 'wire/lua/b.lua': 'return 2\n' });
     expect(unloadedLua(files, ['-- both\nreturn 1\n'])).toEqual(['wire/lua/b.lua is loaded by no script']);
   });

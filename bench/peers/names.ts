@@ -10,7 +10,7 @@ export const CONTENDERS = {
   semaphore: ['shipped', 'tuned'],
 } as const satisfies Readonly<Record<string, readonly PeerSettings[]>>;
 
-/** What is measured where everybody wants another lock. `raw` is no library, but what the sockets and servers can do. */
+/** What is measured where each worker wants another lock. `raw` is no library, but what the sockets and servers can do. */
 export const WORKERS = {
   quorlock: ['shipped', 'plain'],
   'redlock-5': ['shipped', 'pipelined'],

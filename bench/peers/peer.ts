@@ -9,12 +9,12 @@ export interface Peer {
    * @param ttl milliseconds; only quorlock is ever asked for another than {@link TTL_MS}
    */
   acquire(resource: string, ttl?: number): Promise<Release>;
-  /** Closes its connections; whoever still waits need not hear of it. */
+  /** Closes its connections; callers that still wait need not hear of it. */
   close(): Promise<void>;
 }
 
 /**
- * `shipped`: the library's defaults. `tuned`: what somebody picks who knows that holders are quick, 5 to 10 ms between
+ * `shipped`: the library's defaults. `tuned`: a choice for quick holders, 5 to 10 ms between
  * two tries and never twice the same. `pipelined`: the defaults, and the driver's `enableAutoPipelining`. `plain`:
  * quorlock without fencing tokens. `lasting`: quorlock whose locks may live for an hour. `spread`: quorlock over several
  * quorums of five. The name of a driver: quorlock by that one; as shipped it is ioredis.

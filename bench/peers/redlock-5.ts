@@ -5,7 +5,7 @@ import { type Peer, type PeerSettings, TTL_MS } from './peer.ts';
 
 /**
  * Eleven tries 100 to 300 ms apart by default. What a try got of the nodes stays there until the *last* one, or until
- * its ttl is over: many tries block everybody, its own caller too, after a split vote. Tuned, a call is one try.
+ * its ttl is over. After a split vote many tries block every caller, its own too. Tuned, a call is one try.
  */
 const SETTINGS = { shipped: {}, tuned: { retryCount: 0 } };
 

@@ -1,6 +1,6 @@
 import type { Peer } from '../peers/peer.ts';
 
-/** What an acquire takes that nobody disturbs, in milliseconds each, one after the other for so long. */
+/** What an undisturbed acquire takes, in milliseconds each, one after the other. */
 export async function alone(peer: Peer, resource: string, durationMs: number): Promise<readonly number[]> {
   const acquireMs: number[] = [];
   const end = performance.now() + durationMs;

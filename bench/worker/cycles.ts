@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Peer } from '../peers/peer.ts';
 import type { CyclesReport, CyclesTerms } from './protocol.ts';
 
-/** Takes and gives back locks that nobody else wants, as fast as it goes. */
+/** Takes and releases locks that no other worker wants, as fast as it goes. */
 export async function cycles(
   peer: Peer,
   { resource, workers, durationMs }: CyclesTerms,

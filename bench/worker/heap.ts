@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** What this process keeps in its heap, in bytes: what nobody needs any more is collected first. */
+/** What this process keeps in its heap, in bytes: what nothing needs any more is collected first. */
 export function heapBytes(): number {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;

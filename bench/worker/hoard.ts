@@ -5,7 +5,7 @@ import type { HoardTerms } from './protocol.ts';
 export class Hoard {
   readonly #held: Release[] = [];
 
-  /** Takes locks until it has so many. */
+  /** Takes locks until it has `count`. */
   async grow(peer: Peer, { resource, upTo, ttl, atOnce }: HoardTerms): Promise<number> {
     let next = this.#held.length;
     await Promise.all(

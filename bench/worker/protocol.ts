@@ -57,7 +57,7 @@ export interface HoardTerms {
   /** With those that it has already. */
   readonly upTo: number;
   readonly ttl: number;
-  /** So many acquires are under way at a time. */
+  /** How many acquires are under way at a time. */
   readonly atOnce: number;
 }
 
@@ -103,7 +103,7 @@ export interface BurstTerms {
   /** How many of them in this process. */
   readonly contenders: number;
   readonly startAt: bigint;
-  /** After it nobody waits any more. */
+  /** After it no contender waits any more. */
   readonly limitMs: number;
 }
 

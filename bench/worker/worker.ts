@@ -1,5 +1,5 @@
 // A process of contenders, compiled and started by scripts/bench/contention. It does what it is told, and ends when
-// nobody is left to tell it anything.
+// its coordinator is gone.
 
 import { adapters } from '../peers/adapters.ts';
 import type { Peer } from '../peers/peer.ts';
@@ -15,7 +15,7 @@ import { run } from './run.ts';
 /** Undisturbed acquisitions of a process before it is measured: connections, scripts, the first compilation. */
 const WARM_UP_CYCLES = 20;
 
-/** Nobody ends a process whose coordinator has gone but the process itself. */
+/** A process whose coordinator has gone ends itself. */
 const CLOSED_WITHIN_MS = 1_000;
 
 const commands = new CommandCounter();

@@ -81,7 +81,7 @@ async function releaseLate(lock: Task['lock'], redlock: ReturnType<typeof openRe
   return { bought: 0, refused: 0, released: (await held.release()).freed };
 }
 
-/** Stops this process, as a long collection of garbage or a suspended machine would, until somebody resumes it. */
+/** Stops this process, as a long collection of garbage or a suspended machine would, until it is resumed. */
 async function stop(): Promise<void> {
   await say('stopped');
   process.kill(process.pid, 'SIGSTOP');

@@ -115,7 +115,7 @@ async function lateRelease(lock: 'naive' | 'quorlock'): Promise<string> {
 
 /** Has a process buy, alone, and that happen to it. */
 function inTrouble(lock: Task['lock'], trouble: Task['trouble']) {
-  // Whoever is killed is not asked again.
+  // A buyer that was killed is not asked again.
   const holder =
     trouble === 'killed holder' ? crowd.members.findLast(({ alive }) => alive) : crowd.members[0];
   if (holder === undefined) throw new Error('there are more troubles than processes');

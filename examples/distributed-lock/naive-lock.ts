@@ -19,11 +19,11 @@ export class NaiveLock {
     this.#interrupt = interrupt;
   }
 
-  /** Resolves with the holder's identifier, or with null if somebody else holds the lock. */
+  /** Resolves with the holder's identifier, or with null if another process holds the lock. */
   async acquire(): Promise<string | null> {
     const identifier = randomUUID();
     if ((await this.#redis.setnx(this.#key, identifier)) === 0) return null;
-    // Fault 1: not atomic. Whoever dies here leaves a key without an expiry, and nobody gets the lock any more.
+    // Fault 1: not atomic. A process that dies here leaves a key without an expiry, and no other gets the lock any more.
     await this.#interrupt('before EXPIRE');
     await this.#redis.expire(this.#key, 1);
     return identifier;
@@ -37,7 +37,7 @@ export class NaiveLock {
     return true;
   }
 
-  /** With that mended. Fault 3 is left: the key may expire, and be somebody else's, between the two commands. */
+  /** Without that fault. Fault 3 is left: the key may expire, and be another process's, between the two commands. */
   async releaseText(identifier: string): Promise<boolean> {
     if ((await this.#redis.get(this.#key)) !== identifier) return false;
     await this.#interrupt('before DEL');

@@ -73,7 +73,7 @@ serve(async (task: Task | 'finish'): Promise<Deeds> => {
   return { deliveries, refusedWrites };
 });
 
-/** Stops this process, as a long collection of garbage or a suspended machine would, until somebody resumes it. */
+/** Stops this process, as a long collection of garbage or a suspended machine would, until it is resumed. */
 async function stop(): Promise<void> {
   await say('stopped');
   process.kill(process.pid, 'SIGSTOP');

@@ -34,7 +34,7 @@ export class Election {
         elected(term);
         await term.ended;
       });
-      // After the election nobody listens to this any more; the term has its own signal.
+      // After the election nothing listens to this any more; the term has its own signal.
       over.catch(failed);
     });
   }
@@ -51,7 +51,7 @@ export class Election {
   }
 }
 
-/** The time for which somebody leads: until he resigns, or loses the lock. */
+/** The time for which a candidate leads: until it resigns, or loses the lock. */
 class Term {
   /** The fencing token. Give it to whatever the leader writes to. */
   readonly number: number;

@@ -8,7 +8,7 @@ export type Read = (key: string) => Promise<string>;
 /** How long an answer is good enough. */
 const KEPT_MS = 60_000;
 
-/** A plain cache: whoever does not find the answer there asks for it. */
+/** A plain cache: a caller that does not find the answer there asks for it. */
 export function cached(cache: Redis, ask: Read): Read {
   return async (key) => {
     const known = await cache.get(key);
@@ -36,7 +36,7 @@ export function locked(redlock: Redlock, cache: Redis, ask: Read): Read {
     const known = await cache.get(key);
     if (known !== null) return known;
     return redlock.using(key, {}, async ({ token }) => {
-      // Whoever had the lock before has most likely filled it.
+      // The holder before has most likely filled it.
       const filled = await guard.read(key, token);
       if (filled !== null) return filled;
       const answer = await ask(key);

@@ -1,7 +1,7 @@
 import { Redlock } from 'quorlock';
 import { Fleet } from '../../scripts/fleet/fleet.ts';
 
-/** Starts so many real Redis servers, on free ports. They are gone with the program, however it ends. */
+/** Starts `count` real Redis servers, on free ports. They are gone with the program, however it ends. */
 export function startServers(count: number): Promise<Fleet> {
   return Fleet.start(count);
 }

@@ -33,7 +33,7 @@ describe('a fleet of five masters, and processes that read, check and write', ()
     expect(acquisitions).toBeGreaterThan(50);
   });
 
-  test('a majority stands still again and again, and connections are reset: whoever waits for 2 s gets a lock', async () => {
+  test('a majority stands still again and again, and connections are reset: a caller that waits for 2 s gets a lock', async () => {
     const { waits, outages } = await holds('stall');
     expect(waits.disappointed).toEqual([]);
     expect(waits.patient).toBeGreaterThan(20);

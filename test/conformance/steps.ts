@@ -22,7 +22,7 @@ export const SLOTS_QUEUE: string = queueKeyOf(semaphoreKeyOf('lock'));
 const FENCE_KEYS = [...LOCK_KEYS, ...SLOT_KEYS].map(fenceKeyOf);
 const QUEUE_KEYS: readonly string[] = [...LOCK_KEYS.map(queueKeyOf), SLOTS_QUEUE];
 const SHARERS_KEYS = LOCK_KEYS.map(sharersKeyOf);
-/** Keys that hold sorted sets, where nobody has put anything else. */
+/** Keys that hold sorted sets, where no client has put anything else. */
 export const SORTED_SET_KEYS: readonly string[] = [...QUEUE_KEYS, ...SHARERS_KEYS];
 export const ALL_KEYS: readonly string[] = [
   MARKER_KEY,
@@ -64,7 +64,7 @@ export interface OperationStep {
   readonly value: string;
   readonly ttl: number;
   readonly number: Moment;
-  /** Who waits; empty if nobody does. */
+  /** The waiters; empty if there is none. */
   readonly member: string;
   readonly since: Moment;
   /** The lock value that SHARE takes over, or that is to be adopted; empty if there is none. */
@@ -110,7 +110,7 @@ export type Step =
   | { readonly do: 'set counter'; readonly key: string; readonly counter: Moment | string }
   | { readonly do: 'set foreign'; readonly key: string; readonly type: ForeignType }
   | { readonly do: 'delete'; readonly key: string }
-  /** So many waiters that nobody hears, with the same score, and one of another name behind them. */
+  /** This number of waiters that do not listen, with the same score, and one of another name behind them. */
   | {
       readonly do: 'fill queue';
       readonly key: string;
@@ -120,7 +120,7 @@ export type Step =
     }
   /** A writer that was called so long ago, and has not come, while readers have the key. */
   | { readonly do: 'called'; readonly key: string; readonly agoMs: number }
-  /** Somebody has a share of a key, as it was left behind: beside a lock key that says so, or another one. */
+  /** A client has a share of a key, as it was left behind: beside a lock key that says so, or another one. */
   | { readonly do: 'share'; readonly key: string; readonly by: string; readonly forMs: number }
   | { readonly do: 'subscribe' | 'unsubscribe'; readonly process: string }
   /** From now on the server refuses what needs memory, or whatever writes, or nothing. */

@@ -39,7 +39,7 @@ describe('the host', () => {
     ['throws', refuse],
     ['is NaN', () => Number.NaN],
     ['jumps by an hour', (seconds: number) => seconds + HOUR_S],
-  ])('an uptime that %s is told of once, and locks are had', async (how, uptime) => {
+  ])('an uptime that %s is told of once, and locks are granted', async (how, uptime) => {
     await using fleet = await Fleet.start(3);
     const { redlock, warnings } = await open(fleet);
     await using _open = redlock;
@@ -61,7 +61,7 @@ describe('the host', () => {
   it.each([
     ['throws', refuse],
     ['is NaN', () => Number.NaN],
-  ])('an uptime that %s from the beginning keeps nobody from locks', async (_, uptime) => {
+  ])('an uptime that %s from the beginning keeps no caller from locks', async (_, uptime) => {
     host.uptime = uptime;
     await using fleet = await Fleet.start(1);
     const { redlock, warnings } = await open(fleet);

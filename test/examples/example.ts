@@ -91,7 +91,7 @@ function processesWith(temporary: string): readonly string[] {
     try {
       return readFileSync(`/proc/${name}/environ`, 'utf8').split('\0').includes(`TMPDIR=${temporary}`);
     } catch {
-      // It has ended meanwhile, or is somebody else's.
+      // It has ended meanwhile, or is another process's.
       return false;
     }
   });

@@ -31,7 +31,7 @@ describe('npm run example', () => {
     });
   });
 
-  it('read-write-splitting: nobody reads what is older than what he was told of', async () => {
+  it('read-write-splitting: no reader gets what is older than what it was told of', async () => {
     const row = await rowsOf('read-write-splitting');
     const [primary, copy, byToken] = ['primary', 'copy', 'copy, by token'].map(row);
     const stale = 'older than what the reader was told of';

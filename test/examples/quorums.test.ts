@@ -73,7 +73,7 @@ describe('quorums', () => {
     }
   });
 
-  it('change while programs know different lists, and nobody holds what another one holds', async () => {
+  it('change while programs know different lists, and no two hold the same', async () => {
     const { quorums, quorumsOf, nameOf } = program();
     const resource = RESOURCES.find((one) => nameOf(one) === 'south') ?? '';
     const before = quorumsOf(['north', 'east']);

@@ -113,7 +113,7 @@ describe('a lock that is handed over to another process', () => {
     expect(await worker.end()).toBe(0);
   });
 
-  it('by a queue outlives the process that queued it, and is had by one worker alone', async () => {
+  it('by a queue outlives the process that queued it, and one worker alone has it', async () => {
     const redlock = program();
     const workers = [await Worker.start(), await Worker.start()];
     const json = await redlock.using(['one', 'two'], async (lock) => {

@@ -34,7 +34,7 @@ async function tokensAroundLostMemory(aheadMs: number): Promise<{ first: number;
   return { first, second };
 }
 
-/** Somebody has to ask the node for anything, for its marker to be looked at. */
+/** A client has to ask the node for anything before its marker is looked at. */
 async function markerOfNode1(redlock: Redlock): Promise<string> {
   await redlock.inspect('another');
   await (await granted(redlock, 'another'))?.release();
@@ -83,7 +83,7 @@ describe.skipIf(process.platform !== 'linux')('the token after a node lost its m
     expect(second).toBeGreaterThan(first);
   });
 
-  // Not promised, and shown so that nobody believes it is: counters follow the nodes' clocks, and a quarantine
+  // Not promised, and shown so that no reader believes it is: counters follow the nodes' clocks, and a quarantine
   // outlasts no more than maxTtl of what a clock was ahead.
   it('may be lower, if one is ahead by more than a quarantine takes', async () => {
     const { first, second } = await tokensAroundLostMemory(600_000);

@@ -68,7 +68,7 @@ function descendants(): string[] {
     try {
       return readFileSync(`/proc/${name}/environ`, 'utf8').split('\0').includes(`TMPDIR=${temporary}`);
     } catch {
-      // It has ended meanwhile, or is somebody else's.
+      // It has ended meanwhile, or is another process's.
       return false;
     }
   });

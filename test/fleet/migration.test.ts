@@ -46,7 +46,7 @@ class Member {
     this.#child.send(terms);
   }
 
-  /** Passes when it has had so many more locks. */
+  /** Passes when it has had `count` more locks. */
   async has(more: number): Promise<void> {
     const wanted = this.acquired + more;
     await eventually('a process has had its locks', () => this.acquired >= wanted);

@@ -272,7 +272,7 @@ describe('three nodes', () => {
     await letGoElsewhere(fleet.nodes, 'canonical');
   });
 
-  it('the wait that its caller aborts rejects with his own reason, and leaves no key behind', async () => {
+  it('the wait that its caller aborts rejects with its own reason, and leaves no key behind', async () => {
     await using redlock = new Redlock(fleet.urls, PATIENT);
     await holdElsewhere(fleet.nodes.slice(0, 2), 'lock:awaited');
     const before = await scriptCalls(nodeAt(fleet, 2));

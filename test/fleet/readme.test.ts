@@ -156,7 +156,7 @@ describe('what docs/servers.md says of permissions', () => {
   });
 });
 
-/** Has somebody wait for a lock and give up, and wait again and get it. */
+/** Has a waiter give up, and another one get the lock. */
 async function waitFor(holder: Redlock, waiter: Redlock): Promise<void> {
   const held = await holder.acquire('page');
   await expect(waiter.acquire('page', { waitTime: 200 })).rejects.toMatchObject({

@@ -26,7 +26,7 @@ async function listenOn(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** A server that does this to whoever connects. */
+/** A server that does this to every client that connects. */
 function serverThat(meets: (socket: Socket) => void): Promise<number> {
   const sockets = new Set<Socket>();
   onTestFinished(() => {

@@ -28,7 +28,7 @@ function open(
   return redlock;
 }
 
-/** The connections of a server on which somebody has subscribed to a channel of this library. */
+/** The connections of a server on which a client has subscribed to a channel of this library. */
 async function subscribers(node: FleetNode): Promise<{ id: string; name: string }[]> {
   const channels = (await node.command('PUBSUB', 'CHANNELS', 'quorlock:wake:*')) as string[];
   if (channels.length === 0) return [];
@@ -96,7 +96,7 @@ describe.each([
     await line.over();
     expect(line.served.toSorted()).toEqual(RESOURCES.toSorted());
     await waiter.close();
-    await eventually('nobody listens any more', async () =>
+    await eventually('no client listens any more', async () =>
       (await Promise.all(fleet.nodes.map(subscribers))).every((list) => list.length === 0),
     );
     await expectNoKeys(fleet);
@@ -163,7 +163,7 @@ describe('waiters whose connections are cut', () => {
 });
 
 describe('a holder that is killed', () => {
-  it('is followed by those who wait, in their order, when its keys have expired', async () => {
+  it('is followed by the waiters, in their order, when its keys have expired', async () => {
     // Long enough for three to get into the queue.
     const ttl = 6_000;
     const child = fork(HOLDER, ['left behind', String(ttl), ...fleet.urls], {

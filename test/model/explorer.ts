@@ -12,7 +12,7 @@ type Weakening =
   | 'confirm without owner check'
   /** EXTEND takes an unowned key without looking at its counter. */
   | 'extend without counter check'
-  /** A granted majority is enough; nobody confirms the token. */
+  /** A granted majority is enough; no node confirms the token. */
   | 'no confirm'
   /** ACQUIRE raises the counter by one, whatever the size of the block. */
   | 'counter raised by one'
@@ -445,7 +445,7 @@ export class Explorer {
     return result;
   }
 
-  /** Without its owner check, CONFIRM takes whoever owns the key for the one it asks for. */
+  /** Without its owner check, CONFIRM takes any owner of the key for the one it asks for. */
   #ownerSeenBy(operation: Operation, owner: number): string {
     const ignoresOwner =
       this.#exploration.weakening === 'confirm without owner check' && operation.kind === 'confirm';

@@ -346,7 +346,7 @@ describe('docs/testing.md', () => {
     );
   });
 
-  it('is right about jsdom: locks are had and lost there, and nothing is left open', async () => {
+  it('is right about jsdom: locks are granted and lost there, and nothing is left open', async () => {
     await runIn(
       'jest',
       `import { expect, test } from '@jest/globals';

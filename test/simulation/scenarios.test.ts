@@ -85,7 +85,7 @@ describe('three nodes, a holder that is suspended for a day, and the next one', 
 });
 
 describe('five nodes of which two crash and a third forgets while a lock is held', () => {
-  it('gives it to nobody else, and votes again after the quarantine', async () => {
+  it('gives it to no other holder, and votes again after the quarantine', async () => {
     const simulation = new Simulation({ nodes: 5 });
     const [holder, other] = [await program(simulation), await program(simulation)];
     const lock = await simulation.until(holder.redlock.acquire('page'));

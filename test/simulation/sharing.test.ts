@@ -103,7 +103,7 @@ describe('two permits on three nodes, wanted by six machines', () => {
   );
 });
 
-describe('a steady stream of readers, some of whom never give back', () => {
+describe('a steady stream of readers, of which some never release', () => {
   const RUNS = 10;
   const WRITES = 30;
 

@@ -8,7 +8,7 @@ export interface ContentionTerms {
   readonly resource: string;
   readonly callers: number;
   readonly runMs: number;
-  /** It goes on after that until it has had so many, as long as the machine is busy, but not for ever. */
+  /** It goes on after that until it has had this number, as long as the machine is busy, but not for ever. */
   readonly least: number;
 }
 
@@ -21,7 +21,7 @@ export interface ContentionReport {
   readonly timedOut: number;
   /** What else an attempt came to. */
   readonly failures: readonly string[];
-  /** How often somebody else was inside while this process held the lock. */
+  /** How often another process was inside while this process held the lock. */
   readonly overlaps: number;
 }
 

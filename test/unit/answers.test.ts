@@ -374,7 +374,7 @@ function spoiled(answer: unknown, chance: number): unknown {
   return answer.with(chance % answer.length, parts[chance % parts.length]);
 }
 
-/** A client between whom and the server something else answers at times. */
+/** A client: between it and the server something else answers at times. */
 class GarbledClient implements Client {
   readonly isCluster = false;
   garble: ((answer: unknown) => unknown) | undefined;

@@ -280,7 +280,7 @@ describe('after using() nothing is left behind', () => {
     expect(world.valuesOf('lock:r').filter((value) => value !== 'somebody else')).toEqual(
       name === 'the lock was lost' ? [] : [undefined, undefined, undefined],
     );
-    // An extension that was under way when the routine ended waits for nobody but its answer. Nodes that seemed slow when
+    // An extension that was under way when the routine ended waits for its answer alone. Nodes that seemed slow when
     // this process was stopped have a quarter of the ttl at most.
     await expectNoTimers(world.clock, 800);
   });
@@ -309,7 +309,7 @@ describe('after using() nothing is left behind', () => {
 describe('a auto-extension', () => {
   const forEver = { maxHold: Number.POSITIVE_INFINITY };
 
-  /** A lock that nobody keeps yet, on nodes whose answers take 2 ms. */
+  /** A lock that is not kept alive yet, on nodes whose answers take 2 ms. */
   async function lockIn(world: World, ttl = 1_000): Promise<Lock> {
     const redlock = world.redlock();
     await world.clock.runUntil(redlock.inspect('other'));

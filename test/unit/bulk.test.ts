@@ -13,7 +13,7 @@ async function inBulk(scene: Scene) {
   return { redlock, forAll };
 }
 
-/** Whoever asks for very much at once gets all of it, as fast as nodes do it. */
+/** A program that asks for very much at once gets all of it, as fast as nodes do it. */
 describe('five thousand at once', () => {
   it('attempts, extensions and releases: none is refused', async () => {
     const scene = new Scene();

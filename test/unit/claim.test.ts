@@ -21,7 +21,7 @@ function deployment(...runIds: readonly string[]) {
     member: runId,
     handshake: handshake(runId, false),
   }));
-  /** Writes the claim unless somebody else has been there. */
+  /** Writes the claim unless another client has been there. */
   const write = async ({ member }: Fresh<string>) => {
     steps.push(`claim ${member}`);
     await Promise.resolve();

@@ -290,7 +290,7 @@ describe('close() where a lock goes from hand to hand', () => {
   }
 
   it.each(Array.from({ length: 20 }, (_, seed) => seed))(
-    'lets nobody in beside the last one: seed %i',
+    'lets no other holder in beside the last one: seed %i',
     async (seed) => {
       const scene = new Scene({ seed: seed + 1 });
       const { simulation } = scene;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { LockHeldError, NotALockError, WaitTimeoutError } from '../../src/base/errors.ts';
 import { World } from './world.ts';
 
-/** Subscriptions that nobody needs end after ten seconds. */
+/** Subscriptions that no waiter needs end after ten seconds. */
 const SUBSCRIPTIONS_END_MS = 11_000;
 
 /** Runs a call to its end. Returns what it rejected with and how long it took. */
@@ -90,7 +90,7 @@ describe('a lock that another process holds', () => {
     await world.clock.runUntil(redlock.inspect('other'));
     const before = world.server(0).commands;
     const waiting = failureOf(world, redlock.acquire('r', { waitTime: 1_000 }));
-    // Somebody else who extends a short lock all the time.
+    // Another holder, which extends a short lock all the time.
     const renew = () => {
       world.holdElsewhere('lock:r', 3);
       world.clock.after(2, renew);
@@ -107,7 +107,7 @@ describe('a lock that another process holds', () => {
     const acquiring = redlock.acquire('r', { waitTime: Number.POSITIVE_INFINITY });
     await world.clock.advance(100_000);
     for (const { store } of world.servers) store.delete('lock:r');
-    // Nobody called: whoever took the keys away does not know of queues.
+    // No call came: what took the keys away does not know of queues.
     const lock = await world.clock.runUntil(acquiring, 2_000);
     lock.assertHeld();
   });

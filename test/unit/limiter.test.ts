@@ -13,7 +13,7 @@ describe('Limiter', () => {
     held = [];
   });
 
-  /** Asks for a round over so many keys, with a name that has so many characters for each of them. */
+  /** Asks for a round over this number of keys, with names of this number of characters. */
   function ask(name: string, keyCount = 1, characters = 1): Promise<string> {
     const keys = Array.from({ length: keyCount }, () => 'k'.repeat(characters));
     const hold = () =>
@@ -29,7 +29,7 @@ describe('Limiter', () => {
 
   const names = () => held.map(({ name }) => name);
 
-  /** The first so many rounds under way end, and others take their places. */
+  /** The first rounds under way end, as many as `count`, and others take their places. */
   async function end(count: number): Promise<void> {
     for (const round of held.splice(0, count)) round.end();
     await clock.advance(0);

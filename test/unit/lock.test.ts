@@ -34,7 +34,7 @@ const failureOf = (world: World, work: Promise<unknown>): Promise<unknown> =>
 
 describe('an extension that a bare majority denies', () => {
   const denials: Readonly<Record<string, { readonly options?: RedlockOptions; deny(world: World): void }>> = {
-    'since somebody else holds the keys': {
+    'since another holder has the keys': {
       deny: ({ servers }) => {
         for (const { store } of servers.slice(0, 2)) {
           store.delete('lock:r');
@@ -42,7 +42,7 @@ describe('an extension that a bare majority denies', () => {
         }
       },
     },
-    'since the keys are gone, and nothing shows that nobody has had them': {
+    'since the keys are gone, and nothing shows that no other holder has had them': {
       options: { fencing: false },
       deny: ({ servers }) => {
         for (const { store } of servers.slice(0, 2)) store.delete('lock:r');

@@ -31,7 +31,7 @@ function programOver(
   return new Redlock(clients, { clock: world.clock, random: world.random.fork(), onWarning });
 }
 
-/** Servers that nobody has used, but for their scripts. */
+/** Servers that no client has used, but for their scripts. */
 async function unused(nodeCount = 3): Promise<World> {
   const world = new World(nodeCount);
   const redlock = world.redlock({}, world.machine());
@@ -40,7 +40,7 @@ async function unused(nodeCount = 3): Promise<World> {
   return world;
 }
 
-/** A deployment that somebody has started, who is gone. */
+/** A deployment that a client has started, which is gone. */
 async function inUse(nodeCount = 3): Promise<World> {
   const world = await unused(nodeCount);
   const first = program(world);
@@ -339,7 +339,7 @@ describe('a new deployment', () => {
     const world = await unused(count);
     const mark = (state: string) => {
       for (const { store, runId } of world.servers) {
-        store.set(MARKER, `${state} ${runId} somebody ${count} 30000`);
+        store.set(MARKER, `${state} ${runId} another ${count} 30000`);
       }
     };
     mark('starting');

@@ -6,7 +6,7 @@ import { World } from './world.ts';
 
 const oneWay = (ms: number): Latency => ({ least: ms, most: ms });
 
-/** Notes answers one after the other, each after so many milliseconds. */
+/** Notes answers one after the other, each after its own milliseconds. */
 function answersAfter(times: readonly number[], keys = 1): ResponseTime {
   const time = new ResponseTime(50);
   let nowMs = 1_000;
@@ -79,7 +79,7 @@ async function usedWorld(options = {}) {
   return { world, redlock, warnings, move };
 }
 
-/** How many of so many attempts get a lock. */
+/** How many of the attempts get a lock. */
 async function locksOf({ world, redlock }: Awaited<ReturnType<typeof usedWorld>>, attempts: number) {
   let locks = 0;
   for (let index = 0; index < attempts; index += 1) {

@@ -113,7 +113,7 @@ function nameOf(operation: Operation): string {
   return String(encode(operation, true)[0]);
 }
 
-/** What a function of keys.lua or queue.lua may answer with, for whoever makes use of its second result, or of its only one. */
+/** What a function of keys.lua or queue.lua may answer with, for callers that use its second result, or of its only one. */
 const repliesOf: readonly (readonly [use: string, replies: readonly string[]])[] = [
   ['foreign = owner_of(', repliesIn(functionIn(keys.body, 'owner_of'))],
   [' refusal(', repliesIn(functionIn(keys.body, 'refusal'))],

@@ -19,7 +19,7 @@ describe('a semaphore', () => {
     [1, 1],
     [3, 2],
     [10, 4],
-  ])('of %i gives so many permits at once, to %i programs, and no more', async (permits, count) => {
+  ])('of %i gives all its permits at once, to %i programs, and no more', async (permits, count) => {
     const { scene, programs } = await sceneOf(count);
     const { simulation } = scene;
     const semaphores = programs.map(({ redlock }) => redlock.semaphore('s', permits));

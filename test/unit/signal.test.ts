@@ -31,7 +31,7 @@ describe.each(absences)('the first line that runs after $name past the validity'
     ['signal.reason', (_, signal) => signal.reason],
     ['signal.throwIfAborted()', (_, signal) => thrownBy(() => signal.throwIfAborted())],
     ['assertHeld()', (lock) => thrownBy(() => lock.assertHeld())],
-    ['a signal that nobody had asked for before', (lock) => lock.signal.reason],
+    ['a signal that was not read before', (lock) => lock.signal.reason],
   ])('learns it from %s alone', async (_, learn) => {
     const world = new World(3);
     const lock = await lockIn(world);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { TokenClock } from '../../src/quorum/fencing-token.ts';
 
-/** Nodes whose time is so many microseconds at 0. */
+/** Nodes whose time is this number of microseconds at 0. */
 function nodes(...firstUs: readonly (number | undefined)[]) {
   return firstUs.map((aheadUs) => ({ aheadUs }));
 }

@@ -68,7 +68,7 @@ describe('using within a lock that is shown', () => {
     expect(() => lock.assertHeld()).toThrow(LockReleasedError);
   });
 
-  it('acquires where the lock is one over something else, by whomever, held or not', async () => {
+  it('acquires where the lock is one over something else, of any holder, held or not', async () => {
     const { redlock, machine, other, simulation } = await program();
     const again = machine.redlock({ quarantine: 'off', keyPrefix: 'other:' });
     const ended = await simulation.until(redlock.acquire('ended'));
@@ -183,7 +183,7 @@ describe('a read lock that is shown', () => {
 });
 
 describe('permits that are shown', () => {
-  it('are as good as others of the same semaphore', async () => {
+  it('serve like others of the same semaphore', async () => {
     const { redlock, scene, simulation } = await program();
     const semaphore = redlock.semaphore('r', 3);
     const using = semaphore.using(async (permit) => {

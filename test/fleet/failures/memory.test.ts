@@ -39,7 +39,7 @@ async function refusals(urls: readonly string[], resource: string, options: Redl
   }
 }
 
-/** Nobody gets the lock, at no time, and the first node comes to say that it is quarantined. */
+/** No client gets the lock, at no time, and the first node comes to say that it is quarantined. */
 async function expectFirstQuarantined(urls: readonly string[], resource: string): Promise<void> {
   await eventually('the first node says that it is quarantined', async () => {
     const votes = await refusals(urls, resource);
@@ -63,7 +63,7 @@ describe('a node of a bare majority forgets a lock that is held', () => {
   it.each<[string, (node: FleetNode) => Promise<unknown>]>([
     ['killed, without fsync', (node) => node.restartEmpty()],
     ['FLUSHALL', (node) => node.command('FLUSHALL')],
-  ])('%s: it does not vote, and nobody else gets the lock', async (_, forget) => {
+  ])('%s: it does not vote, and no other client gets the lock', async (_, forget) => {
     await using fleet = await startDeployment(3);
     await using redlock = new Redlock(fleet.urls, PATIENT);
     await using lock = await holdOnTwo(fleet, redlock, 'forgotten');

@@ -44,7 +44,7 @@ describe('a master that is demoted behind a stable address', () => {
     if (how === 'extending') await lock.extend().catch(() => undefined);
     if (how === 'giving back') await lock.release();
 
-    await eventually('locks are had again', () => canLock(redlock));
+    await eventually('locks are granted again', () => canLock(redlock));
     await using now = await redlock.acquire('found again', { ttl: 30_000 });
     expect(await successor.command('GET', 'lock:found again')).toBe(now.value);
   });
@@ -86,7 +86,7 @@ describe('a master that is demoted behind a stable address', () => {
     await old.command('CONFIG', 'SET', 'replica-serve-stale-data', 'no');
     await old.command('REPLICAOF', '127.0.0.1', 1);
     proxy.retarget(successor.port);
-    await eventually('locks are had again', () => canLock(redlock));
+    await eventually('locks are granted again', () => canLock(redlock));
   });
 });
 

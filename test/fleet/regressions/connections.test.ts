@@ -96,7 +96,7 @@ describe('connections that die silently', () => {
 
     for (const proxy of proxies) proxy.forget();
     expect(await canLock(redlock)).toBe(false);
-    await eventually('locks are had again', () => canLock(redlock));
+    await eventually('locks are granted again', () => canLock(redlock));
 
     const now = [...(await namedAt(fleet, 'quorlock')), ...(await namedAt(fleet, 'quorlock:wake'))];
     expect(now).toEqual(expect.arrayContaining(quiet));

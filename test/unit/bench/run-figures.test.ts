@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { Hold, RunReport } from '../../../bench/worker/protocol.ts';
 import { runFigures } from '../../../scripts/bench/peers/run-figures.ts';
 
-/** Two contenders that have the lock for a millisecond each time, for so many times in a row before the other one has it. */
+/** Two contenders that have the lock for a millisecond each time, for `times` times in a row before the other one has it. */
 function takingTurns(inARow: number): RunReport {
   const holds: [Hold[], Hold[]] = [[], []];
   for (let at = 0; at < 1_000; at += 1) {

@@ -13,7 +13,7 @@ function crowdsOf(occupancies: readonly Occupancy[], size: number): string[] {
 }
 
 describe('finds nothing', () => {
-  test('in nobody, and in as many as there are permits', () => {
+  test('in no holder, and in as many as there are permits', () => {
     expect(findOverAdmissions([], 1)).toEqual([]);
     expect(crowdsOf([occupancy('a', 0, 10), occupancy('b', 0, 10)], 2)).toEqual([]);
   });
@@ -44,7 +44,7 @@ describe('finds', () => {
     expect(crowdsOf([occupancy('a', 0, 10, 4)], 3)).toEqual(['a 4']);
   });
 
-  test('everybody who comes while there are too many, and who comes for a moment', () => {
+  test('all holders that come while there are too many, and one that comes for a moment', () => {
     const occupancies = [occupancy('a', 0, 10), occupancy('b', 1, 1), occupancy('c', 2, 5)];
     expect(crowdsOf(occupancies, 1)).toEqual(['ab 2', 'ac 2']);
   });

@@ -37,7 +37,7 @@ describe('finds', () => {
     expect(pairsOf([interval('a', 0, 100), interval('b', 40, 50)])).toEqual(['ab']);
   });
 
-  test('a moment inside an interval: a grant while somebody else goes on acting', () => {
+  test('a moment inside an interval: a grant while another holder goes on acting', () => {
     const [overlap] = findOverlaps([interval('a', 0, 10), interval('b', 5, 5)]);
 
     expect(overlap).toMatchObject({ first: { holder: 'a' }, second: { holder: 'b' }, length: 0 });
@@ -85,7 +85,7 @@ describe('of intervals that may be shared', () => {
     ).toEqual([]);
   });
 
-  test('finds a writer beside a reader, whoever came first', () => {
+  test('finds a writer beside a reader, whichever came first', () => {
     expect(pairsOf([reader('a', 0, 10), interval('b', 9, 20)])).toEqual(['ab']);
     expect(pairsOf([interval('a', 0, 10), reader('b', 9, 20)])).toEqual(['ab']);
   });

@@ -37,7 +37,7 @@ describe('where the lock is shared', () => {
     isShared: true,
   });
 
-  test('those who share it may have one token among them', () => {
+  test('sharers may have one token among them', () => {
     expect(faultsOf([shared('a', 1, 0, 10), shared('b', 1, 5, 20), shared('c', 1, 12, 30)])).toEqual([]);
   });
 
@@ -48,7 +48,7 @@ describe('where the lock is shared', () => {
     expect(faultsOf([grant('a', 1, 0, 10), shared('b', 1, 5, 20)])).toEqual(['duplicate ab']);
   });
 
-  test('a lower one than somebody had before is found, whoever that was', () => {
+  test('a lower one than any earlier holder had is found', () => {
     expect(faultsOf([shared('a', 2, 0, 10), shared('b', 1, 11, 20)])).toEqual(['inversion ab']);
     expect(faultsOf([grant('a', 2, 0, 10), shared('b', 1, 11, 20)])).toEqual(['inversion ab']);
     expect(faultsOf([shared('a', 2, 0, 10), grant('b', 1, 11, 20)])).toEqual(['inversion ab']);

@@ -195,7 +195,7 @@ describe('a client whose driver is being loaded', () => {
     expect([states, made]).toEqual([['ended'], []]);
   });
 
-  it('that can not be had is ended, and says why', async () => {
+  it('that can not be loaded is ended, and says why', async () => {
     const { client, states, fail } = loading();
     fail(new Error('there is none'));
     await settled();

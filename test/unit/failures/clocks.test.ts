@@ -64,7 +64,7 @@ describe("a node's clock that steps back", () => {
 
 describe('the clocks of all nodes', () => {
   it.each([0.991, 1, 1.009])(
-    'at a rate of %f, inside driftFactor, let nobody in before the validity ends',
+    'at a rate of %f, inside driftFactor, let no other holder in before the validity ends',
     async (rate) => {
       const scene = await Scene.open(3);
       const { world } = scene;

@@ -126,7 +126,7 @@ describe('a node list that changes', () => {
     await use(world, before);
     const after = over(world, [0, 1, 3]);
     await world.clock.advance(QUARANTINE_MS);
-    // Node 1 did not vote for the first: somebody else's attempt was there just then.
+    // Node 1 did not vote for the first: another client's attempt was there just then.
     world.holdElsewhere('lock:r', 1_000, [world.server(1)]);
     const first = await acquire(world, before);
     await world.clock.advance(1_001);

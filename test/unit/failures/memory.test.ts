@@ -193,11 +193,11 @@ describe('programs with a maxTtl of their own', () => {
   }
 
   it.each(['a FLUSHALL', 'a crash without fsync'])(
-    'have a node quarantined for the longest, whoever notices %s',
+    'have a node quarantined for the longest, whichever program notices %s',
     (loss) => expectLongQuarantine('auto', loss),
   );
 
-  // Whoever used the nodes before the longer ttl came has to ask the other nodes' markers for it.
+  // A client that used the nodes before the longer ttl came has to ask the other nodes' markers for it.
   it.each([
     ['strict', 'a FLUSHALL'],
     ['strict', 'a crash without fsync'],

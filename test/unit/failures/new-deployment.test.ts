@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { World } from '../world.ts';
 import { delay, RECONNECT_MS, Scene, statesOf } from './scene.ts';
 
-/** Servers that nobody has used, but for their scripts. */
+/** Servers that no client has used, but for their scripts. */
 async function unusedWorld(nodeCount: number): Promise<World> {
   const world = new World(nodeCount);
   const redlock = world.redlock({}, world.machine());

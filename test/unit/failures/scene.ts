@@ -17,7 +17,7 @@ export const QUARANTINE_MS = 30_000 * 1.01 + 2_100 + 2_000;
 /** Longer than any answer is waited for: what was held up by a cut arrives past its deadline after this. */
 const PAST_DEADLINES_MS = 1_000;
 
-/** A deployment in use: a holder and somebody else, on machines of their own, who both know all nodes. */
+/** A deployment in use: a holder and another client, on machines of their own, which both know all nodes. */
 export class Scene {
   readonly world: World;
   readonly holder: Redlock;
@@ -41,12 +41,12 @@ export class Scene {
       const lock = await world.clock.runUntil(user.acquire('first use'));
       await world.clock.runUntil(lock.release());
     }
-    // Whoever saw a node before it was initialized looks at it once more.
+    // A client that saw a node before it was initialized looks at it once more.
     await world.clock.advance(options.quarantine === 'strict' ? QUARANTINE_MS : PAST_DEADLINES_MS);
     return scene;
   }
 
-  /** Somebody who connects only now. */
+  /** A client that connects only now. */
   newcomer(machine: Machine = this.world.machine()): Redlock {
     return this.world.redlock(
       { ...this.#options, onWarning: (warning) => this.warnings.push(warning) },
@@ -66,7 +66,7 @@ export class Scene {
     return lock;
   }
 
-  /** One attempt of somebody else. */
+  /** One attempt of another client. */
   async attempt(user: Redlock = this.other): Promise<Lock | null> {
     return this.world.clock.runUntil(user.tryAcquire('r', { ttl: 30_000 }));
   }

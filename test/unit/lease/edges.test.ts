@@ -11,7 +11,7 @@ async function alone(): Promise<{ readonly scene: Scene; readonly program: Progr
   return { scene, program };
 }
 
-/** Lets so many microtasks go by. */
+/** Lets `count` microtasks go by. */
 async function hop(count: number): Promise<void> {
   for (let hops = 0; hops < count; hops += 1) await undefined;
 }
@@ -50,7 +50,7 @@ describe('a listener that closes the Redlock while a lease begins', () => {
     const [program] = await scene.programs(1);
     if (program === undefined) throw new Error('too few');
     const { simulation } = scene;
-    // So many leases have expired that the next one makes this process look at all of them.
+    // Enough leases have expired for the next one to make this process look at all of them.
     const forgotten = Array.from({ length: 1_023 }, (_, index) =>
       program.redlock.acquire(`forgotten ${index}`, { ttl: 100 }),
     );
@@ -141,7 +141,7 @@ const WAYS: readonly (readonly [string, (program: Program, signal: AbortSignal) 
     ['a permit', ({ redlock }) => redlock.semaphore('r', 2).acquire()],
   ];
 
-/** A program with one node, and what is done so many promise callbacks after that has answered the next time. */
+/** A program with one node, and what is done a number of promise callbacks after that has answered the next time. */
 async function afterTheAnswer(): Promise<{
   readonly scene: Scene;
   readonly program: Program;

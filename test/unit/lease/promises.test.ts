@@ -155,7 +155,7 @@ describe.each(LOSSES)('a lock whose key was %s, and that another process had', (
   });
 });
 
-/** Locks of other kinds, by how a caller gets one that nobody else may have beside it. */
+/** Locks of other kinds, by how a caller gets one that no other may have beside it. */
 const KINDS: readonly (readonly [
   string,
   (redlock: Redlock) => (options: AcquireOptions) => Promise<Lock>,

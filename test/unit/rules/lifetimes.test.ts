@@ -40,7 +40,7 @@ function leftOf({ nodes }: Simulation, prefix: string): readonly number[] {
   );
 }
 
-describe('a queue is kept for the longest maxTtl of those who wait', () => {
+describe('a queue is kept for the longest maxTtl of its waiters', () => {
   it('where a program with a short one joins it', async () => {
     const { simulation, long, short } = await unequal();
     const other = simulation.machine().redlock({ quarantine: 'off', ...LONG });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ClosedError, WaitTimeoutError } from '../../../src/index.ts';
 import { Scene } from './scene.ts';
 
-/** Callers of one process who wait for somebody else's lock. */
+/** Callers of one process who wait for the lock of another one. */
 async function waiters() {
   const scene = new Scene();
   const [holder, program] = await scene.programs(2);
@@ -41,7 +41,7 @@ describe('every caller keeps its own', () => {
     const [first, second, third, fourth, fifth] = await simulation.until(Promise.all(outcomes));
     for (const error of [first, second, fourth]) {
       expect(error).toBeInstanceOf(WaitTimeoutError);
-      // Also those who never spoke for themselves know who held it.
+      // Callers that never spoke for themselves also know which holder had it.
       expect(error).toMatchObject({ holderRemainingTtl: expect.any(Number) });
     }
     expect([third, fifth]).toEqual(['served', 'served']);

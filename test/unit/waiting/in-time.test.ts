@@ -4,7 +4,7 @@ import { type Program, Scene } from './scene.ts';
 
 const CALLS = 3_000;
 
-/** Nodes are so many milliseconds away, there and back: 96 attempts at a time take far more than a second for all. */
+/** How far nodes are away, in milliseconds, there and back: 96 attempts at a time take far more than a second for all. */
 const ROUND_TRIP_MS = 40;
 
 /** A wait is over so soon after its time. */

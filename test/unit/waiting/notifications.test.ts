@@ -29,7 +29,7 @@ describe('a call that is lost, doubled, late or forged costs time only', () => {
           try {
             await scene.hold(program, program.machine.name, dice.between(0, 5), { waitTime: 600_000 });
           } catch (error) {
-            // With so many messages lost, a majority may be silent for a moment.
+            // When many messages are lost, a majority may be silent for a moment.
             if ((error as { code?: string }).code !== 'QUORLOCK_NO_QUORUM') throw error;
             await program.machine.sleep(50);
             round -= 1;

@@ -17,7 +17,7 @@ describe('of callers in different processes', () => {
     expect(scene.overlaps).toBe(0);
   });
 
-  it('a newcomer does not pass those who wait, however it comes', async () => {
+  it('a newcomer does not pass the waiters, however it comes', async () => {
     const scene = new Scene();
     const [holder, waiter, newcomer] = await scene.programs(3);
     if (holder === undefined || waiter === undefined || newcomer === undefined) throw new Error('too few');

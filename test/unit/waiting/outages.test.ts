@@ -8,7 +8,7 @@ const SEEDS = [1, 2, 3];
 interface OutageScene {
   readonly scene: Scene;
   readonly program: Program;
-  /** So many nodes that the others are no majority. */
+  /** Enough nodes for the others to be no majority. */
   readonly most: readonly SimulatedServer[];
   readonly rest: readonly SimulatedServer[];
 }

@@ -8,7 +8,7 @@ export interface Program {
   readonly redlock: Redlock;
 }
 
-/** A lock as somebody had it, in true milliseconds. */
+/** A lock as a holder had it, in true milliseconds. */
 export interface Turn {
   readonly who: string;
   readonly askedAt: number;

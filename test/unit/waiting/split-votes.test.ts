@@ -50,7 +50,7 @@ describe('votes are split', () => {
     async (processes, callers, latencyMs) => {
       const { count, split } = await run(processes, callers, latencyMs);
       console.info(`${split} of ${count} attempts split the vote`);
-      // At first nobody is in a queue, and all ask at once.
+      // At first no waiter is in a queue, and all ask at once.
       expect(split).toBeLessThanOrEqual(processes + count / 20);
     },
   );

@@ -5,7 +5,7 @@ export function prices(redlock: Redlock, table: Map<string, number>) {
   return {
     read: (item: string) => lock.usingRead({ ttl: 5_000 }, () => table.get(item)),
     write: (item: string, price: number) => lock.usingWrite({ ttl: 5_000 }, () => table.set(item, price)),
-    /** Changes one price and reads them all, as they are with it: nobody else writes in between. */
+    /** Changes one price and reads them all, as they are with it: no other writer comes in between. */
     async writeAndReport(item: string, price: number): Promise<string> {
       const write = await lock.acquireWrite({ ttl: 5_000 });
       table.set(item, price);

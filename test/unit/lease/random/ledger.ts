@@ -30,7 +30,7 @@ export class Ledger {
   readonly #stop: () => void;
   readonly #entries: Entry[] = [];
   #held: Entry[] = [];
-  /** The highest token of a lock that was had alone, by resource. */
+  /** The highest token of an exclusive lock, by resource. */
   readonly #highest = new Map<string, Entry>();
   readonly #handOvers: Entry[] = [];
   /** Calls that have not settled. */
@@ -114,7 +114,7 @@ export class Ledger {
     });
   }
 
-  /** Looks at a handle that its caller has not given back: nobody else may have ended it but close(). */
+  /** Looks at a handle that its caller has not given back: nothing else may have ended it but close(). */
   checkHeld({ lock, who, program, releasedAt }: Entry): void {
     if (lock.remainingValidity() > LONGEST_MS)
       this.fault(`a caller that has released extended the lock of ${who}`);
