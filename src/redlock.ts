@@ -16,6 +16,7 @@ import {
   ACQUIRE_NAMES,
   type AcquireOptions,
   checkNames,
+  checkNoMore,
   checkPermits,
   checkTtl,
   graceFor,
@@ -238,7 +239,9 @@ export class Redlock {
    * @throws {NotALockError | ClosedError} as acquire
    * @throws {TypeError | RangeError} a field of the JSON, by its name, or a ttl above this Redlock's maxTtl
    */
-  async adopt(json: LockJSON): Promise<Lock> {
+  adopt(json: LockJSON): Promise<Lock>;
+  async adopt(json: LockJSON, ...rest: readonly unknown[]): Promise<Lock> {
+    checkNoMore(rest, 'adopt takes what handOver() returns');
     const handed = checkHandedLock(json, this.#settings);
     checkSlots(this.#clients, handed.target);
     const { resources, target, ttl } = handed;
@@ -252,7 +255,9 @@ export class Redlock {
    *
    * @throws {TypeError | RangeError} a bad resource
    */
-  readWrite(resource: string): ReadWriteLock {
+  readWrite(resource: string): ReadWriteLock;
+  readWrite(resource: string, ...rest: readonly unknown[]): ReadWriteLock {
+    checkNoMore(rest, 'readWrite takes a resource', '; options go to the calls of what it returns');
     const alone = this.#spec(checkResource(resource));
     const target = sharedKeysFor(resource, this.#settings);
     const shared = this.#specOf(alone.resources, target);
@@ -266,7 +271,10 @@ export class Redlock {
    * @param permits how many there are, from 1 to 1 000. While programs give different numbers, the largest one counts.
    * @throws {TypeError | RangeError} a bad resource or number
    */
-  semaphore(resource: string, permits: number): Semaphore {
+  semaphore(resource: string, permits: number): Semaphore;
+  semaphore(resource: string, permits: number, ...rest: readonly unknown[]): Semaphore {
+    const hint = '; options go to the calls of what it returns';
+    checkNoMore(rest, 'semaphore takes a resource and a number of permits', hint);
     this.#target(checkResource(resource));
     checkPermits(permits);
     return new Semaphore(resource, permits, {
@@ -319,7 +327,9 @@ export class Redlock {
    * @throws {InitializeError} some nodes could not be initialized; the others vote
    * @throws {ClosedError} the Redlock was closed
    */
-  async initialize(): Promise<void> {
+  initialize(): Promise<void>;
+  async initialize(...rest: readonly unknown[]): Promise<void> {
+    checkNoMore(rest, 'initialize takes no argument');
     this.#acquirer.checkOpen([]);
     if (this.#settings.quarantine === 'off') return;
     const failures = await this.#quorum.initialize(this.#settings.connectTimeout);

@@ -10,6 +10,7 @@ export {
 export { type MemoryRegister, type MemoryRegisterOptions, memoryRegister } from './memory-register.ts';
 export {
   type GuardedWriteOptions,
+  type NodeRedisEval,
   type RedisEval,
   type RedisGuard,
   type RedisGuardOptions,

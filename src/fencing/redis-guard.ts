@@ -10,17 +10,16 @@ const SCRIPT = textOf('guard');
 /** In place of a duration: for ever. */
 const FOR_EVER = '0';
 
-/**
- * What the guard needs of a Redis client. An ioredis client is one as it is; around a node-redis
- * client it is one line:
- *
- * ```ts
- * { eval: (script, n, ...args) => client.eval(script, { keys: args.slice(0, n), arguments: args.slice(n) }) }
- * ```
- */
+/** What the guard needs of a Redis client. A client of ioredis or iovalkey is one as it is. */
 export interface RedisEval {
   /** Runs a Lua script; the first `numKeys` of `args` are its keys. */
   eval(script: string, numKeys: number, ...args: string[]): PromiseLike<unknown>;
+}
+
+/** The same, as a client of node-redis has it, from version 5 on; a pool, a Cluster and a Sentinel client too. */
+export interface NodeRedisEval {
+  eval(script: string, options: { keys: string[]; arguments: string[] }): PromiseLike<unknown>;
+  withTypeMapping(mapping: object): unknown;
 }
 
 export interface RedisGuardOptions {
@@ -76,9 +75,12 @@ export interface RedisGuard extends TokenRegister {
  *
  * On a cluster a client-wide key prefix must contain a hash tag, or Redis answers CROSSSLOT.
  *
- * @throws TypeError or RangeError for an option outside its bounds.
+ * @throws TypeError for a client that is none, TypeError or RangeError for an option outside its bounds.
  */
-export function redisGuard(client: RedisEval, options: RedisGuardOptions = {}): RedisGuard {
+export function redisGuard(client: RedisEval, options?: RedisGuardOptions): RedisGuard;
+export function redisGuard(client: NodeRedisEval, options?: RedisGuardOptions): RedisGuard;
+export function redisGuard(client: RedisEval | NodeRedisEval, options: RedisGuardOptions = {}): RedisGuard {
+  const run = runnerOf(client);
   const retention = durationArg(options.retentionMs, 'retentionMs');
 
   /** Runs one operation and gives what follows 'ok' in its reply. */
@@ -87,7 +89,7 @@ export function redisGuard(client: RedisEval, options: RedisGuardOptions = {}): 
     if (key.startsWith(OWN_PREFIX)) throw ownKeyError(key);
     assertFencingToken(token);
     const args = [key, fenceKey(key), operation, String(token), retention, ...rest];
-    const reply = await client.eval(SCRIPT, 2, ...args);
+    const reply = await run(args);
     const [outcome, detail] = Array.isArray(reply) ? (reply as readonly unknown[]) : [];
     switch (outcome) {
       case 'ok':
@@ -122,6 +124,19 @@ export function redisGuard(client: RedisEval, options: RedisGuardOptions = {}): 
       return Number(await call('delete', key, token)) === 1;
     },
   };
+}
+
+/** Runs the script with these arguments, the first two of which are its keys. */
+function runnerOf(client: RedisEval | NodeRedisEval): (args: readonly string[]) => PromiseLike<unknown> {
+  if (typeof client?.eval !== 'function') {
+    throw new TypeError(
+      `client must be a client of ioredis, iovalkey or node-redis, or have their eval(): got ${describe(client)}`,
+    );
+  }
+  if (!('withTypeMapping' in client)) return (args) => client.eval(SCRIPT, 2, ...args);
+  // The program's client may give Buffers for strings.
+  const plain = client.withTypeMapping({}) as NodeRedisEval;
+  return (args) => plain.eval(SCRIPT, { keys: args.slice(0, 2), arguments: args.slice(2) });
 }
 
 /** A fence key that could be written or deleted like data would let stale writes through. */

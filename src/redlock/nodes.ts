@@ -85,7 +85,16 @@ function checkSource(source: unknown, index: number): void {
   const refusal = typeof source === 'object' && source !== null ? refusalOf(source) : undefined;
   if (refusal !== undefined) throw new TypeError(`${name} is ${refusal}`);
   const drivers = DRIVER_NAMES.join(', ');
-  throw new TypeError(`${name} must be a URL, or a client of ${drivers}: got ${describe(source)}`);
+  throw new TypeError(
+    `${name} must be a URL, or a client of ${drivers}: got ${describe(source)}${urlHint(source)}`,
+  );
+}
+
+/** The options of a driver's client, as objects with a host, are given as a URL. */
+function urlHint(source: unknown): string {
+  const { host, port, socket } = Object(source) as Partial<Record<'host' | 'port' | 'socket', unknown>>;
+  const isAddress = host !== undefined || port !== undefined || socket !== undefined;
+  return isAddress ? '; an address is given as a URL, as in redis://host:port' : '';
 }
 
 /** A URL may come from another realm: Jest and jsdom have a URL class of their own. */

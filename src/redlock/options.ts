@@ -340,6 +340,18 @@ export function checkNames(what: string, options: unknown, names: readonly strin
   }
 }
 
+/**
+ * Checks that a call has no further arguments. What it makes may take options later: here they would be ignored.
+ *
+ * @param what the call, and what it takes
+ * @param others where options go
+ */
+export function checkNoMore(rest: readonly unknown[], what: string, others = ''): void {
+  if (rest.some((each) => each !== undefined)) {
+    throw new TypeError(`${what}: got ${describeKind(rest[0])} besides${others}`);
+  }
+}
+
 /** An array, a Map or a Promise has no names either, and would pass for options that the caller left out. */
 export function isPlain(options: unknown): options is object {
   return kindOf(options) === 'Object';

@@ -50,7 +50,8 @@ function isReleaseAlone({ store, timeUs }: Call, [request, ...others]: readonly 
     keys.length === 1 &&
     store.typeOf(queues[0] ?? '') === 'none' &&
     store.typeOf(key) === 'string' &&
-    store.get(key) === value
+    store.get(key) === value &&
+    (store.writeError === undefined || store.writeError.startsWith('OOM'))
   );
 }
 

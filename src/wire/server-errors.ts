@@ -20,7 +20,7 @@ const REPLICA = /(^|-|: )(READONLY|MASTERDOWN)\b/;
 const CLUSTER = /(^|-|: )(MOVED|ASK|CLUSTERDOWN|CROSSSLOT|TRYAGAIN)\b/;
 const PASSWORD = /^-?(NOAUTH|WRONGPASS)\b/;
 const UNKNOWN = /unknown (?:redis )?command(?: called| [`']?([\w|]+))?/i;
-const FORBIDDEN_COMMAND = /NOPERM.*run the '([\w|]+)' command|can't run this command/i;
+const FORBIDDEN_COMMAND = /(?:NOPERM|ACL failure).*run the '([\w|]+)' command|can't run this command/i;
 const FORBIDDEN_KEY = /permissions to access (?:a|one of the) key|can't access at least one of the keys/i;
 const FORBIDDEN_CHANNEL =
   /permissions to access (?:a|one of the) channel|can't (?:publish to|access at least one of) the channel/i;
@@ -146,6 +146,8 @@ function unique(items: readonly string[]): readonly string[] {
 
 /** Servers repeat the arguments of unknown commands, and tell their place in a script. */
 function firstLine(message: string): string {
-  const [line = ''] = message.split(/[\r\n]|, with args beginning with| script: [0-9a-f]{40}/);
+  const [line = ''] = message.split(
+    /[\r\n]|, with args beginning with| script: (?:[0-9a-f]{40}|on @user_script)/,
+  );
   return line;
 }

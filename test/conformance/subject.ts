@@ -34,7 +34,7 @@ const WORDINGS: ReadonlyMap<string, string> = new Map([
 
 /** What servers add to the error of a command in a script: where that was. Redis 6.2 puts it before the error. */
 const WHERE_IN_SCRIPT = [
-  / script: [0-9a-f]{40}, on @user_script:\d+\.$/,
+  / script: (?:[0-9a-f]{40}, )?on @user_script:\d+\.$/,
   /^(?:ERR Error running script \(call to f_[0-9a-f]{40}\): )?(?:@user_script: ?\d+: )+-?/,
   /\s+$/,
 ];

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { Cluster, Redis } from 'ioredis';
-import { createClient } from 'redis';
+import { createClient, createClientPool, RESP_TYPES } from 'redis';
+import { createClient as createClient5 } from 'redis-5';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { Fleet } from '../../scripts/fleet/fleet.ts';
 import { fenceKey } from '../../src/fencing/fence-key.ts';
@@ -14,7 +15,6 @@ import {
   type Store,
 } from '../unit/fencing/holders.ts';
 import { saveCart } from '../unit/fencing/snippets/http-redis.ts';
-import { guardOver } from '../unit/fencing/snippets/node-redis.ts';
 import { addToCart } from '../unit/fencing/snippets/redis.ts';
 
 let fleet: Fleet;
@@ -30,6 +30,10 @@ afterAll(async () => {
   redis.disconnect();
   await fleet.stop();
 });
+
+function withBuffers(client: ReturnType<typeof createClient>) {
+  return client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
+}
 
 function guardedStore(key = freshKey()): Store {
   const guard = redisGuard(redis);
@@ -374,10 +378,15 @@ describe('the snippets of docs/fencing.md', () => {
     expect(await redis.get('cart:7')).toBe('["stamp"]');
   });
 
-  it('guard a key over node-redis', async () => {
-    const client = createClient({ url: fleet.urls[0] ?? '' });
+  it.each([
+    ['6', () => createClient({ url: fleet.urls[0] ?? '' })],
+    ['5', () => createClient5({ url: fleet.urls[0] ?? '' })],
+    ['6, which gives Buffers,', () => withBuffers(createClient({ url: fleet.urls[0] ?? '' }))],
+    ['6, in a pool,', () => createClientPool({ url: fleet.urls[0] ?? '' })],
+  ])('guard a key over node-redis %s', async (_, make) => {
+    const client = make();
     await client.connect();
-    const guard = guardOver(client);
+    const guard = redisGuard(client);
     const key = freshKey();
     expect(await guard.read(key, 11)).toBeNull();
     await guard.write(key, 11, 'value', { ttlMs: 60_000 });
@@ -385,5 +394,12 @@ describe('the snippets of docs/fencing.md', () => {
     expect(await guard.read(key, 11)).toBe('value');
     expect(await guard.delete(key, 11)).toBe(true);
     client.destroy();
+  });
+
+  it('refuse at once what is no client', () => {
+    const message =
+      'client must be a client of ioredis, iovalkey or node-redis, or have their eval(): got an object';
+    expect(() => redisGuard({} as Redis)).toThrow(message);
+    expect(() => redisGuard(undefined as unknown as Redis)).toThrow('got undefined');
   });
 });

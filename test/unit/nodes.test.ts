@@ -17,6 +17,8 @@ class LooksLikeIoredis extends EventEmitter {
   readonly evalsha = () => Promise.resolve();
   readonly eval = () => Promise.resolve();
   readonly connect = () => Promise.resolve();
+  readonly createScanStream = () => undefined;
+  readonly setSocketTimeout = () => undefined;
   readonly disconnect = () => {
     this.isOpen = false;
   };
@@ -182,6 +184,51 @@ describe('a client of node-redis', () => {
         `the library needs a connection of its own: its duplicate() ${why}`,
       );
     }
+  });
+});
+
+describe('a client of ioredis', () => {
+  const without = (...names: readonly string[]) => {
+    const old = new LooksLikeIoredis();
+    for (const name of names) Reflect.deleteProperty(old, name);
+    return old;
+  };
+
+  it('that is too old is refused by its version, as far as that can be told', () => {
+    expect(refusalOf(without('createScanStream', 'setSocketTimeout')).message).toBe(
+      'nodes[0] is a client of ioredis 4: use ioredis 5.4.2 or a newer one',
+    );
+    expect(refusalOf(without('setSocketTimeout')).message).toBe(
+      'nodes[0] is a client of ioredis 5 before 5.4: use ioredis 5.4.2 or a newer one',
+    );
+  });
+
+  it('is not its options: an address is given as a URL', () => {
+    for (const options of [{ host: 'one' }, { port: 6379, host: 'one' }, { socket: { host: 'one' } }]) {
+      expect(refusalOf(options as unknown as string).message).toMatch(
+        /got an object; an address is given as a URL, as in redis:\/\/host:port$/,
+      );
+    }
+  });
+});
+
+describe('further arguments', () => {
+  it('are refused where they would be ignored', async () => {
+    const redlock = new Redlock(['redis://127.0.0.1:1']);
+    const call = (name: 'readWrite' | 'semaphore' | 'initialize' | 'adopt', ...args: readonly unknown[]) =>
+      thrownBy(() => Reflect.apply(redlock[name], redlock, args)) as Error | undefined;
+    const hint = 'options go to the calls of what it returns';
+    expect(call('readWrite', 'r', { ttl: 1 })?.message).toBe(
+      `readWrite takes a resource: got an object besides; ${hint}`,
+    );
+    expect(call('semaphore', 's', 3, { ttl: 1 })?.message).toBe(
+      `semaphore takes a resource and a number of permits: got an object besides; ${hint}`,
+    );
+    expect(call('semaphore', 's', 3, undefined)).toBeUndefined();
+    await expect(Reflect.apply(redlock.initialize, redlock, [{ timeout: 1 }])).rejects.toThrow(
+      'initialize takes no argument: got an object besides',
+    );
+    await redlock.close();
   });
 });
 

@@ -52,6 +52,7 @@ interface KnownOptions extends ConnectionOptions {
 export const ioredis: Driver<IoredisClient> = {
   name: 'ioredis',
   is: isIoredisClient,
+  refusal: (candidate) => (isAnyClient(candidate) ? oldClient(candidate) : undefined),
   addressOf,
   adopt,
   load: async () => {
@@ -79,6 +80,21 @@ export const iovalkey: Driver<IoredisClient> = {
 
 /** Whether something is a client of ioredis or iovalkey, even one that can't be duplicated. */
 function isIoredisClient(candidate: unknown): candidate is IoredisClient & OwnClient {
+  return isAnyClient(candidate) && oldClient(candidate) === undefined;
+}
+
+/**
+ * What a client is that is too old, and what to use. A client does not know its version, but versions can be told by their
+ * members, down to 5.4.0. Undefined: it is not too old.
+ */
+function oldClient(client: OwnClient): string | undefined {
+  if (!('createScanStream' in client)) return 'a client of ioredis 4: use ioredis 5.4.2 or a newer one';
+  if (client.isCluster || 'setSocketTimeout' in client) return undefined;
+  return 'a client of ioredis 5 before 5.4: use ioredis 5.4.2 or a newer one';
+}
+
+/** Whether something is a client of ioredis or iovalkey, of any version. */
+function isAnyClient(candidate: unknown): candidate is IoredisClient & OwnClient {
   if (typeof candidate !== 'object' || candidate === null) return false;
   const client = candidate as Partial<Record<keyof OwnClient, unknown>>;
   return (
@@ -91,7 +107,8 @@ function isIoredisClient(candidate: unknown): candidate is IoredisClient & OwnCl
 
 /** The way to connect with the driver's own class. */
 function connectWith({ Redis }: { readonly Redis?: unknown }): Connect {
-  if (typeof Redis !== 'function') throw new Error('it is too old');
+  const isNew = typeof Redis === 'function' && 'setSocketTimeout' in Redis.prototype;
+  if (!isNew) throw new Error('it is too old');
   const Class = Redis as new (options: object) => OwnClient;
   return ({ tls, ...server }) =>
     clientOver(new Class({ ...server, ...(tls && { tls: {} }), ...SAFE_OPTIONS }));

@@ -92,6 +92,7 @@ return {
   written,
   memory('maxmemory'),
   memory('maxmemory_policy'),
-  server('redis_mode'),
+  -- Valkey calls it server_mode.
+  server('%a+_mode'),
   lacks,
 }
