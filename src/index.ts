@@ -24,7 +24,9 @@ export type { FailureReason, NodeVote, Reply } from './base/vote.ts';
 export type { RedlockWarning } from './base/warning.ts';
 export type { Lock, LockJSON } from './lock/lock.ts';
 export type { ReleaseReport } from './lock/release-report.ts';
+export type { NodeStatus } from './membership/node-status.ts';
 export type { Quarantine } from './membership/quarantine.ts';
+export type { NodeState } from './node/node.ts';
 export type { Held, HeldLock, WaitingCaller } from './redlock/held.ts';
 export type { Inspection, NodeInspection } from './redlock/inspection.ts';
 export type { NodeSource } from './redlock/nodes.ts';
@@ -32,6 +34,7 @@ export type {
   AcquireOptions,
   AttemptPlan,
   OnOutage,
+  ReadyOptions,
   RedlockOptions,
   TryAcquireOptions,
   UsingOptions,
@@ -40,6 +43,7 @@ export type { Queue, QueuedProcess } from './redlock/queue.ts';
 export type { ReadWriteLock } from './redlock/read-write.ts';
 export type { Resources } from './redlock/resources.ts';
 export type { Semaphore } from './redlock/semaphore.ts';
+export type { Status } from './redlock/status.ts';
 export type { Routine } from './redlock/usings.ts';
 export { Redlock } from './redlock.ts';
 export type { Client, ConnectionState, Subscription, SubscriptionEvents } from './wire/client.ts';

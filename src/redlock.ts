@@ -1,5 +1,6 @@
+import { abortable } from './base/abort-signal.ts';
 import { type Clock, instant, SystemClock } from './base/clock.ts';
-import { ClosedError, InitializeError } from './base/errors.ts';
+import { ClosedError, InitializeError, NoQuorumError, withCallersStack } from './base/errors.ts';
 import { type Random, SystemRandom } from './base/random.ts';
 import { Attempts, LockValues } from './lock/attempts.ts';
 import { Lease, type LeaseDeps } from './lock/lease.ts';
@@ -23,7 +24,9 @@ import {
   leastTimeoutFor,
   NO_OPTIONS,
   nodeTimeoutFor,
+  type ReadyOptions,
   type RedlockOptions,
+  readyTimeoutOf,
   resolveOptions,
   type Settings,
   TRY_ACQUIRE_NAMES,
@@ -44,6 +47,7 @@ import {
 } from './redlock/resources.ts';
 import { Semaphore } from './redlock/semaphore.ts';
 import { Slots } from './redlock/slots.ts';
+import { type Status, statusWith } from './redlock/status.ts';
 import { callOf, type Routine, Usings } from './redlock/usings.ts';
 import { emitWarning, isolateErrors, warnOfNodes } from './redlock/warnings.ts';
 import { WaitQueues } from './waiting/wait-queues.ts';
@@ -314,6 +318,38 @@ export class Redlock {
     });
   }
 
+  /**
+   * Tells how every node is, and whether there is a quorum. Asks every node that can be asked; one that does not answer
+   * within `connectTimeout` is `slow`, and what is known of it is told all the same.
+   *
+   * @throws {ClosedError} the Redlock was closed
+   */
+  async status(): Promise<Status> {
+    return statusWith(
+      this.#settings.owner,
+      await this.#unlessClosing(() => this.#quorum.status(this.#settings.connectTimeout)),
+    );
+  }
+
+  /**
+   * Asks every node, and resolves as soon as a majority has shown that it is up: for readiness probes, and at a program's
+   * start.
+   *
+   * @param options.timeout for how long to wait, in milliseconds; default: the Redlock's waitTime, or connectTimeout if
+   *   that is 0. A number from 1 to Infinity.
+   * @throws {NoQuorumError} they are not, with what every node says
+   * @throws {ClosedError} the Redlock was closed
+   * @throws {TypeError | RangeError} a bad option
+   */
+  async ready(options: ReadyOptions = NO_OPTIONS): Promise<void> {
+    const timeout = readyTimeoutOf(this.#settings, options);
+    const startedAtMs = this.#clock.uptime();
+    const votes = await this.#unlessClosing(() => this.#quorum.ready(timeout));
+    if (votes === undefined) return;
+    const elapsedMs = this.#clock.uptime() - startedAtMs;
+    throw withCallersStack(new NoQuorumError({ resources: [], votes, elapsedMs }));
+  }
+
   /** Lists what this Redlock holds and which of its callers wait. Asks no node. */
   held(): Held {
     return heldBy(this.#settings.owner, this.#waitQueues, this.#clock);
@@ -394,6 +430,16 @@ export class Redlock {
         resolve();
       });
     });
+  }
+
+  /** The answer to a question that close() ends. */
+  async #unlessClosing<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    this.#acquirer.checkOpen([]);
+    try {
+      return await abortable(ask(), [this.#closing.signal], () => undefined);
+    } catch (error) {
+      throw withCallersStack(this.#acquirer.unlessClosed(error, []));
+    }
   }
 
   /** The target of a question about a resource, once the nodes can be asked. */

@@ -126,7 +126,7 @@ export class NoQuorumError extends QuorlockError {
     const majority = Math.floor(votes.length / 2) + 1;
     const isSlow = votes.some((vote) => vote.outcome === 'failed' && vote.reason === 'timeout');
     super(
-      `no quorum for ${quoteAll(details.resources)}: ${silent} of ${votes.length} nodes did not vote and ` +
+      `no quorum${details.resources.length === 0 ? '' : ` for ${quoteAll(details.resources)}`}: ${silent} of ${votes.length} nodes did not vote and ` +
         `${majority} are needed. Check the nodes that are named here` +
         (isSlow ? '; if they are only slow, raise nodeTimeout or the ttl' : ''),
       details,

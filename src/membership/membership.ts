@@ -22,6 +22,8 @@ import {
   noteOwnClaim,
   noteTtl,
 } from './member.ts';
+import { type NodeChange, NodeStates } from './node-states.ts';
+import { type NodeStatus, statusOf } from './node-status.ts';
 import { NodeWarnings } from './node-warnings.ts';
 import { type MembershipSettings, quarantineMs, reasonToAskAll, reasonToWait } from './quarantine.ts';
 
@@ -55,12 +57,14 @@ export class Membership implements MembershipListener {
   #members: readonly Member[] = [];
   readonly #survey = new SingleFlight(() => this.#surveyAll());
   readonly #grace: Grace;
+  readonly #states: NodeStates;
   readonly #warnings: NodeWarnings;
   #closed = false;
 
   constructor(settings: MembershipSettings) {
     this.#settings = settings;
-    this.#warnings = new NodeWarnings(settings);
+    this.#states = new NodeStates(settings.clock, (change) => this.#nodeChanged(change));
+    this.#warnings = new NodeWarnings({ ...settings, upCount: () => this.#states.upCount });
     this.#grace = new Grace(settings.clock, () => this.#survey.request());
   }
 
@@ -68,6 +72,7 @@ export class Membership implements MembershipListener {
   register(nodes: readonly Node[]): void {
     this.#members = nodes.map(newMember);
     for (const member of this.#members) {
+      this.#states.follow(member.node);
       member.node.onStateChange(() => {
         if (!member.node.isDown) return;
         member.handshake = undefined;
@@ -103,8 +108,48 @@ export class Membership implements MembershipListener {
     this.#warnings.clockDiverged(node.address, divergence, this.#longestTtl);
   }
 
-  tooSlow(node: Node, roundTripMs: number, timeoutMs: number): void {
-    this.#warnings.tooSlow(node.address, roundTripMs, timeoutMs);
+  tooSlow(node: Node): void {
+    this.#warnings.tooSlow(node.address);
+  }
+
+  /** Every change of a node's state passes here. */
+  #nodeChanged(change: NodeChange): void {
+    this.#warnings.nodeChanged(change);
+  }
+
+  /**
+   * Asks every node that votes what it is: an idle client does not notice by itself that a server hangs, or was emptied.
+   * A server that does not answer is silent then. The others are asked now and then anyway.
+   *
+   * @returns for each node what resolves when its state is as new as can be
+   */
+  askAll(): readonly Promise<void>[] {
+    return this.#members.map((member) => this.#ask(member));
+  }
+
+  async #ask(member: Member): Promise<void> {
+    const { node } = member;
+    if (!node.isVoting) return;
+    try {
+      const handshake = await node.handshake();
+      if (this.#isMarked(member) && currentMarker(handshake)?.state !== 'active') await node.introduceAnew();
+      else if (node.isVoting) this.#decide(member, handshake);
+    } catch {
+      // Its state tells.
+    }
+  }
+
+  /** What is known of every node. */
+  status(): readonly NodeStatus[] {
+    return this.#members.map((member) => {
+      const untilMs = this.#quarantinedUntilMs(member);
+      return statusOf(member, this.#states.of(member.node), untilMs, this.#settings.clock);
+    });
+  }
+
+  /** When this client ends a node's quarantine, on the monotonic clock; undefined: it is in none. */
+  #quarantinedUntilMs({ joining }: Member): number | undefined {
+    return joining && joining.sinceMs + quarantineMs(this.#longestTtl, this.#settings.driftFactor);
   }
 
   /**
@@ -143,6 +188,8 @@ export class Membership implements MembershipListener {
 
   close(): void {
     this.#closed = true;
+    this.#states.close();
+    this.#warnings.close();
     this.#grace.close();
     for (const { timer } of this.#members) timer?.cancel();
   }

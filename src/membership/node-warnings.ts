@@ -1,8 +1,10 @@
-import type { Clock } from '../base/clock.ts';
-import { shorten } from '../base/describe.ts';
+import type { Clock, Timer } from '../base/clock.ts';
+import { describeSpan, shorten } from '../base/describe.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Handshake } from '../node/marker.ts';
+import type { NodeState } from '../node/node.ts';
 import type { Divergence, TimeReading } from '../node/node-clock.ts';
+import type { NodeChange } from './node-states.ts';
 
 /** Two readings of clocks are compared only if they were taken within this time: later a clock may have been set. */
 const SAME_TIME_MS = 1_000;
@@ -18,7 +20,39 @@ export interface NodeWarningSettings {
   readonly driftFactor: number;
   /** Milliseconds. */
   readonly maxTtl: number;
+  readonly nodeCount: number;
+  /** How many nodes have to vote. */
+  readonly quota: number;
+  /** How many nodes do. */
+  upCount(): number;
   warn(warning: RedlockWarning): void;
+}
+
+/** A state is told of once it has lasted for so many milliseconds: a shorter one is not worth a line. */
+const LASTING_MS = 1_000;
+
+/** The states that are told of, and their end. A wrong clock has a warning of its own. */
+const CODES = {
+  down: 'QUORLOCK_NODE_DOWN',
+  quarantined: 'QUORLOCK_NODE_QUARANTINED',
+  refused: 'QUORLOCK_NODE_REFUSED',
+  slow: 'QUORLOCK_NODE_SLOW',
+} as const satisfies Partial<Record<NodeState, RedlockWarning['code']>>;
+
+const WORDS: Readonly<Record<NodeState, string>> = {
+  connecting: 'being connected to',
+  up: 'up',
+  down: 'down',
+  quarantined: 'in quarantine',
+  refused: 'refused',
+  slow: 'slow',
+  clock: 'left out because of its clock',
+};
+
+/** A state that is about to be told of. */
+interface Pending {
+  readonly timer: Timer;
+  tell(): void;
 }
 
 /** Warns of faults of single nodes or their clocks: of each once, or now and then while it lasts. */
@@ -31,7 +65,9 @@ export class NodeWarnings {
   readonly #readings = new Map<string, TimeReading>();
   #isToldApart = false;
   readonly #deaf = new Set<string>();
-  readonly #slow = new Set<string>();
+  readonly #pending = new Map<string, Pending>();
+  /** The nodes whose state was told of, and has not ended. */
+  readonly #told = new Set<string>();
   #isToldNameless = false;
   #isToldRaised = false;
 
@@ -56,17 +92,46 @@ export class NodeWarnings {
     this.#compareClocks(handshake);
   }
 
-  /** A node keeps answering later than it may. */
-  tooSlow(address: string, roundTripMs: number, timeoutMs: number): void {
-    if (this.#slow.has(address)) return;
-    this.#slow.add(address);
-    this.#settings.warn({
-      code: 'QUORLOCK_SLOW_NODE',
-      message:
-        `${shorten(address)} takes about ${Math.round(roundTripMs)} ms to answer, and has ${Math.round(timeoutMs)} ms: its votes ` +
-        'come too late and do not count. Raise nodeTimeout or, if it is not set, the ttl: a node has a quarter of it at most. Or ' +
-        'take a node that is nearer or faster',
-    });
+  /** A node's state has changed: tells the end of the one before, and of this one if it lasts. */
+  nodeChanged({ node, state, why, before, lastedMs }: NodeChange): void {
+    const { clock, warn } = this.#settings;
+    const name = shorten(node);
+    this.#pending.get(node)?.timer.cancel();
+    this.#pending.delete(node);
+    if (this.#told.delete(node) && isToldOf(before)) {
+      const now = state === 'up' ? 'votes again' : `is ${WORDS[state]} now`;
+      const message = `${name} was ${WORDS[before]} for ${describeSpan(lastedMs)}, and ${now}. ${this.#votes()}`;
+      warn({ code: CODES[before], message, node, isOver: true });
+    }
+    if (!isToldOf(state)) return;
+    const tell = () => {
+      this.#pending.delete(node);
+      this.#told.add(node);
+      const message = `${name} is ${WORDS[state]}: ${why()}. ${this.#votes()}`;
+      warn({ code: CODES[state], message, node });
+    };
+    this.#pending.set(node, { timer: clock.after(LASTING_MS, tell, { keepAlive: false }), tell });
+  }
+
+  /** That a node is slow is certain: there is no need to wait. */
+  tooSlow(node: string): void {
+    const pending = this.#pending.get(node);
+    pending?.timer.cancel();
+    pending?.tell();
+  }
+
+  close(): void {
+    for (const { timer } of this.#pending.values()) timer.cancel();
+    this.#pending.clear();
+  }
+
+  /** What the votes of all nodes come to. */
+  #votes(): string {
+    const { nodeCount, quota, upCount } = this.#settings;
+    const up = upCount();
+    const votes = `${up} of ${nodeCount} nodes ${up === 1 ? 'votes' : 'vote'}, and ${quota} must`;
+    if (up < quota) return `${votes}: there are no locks`;
+    return up === quota ? `${votes}: one more failure, and there are no locks` : votes;
   }
 
   #tellDeaf(address: string, why: string): void {
@@ -162,6 +227,10 @@ export class NodeWarnings {
         'memory, a later fencing token may be lower than an earlier one. Set the clocks of all nodes',
     });
   }
+}
+
+function isToldOf(state: NodeState): state is keyof typeof CODES {
+  return state in CODES;
 }
 
 /** Whether a clock runs at a wrong rate; if not, it was set. */

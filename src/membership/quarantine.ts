@@ -17,6 +17,8 @@ export interface MembershipSettings {
   readonly random: Random;
   readonly quarantine: Quarantine;
   readonly nodeCount: number;
+  /** How many of them have to vote. */
+  readonly quota: number;
   readonly maxTtl: number;
   readonly driftFactor: number;
   warn(warning: RedlockWarning): void;

@@ -45,6 +45,8 @@ export interface AnswerListener {
   timedOut(): void;
   /** Several answers in a row came later than the `timeoutMs` that the node had. */
   tooSlow(roundTripMs: number, timeoutMs: number): void;
+  /** After {@link tooSlow}, an answer came in time. */
+  inTime(): void;
   /** Whether the library still needs an operation that the server did not do, as far as is known beside the batcher. */
   isWanted(operation: Operation): boolean;
 }
@@ -350,6 +352,7 @@ export class Batcher {
     }
     const fails = (error: unknown) => {
       if (command === 'evalsha' && isUnknownScript(error)) {
+        this.#answers.answered(undefined, 0);
         this.#askBySource(call, error);
         return;
       }
@@ -385,8 +388,13 @@ export class Batcher {
     for (const { weight } of entries) keys += weight;
     this.time.note(keys, sentAtMs, receivedAtMs);
     this.#hasScript = true;
-    this.#tooLate = call.state === 'overdue' ? this.#tooLate + 1 : 0;
-    if (this.#tooLate >= MOST_TOO_LATE) this.#tellIfSlow(entries);
+    if (call.state === 'overdue') {
+      this.#tooLate += 1;
+      if (this.#tooLate >= MOST_TOO_LATE) this.#tellIfSlow(entries);
+    } else if (this.#tooLate > 0) {
+      this.#tooLate = 0;
+      this.#answers.inTime();
+    }
     // Before any listener gets its reply: what listeners enqueue then is sent to a server that answers.
     this.#end(call);
     // Servers answer in order: what was overdue got lost, though the connection did not.

@@ -59,6 +59,8 @@ export interface Handshake extends TimeReading {
   /** Whether the server may throw keys away when its memory is full. */
   readonly evicts: boolean;
   readonly evictionPolicy: string;
+  /** `7.0.15`, or `valkey 8.1.1`. Empty: the server does not tell. */
+  readonly version: string;
   /** Why waiters do not get notifications from it, and the remedy. Undefined: they do. */
   readonly deafness?: string | undefined;
 }
@@ -95,6 +97,11 @@ export class UnfitServerError extends Error {
   override readonly name = 'UnfitServerError';
 }
 
+/** A server that leaves a handshake unanswered. */
+export class NoAnswerError extends Error {
+  override readonly name = 'NoAnswerError';
+}
+
 /** The terms of a handshake. */
 export interface HandshakeTerms {
   readonly clock: Clock;
@@ -116,7 +123,7 @@ export async function handshakeWith(client: Client, terms: HandshakeTerms): Prom
   const { clock, timeoutMs } = terms;
   let timer: Timer | undefined;
   const tooLate = new Promise<never>((_, reject) => {
-    timer = clock.after(timeoutMs, () => reject(new Error(`no answer within ${timeoutMs} ms`)));
+    timer = clock.after(timeoutMs, () => reject(new NoAnswerError(`no answer within ${timeoutMs} ms`)));
   });
   try {
     return await Promise.race([ask(client, terms), tooLate]);
@@ -139,9 +146,9 @@ async function ask(
       : [formatMarker(write.marker), write.seen.runId, write.seen.marker, write.deadlineUs];
   checkNumbers(args);
   const answer = readHandshake(await runScript(client, markerScript, [MARKER_KEY, ...probeKeys], args));
-  const { timeUs, runId, role, marker, written, maxMemory, evictionPolicy, mode, lacks } = answer;
+  const { timeUs, runId, role, marker, written, maxMemory, evictionPolicy, mode, version, lacks } = answer;
   if (mode === 'cluster' && !client.isCluster) throw new UnfitServerError(CLUSTER_SERVER);
-  const { needed, wanted } = readLacks(lacks, needsInfo);
+  const { needed, wanted } = readLacks(lacks, version, needsInfo);
   if (needed !== undefined) throw new UnfitServerError(needed);
   return {
     timeUs,
@@ -153,13 +160,15 @@ async function ask(
     written,
     evicts: maxMemory > 0 && evictionPolicy !== 'noeviction',
     evictionPolicy,
+    version,
     deafness: wanted,
   };
 }
 
 /** The commands for locks, and for waiting, that the server lacks. */
 function readLacks(
-  [version = '', ...pairs]: readonly string[],
+  pairs: readonly string[],
+  version: string,
   needsInfo: boolean,
 ): { readonly needed: string | undefined; readonly wanted: string | undefined } {
   const needed: Lack[] = [];

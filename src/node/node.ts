@@ -8,7 +8,14 @@ import { MalformedAnswerError } from '../wire/numbers.ts';
 import { failed, isOwed, isVote, type Operation, type Owed, TOKENS_A_LEASE } from '../wire/operation.ts';
 import { explain, isLoading, isServerError, isWrongServer } from '../wire/server-errors.ts';
 import { type AnswerListener, Batcher, type ReplyListener } from './batcher.ts';
-import { type Handshake, handshakeWith, MARKER_KEY, type MarkerWrite, UnfitServerError } from './marker.ts';
+import {
+  type Handshake,
+  handshakeWith,
+  MARKER_KEY,
+  type MarkerWrite,
+  NoAnswerError,
+  UnfitServerError,
+} from './marker.ts';
 import { type Divergence, NodeClock, type TimeReading } from './node-clock.ts';
 import {
   CLAMP_MS,
@@ -28,14 +35,22 @@ export interface MembershipListener {
   greeted(node: Node, handshake: Handshake): void;
   /** The node's clock went wrong. */
   clockDiverged(node: Node, divergence: Divergence): void;
-  /** The node keeps answering too late: after `roundTripMs` instead of `timeoutMs`. */
-  tooSlow(node: Node, roundTripMs: number, timeoutMs: number): void;
+  /** The node keeps answering too late; it is *slow*. */
+  tooSlow(node: Node): void;
 }
+
+/**
+ * What a node is to those who operate it. `up`: it votes. `slow`: it does not answer, or answers too late to vote.
+ * `clock`: its clock went ahead, so its votes do not count for a while. `quarantined`: it may have lost its memory.
+ * `refused`: it can't be a node of this quorum as it is. `down`: there is no connection. `connecting`: the first one is
+ * being made.
+ */
+export type NodeState = 'connecting' | 'up' | 'slow' | 'clock' | 'quarantined' | 'refused' | 'down';
 
 /** A reason, or a function that tells it: one that names the time left changes every moment. */
 export type Why = string | (() => string);
 
-type NodeState = 'connecting' | 'greeting' | 'voting' | 'quarantined' | 'refused' | 'down' | 'ended';
+type Phase = 'connecting' | 'greeting' | 'voting' | 'quarantined' | 'refused' | 'down' | 'ended';
 
 /** A deadline that no clock reaches, for a Cluster, whose servers each have a TIME of their own. */
 const NO_DEADLINE_US = Number.MAX_SAFE_INTEGER;
@@ -68,11 +83,13 @@ export class Node {
   readonly #releases: ReleaseRetries;
   readonly #stopListening: () => void;
   readonly #stateListeners = new Set<() => void>();
-  #state: NodeState = 'connecting';
+  #state: Phase = 'connecting';
   /** The reason why it does not vote, for messages: as it is at the moment of a message. */
   #why: Why = 'it is not connected yet';
   #runId = '';
   #silent = false;
+  /** Of a node that keeps answering too late: how long it takes, and how long it has. */
+  #slow: { readonly roundTripMs: number; readonly timeoutMs: number } | undefined;
   #hasFailed = false;
   #connection = 0;
   #handshakeAgain: Timer | undefined;
@@ -106,11 +123,20 @@ export class Node {
       undone: (operation, setback) => {
         if (isOwed(operation)) this.#releases.failed(operation, setback);
       },
-      refused: (error) => this.#heardError(error),
-      timedOut: () => {
-        this.#silent = true;
+      refused: (error) => {
+        this.#note(undefined, 0);
+        this.#heardError(error);
       },
-      tooSlow: (roundTripMs, timeoutMs) => this.#membership.tooSlow(this, roundTripMs, timeoutMs),
+      timedOut: () => this.#fallSilent(),
+      tooSlow: (roundTripMs, timeoutMs) => {
+        this.#slow = { roundTripMs, timeoutMs };
+        this.#tellListeners();
+        this.#membership.tooSlow(this);
+      },
+      inTime: () => {
+        this.#slow = undefined;
+        this.#tellListeners();
+      },
       isWanted: (operation) => !this.#releases.owes(operation),
     };
     const usesMarker = settings.usesMarker && !client.isCluster;
@@ -176,6 +202,40 @@ export class Node {
     return this.#renewal !== undefined || (!this.isSettled && !this.#hasFailed);
   }
 
+  /** Its state as it is known; undefined while that is being found out. */
+  get state(): NodeState | undefined {
+    switch (this.#state) {
+      case 'voting':
+        if (this.#silent || this.#slow !== undefined) return 'slow';
+        return this.clockWrongForMs > 0 ? 'clock' : 'up';
+      case 'connecting':
+      case 'greeting':
+        return undefined;
+      case 'ended':
+        return 'down';
+      default:
+        return this.#state;
+    }
+  }
+
+  /** Why it does not vote, or its votes do not count; empty if there is no reason. */
+  get why(): string {
+    if (this.#state !== 'voting') return this.#reason();
+    if (this.#slow !== undefined) return describeSlowness(this.#slow);
+    if (this.#silent) return 'it has left a question unanswered, and has not answered anything since';
+    return this.clockWrongForMs > 0 ? this.#whyClock() : '';
+  }
+
+  /** For how many milliseconds its votes do not count because of its clock. */
+  get clockWrongForMs(): number {
+    return Math.max(0, (this.#clockWrongUntilMs ?? 0) - this.#settings.clock.monotonic());
+  }
+
+  /** Its smoothed round trip, in milliseconds; 0 before its first answer. */
+  get roundTripMs(): number {
+    return this.#batcher.time.roundTripMs;
+  }
+
   /** The reply that the node is known to fail with at present, if it does; known without asking it. */
   get obstacle(): Reply | undefined {
     if (this.#state === 'quarantined') return failed('quarantined', this.#reason());
@@ -219,12 +279,16 @@ export class Node {
     if (this.#client.state !== 'ready') throw new Error(this.#client.stateReason);
     const { clock, handshakeTimeout, usesMarker, probeKeys } = this.#settings;
     const connection = this.#connection;
-    const handshake = await handshakeWith(this.#client, {
+    const asking = handshakeWith(this.#client, {
       clock,
       timeoutMs: handshakeTimeout,
       needsInfo: usesMarker,
       probeKeys: this.isCluster ? [] : probeKeys,
       write,
+    });
+    const handshake = await asking.catch((error: unknown) => {
+      if (error instanceof NoAnswerError && connection === this.#connection) this.#fallSilent();
+      throw error;
     });
     if (connection !== this.#connection || this.#state === 'ended') {
       throw new Error('the connection it was asked on has been lost');
@@ -269,6 +333,7 @@ export class Node {
   /** Leaves the node out for this long because of its clock, by a clock that does not jump. */
   distrustClock(forMs: number): void {
     this.#clockWrongUntilMs = this.#settings.clock.monotonic() + forMs;
+    this.#tellListeners();
   }
 
   /** Ends it: pending operations fail, timers stop, a connection that the library made is dropped. */
@@ -317,19 +382,18 @@ export class Node {
     this.#connection += 1;
     this.#greetedAtMs = this.#settings.clock.uptime();
     this.#enter('greeting', '');
-    this.#introduce(this.#connection);
+    void this.#introduce(this.#connection);
   }
 
   /** Makes a handshake, and has the membership decide. */
-  #introduce(connection: number): void {
-    this.handshake().then(
+  #introduce(connection: number): Promise<void> {
+    const isOver = () => connection !== this.#connection || this.#state === 'ended';
+    return this.handshake().then(
       (handshake) => {
-        if (connection === this.#connection && this.#state !== 'ended')
-          this.#membership.greeted(this, handshake);
+        if (!isOver()) this.#membership.greeted(this, handshake);
       },
       (error: unknown) => {
-        if (connection !== this.#connection || this.#state === 'ended') return;
-        this.#handshakeFailed(error);
+        if (!isOver()) this.#handshakeFailed(error);
       },
     );
   }
@@ -359,7 +423,7 @@ export class Node {
   #askAnew(): void {
     const connection = this.#connection;
     const again = () => {
-      if (connection === this.#connection) this.#introduce(connection);
+      if (connection === this.#connection) void this.#introduce(connection);
     };
     this.#handshakeAgain = this.#settings.clock.after(HANDSHAKE_AGAIN_MS, again, { keepAlive: false });
   }
@@ -405,7 +469,7 @@ export class Node {
     if (state !== 'refused') this.#releases.askAgain();
   }
 
-  #enter(state: Exclude<NodeState, 'connecting'>, why: Why): void {
+  #enter(state: Exclude<Phase, 'connecting'>, why: Why): void {
     this.#handshakeAgain?.cancel();
     if (state === 'refused') this.#renewLater();
     else this.#endRenewal();
@@ -418,6 +482,7 @@ export class Node {
       case 'voting':
       case 'quarantined':
         this.#silent = false;
+        this.#slow = undefined;
         this.#hasFailed = false;
         this.#batcher.send();
         break;
@@ -455,6 +520,20 @@ export class Node {
     return deadline ?? NO_DEADLINE_US;
   }
 
+  /** It has left a question unanswered. */
+  #fallSilent(): void {
+    if (this.#silent) return;
+    this.#silent = true;
+    this.#tellListeners();
+  }
+
+  #whyClock(): string {
+    return (
+      `its clock went ahead by more than driftFactor (${this.#settings.driftFactor}) allows, so that keys may have expired ` +
+      'too early; see the warning QUORLOCK_CLOCK'
+    );
+  }
+
   /** The node answered; `reading` is one of its clock, if there is one. */
   #note(reading: TimeReading | undefined, jumpedMs: number): void {
     if (this.#silent) {
@@ -486,20 +565,28 @@ export class Node {
     if (reply.outcome !== 'granted' && reply.outcome !== 'missing') return reply;
     const wrongUntilMs = this.#clockWrongUntilMs;
     if (wrongUntilMs === undefined || wrongUntilMs <= this.#settings.clock.monotonic()) return reply;
-    return failed(
-      'clock',
-      `its clock went ahead by more than driftFactor (${this.#settings.driftFactor}) allows, so that keys may have expired ` +
-        'too early; see the warning QUORLOCK_CLOCK',
-    );
+    return failed('clock', this.#whyClock());
   }
 
   /** The marker does not let the node vote. If that is news, it needs a handshake. */
   #learnOfQuarantine(reply: Reply): Reply {
     if (this.#state === 'quarantined') return failed('quarantined', this.#reason());
-    if (this.#state === 'voting') {
-      this.#enter('greeting', '');
-      this.#introduce(this.#connection);
-    }
+    void this.introduceAnew();
     return reply;
   }
+
+  /** Has a node that votes show again what it is, as on a new connection: its marker does not let it vote. */
+  async introduceAnew(): Promise<void> {
+    if (this.#state !== 'voting') return;
+    this.#enter('greeting', '');
+    await this.#introduce(this.#connection);
+  }
+}
+
+function describeSlowness({ roundTripMs, timeoutMs }: { roundTripMs: number; timeoutMs: number }): string {
+  return (
+    `it takes about ${Math.round(roundTripMs)} ms to answer, and has ${Math.round(timeoutMs)} ms: its votes come too late and ` +
+    'do not count. Raise nodeTimeout or, if it is not set, the ttl: a node has a quarter of it at most. Or take a node that is ' +
+    'nearer or faster'
+  );
 }

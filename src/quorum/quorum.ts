@@ -7,10 +7,11 @@
 
 import { type Instant, instant } from '../base/clock.ts';
 import { SoundClock } from '../base/sound-clock.ts';
-import type { NodeVote } from '../base/vote.ts';
+import type { FailureReason, NodeVote } from '../base/vote.ts';
 import { Membership } from '../membership/membership.ts';
+import type { NodeStatus } from '../membership/node-status.ts';
 import type { MembershipSettings } from '../membership/quarantine.ts';
-import { Node } from '../node/node.ts';
+import { Node, type NodeState } from '../node/node.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 import { SHORTEST_TIMEOUT_MS } from '../node/response-time.ts';
 import type { Client, Subscription } from '../wire/client.ts';
@@ -55,7 +56,10 @@ export class Quorum {
   readonly #awaiting = new Set<() => void>();
   #isEnding = false;
 
-  constructor(clients: readonly Client[], options: NodeSettings & Omit<MembershipSettings, 'leapt'>) {
+  constructor(
+    clients: readonly Client[],
+    options: NodeSettings & Omit<MembershipSettings, 'leapt' | 'quota'>,
+  ) {
     this.size = clients.length;
     const quorum = { nodes: this.size, quota: majorityOf(this.size) };
     this.clock = new SoundClock(options.clock, options.warn, quorum);
@@ -65,6 +69,7 @@ export class Quorum {
     const settings = { ...options, clock: this.clock };
     this.#membership = new Membership({
       ...settings,
+      quota: quorum.quota,
       leapt: (node, ms) => this.clock.leapt(node, ms),
     });
     this.#nodes = nodesOf(clients, (client) => new Node(client, settings, this.#membership));
@@ -321,6 +326,38 @@ export class Quorum {
     return this.#membership.initialize();
   }
 
+  /** Asks every node, and tells what is known of all of them. First connections get `timeoutMs`. */
+  async status(timeoutMs: number): Promise<readonly NodeStatus[]> {
+    const areKnown = () => this.#isEnding || this.#nodes.every(({ state }) => state !== undefined);
+    await this.#until(areKnown, timeoutMs);
+    await Promise.all(this.#membership.askAll());
+    await this.#until(areKnown, timeoutMs);
+    return this.#membership.status();
+  }
+
+  /**
+   * Asks every node, and resolves with undefined as soon as a majority has shown that it is up; after `timeoutMs` with
+   * what every node says.
+   */
+  async ready(timeoutMs: number): Promise<readonly NodeVote[] | undefined> {
+    const asked = new Set<Node>();
+    const asks = this.#membership.askAll().map(async (answer, index) => {
+      await answer;
+      const node = this.#nodes[index];
+      if (node !== undefined) asked.add(node);
+    });
+    const isUp = (node: Node) => node.state === 'up' && asked.has(node);
+    const areUp = () => this.#isEnding || this.#nodes.filter(isUp).length >= majorityOf(this.size);
+    if (await this.#until(areUp, timeoutMs, asks)) return undefined;
+    return this.#nodes.map((node): NodeVote => {
+      const { address, state = 'down', why } = node;
+      const of = { node: address, latencyMs: undefined };
+      if (isUp(node)) return { ...of, outcome: 'granted', counter: 0 };
+      if (state === 'up') return { ...of, ...failed('timeout', `no answer within ${timeoutMs} ms`) };
+      return { ...of, ...failed(REASONS[state], why) };
+    });
+  }
+
   /** Whether it is certain, for now, if a majority of nodes votes: first connections and new markers take time. */
   get isConnected(): boolean {
     let voting = 0;
@@ -399,8 +436,12 @@ export class Quorum {
     return { decision: result.decision, votes };
   }
 
-  /** Resolves as soon as the nodes' states make a condition true, or with false after `timeoutMs`. */
-  #until(condition: () => boolean, timeoutMs: number): Promise<boolean> {
+  /** Resolves as soon as the nodes' states, or the end of some work, make a condition true, or with false after `timeoutMs`. */
+  #until(
+    condition: () => boolean,
+    timeoutMs: number,
+    work: readonly Promise<unknown>[] = [],
+  ): Promise<boolean> {
     return new Promise((resolve) => {
       const finish = (isTrue: boolean) => {
         timer.cancel();
@@ -412,10 +453,21 @@ export class Quorum {
       };
       const timer = this.clock.after(timeoutMs, () => finish(false));
       const stops = this.#nodes.map((node) => node.onStateChange(look));
+      for (const done of work) void done.then(look);
       look();
     });
   }
 }
+
+/** Why a node in such a state gives no vote. */
+const REASONS: Readonly<Record<Exclude<NodeState, 'up'>, FailureReason>> = {
+  connecting: 'disconnected',
+  down: 'disconnected',
+  slow: 'timeout',
+  clock: 'clock',
+  quarantined: 'quarantined',
+  refused: 'refused',
+};
 
 /** A node of every client, or of none: if one fails, those made already end. */
 function nodesOf(clients: readonly Client[], make: (client: Client) => Node): readonly Node[] {

@@ -135,6 +135,15 @@ export interface AcquireOptions extends TryAcquireOptions {
   readonly signal?: AbortSignalLike | undefined;
 }
 
+/** Settings of one `ready`. */
+export interface ReadyOptions {
+  /**
+   * For how long to wait, in milliseconds. Default: the Redlock's `waitTime`, or `connectTimeout` if that is 0; a number
+   * from 1 to Infinity.
+   */
+  readonly timeout?: number | undefined;
+}
+
 /** Settings of one `using`. */
 export interface UsingOptions extends AcquireOptions {
   /**
@@ -284,6 +293,12 @@ export function checkOnOutage(onOutage: unknown): OnOutage {
 /** How long one call waits for another holder's lock, or for nodes. */
 export function waitTimeOf(settings: Settings, options: AcquireOptions): number {
   return options.waitTime === undefined ? settings.waitTime : duration('waitTime', options.waitTime, 0);
+}
+
+/** How long one ready() waits. */
+export function readyTimeoutOf(settings: Settings, options: ReadyOptions): number {
+  checkNames('ready option', options, ['timeout']);
+  return duration('timeout', given(options.timeout, settings.waitTime || settings.connectTimeout), 1);
 }
 
 /** Checks how a call is bounded by its attempts. */

@@ -7,6 +7,7 @@ export interface MarkerServer extends BatchServer {
   readonly role: 'master' | 'slave';
   readonly maxmemory: number;
   readonly maxmemoryPolicy: string;
+  readonly version: string;
 }
 
 /**
@@ -29,6 +30,6 @@ export function runMarker(
   }
   return [
     ...[timeUs, runId, server.role, marker, written],
-    ...[String(server.maxmemory), server.maxmemoryPolicy, 'standalone', []],
+    ...[String(server.maxmemory), server.maxmemoryPolicy, 'standalone', server.version, []],
   ];
 }

@@ -59,6 +59,7 @@ export class SimulatedServer implements MarkerServer {
   readonly store: KeyStore;
   maxmemory = 0;
   maxmemoryPolicy = 'noeviction';
+  readonly version = '7.0.15';
   readonly #random: Random;
   readonly #connections = new Set<ServerConnection>();
   readonly #channels = new Channels();

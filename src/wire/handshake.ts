@@ -11,11 +11,12 @@ export interface HandshakeAnswer {
   readonly maxMemory: number;
   readonly evictionPolicy: string;
   readonly mode: string;
-  /** Empty, or the server's version, and then commands that failed, each followed by its error. */
+  readonly version: string;
+  /** The commands that failed, each followed by its error. */
   readonly lacks: readonly string[];
 }
 
-const FIELDS = 9;
+const FIELDS = 10;
 
 /**
  * Takes apart the answer of the marker script.
@@ -24,12 +25,12 @@ const FIELDS = 9;
  */
 export function readHandshake(answer: unknown): HandshakeAnswer {
   if (!Array.isArray(answer) || answer.length !== FIELDS) throw new MalformedAnswerError(answer);
-  const [timeUs, runId, role, marker, written, maxMemory, evictionPolicy, mode, lacks] =
+  const [timeUs, runId, role, marker, written, maxMemory, evictionPolicy, mode, version, lacks] =
     answer as readonly unknown[];
   if (
     !isListOfLacks(lacks) ||
     !(isTimeUs(timeUs) || (timeUs === 0 && lacks.includes('TIME'))) ||
-    !areTexts([runId, role, marker, maxMemory, evictionPolicy, mode]) ||
+    !areTexts([runId, role, marker, maxMemory, evictionPolicy, mode, version]) ||
     (written !== 0 && written !== 1) ||
     !/^\d*$/.test(String(maxMemory))
   ) {
@@ -44,12 +45,13 @@ export function readHandshake(answer: unknown): HandshakeAnswer {
     maxMemory: Number(maxMemory),
     evictionPolicy: String(evictionPolicy),
     mode: String(mode),
+    version: String(version),
     lacks,
   };
 }
 
 function isListOfLacks(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && areTexts(value) && (value.length === 0 || value.length % 2 === 1);
+  return Array.isArray(value) && areTexts(value) && value.length % 2 === 0;
 }
 
 function areTexts(values: readonly unknown[]): boolean {

@@ -39,9 +39,13 @@ const WHERE_IN_SCRIPT = [
   /\s+$/,
 ];
 
+/** A server's version, for which the model says its own. */
+const VERSION = /^(?:valkey )?\d+\.\d+\.\d+$/;
+
 function reworded(reply: unknown): unknown {
   if (Array.isArray(reply)) return reply.map(reworded);
   if (typeof reply !== 'string') return reply;
+  if (VERSION.test(reply)) return '7.0.15';
   const isError = reply.includes('@user_script');
   const text = isError ? WHERE_IN_SCRIPT.reduce((rest, where) => rest.replace(where, ''), reply) : reply;
   return WORDINGS.get(text) ?? text;

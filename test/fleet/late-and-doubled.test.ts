@@ -75,6 +75,7 @@ class Wire {
       refused: () => undefined,
       timedOut: () => undefined,
       tooSlow: () => undefined,
+      inTime: () => undefined,
       isWanted: () => true,
     };
     // The driver needs its time to send something twice.

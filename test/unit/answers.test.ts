@@ -222,6 +222,7 @@ describe('an answer that is not in the script’s form', () => {
         refused: () => undefined,
         timedOut: () => heard.push('timed out'),
         tooSlow: () => undefined,
+        inTime: () => undefined,
         isWanted: () => true,
       });
       batcher.send();
@@ -317,6 +318,7 @@ describe('a number that is none', () => {
       refused: () => undefined,
       timedOut: () => undefined,
       tooSlow: () => undefined,
+      inTime: () => undefined,
       isWanted: () => true,
     });
     batcher.send();

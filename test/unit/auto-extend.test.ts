@@ -340,7 +340,7 @@ describe('a auto-extension', () => {
     autoExtend.stop();
     await world.clock.advance(100);
     expect(lock.remainingValidity()).toBeGreaterThan(300);
-    await expectNoTimers(world.clock);
+    await expectNoTimers(world.clock, 1_100);
   });
 
   it('of a lock that is over does nothing, and can be stopped', async () => {

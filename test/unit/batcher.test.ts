@@ -97,6 +97,7 @@ class Setup {
       undone: (operation) => this.undone.push(lockValueOf(operation)),
       refused: () => undefined,
       tooSlow: () => undefined,
+      inTime: () => undefined,
       timedOut: () => {
         this.timeouts += 1;
       },
@@ -137,7 +138,7 @@ describe('what is posted in one tick', () => {
     expect(setup.client.calls).toHaveLength(0);
     await setup.clock.advance(0);
     expect(setup.client.calls.map(({ values }) => values)).toEqual([['a', 'b', 'c']]);
-    setup.client.call(0).answer([1_000, granted, [3], [2, 77]]);
+    setup.client.call(0).answer([1_000, granted, [3], [2, 77, '']]);
     await setup.clock.advance(0);
     expect([...setup.replies.values()]).toEqual([
       GRANTED,
@@ -178,7 +179,7 @@ describe('what is posted in one tick', () => {
     setup.release('d', 'three');
     await setup.clock.advance(0);
     expect(setup.client.call(0).values).toEqual(['b', 'd', 'a', 'a', 'c']);
-    setup.client.call(0).answer([1_000, [3], 1, 7, 1, [2, 5]]);
+    setup.client.call(0).answer([1_000, [3], 1, 7, 1, [2, 5, '']]);
     await setup.clock.advance(0);
     expect(setup.replies.get('a')).toEqual({ outcome: 'granted', counter: 7 });
     expect(setup.replies.get('release of b')).toEqual({ outcome: 'missing' });

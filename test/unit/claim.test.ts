@@ -16,6 +16,7 @@ function deployment(...runIds: readonly string[]) {
     written,
     evicts: false,
     evictionPolicy: 'noeviction',
+    version: '7.0.15',
   });
   const fresh: readonly Fresh<string>[] = runIds.map((runId) => ({
     member: runId,

@@ -76,6 +76,7 @@ const SNIPPET_FOLDERS = [
   'test/unit/observing/snippets/',
   'examples/clients/',
   'examples/recipes/',
+  'examples/running-it/',
 ];
 
 /** Code that another test takes from the page itself and runs. */

@@ -24,6 +24,7 @@ function seen(state?: Marker['state'], nonce = 'n', receivedAtMs = 0): Handshake
     written: false,
     evicts: false,
     evictionPolicy: 'noeviction',
+    version: '7.0.15',
   };
 }
 

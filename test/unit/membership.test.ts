@@ -601,7 +601,7 @@ describe('a quarantine', () => {
     await afterFlush([program(world, {}, world.here)], world);
     world.server(0).crash();
     await world.clock.advance(10);
-    await expectNoTimers(world.clock);
+    await expectNoTimers(world.clock, 1_100);
   });
 
   it('has no timer while the node is down either if it went down as its marker was being written', async () => {

@@ -15,6 +15,9 @@ function scene() {
     clock,
     driftFactor: 0.01,
     maxTtl: MAX_TTL_MS,
+    nodeCount: 3,
+    quota: 2,
+    upCount: () => 2,
     warn: ({ code, message }) => {
       codes.push(code);
       messages.push(message);
@@ -30,6 +33,7 @@ function scene() {
     written: false,
     evicts: false,
     evictionPolicy: 'noeviction',
+    version: '7.0.15',
   });
   return { clock, codes, messages, warnings, look };
 }

@@ -113,10 +113,10 @@ describe('a majority 80 ms away', () => {
     const scene = await usedWorld({ nodeTimeout: 50 });
     for (const index of [0, 1]) scene.move(index, 40);
     expect(await locksOf(scene, 20)).toBe(0);
-    expect(scene.warnings.map(({ code }) => code)).toEqual(['QUORLOCK_SLOW_NODE', 'QUORLOCK_SLOW_NODE']);
+    expect(scene.warnings.map(({ code }) => code)).toEqual(['QUORLOCK_NODE_SLOW', 'QUORLOCK_NODE_SLOW']);
     const [first] = scene.warnings;
     expect(first?.message).toMatch(
-      /^node-1:6379 takes about \d\d ms to answer, and has 50 ms: .*Raise nodeTimeout/,
+      /^node-1:6379 is slow: it takes about \d\d ms to answer, and has 50 ms: .*Raise nodeTimeout/,
     );
   });
 

@@ -8,11 +8,12 @@
 -- ARGV[3]   the marker that the caller saw; empty = none
 -- ARGV[4]   deadline: microseconds of this node's TIME after which nothing is written
 --
--- {TIME in microseconds, run_id, role, marker or '', written, maxmemory, maxmemory_policy, redis_mode, lacks}
+-- {TIME in microseconds, run_id, role, marker or '', written, maxmemory, maxmemory_policy, redis_mode, version, lacks}
 -- The marker is the one after the call. `written` is 1 only if the process and the marker were the ones that the caller
 -- saw, and the deadline had not passed. So a caller that slept in between changes nothing.
--- `lacks` is empty, or {redis_version, command, error, command, error, …}: the commands that failed, and their errors.
--- A run_id, role or redis_mode that the server does not tell is empty.
+-- Valkey may call redis_mode server_mode. `version` is redis_version, or `valkey ` and valkey_version.
+-- `lacks` is {command, error, command, error, …}: the commands that failed, and their errors.
+-- A run_id, role, redis_mode or version that the server does not tell is empty.
 
 local lacks = {}
 
@@ -69,7 +70,6 @@ end
 
 local server, replication, memory = info('server'), info('replication'), info('memory')
 if KEYS[2] then try_out(unpack(KEYS, 2)) end
-if lacks[1] then table.insert(lacks, 1, server('redis_version')) end
 
 local run_id = server('run_id')
 local marker = redis.pcall('GET', KEYS[1]) or ''
@@ -92,7 +92,7 @@ return {
   written,
   memory('maxmemory'),
   memory('maxmemory_policy'),
-  -- Valkey calls it server_mode.
   server('%a+_mode'),
+  server('valkey_version') ~= '' and 'valkey ' .. server('valkey_version') or server('redis_version'),
   lacks,
 }

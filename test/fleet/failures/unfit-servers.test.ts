@@ -162,8 +162,8 @@ describe('a server of a Redis Cluster, by its URL', () => {
 const nowUs = () => Date.now() * 1_000;
 
 /** What the marker script answers on a server like this one. */
-function lookOf({ runId = 'abc', marker = '', lacks = [] as RespReply[] }): RespReply {
-  return [nowUs(), runId, 'master', marker, 0, '0', 'noeviction', 'standalone', lacks];
+function lookOf({ runId = 'abc', marker = '', version = '7.0.15', lacks = [] as RespReply[] }): RespReply {
+  return [nowUs(), runId, 'master', marker, 0, '0', 'noeviction', 'standalone', version, lacks];
 }
 
 /** Whether a script is the one that looks at a server. */
@@ -178,8 +178,8 @@ function grantOf([, keys, ...rest]: readonly string[]): RespReply {
 
 describe('Redis before 6.2', () => {
   it('is told the version that is needed', async () => {
-    const lacks = ['5.0.6', 'SET', 'ERR syntax error'];
-    await using server = await FakeServer.start(() => lookOf({ lacks }));
+    const lacks = ['SET', 'ERR syntax error'];
+    await using server = await FakeServer.start(() => lookOf({ version: '5.0.6', lacks }));
     const refusal = await refusalAt(server.url);
     expect(refusal).toBe('error: it is Redis 5.0.6. Use 6.2 or newer, or Valkey [SET: ERR syntax error]');
   });
