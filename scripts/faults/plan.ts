@@ -1,6 +1,7 @@
 import type { Quarantine } from '../../src/index.ts';
 import { quarantineMs } from '../../src/membership/quarantine.ts';
 import { Rng } from '../../src/testing/rng.ts';
+import type { Defect } from './defects.ts';
 
 /** What not every kind of server can have done to it. */
 export type Ability =
@@ -115,9 +116,7 @@ type Load =
   /** It checks that it holds them. */
   | 'checks'
   /** It counts up a number in a shared file. */
-  | 'file'
-  /** The same without a lock. */
-  | 'file, no lock';
+  | 'file';
 
 /** Everything that is settled before a run on real servers; the same for the same options. Durations in milliseconds. */
 export interface Terms {
@@ -136,6 +135,8 @@ export interface Terms {
   readonly maxTtl: number;
   readonly nodeTimeout: number;
   readonly quarantine: Quarantine;
+  /** What the library gets wrong: to see that it is found. */
+  readonly defects: readonly Defect[];
 }
 
 /** What a run has to show, beside what every run has to; the rest is counted. */

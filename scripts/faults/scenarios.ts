@@ -564,12 +564,13 @@ export const SAFETY = {
 } as const satisfies Record<string, Scenario>;
 
 /** Nodes are killed and paused by turns, never more than two of five out at once. */
-const counting = (load: Terms['load']): Scenario => ({
+const counting = (defects: Terms['defects']): Scenario => ({
   text: 'callers count up a number in a shared file while nodes are killed and paused by turns',
   promises: INSIDE,
   durationMs: 18_000,
   terms: () => ({
-    load,
+    load: 'file',
+    defects,
     callersPerWorker: 4,
     resources: ['demo:counter'],
     ttl: 1_500,
@@ -597,6 +598,6 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   ...ALONE,
   ...MIXES,
   ...SAFETY,
-  demo: counting('file'),
-  'demo without a lock': { ...counting('file, no lock'), promises: COUNTED },
+  demo: counting([]),
+  'demo without a lock': { ...counting(['no lock']), promises: COUNTED },
 };

@@ -32,9 +32,13 @@ export class Compiled implements Disposable {
   /**
    * @param entry the TypeScript file that is run
    * @param others files that it runs in its turn, which stand beside it under their own names
+   * @param parent where its folder is made
    */
-  static async make(entry: URL, ...others: readonly URL[]): Promise<Compiled> {
-    const folder = mkdtempSync(join(tmpdir(), 'quorlock-compiled-'));
+  static async make(
+    entry: URL,
+    { others = [], parent = tmpdir() }: { readonly others?: readonly URL[]; readonly parent?: string } = {},
+  ): Promise<Compiled> {
+    const folder = mkdtempSync(join(parent, 'quorlock-compiled-'));
     const path = join(folder, 'program.mjs');
     try {
       await build({

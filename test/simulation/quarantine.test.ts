@@ -77,6 +77,7 @@ function hasOverlap(found: Findings): boolean {
 }
 
 function expectToHold(all: readonly Findings[]): void {
+  expect(all.some(({ locks }) => locks > 0)).toBe(true);
   const failed = all.filter((found) => violationsOf(found).length > 0);
   const stories = failed.slice(0, 2).map((found) => describeFailure(found, violationsOf(found)));
   const seeds = failed.map(({ mix }) => mix.seed).join(', ');

@@ -35,7 +35,7 @@ export class Quorlock implements Disposable {
   }
 
   static async make(): Promise<Quorlock> {
-    return new Quorlock(await Compiled.make(PROGRAM, WATCHER));
+    return new Quorlock(await Compiled.make(PROGRAM, { others: [WATCHER] }));
   }
 
   /** Starts it. What is running at the end of the test is killed, and what it runs with it. */

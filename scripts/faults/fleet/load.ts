@@ -1,6 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Lock, Redlock } from '../../../src/index.ts';
 import type { Rng } from '../../../src/testing/rng.ts';
 import { nap } from '../../support/time.ts';
 import type { Habits, Site, Usage, Wish } from '../caller.ts';
@@ -242,31 +241,4 @@ export function countingIn(path: string): NonNullable<Site['work']> {
     counter.write(path, value);
     notes.wrote('none', 'done');
   };
-}
-
-/** What happens without a lock: every caller may go at once. */
-export function withoutLock(): Redlock {
-  let count = 0;
-  const lockOf = (resource: string | readonly string[]) => {
-    count += 1;
-    const held: Partial<Record<keyof Lock, unknown>> = {
-      resources: [resource].flat(),
-      value: `no lock ${count}`,
-      token: count,
-      isShared: false,
-      signal: new AbortController().signal,
-      remainingValidity: () => 1,
-      assertHeld: () => undefined,
-      extend: async () => 1,
-      release: async () => ({ freed: true, handedOver: false, votes: [] }),
-    };
-    return held as unknown as Lock;
-  };
-  const access: Partial<Record<keyof Redlock, unknown>> = {
-    acquire: async (resource: string) => lockOf(resource),
-    using: async (resource: string, _: unknown, routine: (lock: Lock) => Promise<void>) =>
-      routine(lockOf(resource)),
-    close: async () => undefined,
-  };
-  return access as unknown as Redlock;
 }

@@ -129,31 +129,36 @@ class Site implements AsyncDisposable {
   readonly #store: Store | undefined;
   readonly #counterFile: string;
   readonly #directory: string;
-  readonly #program: Compiled;
   readonly #watchdog: Watchdog;
   readonly #disarm: () => void;
 
-  private constructor(directory: string, seed: number, terms: Terms, program: Compiled) {
+  private constructor(directory: string, seed: number, terms: Terms, program: string, watchdog: Watchdog) {
     this.#directory = directory;
     this.#terms = terms;
-    this.#program = program;
-    this.#watchdog = new Watchdog(directory);
+    this.#watchdog = watchdog;
     this.#store = terms.load === 'store' ? new Store(this.#watchdog) : undefined;
     this.#counterFile = join(directory, 'counter');
     counter.create(this.#counterFile);
-    this.crew = new Crew(terms.workers, program.path, directory, seed, this.#watchdog);
+    this.crew = new Crew(terms.workers, program, directory, seed, this.#watchdog);
     this.#disarm = onProcessEnd(() => {
       this.crew.killAll();
       this.#store?.kill();
       rmSync(directory, { recursive: true, force: true });
-      this.#program[Symbol.dispose]();
       this.#watchdog.kill();
     });
   }
 
   static async open(seed: number, terms: Terms): Promise<Site> {
-    const program = await Compiled.make(new URL('worker.ts', import.meta.url));
-    return new Site(await mkdtemp(join(tmpdir(), 'quorlock-chaos-')), seed, terms, program);
+    const directory = await mkdtemp(join(tmpdir(), 'quorlock-chaos-'));
+    const watchdog = new Watchdog(directory);
+    try {
+      const { path } = await Compiled.make(new URL('worker.ts', import.meta.url), { parent: directory });
+      return new Site(directory, seed, terms, path, watchdog);
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true });
+      await watchdog.dismiss();
+      throw error;
+    }
   }
 
   /** Where the workers write to. */
@@ -173,7 +178,6 @@ class Site implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.crew[Symbol.asyncDispose](), this.#store?.[Symbol.asyncDispose]()]);
     await rm(this.#directory, { recursive: true, force: true });
-    this.#program[Symbol.dispose]();
     await this.#watchdog.dismiss();
     this.#disarm();
   }

@@ -1,4 +1,5 @@
 import { Rng } from '../../../src/testing/rng.ts';
+import type { Defect } from '../defects.ts';
 import { type Ability, Draft, type Fault, type Scenario, type Terms } from '../plan.ts';
 import { SAFETY, SCENARIOS } from '../scenarios.ts';
 import type { FleetKind } from './masters/start.ts';
@@ -13,6 +14,7 @@ export interface RunOptions {
   readonly durationMs?: number | undefined;
   /** What the nodes are; default: processes of this machine. */
   readonly fleet?: FleetKind;
+  readonly defects?: readonly Defect[];
 }
 
 /** Long enough for what takes place in it on a busy machine, and no longer: a quarantine takes as long as maxTtl. */
@@ -28,6 +30,7 @@ const USUAL_TERMS: Omit<Terms, 'durationMs'> = {
   maxTtl: 1_200,
   nodeTimeout: 250,
   quarantine: 'auto',
+  defects: [],
 };
 
 /** @throws {RangeError} there is no such scenario */
@@ -41,7 +44,8 @@ export function scenarioOf({ scenario: name }: Pick<RunOptions, 'scenario'>): Sc
 export function termsOf(options: RunOptions): Terms {
   const { durationMs, terms } = scenarioOf(options);
   const own = { ...USUAL_TERMS, durationMs, ...terms?.(Rng.ofSeed(options.seed)) };
-  return { ...own, durationMs: options.durationMs ?? own.durationMs };
+  const { durationMs: chosenMs = own.durationMs, defects = own.defects } = options;
+  return { ...own, durationMs: chosenMs, defects };
 }
 
 /** The faults of a run: the same for the same options on the same kind of fleet. */

@@ -124,6 +124,7 @@ function brokenOf(verdict: Omit<Verdict, 'broken'>): readonly string[] {
     check(verdict.tokenFaults.length, 'tokens that were not unique or did not grow');
     check(verdict.lateExtensions.length, 'extensions of locks that a later one had replaced');
     check(guarded.lost, 'updates lost in spite of the guard');
+    if (findings.terms.load === 'file') check(verdict.unguarded.lost, 'updates lost');
     check(guarded.outOfOrder, 'guarded writes with a lower token than one before');
   }
   if (promises.calm) check(clockWarningsOf(findings.history), 'warnings of clocks that are right');

@@ -1,24 +1,25 @@
 // A worker process of a run on real servers, started by crew.ts. It ends by itself when the run has gone.
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { Redlock } from '../../../src/index.ts';
 import { Rng } from '../../../src/testing/rng.ts';
+import { sendCommand } from '../../fleet/resp.ts';
 import { nap, now } from '../../support/time.ts';
 import { Caller, type Loan, type Site } from '../caller.ts';
+import { flawed, type Means } from '../defects.ts';
 import { LogFile, type WorkerEvent } from '../record.ts';
-import {
-  type Assignment,
-  callersOf,
-  countingIn,
-  type FromWorker,
-  type ToWorker,
-  withoutLock,
-  writingTo,
-} from './load.ts';
+import { type Assignment, callersOf, countingIn, type FromWorker, type ToWorker, writingTo } from './load.ts';
 import { watchStalls } from './stalls.ts';
 import { StoreClient } from './store/client.ts';
 import { leftovers, vitals } from './vitals.ts';
 
 const VITALS_EVERY_MS = 5_000;
+
+const KEPT_WITHIN_MS = 5_000;
+
+/** A caller that has not come to an end so long after all should have is left: its call never ended. */
+const LEFT_AFTER_MS = 10_000;
 
 const finishing = new AbortController();
 let working: Promise<readonly string[]> = Promise.resolve([]);
@@ -42,10 +43,19 @@ async function work(assignment: Assignment, finish: AbortSignal): Promise<readon
   const note = (event: WorkerEvent) => log.note(event);
   const problems: string[] = [];
   const { ttl, maxTtl, nodeTimeout, quarantine } = terms;
+  const means: Means = {
+    after: (ms, happen) => setTimeout(happen, ms),
+    keep: (key) => {
+      const [{ port } = { port: '' }] = urls.map((url) => new URL(url));
+      sendCommand(Number(port), ['SET', key, name], KEPT_WITHIN_MS).catch((error: unknown) => {
+        problems.push(`no key was kept: ${String(error)}`);
+      });
+    },
+  };
   const connect = () => {
-    if (terms.load === 'file, no lock') return withoutLock();
     const onWarning = ({ code }: { readonly code: string }) => note({ at: now(), kind: 'warned', code });
-    return new Redlock(urls, { ttl, maxTtl, nodeTimeout, quarantine, onWarning });
+    const redlock = new Redlock(urls, { ttl, maxTtl, nodeTimeout, quarantine, onWarning });
+    return flawed(redlock, terms.defects, means);
   };
   const redlock = connect();
   const own = (): Loan => {
@@ -80,13 +90,15 @@ async function work(assignment: Assignment, finish: AbortSignal): Promise<readon
       watchVitals(note, finish),
       watchStalls(({ from, to }) => note({ at: to, kind: 'stalled', forMs: to - from }), finish),
     ];
-    await Promise.all(
+    const ended = Promise.all(
       tasks.map((task) =>
         task.catch((error: unknown) => {
           problems.push(`${name} failed: ${inspect(error)}`);
         }),
       ),
     );
+    if (!finish.aborted) await once(finish, 'abort');
+    await Promise.race([ended, delay(LEFT_AFTER_MS, undefined, { ref: false })]);
     await redlock.close();
   }
   note({ at: now(), kind: 'closed', left: await leftovers() });

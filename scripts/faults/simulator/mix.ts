@@ -3,6 +3,7 @@ import { quarantineMs } from '../../../src/membership/quarantine.ts';
 import type { Latency } from '../../../src/testing/latency.ts';
 import { Rng } from '../../../src/testing/rng.ts';
 import type { Habits, Usage, Wish } from '../caller.ts';
+import type { Defect } from '../defects.ts';
 import type { Losses } from './amnesia.ts';
 
 /** What the library's promises rest on; each may be broken alone. */
@@ -93,6 +94,10 @@ export interface Mix {
   /** Whether a library's rule stays in force that breaking the assumption would take away: for comparison. */
   readonly isRuleKept: boolean;
   readonly quarantine: Quarantine;
+  /** What the library gets wrong: to see that it is found. */
+  readonly defects: readonly Defect[];
+  /** Whether callers count up numbers under their locks. */
+  readonly counts: boolean;
   /** How nodes lose their memory. Default: not but by faults that the run draws. */
   readonly losses?: Losses;
   /** How many locks are to be granted; and for how long at the most. */
@@ -147,6 +152,8 @@ export function drawMix(seed: number, broken: Broken = 'none', cycles = 1_000): 
     permitted: 0,
     isRuleKept: false,
     quarantine: broken === 'memory' ? 'off' : 'strict',
+    defects: [],
+    counts: false,
     cycles,
     durationMs: LONGEST_RUN_MS,
   };
@@ -156,7 +163,11 @@ export function drawMix(seed: number, broken: Broken = 'none', cycles = 1_000): 
     [3, 'permits'],
     [3, 'sets'],
   ]);
-  const sets = { together: dice.integer(2, 4), permitted: dice.pick([0, 0.2, 0.5]) };
+  const sets = {
+    together: dice.integer(2, 4),
+    permitted: dice.pick([0, 0.2, 0.5]),
+    counts: dice.chance(0.3),
+  };
   const drawn = { ...mix, ...sets, discipline, ...overrides(mix) };
   return { ...drawn, lasting: [drawn.nodeTimeout, ttl, 2 * maxTtl] };
 }
@@ -212,6 +223,7 @@ export function drawLosses(losses: Losses, quarantine: Quarantine, seed: number)
     ...mix,
     ...{
       losses,
+      counts: false,
       quarantine,
       maxTtl,
       ttl: maxTtl,
@@ -222,7 +234,7 @@ export function drawLosses(losses: Losses, quarantine: Quarantine, seed: number)
     },
     nodes: dice.chance(0.5) ? 3 : 5,
     machines: dice.integer(2, 4),
-    callers: dice.integer(1, 2),
+    callers: dice.integer(2, 3),
     resources: dice.chance(0.7) ? 1 : 2,
     shortest: dice.between(0.3, 1),
     latency: { least: 0.1, most: dice.pick([0.5, 2, 10]) },
@@ -244,8 +256,8 @@ export function drawLosses(losses: Losses, quarantine: Quarantine, seed: number)
       'crash',
       'replace',
     ],
-    faultEvery: dice.pick([1, 2, 6]) * (135 + maxTtl / 4),
-    lasting: [30, 400, 400, 2 * maxTtl],
+    faultEvery: dice.pick([1.5, 3, 6]) * (135 + maxTtl / 4),
+    lasting: [30, 100, 400, 400, 2 * maxTtl],
     cycles: Number.POSITIVE_INFINITY,
     durationMs: quarantineMs(maxTtl, driftFactor) * dice.between(3, 4),
   };

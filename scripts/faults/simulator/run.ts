@@ -6,7 +6,8 @@ import { Rng } from '../../../src/testing/rng.ts';
 import { Simulation } from '../../../src/testing/simulation.ts';
 import { Caller, type Site } from '../caller.ts';
 import type { Incident } from '../checks.ts';
-import { type Attempt, Recording, type WorkerHistory } from '../record.ts';
+import { flawed } from '../defects.ts';
+import { type Attempt, type Notes, Recording, type WorkerHistory, type Write } from '../record.ts';
 import { Amnesia } from './amnesia.ts';
 import { wallClockOf, weaken } from './breaking.ts';
 import { Faults, type Stage } from './faults.ts';
@@ -25,6 +26,8 @@ export interface Findings {
   readonly losses: number;
   /** Callers that never came to an end. */
   readonly stuck: number;
+  /** Updates that a store with a guard has lost. */
+  readonly lostUpdates: number;
   /** Keys of locks and of those who wait that were still there when all had been given back or had expired. */
   readonly orphans: readonly string[];
   /** Timers of machines that were still pending after everything was closed. */
@@ -79,6 +82,7 @@ class Run {
   readonly #machines: Machine[] = [];
   readonly #incidents: Incident[] = [];
   readonly #crashed: unknown[] = [];
+  readonly #store = new GuardedStore();
   readonly #amnesia: Amnesia | undefined;
   readonly #stage: Stage;
   #faults: Faults | undefined;
@@ -170,6 +174,7 @@ class Run {
       incidents: this.#incidents,
       losses: this.#losses,
       stuck: alive.reduce((sum, { busy }) => sum + busy.size, 0),
+      lostUpdates: this.#store.lost,
       orphans: keysOf.flatMap((keys) => keys.filter((key) => OF_LOCKS.test(key))),
       timers: alive.reduce((sum, { machine }) => sum + machine.clock.pendingTimers, 0),
       keys: {
@@ -192,18 +197,24 @@ class Run {
   #make(): Program {
     const mix = this.#mix;
     const { broken } = mix;
+    // Where clients are not to be warned of clocks, the nodes' errors alone come up to the allowance.
+    const isRight = broken === 'drift' || mix.losses !== undefined;
     const machine = this.#simulation.machine({
-      clocks: { rate: 1 + (broken === 'drift' ? 0 : mix.rateError * this.#dice.between(-1, 1)) },
+      clocks: { rate: 1 + (isRight ? 0 : mix.rateError * this.#dice.between(-1, 1)) },
     });
     if (!mix.isRuleKept) weaken(machine, broken);
     this.#amnesia?.pester(machine);
-    const redlock = machine.redlock({
+    const whole = machine.redlock({
       ttl: mix.ttl,
       maxTtl: mix.maxTtl,
-      nodeTimeout: mix.nodeTimeout,
       driftFactor: mix.driftFactor,
       quarantine: mix.quarantine,
+      ...(mix.losses === undefined ? { nodeTimeout: mix.nodeTimeout } : {}),
       ...(broken === 'wall' ? { clock: wallClockOf(machine) } : {}),
+    });
+    const redlock = flawed(whole, mix.defects, {
+      after: (ms, happen) => machine.clock.after(ms, happen),
+      keep: (key) => machine.nodes[0]?.store.set(key, machine.name),
     });
     const program = {
       machine,
@@ -232,6 +243,9 @@ class Run {
       // In true time: the holder's clocks may run wrong.
       remainingMs: (lock) => lock.remainingValidity() / rate,
       slotOf: (lock) => slotOf(lock, machine, mix.permits),
+      ...(mix.counts
+        ? { work: (notes, lock, dice) => this.#countUp(notes, lock, machine.sleep(dice.between(0, 2))) }
+        : {}),
     };
     for (let index = 1; index <= mix.callers; index += 1) {
       const name = `${machine.name}, caller ${index}`;
@@ -241,6 +255,19 @@ class Run {
         () => busy.delete(caller),
         (error: unknown) => this.#crashed.push(error),
       );
+    }
+  }
+
+  /** Reads, thinks, checks that the lock is held, and writes. */
+  async #countUp(notes: Notes, lock: Lock, thinking: Promise<void>): Promise<void> {
+    // Readers and holders of permits are not alone.
+    const isAlone = !lock.isShared && ['exclusive', 'shared'].includes(this.#mix.discipline);
+    const resources = isAlone ? lock.resources : [];
+    const read = resources.map((resource) => [resource, this.#store.read(resource, lock.token)] as const);
+    await thinking;
+    notes.act();
+    for (const [resource, value] of read) {
+      notes.wrote(this.#store.write(resource, lock.token, value), 'none');
     }
   }
 
@@ -275,6 +302,32 @@ class Run {
         )
         .map(({ code, message }) => `${name} warned: ${code}: ${message}`),
     );
+  }
+}
+
+/** Numbers that are counted up, with a guard that refuses a token lower than one that it has seen. */
+class GuardedStore {
+  readonly #highest = new Map<string, number>();
+  readonly #values = new Map<string, number>();
+  #writes = 0;
+
+  /** Undefined if the guard refuses. */
+  read(resource: string, token: number): number | undefined {
+    if (token < (this.#highest.get(resource) ?? 0)) return undefined;
+    this.#highest.set(resource, token);
+    return this.#values.get(resource) ?? 0;
+  }
+
+  write(resource: string, token: number, read: number | undefined): Write {
+    if (read === undefined) return 'none';
+    if (this.read(resource, token) === undefined) return 'refused';
+    this.#values.set(resource, read + 1);
+    this.#writes += 1;
+    return 'done';
+  }
+
+  get lost(): number {
+    return this.#writes - [...this.#values.values()].reduce((sum, value) => sum + value, 0);
   }
 }
 
