@@ -14,6 +14,14 @@ const LONGEST_SECONDS = 3_600;
 
 const MOST_DETAILS = 5;
 
+/** Why a call got no lock, in words. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  QUORLOCK_NO_QUORUM: 'no majority could vote',
+  QUORLOCK_WAIT_TIMEOUT: 'held for all of waitTime',
+  QUORLOCK_HELD: 'held',
+  QUORLOCK_EXPIRED: 'granted too late',
+};
+
 const HELP = `Usage: npm start -- [options]
 
 Five real Redis masters on this machine, and four processes of four callers each that contend for one lock.
@@ -62,6 +70,13 @@ await runCommand({
     const table = new Table({ ...PLAIN, colAligns: ['left', 'right'] });
     table.push(...rowsOf(verdict, locking));
     output.write(`${table.toString()}\n\n${sentenceOf(verdict, locking)}\n`);
+    const refused = refusalsOf(verdict).get('QUORLOCK_NO_QUORUM') ?? 0;
+    if (refused > 0) {
+      output.write(
+        `${refused} calls got no lock, and rightly: a majority of the nodes was down, or in quarantine after a restart. ` +
+          'A node that may have forgotten a lock must not give it away.\n',
+      );
+    }
     const { findings } = verdict;
     // Without a lock there is nothing to be explained about overlaps.
     const details = locking
@@ -83,11 +98,6 @@ function rowsOf(verdict: Verdict, locking: boolean): readonly [what: string, val
   const waits = attempts
     .flatMap(({ grant, askedAt }) => (grant === undefined ? [] : grant.at - askedAt))
     .sort((a, b) => a - b);
-  const refusals = new Map<string, number>();
-  for (const { refusal } of attempts) {
-    if (refusal !== undefined && refusal !== 'aborted')
-      refusals.set(refusal, (refusals.get(refusal) ?? 0) + 1);
-  }
   const killed = findings.incidents.filter(({ fault }) => fault.kind === 'kill empty').length;
   const faults = findings.incidents.length;
   return [
@@ -95,14 +105,28 @@ function rowsOf(verdict: Verdict, locking: boolean): readonly [what: string, val
     ['increments of the shared counter', `${unguarded.writes}`],
     ['extensions', `${grants.reduce((sum, { extensions }) => sum + extensions.length, 0)}`],
     ['faults injected', `${faults} (${killed} killed, ${faults - killed} paused)`],
-    ['acquisitions refused', [...refusals].map(([code, count]) => `${count} ${code}`).join('\n') || '0'],
+    [
+      'calls without a lock',
+      [...refusalsOf(verdict)].map(([code, count]) => `${count}: ${REFUSALS[code] ?? code}`).join('\n') ||
+        '0',
+    ],
     ['locks lost in use', `${grants.filter(({ ended }) => ended?.how.startsWith('QUORLOCK_')).length}`],
-    ['wait p50', milliseconds(rank(waits, 0.5))],
-    ['wait p99', milliseconds(rank(waits, 0.99))],
+    ['wait for the lock, median', milliseconds(rank(waits, 0.5))],
+    ['99 of 100 waits are shorter than', milliseconds(rank(waits, 0.99))],
     ['lost updates', `${unguarded.lost}`],
     ['overlaps', `${overlaps.length}`],
     ['tokens out of order', locking ? `${tokenFaults.length}` : '-'],
   ];
+}
+
+/** How many calls got no lock, by the code of their error. */
+function refusalsOf({ findings }: Verdict): ReadonlyMap<string, number> {
+  const refusals = new Map<string, number>();
+  for (const { refusal } of findings.history.attempts) {
+    if (refusal !== undefined && refusal !== 'aborted')
+      refusals.set(refusal, (refusals.get(refusal) ?? 0) + 1);
+  }
+  return refusals;
 }
 
 function sentenceOf(verdict: Verdict, locking: boolean): string {

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { writePages } from './site/pages.ts';
+import { optionsOf, runCommand } from './support/arguments.ts';
 
 const HELP = `Usage: npm run docs -- [options]
 
@@ -35,18 +35,12 @@ function make(serve: boolean): boolean {
   return !serve || run(process.execPath, vitepress, 'preview');
 }
 
-function optionsOf(args: readonly string[]) {
-  try {
-    const boolean = { type: 'boolean' } as const;
-    return parseArgs({ args: [...args], options: { serve: boolean, help: { ...boolean, short: 'h' } } })
-      .values;
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n\n${HELP}`);
-    return undefined;
-  }
-}
-
-const options = optionsOf(process.argv.slice(2));
-if (options === undefined) process.exitCode = 2;
-else if (options.help === true) process.stdout.write(HELP);
-else process.exitCode = make(options.serve ?? false) ? 0 : 1;
+await runCommand({
+  name: 'npm run docs --',
+  help: HELP,
+  parse: (args) => {
+    const { serve = false, help = false } = optionsOf(args, { serve: { type: 'boolean' } });
+    return { serve, help };
+  },
+  run: async ({ serve }) => make(serve),
+});

@@ -1,20 +1,21 @@
 // Counts hard words and long sentences in what people read: pages, comments, names of tests and messages.
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { passagesOf } from './prose/passages.ts';
 import { type Finding, findingsIn, type Rules } from './prose/rules.ts';
+import { optionsOf, positive, runCommand } from './support/arguments.ts';
 
-const HELP = `Usage: npm run prose [-- options] [folder…]
+const HELP = `Usage: npm run prose -- [options]
 
 Counts hard words and long sentences in what people read: pages, comments, names of tests, and messages. prose.json
 has the words, the length of a sentence, and how many longer ones a folder may have.
 
 Options:
-  --worst N   how many of the longest sentences to print; default 10
-  --all       print every finding
-  --help      this text
+  --folder F   only this folder; may be given several times. Default: those of prose.json
+  --worst N    how many of the longest sentences to print; default 10
+  --all        print every finding
+  --help       this text
 
 Exit code: 0 if no folder has more than it may have, 1 if one has, 2 for wrong arguments.
 `;
@@ -71,13 +72,17 @@ async function main(folders: readonly string[], worst: number, all: boolean): Pr
   return isGood;
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { worst: { type: 'string' }, all: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+await runCommand({
+  name: 'npm run prose --',
+  help: HELP,
+  parse: (args) => {
+    const values = optionsOf(args, {
+      folder: { type: 'string', multiple: true },
+      worst: { type: 'string' },
+      all: { type: 'boolean' },
+    });
+    const { folder = Object.keys(rules.sentences), all = false, help = false } = values;
+    return { folders: folder, worst: positive('--worst', values.worst, 10), all, help };
+  },
+  run: ({ folders, worst, all }) => main(folders, worst, all),
 });
-if (values.help === true) console.log(HELP);
-else {
-  const folders = positionals.length === 0 ? Object.keys(rules.sentences) : positionals;
-  const isGood = await main(folders, Number(values.worst ?? 10), values.all ?? false);
-  process.exitCode = isGood ? 0 : 1;
-}

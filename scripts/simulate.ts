@@ -2,6 +2,7 @@
 import { ASSUMPTIONS, type Broken, drawMix } from './faults/simulator/mix.ts';
 import { run } from './faults/simulator/run.ts';
 import { swarm } from './faults/simulator/swarm.ts';
+import { DEFAULT_LINES, FilteredTrace, TRACE_KINDS, traceFilterOf } from './faults/simulator/trace-filter.ts';
 import { describeFailure, overtakenOf, violationsOf } from './faults/simulator/verdict.ts';
 import { optionsOf, positive, runCommand, seedOf, UsageError } from './support/arguments.ts';
 
@@ -20,11 +21,29 @@ Options:
   --break NAME  without one assumption: ${Object.keys(ASSUMPTIONS)
     .filter((name) => name !== 'none')
     .join(', ')}
-  --trace       prints everything that happens; for a single run
+  --trace       prints what happens, an event a line; for a single run
   --help        this text
+
+Options of --trace:
+  --node N      only what happens at this node: 1, 2, …
+  --machine N   only what this machine does, or what is done to it
+  --kind LIST   only events of these kinds: ${TRACE_KINDS.join(',')}
+  --from MS     only from this moment on, in virtual milliseconds
+  --to MS       only up to this moment
+  --lines N     how many lines at the most, or all; default ${DEFAULT_LINES}
 
 Exit code: 0 if every promise held, 1 if not, 2 for wrong arguments.
 `;
+
+const string = { type: 'string' } as const;
+const TRACE_OPTIONS = {
+  node: string,
+  machine: string,
+  kind: string,
+  from: string,
+  to: string,
+  lines: string,
+};
 
 function parse(args: readonly string[]) {
   const values = optionsOf(args, {
@@ -33,12 +52,16 @@ function parse(args: readonly string[]) {
     cycles: { type: 'string' },
     break: { type: 'string' },
     trace: { type: 'boolean' },
+    ...TRACE_OPTIONS,
   });
   const { trace = false, break: broken = 'none', help = false } = values;
   const runs = positive('--runs', values.runs, values.seed === undefined ? DEFAULT_RUNS : 1);
   if (trace && runs !== 1) {
     throw new UsageError(`--trace needs a single run: give --seed, or --runs 1: got ${runs} runs`);
   }
+  const stray = Object.keys(TRACE_OPTIONS).find((name) => Object.hasOwn(values, name));
+  if (!trace && stray !== undefined)
+    throw new UsageError(`--${stray} is an option of --trace: give that, too`);
   const names = Object.keys(ASSUMPTIONS);
   if (!names.includes(broken))
     throw new UsageError(`--break must be one of ${names.join(', ')}: got "${broken}"`);
@@ -47,7 +70,7 @@ function parse(args: readonly string[]) {
     runs,
     cycles: positive('--cycles', values.cycles, DEFAULT_CYCLES),
     broken: broken as Broken,
-    isTraced: trace,
+    trace: trace ? traceFilterOf(values) : undefined,
     help,
   };
 }
@@ -59,9 +82,11 @@ await runCommand({
   run: (args) => (args.runs === 1 ? runOne(args) : runMany(args)),
 });
 
-async function runOne({ seed, cycles, broken, isTraced }: ReturnType<typeof parse>): Promise<boolean> {
+async function runOne({ seed, cycles, broken, trace }: ReturnType<typeof parse>): Promise<boolean> {
   const print = (line: string) => process.stdout.write(`${line}\n`);
-  const findings = await run(drawMix(seed, broken, cycles), isTraced ? print : undefined);
+  const filtered = trace && new FilteredTrace(trace, print, process.stdout.columns);
+  const findings = await run(drawMix(seed, broken, cycles), filtered?.line);
+  if (filtered !== undefined && filtered.rest !== '') print(filtered.rest);
   const violations = violationsOf(findings);
   print(
     `${findings.locks} locks, ${overtakenOf(findings)} of them to a caller that had asked later than another`,

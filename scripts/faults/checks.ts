@@ -183,7 +183,7 @@ export function describeChecks(
   return found.map(([at, what]) => tell(at, what, incidents, moment));
 }
 
-/** An event with the faults that came before it. */
+/** An event: its moment, and the faults that came before it. */
 export function tell(
   at: number,
   what: string,
@@ -191,5 +191,8 @@ export function tell(
   moment: (at: number) => string,
 ): string {
   const before = incidents.filter(({ from }) => from <= at && from > at - STORY_MS);
-  return [what, ...before.map((incident) => `    ${moment(incident.from)}  ${incident.what}`)].join('\n');
+  return [
+    `${moment(at)}  ${what}`,
+    ...before.map((incident) => `    ${moment(incident.from)}  ${incident.what}`),
+  ].join('\n');
 }

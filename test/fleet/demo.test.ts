@@ -86,7 +86,7 @@ describe('the demo', () => {
     expect(rowOf(text, 'overlaps')).toBe(0);
     expect(rowOf(text, 'tokens out of order')).toBe(0);
     expect(text).toMatch(/ s {2}node \d was killed\n/);
-    expect(text).toMatch(/│ wait p50 +│ +[\d.]+ ms │/);
+    expect(text).toMatch(/│ wait for the lock, median +│ +[\d.]+ ms │/);
     expect(text).toMatch(/│ wait p99 +│ +[\d.]+ ms │/);
     expect(text).not.toContain('\u001b');
     expect(status).toBe(0);

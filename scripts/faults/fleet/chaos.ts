@@ -6,7 +6,7 @@ import { writeReport } from './report/report.ts';
 import { runOnFleet, type SlotStatus } from './run.ts';
 import { type RunOptions, replayOf, termsOf } from './terms.ts';
 import type { Verdict } from './verdict.ts';
-import { describeFailure, describeVerdict, tableOf, tableOfRuns } from './words.ts';
+import { describeFailure, describeVerdict, tableOf, tableOfRuns, whyUnanswered } from './words.ts';
 
 export interface ChaosArguments {
   /** Names of scenarios, one after the other. */
@@ -46,6 +46,8 @@ export async function chaos(
     if (interrupt.aborted && verdict.acquisitions === 0) break;
     verdicts.push(verdict);
     output.write(`${describeVerdict(verdict)}\n`);
+    const unanswered = whyUnanswered(verdict);
+    if (unanswered !== undefined) output.write(`${unanswered}\n`);
     if (verdict.broken.length > 0) output.write(`${describeFailure(verdict)}\n`);
     const folder = runs.length === 1 ? out : join(out, `${options.scenario}-${options.seed}`);
     output.write(`${await writeReport(verdict, folder)}\n`);

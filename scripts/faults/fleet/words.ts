@@ -23,7 +23,7 @@ export function describeVerdict(verdict: Verdict): string {
   );
 }
 
-/** Everything somebody needs who is to find out why a run failed. */
+/** Everything that shows why a run failed. */
 export function describeFailure(verdict: Verdict): string {
   return [
     `${verdict.broken.join('; ')}. The same again: ${replayOf(verdict.findings.options)}`,
@@ -40,7 +40,7 @@ function nameOf({ scenario, seed }: RunOptions): string {
 export function detailsOf(verdict: Verdict): readonly string[] {
   const { findings, availability, waits } = verdict;
   const moment = (at: number) => `${((at - findings.startedAt) / 1_000).toFixed(3)} s`;
-  return [
+  const details = [
     ...describeChecks(verdict, findings.incidents, findings.startedAt, MOST_DETAILS),
     ...[...availability.failures, ...waits.unsettled, ...waits.late, ...waits.starved, ...waits.disappointed]
       .slice(0, 2 * MOST_DETAILS)
@@ -54,6 +54,25 @@ export function detailsOf(verdict: Verdict): readonly string[] {
         ),
       ),
   ];
+  return details.toSorted((a, b) => momentIn(a) - momentIn(b));
+}
+
+/** The moment that a detail begins with; one without a moment comes last. */
+function momentIn(detail: string): number {
+  const seconds = Number.parseFloat(detail);
+  return Number.isNaN(seconds) ? Number.POSITIVE_INFINITY : seconds;
+}
+
+/** Why not every attempt was answered in a run in which every promise held; undefined if all were. */
+export function whyUnanswered({ findings, availability, broken }: Verdict): string | undefined {
+  const failed = availability.failures.length;
+  if (broken.length > 0 || failed === 0) return undefined;
+  const seconds = (findings.terms.ttl + RECOVERY_SLACK_MS) / 1_000;
+  return (
+    `${failed} of ${availability.attempts} attempts found no quorum while a majority was up ` +
+    `(${percent(availability.served, availability.attempts)} were answered). No promise of this run is broken by that: ` +
+    `its faults may take a majority away, and for ${seconds} s after its return attempts may fail.`
+  );
 }
 
 function percent(part: number, whole: number): string {

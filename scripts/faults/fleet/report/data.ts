@@ -1,7 +1,7 @@
 import { isNodeFault } from '../../plan.ts';
 import { replayOf, scenarioOf } from '../terms.ts';
 import type { Verdict } from '../verdict.ts';
-import { detailsOf, rowsOf } from '../words.ts';
+import { detailsOf, rowsOf, whyUnanswered } from '../words.ts';
 import type { FaultMark, ReportData } from './format.ts';
 import { nodeLanesOf, workerLanesOf } from './lanes.ts';
 import { latenciesOf } from './latency.ts';
@@ -26,6 +26,7 @@ export function dataOf(verdict: Verdict): ReportData {
     durationMs: round(endedAt - startedAt),
     holds: broken.length === 0,
     broken,
+    unanswered: whyUnanswered(verdict),
     rows: rowsOf(verdict),
     details: detailsOf(verdict),
     faults,

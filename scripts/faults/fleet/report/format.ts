@@ -8,6 +8,8 @@ export interface ReportData {
   readonly durationMs: number;
   readonly holds: boolean;
   readonly broken: readonly string[];
+  /** Why not every attempt was answered, though every promise held. */
+  readonly unanswered?: string | undefined;
   readonly rows: readonly {
     readonly what: string;
     readonly value: string;

@@ -34,7 +34,7 @@ export function pageOf(data: ReportData, program: string): string {
 <main>
 <h1>Chaos: ${escaped(scenario)}</h1>
 <p class="quiet">${escaped(text)}. ${escaped(fleet)}, ${(durationMs / 1_000).toFixed(1)} s, ${faults.length} faults,
-seed ${seed}. Again with <code>${escaped(command)}</code></p>
+seed ${seed}. To repeat it: <code>${escaped(command)}</code></p>
 ${verdictHtml(data)}
 <dl class="rows">
 ${data.rows.map(rowHtml).join('\n')}
@@ -57,8 +57,11 @@ ${data.details.length === 0 ? '' : `<h2>In detail</h2>\n<pre>${escaped(data.deta
 `;
 }
 
-function verdictHtml({ holds, broken, faults }: ReportData): string {
-  if (holds) return `<div class="verdict">Every promise held, through ${faults.length} faults.</div>`;
+function verdictHtml({ holds, broken, unanswered, faults }: ReportData): string {
+  if (holds) {
+    const why = unanswered === undefined ? '' : `<p>${escaped(unanswered)}</p>`;
+    return `<div class="verdict">Every promise held, through ${faults.length} faults.${why}</div>`;
+  }
   const lines = broken.map((each) => `<li>${escaped(each)}</li>`).join('');
   return `<div class="verdict broken">A promise was broken:<ul>${lines}</ul></div>`;
 }

@@ -30,6 +30,7 @@ code { font-size: 0.9em; }
   border-left: 5px solid var(--good); background: var(--row); font-size: 1.1rem; font-weight: 600; }
 .verdict.broken { border-color: var(--bad); }
 .verdict ul { flex-basis: 100%; margin: 0; padding-left: 20px; font-size: 0.9rem; font-weight: 400; }
+.verdict p { flex-basis: 100%; margin: 0; font-size: 0.9rem; font-weight: 400; }
 .rows { display: grid; grid-template-columns: repeat(auto-fill, minmax(330px, 1fr)); gap: 0 32px; margin: 0; }
 .rows div { display: flex; gap: 12px; justify-content: space-between; padding: 4px 0; border-bottom: 1px solid var(--edge);
   font-size: 0.87rem; }
@@ -74,5 +75,5 @@ svg .kind { fill: var(--quiet); font-size: 10px; }
 .tip { position: fixed; z-index: 2; max-width: 380px; padding: 7px 10px; white-space: pre-line; pointer-events: none;
   font-size: 0.82rem; line-height: 1.4; color: var(--ground); background: var(--ink); border-radius: 6px; }
 .tip[hidden] { display: none; }
-pre { overflow-x: auto; padding: 12px; font-size: 0.8rem; background: var(--row); }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: 12px; font-size: 0.8rem; background: var(--row); }
 `;
