@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 /** What the examples import by the name of the package is the code of this repository. */
 const alias = [
   ['quorlock/fencing', 'src/fencing/index.ts'],
+  ['quorlock/otel', 'src/otel/index.ts'],
   ['quorlock/redlock', 'src/compat/redlock.ts'],
   ['quorlock/testing', 'src/testing/index.ts'],
   ['quorlock', 'src/index.ts'],

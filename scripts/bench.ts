@@ -8,6 +8,7 @@ import { fenceMemory } from './bench/fence-memory.ts';
 import { held } from './bench/held.ts';
 import { hung } from './bench/hung.ts';
 import { memory } from './bench/memory.ts';
+import { observed } from './bench/observed.ts';
 import { PEERS_HELP, PEERS_OPTIONS, peersArguments } from './bench/peers/arguments.ts';
 import type { Group } from './bench/peers/cases.ts';
 import { quorums } from './bench/quorums.ts';
@@ -17,7 +18,14 @@ import { simulator } from './bench/simulator.ts';
 import { UsageError } from './support/arguments.ts';
 
 /** These run in processes like those of other libraries. */
-const NAMED: Readonly<Record<string, () => Promise<void>>> = { held, hung, memory, quorums, drivers };
+const NAMED: Readonly<Record<string, () => Promise<void>>> = {
+  held,
+  hung,
+  memory,
+  quorums,
+  drivers,
+  observed,
+};
 
 const OWN: Readonly<Record<string, () => Promise<void>>> = {
   degraded,
@@ -40,6 +48,7 @@ Scenarios:
   memory         what locks and waits take in a process
   quorums        locks spread over several quorums
   drivers        what a lock costs by each driver
+  observed       what the channels for listeners cost
   contention     how many share one lock, and how fairly, beside other libraries
   throughput     how many locks a process takes a second, beside other libraries
   report         the figures of the README, as a page of charts, an image and JSON

@@ -1,6 +1,6 @@
 export type { AbortSignalLike } from './base/abort-signal.ts';
 export type { Clock, Timer } from './base/clock.ts';
-export type { LockMode, QuorlockChannels } from './base/diagnostics.ts';
+export type { LockMode, NodeState, QuorlockChannels } from './base/diagnostics.ts';
 export {
   ClosedError,
   type ErrorCode,
@@ -26,7 +26,6 @@ export type { Lock, LockJSON } from './lock/lock.ts';
 export type { ReleaseReport } from './lock/release-report.ts';
 export type { NodeStatus } from './membership/node-status.ts';
 export type { Quarantine } from './membership/quarantine.ts';
-export type { NodeState } from './node/node.ts';
 export type { Held, HeldLock, WaitingCaller } from './redlock/held.ts';
 export type { Inspection, NodeInspection } from './redlock/inspection.ts';
 export type { NodeSource } from './redlock/nodes.ts';

@@ -17,7 +17,8 @@ export interface Peer {
  * `shipped`: the library's defaults. `tuned`: a choice for quick holders, 5 to 10 ms between
  * two tries and never twice the same. `pipelined`: the defaults, and the driver's `enableAutoPipelining`. `plain`:
  * quorlock without fencing tokens. `lasting`: quorlock whose locks may live for an hour. `spread`: quorlock over several
- * quorums of five. The name of a driver: quorlock by that one; as shipped it is ioredis.
+ * quorums of five. `heard`: quorlock with a listener on each of its channels. The name of a driver: quorlock by that one; as
+ * shipped it is ioredis.
  */
 export type PeerSettings =
   | 'shipped'
@@ -26,6 +27,7 @@ export type PeerSettings =
   | 'plain'
   | 'lasting'
   | 'spread'
+  | 'heard'
   | (typeof DRIVERS)[number];
 
 /** The drivers of quorlock, but for ioredis. */

@@ -1,9 +1,22 @@
-import { Redlock, type RedlockOptions } from 'quorlock';
+import { subscribe } from 'node:diagnostics_channel';
+import { type QuorlockChannels, Redlock, type RedlockOptions } from 'quorlock';
 import { Quorums } from '../../examples/recipes/quorums.ts';
 import { DRIVERS, type Peer, type PeerSettings, TTL_MS } from './peer.ts';
 
 const NODES_A_QUORUM = 5;
 const AN_HOUR_MS = 3_600_000;
+
+const CHANNELS = [
+  'quorlock:acquire',
+  'quorlock:extend',
+  'quorlock:release',
+  'quorlock:using',
+  'quorlock:lock:lost',
+  'quorlock:lock:handed-on',
+  'quorlock:node',
+  'quorlock:node:vote',
+  'quorlock:warning',
+] as const satisfies readonly (keyof QuorlockChannels)[];
 
 /** As shipped, but for what the settings say: it is given the URLs, and opens its own connections. */
 export async function start(urls: readonly string[], settings: PeerSettings): Promise<Peer> {
@@ -13,6 +26,12 @@ export async function start(urls: readonly string[], settings: PeerSettings): Pr
     driver: DRIVERS.find((driver) => driver === settings) ?? 'ioredis',
     ...(settings === 'lasting' ? { maxTtl: AN_HOUR_MS } : {}),
   };
+  if (settings === 'heard') {
+    for (const name of CHANNELS) {
+      for (const channel of [name, `tracing:${name}:start`, `tracing:${name}:asyncEnd`])
+        subscribe(channel, () => undefined);
+    }
+  }
   const redlocks: Redlock[] = [];
   for (let first = 0; first < urls.length; first += NODES_A_QUORUM) {
     redlocks.push(new Redlock(urls.slice(first, first + NODES_A_QUORUM), options));

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { BOTH, HOLDS, JEST_TEST, MODULE, NEST, SCRIPT, TYPED, VITEST_TEST } from './programs.ts';
+import { BOTH, HOLDS, JEST_TEST, MODULE, NEST, SCRIPT, TELEMETRY, TYPED, VITEST_TEST } from './programs.ts';
 import type { Project } from './project.ts';
 
 /** A way to run a program that uses the package. */
@@ -125,6 +125,14 @@ const deno: Environment = {
       file,
     ]),
   ),
+};
+
+/** OpenTelemetry's own packages beside this one. */
+const otel: Environment = {
+  name: 'OpenTelemetry',
+  packages: ['@opentelemetry/api@1', '@opentelemetry/sdk-metrics@2'],
+  files: TELEMETRY,
+  steps: Object.keys(TELEMETRY).map((file) => holds(file, () => [process.execPath, file])),
 };
 
 /** A step that runs a test runner; it fails by itself. */
@@ -390,6 +398,7 @@ export const ENVIRONMENTS: readonly Environment[] = [
   time,
   bun,
   deno,
+  otel,
   jest,
   { ...jest, name: 'jest 30, node-redis', driver: 'redis' },
   nest11,

@@ -1,18 +1,25 @@
 /** What a program prints when all went well. */
 export const HOLDS = 'held and refused';
 
-/** What every program does: a lock, a refusal, a stale token and a simulation, each told by its class and its name. */
+/**
+ * What every program does: a lock, a refusal, a stale token and a simulation, each told by its class and its name. It
+ * hears on a channel that it had the lock.
+ */
 const CHECK = `
 async function check({ Redlock, LockHeldError }, { memoryRegister, StaleTokenError }, { Simulation }, resource) {
   const nodes = process.env.QUORLOCK_NODES.split(' ');
   const options = { nodeTimeout: 2_000, connectTimeout: 20_000 };
   const redlocks = [new Redlock(nodes, options), new Redlock(nodes, options)];
+  const heard = [];
+  process.getBuiltinModule('node:diagnostics_channel')
+    .subscribe('tracing:quorlock:acquire:asyncEnd', ({ resources, granted }) => heard.push(\`\${resources} \${granted}\`));
   try {
     const lock = await redlocks[0].acquire(resource, { waitTime: 20_000 });
     const held = await redlocks[1].acquire(resource, { waitTime: 0 }).catch((error) => error);
     if (!(held instanceof LockHeldError) || held.name !== 'LockHeldError') throw held;
     lock.assertHeld();
     await lock.release();
+    if (!heard.includes(\`\${resource} true\`)) throw new Error('nothing was heard of the lock');
     const register = memoryRegister();
     await register.register('a', 2);
     const stale = await register.register('a', 1).catch((error) => error);
@@ -58,6 +65,33 @@ import { createRequire } from 'node:module';${IMPORTED}${CHECK}
 const require = createRequire(import.meta.url);
 check({ ...quorlock, Redlock: require('quorlock').Redlock }, { ...require('quorlock/fencing'), StaleTokenError: fencing.StaleTokenError }, testing, 'both')
   .then(console.log, (error) => { console.error(error); process.exitCode = 1; });`;
+
+const MEASURE = `
+async function main() {
+  const reader = new sdk.PeriodicExportingMetricReader({ exporter: new sdk.InMemoryMetricExporter(1) });
+  const telemetry = otel.instrument({ meterProvider: new sdk.MeterProvider({ readers: [reader] }) });
+  const simulation = new Simulation();
+  await simulation.until(simulation.machine().redlock().acquire('a'));
+  const { resourceMetrics } = await reader.collect();
+  telemetry.stop();
+  await reader.shutdown();
+  const names = resourceMetrics.scopeMetrics.flatMap(({ metrics }) => metrics.map(({ descriptor }) => descriptor.name));
+  if (!names.includes('quorlock.lock.held')) throw new Error(names.join());
+  console.log('${HOLDS}');
+}
+main();`;
+
+/** Programs that measure a lock. */
+export const TELEMETRY = {
+  'telemetry.mjs': `
+import * as sdk from '@opentelemetry/sdk-metrics';
+import * as otel from 'quorlock/otel';
+import { Simulation } from 'quorlock/testing';${MEASURE}`,
+  'telemetry.cjs': `
+const sdk = require('@opentelemetry/sdk-metrics');
+const otel = require('quorlock/otel');
+const { Simulation } = require('quorlock/testing');${MEASURE}`,
+};
 
 /** A consumer whose types are checked. */
 export const TYPED = `

@@ -8,7 +8,7 @@ import type { RedlockWarning } from './warning.ts';
 export type LockMode = 'exclusive' | 'shared' | 'semaphore';
 
 /** What every message about a lock has. None has the lock's value, which would let its reader release the lock. */
-interface LockMessage {
+export interface LockMessage {
   /** The names of the resources: sorted, without duplicates. */
   readonly resources: readonly string[];
   readonly mode: LockMode;
@@ -71,8 +71,28 @@ interface LostMessage extends HoldMessage {
   readonly error: LockLostError;
 }
 
+/**
+ * What a node is to those who operate it. `up`: it votes. `slow`: it does not answer, or answers too late to vote.
+ * `clock`: its clock went ahead, so its votes do not count for a while. `quarantined`: it may have lost its memory.
+ * `refused`: it can't be a node of this quorum as it is. `down`: there is no connection. `connecting`: the first one is
+ * being made.
+ */
+export type NodeState = 'connecting' | 'up' | 'slow' | 'clock' | 'quarantined' | 'refused' | 'down';
+
+/** The state of a node has changed, as this Redlock knows it. */
+interface NodeMessage {
+  /** The node's address. */
+  readonly node: string;
+  readonly state: NodeState;
+  /** Why it does not vote, or its votes do not count, and what to do; empty if they do. */
+  readonly why: string;
+  readonly before: NodeState;
+  /** For how many milliseconds it was in the state before. */
+  readonly lastedMs: number;
+}
+
 /** What one node said to one operation. */
-interface VoteMessage {
+export interface VoteMessage {
   /** The node's address. */
   readonly node: string;
   readonly operation:
@@ -107,6 +127,7 @@ export interface QuorlockChannels {
   'quorlock:lock:lost': LostMessage;
   /** A lock was handed on to the next caller of this process, without a call to a node. It is that caller's message. */
   'quorlock:lock:handed-on': LockMessage;
+  'quorlock:node': NodeMessage;
   'quorlock:node:vote': VoteMessage;
   /** Each warning, as `onWarning` has it. */
   'quorlock:warning': RedlockWarning;
@@ -145,6 +166,7 @@ export const releasing = tracing('quorlock:release');
 export const usings = tracing('quorlock:using');
 export const lost = plain('quorlock:lock:lost');
 export const handedOn = plain('quorlock:lock:handed-on');
+export const nodeChanged = plain('quorlock:node');
 export const voted = plain('quorlock:node:vote');
 export const warned = plain('quorlock:warning');
 

@@ -5,6 +5,7 @@
  */
 
 import { messageOf } from '../base/describe.ts';
+import { nodeChanged } from '../base/diagnostics.ts';
 import { SingleFlight } from '../base/single-flight.ts';
 import { currentMarker, type Handshake, isFresh, isOlder, type Marker, parseMarker } from '../node/marker.ts';
 import type { MembershipListener, Node } from '../node/node.ts';
@@ -114,6 +115,7 @@ export class Membership implements MembershipListener {
 
   /** Every change of a node's state passes here. */
   #nodeChanged(change: NodeChange): void {
+    if (nodeChanged.hasSubscribers) nodeChanged.publish({ ...change, why: change.why() });
     this.#warnings.nodeChanged(change);
   }
 

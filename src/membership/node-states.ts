@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../base/clock.ts';
-import type { Node, NodeState } from '../node/node.ts';
+import type { NodeState } from '../base/diagnostics.ts';
+import type { Node } from '../node/node.ts';
 
 /** A node's state has changed. */
 export interface NodeChange {

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
+import type { NodeState } from '../base/diagnostics.ts';
 import { currentMarker } from '../node/marker.ts';
-import type { NodeState } from '../node/node.ts';
 import type { Member } from './member.ts';
 import type { Standing } from './node-states.ts';
 

@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { describeSpan, shorten } from '../base/describe.ts';
+import type { NodeState } from '../base/diagnostics.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Handshake } from '../node/marker.ts';
-import type { NodeState } from '../node/node.ts';
 import type { Divergence, TimeReading } from '../node/node-clock.ts';
 import type { NodeChange } from './node-states.ts';
 

@@ -1,5 +1,6 @@
 import { instant, type Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
+import type { NodeState } from '../base/diagnostics.ts';
 import { platform } from '../base/platform.ts';
 import type { FailureReason, NodeVote, Reply } from '../base/vote.ts';
 import { quorumText } from '../wire/batch.ts';
@@ -38,14 +39,6 @@ export interface MembershipListener {
   /** The node keeps answering too late; it is *slow*. */
   tooSlow(node: Node): void;
 }
-
-/**
- * What a node is to those who operate it. `up`: it votes. `slow`: it does not answer, or answers too late to vote.
- * `clock`: its clock went ahead, so its votes do not count for a while. `quarantined`: it may have lost its memory.
- * `refused`: it can't be a node of this quorum as it is. `down`: there is no connection. `connecting`: the first one is
- * being made.
- */
-export type NodeState = 'connecting' | 'up' | 'slow' | 'clock' | 'quarantined' | 'refused' | 'down';
 
 /** A reason, or a function that tells it: one that names the time left changes every moment. */
 export type Why = string | (() => string);

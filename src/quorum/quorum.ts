@@ -6,12 +6,13 @@
  */
 
 import { type Instant, instant } from '../base/clock.ts';
+import type { NodeState } from '../base/diagnostics.ts';
 import { SoundClock } from '../base/sound-clock.ts';
 import type { FailureReason, NodeVote } from '../base/vote.ts';
 import { Membership } from '../membership/membership.ts';
 import type { NodeStatus } from '../membership/node-status.ts';
 import type { MembershipSettings } from '../membership/quarantine.ts';
-import { Node, type NodeState } from '../node/node.ts';
+import { Node } from '../node/node.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 import { SHORTEST_TIMEOUT_MS } from '../node/response-time.ts';
 import type { Client, Subscription } from '../wire/client.ts';

@@ -13,6 +13,7 @@ export const TRACING = [
 export const PLAIN = [
   'quorlock:lock:lost',
   'quorlock:lock:handed-on',
+  'quorlock:node',
   'quorlock:node:vote',
   'quorlock:warning',
 ] as const satisfies readonly Name[];

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 /** Where a program finds the package, and where its code in this repository does. Longest path first. */
 const ENTRIES = [
   ["'../../../../src/fencing/index.ts'", "'quorlock/fencing'"],
+  ["'../../../../src/otel/index.ts'", "'quorlock/otel'"],
   ["'../../../../src/testing/index.ts'", "'quorlock/testing'"],
   ["'../../../../src/index.ts'", "'quorlock'"],
 ] as const;

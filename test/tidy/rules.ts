@@ -13,7 +13,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['lock/'],
   ['waiting/'],
   ['redlock/', 'redlock.ts', 'index.ts'],
-  ['compat/'],
+  ['compat/', 'otel/'],
   ['cli/'],
 ];
 

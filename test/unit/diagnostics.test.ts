@@ -255,6 +255,30 @@ describe('what is published of', () => {
     expect(listener.on('quorlock:node:vote')[0]).toMatchObject({ outcome: 'failed', reason: 'disconnected' });
   });
 
+  it('nodes: each change of their state, why, and for how long the one before lasted', async () => {
+    const world = new World(3);
+    using listener = new Listener(['quorlock:node']);
+    const redlock = world.redlock();
+    await resultOf(world, redlock.inspect('other'));
+    const nodes = world.clients.map(({ address }) => address);
+    const up = { state: 'up', before: 'connecting', why: '' };
+    const changes = listener.on('quorlock:node').toSorted((a, b) => a.node.localeCompare(b.node));
+    expect(changes).toMatchObject(nodes.map((node) => ({ node, ...up })));
+    listener.heard.length = 0;
+    world.server(1).crash();
+    await world.clock.advance(1_000);
+    const [node = ''] = nodes.slice(1);
+    expect(listener.on('quorlock:node')).toMatchObject([{ node, state: 'down', before: 'up' }]);
+    const [down] = listener.on('quorlock:node');
+    expect(down?.why).not.toBe('');
+    expect(down?.lastedMs).toBeGreaterThan(90);
+    world.server(1).restart({ keepMemory: true });
+    await world.clock.advance(5_000);
+    const [, back] = listener.on('quorlock:node');
+    expect(back).toMatchObject({ node, state: 'up', before: 'down', why: '' });
+    expect(back?.lastedMs).toBeGreaterThan(900);
+  });
+
   it('warnings: each one, to onWarning too', () => {
     using listener = new Listener();
     const told: unknown[] = [];

@@ -159,6 +159,7 @@ describe('docs/clients.md', () => {
     };
     const rows = tableUnder(await read('docs/clients.md'), '## Which clients can be nodes');
     for (const [name, range] of Object.entries(peerDependencies)) {
+      if (name === '@opentelemetry/api') continue;
       const row = rows.find(([cell = '']) => cell.startsWith(`\`${name}\``));
       expect(row?.[1], name).toBe(range.replaceAll(' || ', ', '));
     }

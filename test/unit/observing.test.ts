@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { codeIn, tableUnder } from '../support/markdown.ts';
 import { logLocks } from './observing/snippets/log.ts';
+import { serveMetrics } from './observing/snippets/metrics.ts';
 import { current } from './observing/snippets/store.ts';
 import { World } from './world.ts';
 
@@ -39,7 +42,38 @@ describe('docs/observing.md', () => {
   });
 });
 
+describe('docs/observing.md, of metrics', () => {
+  const columnOf = (column: number) =>
+    tableUnder(page, '## Metrics and traces').map((row) => codeIn(row[column] ?? '')[0] ?? '');
+
+  it('has every option', async () => {
+    const [, body = ''] =
+      /interface InstrumentOptions \{(.*?)^\}/ms.exec(await read('src/otel/instrument.ts')) ?? [];
+    const options = [...body.matchAll(/^ {2}readonly (\w+)\?:/gm)].map(([, name = '']) => name);
+    expect(options.length).toBe(3);
+    expect(columnOf(0)).toEqual(options);
+  });
+});
+
 describe('the snippets of docs/observing.md', () => {
+  it('serve metrics', async () => {
+    const world = new World(3);
+    const redlock = world.redlock();
+    const server = serveMetrics(redlock).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const acquiring = redlock.acquire('order:1');
+      await world.clock.advance(100);
+      await acquiring;
+      await Promise.all([redlock.close(), world.clock.advance(1_000)]);
+      const { port } = server.address() as AddressInfo;
+      const scraped = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      expect(scraped).toMatch(/^quorlock_acquire_duration_count\{.*quorlock_lock_name="order".*\} 1$/m);
+    } finally {
+      server.close();
+    }
+  });
+
   it('log what is not locked, and what is lost', async () => {
     const world = new World(3);
     const redlock = world.redlock();

@@ -1,0 +1,86 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { PeerSettings } from '../../bench/peers/peer.ts';
+import { Fleet } from '../fleet/fleet.ts';
+import { printTable, quantile } from './figures.ts';
+import { BRIEF } from './peers/arguments.ts';
+import { type Figures, typical } from './peers/figures.ts';
+import { measureCycles } from './peers/measure.ts';
+import { ensurePeerPackages } from './peers/peer-packages.ts';
+import { WarmCrews } from './peers/warm-crews.ts';
+import { Workspace } from './peers/workspace.ts';
+
+const NODES = 5;
+const WORKERS = [1, 64];
+const ROUNDS = 25;
+
+/** In the place of Node's channels: none listens, which takes no call to find out. */
+const NO_CHANNELS =
+  '{ channel: () => ({ hasSubscribers: false }), tracingChannel: () => ({ hasSubscribers: false }) }';
+
+const ASKING = /process\.\s*getBuiltinModule\(\s*"node:diagnostics_channel"\s*\)/;
+
+/** `npm run bench -- observed`: what the channels cost, beside the same build without any. */
+export async function observed(): Promise<void> {
+  ensurePeerPackages();
+  using plain = await Workspace.make({ withQuorlock: true });
+  using without = await Workspace.make({ withQuorlock: true });
+  takeChannelsOut(without.quorlock);
+  await using fleet = await Fleet.start(NODES);
+  const crewsOf = ({ program }: Workspace) =>
+    new WarmCrews({ program, urls: fleet.urls, workers: WORKERS, ms: BRIEF.cyclesWarmUpMs });
+  await using withoutChannels = crewsOf(without);
+  await using withChannels = crewsOf(plain);
+  const builds: readonly [name: string, crews: WarmCrews, settings: PeerSettings][] = [
+    ['without channels', withoutChannels, 'shipped'],
+    ['no listener', withChannels, 'shipped'],
+    ['a listener on each', withChannels, 'heard'],
+  ];
+  const rows = builds.map(([name, crews, settings]) => ({
+    name,
+    crews,
+    variant: { peer: 'quorlock', settings } as const,
+  }));
+  console.log(
+    `one process, locks of their own; medians of ${ROUNDS} rounds of ${BRIEF.cyclesMs} ms, in turns`,
+  );
+  const table: (string | number)[][] = [];
+  for (const workers of WORKERS) {
+    const rounds = rows.map((): Figures[] => []);
+    for (let round = 0; round < ROUNDS; round += 1) {
+      // Whatever the machine does meanwhile, no build always has it before another one.
+      for (const at of rows.map((_, index) => (index + round) % rows.length)) {
+        const row = rows[at];
+        if (row === undefined) continue;
+        const crew = await row.crews.of(row.variant);
+        rounds[at]?.push(await measureCycles(crew, { contendersEach: workers }, { fleet, pace: BRIEF }));
+      }
+    }
+    const [base = []] = rounds;
+    rows.forEach(({ name }, at) => {
+      const own = rounds[at] ?? [];
+      const { rate = Number.NaN, clientUs = Number.NaN } = typical(own);
+      const ratios = own.map(
+        (figures, round) => (figures.clientUs ?? Number.NaN) / (base[round]?.clientUs ?? Number.NaN),
+      );
+      table.push([
+        name,
+        workers,
+        rate.toFixed(0),
+        clientUs.toFixed(1),
+        `${(100 * (quantile(ratios, 0.5) - 1)).toFixed(1)} %`,
+      ]);
+    });
+  }
+  printTable(['build', 'workers', 'cycles/s', 'client µs', 'more client time'], table);
+}
+
+/** @throws {Error} the build has no channels where they were */
+function takeChannelsOut(entry: string): void {
+  const file = join(dirname(entry), 'chunks', 'redlock.cjs');
+  // The lines of the build end anywhere, in strings too.
+  const code = readFileSync(file, 'utf8').replaceAll('\\\n', '');
+  const stubbed = code.replace(ASKING, NO_CHANNELS);
+  if (stubbed === code) throw new Error(`${file} does not ask for node:diagnostics_channel`);
+  writeFileSync(file, stubbed);
+}

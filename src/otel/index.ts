@@ -1,0 +1,7 @@
+export {
+  type InstrumentOptions,
+  instrument,
+  type MeterProviderLike,
+  type Telemetry,
+  type TracerProviderLike,
+} from './instrument.ts';
