@@ -1,5 +1,19 @@
 import { join } from 'node:path';
-import { BOTH, HOLDS, JEST_TEST, MODULE, NEST, SCRIPT, TELEMETRY, TYPED, VITEST_TEST } from './programs.ts';
+import {
+  BOTH,
+  FACE_JEST_TEST,
+  FACE_MODULE,
+  FACE_SCRIPT,
+  FACE_TYPED,
+  HOLDS,
+  JEST_TEST,
+  MODULE,
+  NEST,
+  SCRIPT,
+  TELEMETRY,
+  TYPED,
+  VITEST_TEST,
+} from './programs.ts';
 import type { Project } from './project.ts';
 
 /** A way to run a program that uses the package. */
@@ -10,7 +24,7 @@ export interface Environment {
   /** The files of its project, by path. */
   readonly files: Readonly<Record<string, string>>;
   /** The driver that its project has. Default: ioredis. */
-  readonly driver?: 'redis' | 'none';
+  readonly driver?: 'redis' | 'iovalkey' | '@valkey/valkey-glide' | 'none';
   /** What is run, one after the other; each is a row of the table. It throws if it fails, and returns a remark. */
   readonly steps: readonly Step[];
 }
@@ -50,19 +64,51 @@ function nodeOf(project: Project, version: string): string {
   return project.path('node_modules', `node-${version}`, 'bin', 'node');
 }
 
-const node: Environment = {
-  name: 'node',
-  packages: NODE_PACKAGES,
-  files: PROGRAMS,
-  steps: NODE_VERSIONS.flatMap((version) =>
-    Object.keys(PROGRAMS).map((file) =>
+/** A step for each program on each version of Node.js. */
+function onNode(files: readonly string[]): readonly Step[] {
+  return NODE_VERSIONS.flatMap((version) =>
+    files.map((file) =>
       holds(`${version} ${file}, ${NO_REQUIRED_MODULES}`, (project) => [
         nodeOf(project, version),
         NO_REQUIRED_MODULES,
         file,
       ]),
     ),
-  ),
+  );
+}
+
+const node: Environment = {
+  name: 'node',
+  packages: NODE_PACKAGES,
+  files: PROGRAMS,
+  steps: onNode(Object.keys(PROGRAMS)),
+};
+
+const FACE_PROGRAMS = { 'main.mjs': FACE_MODULE, 'main.cjs': FACE_SCRIPT };
+
+/** The entry with the calls of node-redlock. */
+const face: Environment = {
+  name: 'quorlock/redlock',
+  packages: [...NODE_PACKAGES, 'jest@30', 'typescript@5.9', '@types/node@20'],
+  files: {
+    ...FACE_PROGRAMS,
+    'face.test.js': FACE_JEST_TEST,
+    'consumer.mts': FACE_TYPED,
+    'consumer.cts': FACE_TYPED,
+  },
+  steps: [
+    ...onNode(Object.keys(FACE_PROGRAMS)),
+    passes('jest 30', 'jest/bin/jest.js'),
+    passes(
+      'TypeScript 5.9 nodenext',
+      'typescript/bin/tsc',
+      '--strict',
+      '--noEmit',
+      '--skipLibCheck',
+      ...['--target', 'es2022', '--module', 'nodenext', '--types', 'node'],
+      ...['consumer.mts', 'consumer.cts'],
+    ),
+  ],
 };
 
 /** How long the package takes to import in a process of its own: the least of several times. */
@@ -395,12 +441,17 @@ const typescripts: Environment = {
 
 export const ENVIRONMENTS: readonly Environment[] = [
   node,
+  { ...node, name: 'node, iovalkey', driver: 'iovalkey' },
+  { ...node, name: 'node, GLIDE', driver: '@valkey/valkey-glide' },
+  face,
   time,
   bun,
   deno,
   otel,
   jest,
   { ...jest, name: 'jest 30, node-redis', driver: 'redis' },
+  { ...jest, name: 'jest 30, iovalkey', driver: 'iovalkey' },
+  { ...jest, name: 'jest 30, GLIDE', driver: '@valkey/valkey-glide' },
   nest11,
   nest10,
   vitest,

@@ -93,6 +93,66 @@ const otel = require('quorlock/otel');
 const { Simulation } = require('quorlock/testing');${MEASURE}`,
 };
 
+/** What a program of node-redlock does: a lock that is extended, another process that is refused, and a routine. */
+const FACE_CHECK = `
+async function check({ default: Redlock, ExecutionError, ResourceLockedError }, { Redis }, resource) {
+  const clients = () => process.env.QUORLOCK_NODES.split(' ').map((url) => new Redis(url));
+  const redlocks = [new Redlock(clients()), new Redlock(clients(), { retryCount: 0 })];
+  try {
+    let lock = await redlocks[0].acquire([resource], 20_000);
+    lock = await lock.extend(20_000);
+    const held = await redlocks[1].acquire([resource], 20_000).catch((error) => error);
+    if (!(held instanceof ExecutionError) || held.name !== 'ExecutionError') throw held;
+    const [stats] = await Promise.all(held.attempts);
+    if (![...stats.votesAgainst.values()].some((error) => error instanceof ResourceLockedError)) throw held;
+    await lock.release();
+    return await redlocks[0].using([resource], 20_000, async (signal) => (signal.aborted ? 'aborted' : '${HOLDS}'));
+  } finally {
+    await Promise.all(redlocks.map((redlock) => redlock.quit()));
+  }
+}`;
+
+const FACE_IMPORTED = `
+import * as redlock from 'quorlock/redlock';
+import * as ioredis from 'ioredis';`;
+
+const FACE_REQUIRED = `
+const redlock = require('quorlock/redlock');
+const ioredis = require('ioredis');`;
+
+const FACE_MAIN = `
+check(redlock, ioredis, 'a program').then(console.log, (error) => {
+  console.error(error);
+  process.exitCode = 1;
+});`;
+
+export const FACE_MODULE = `${FACE_IMPORTED}${FACE_CHECK}${FACE_MAIN}`;
+export const FACE_SCRIPT = `${FACE_REQUIRED}${FACE_CHECK}${FACE_MAIN}`;
+export const FACE_JEST_TEST = `${FACE_REQUIRED}${FACE_CHECK}
+test('locks', async () => {
+  expect(await check(redlock, ioredis, 'a test')).toBe('${HOLDS}');
+}, 60_000);`;
+
+export const FACE_TYPED = `
+import Redlock, { ExecutionError, type Lock, type RedlockAbortSignal } from 'quorlock/redlock';
+
+const redlock: Redlock = new Redlock(['redis://127.0.0.1:1'], { retryCount: 1 });
+
+export async function work(resource: string): Promise<number> {
+  const lock: Lock = await redlock.acquire([resource], 5_000);
+  const extended: Lock = await lock.extend(5_000);
+  await extended.release();
+  return await redlock.using([resource], 5_000, async (signal: RedlockAbortSignal) => (signal.aborted ? 0 : 1));
+}
+
+export function attemptsOf(error: unknown): number {
+  return error instanceof ExecutionError ? error.attempts.length : 0;
+}
+
+// @ts-expect-error resources are a list
+redlock.acquire('a', 5_000).catch(() => undefined);
+`;
+
 /** A consumer whose types are checked. */
 export const TYPED = `
 import { type Lock, LockHeldError, type NodeVote, Redlock, type RedlockOptions } from 'quorlock';

@@ -119,6 +119,21 @@ describe('a lock that is handed over', () => {
     expect(world.valuesOf('lock:r')).toEqual(all(undefined));
   });
 
+  it('is told by held() where it is, and by inspect() whose it is', async () => {
+    const world = new World(3);
+    const giver = world.redlock({ owner: 'web-1' });
+    const receiver = world.redlock({ owner: 'worker-2' }, world.machine());
+    const lock = await world.clock.runUntil(giver.acquire('r'));
+    expect(giver.held().locks.map(({ token }) => token)).toEqual([lock.token]);
+    const json = lock.handOver();
+    expect(giver.held().locks).toEqual([]);
+    expect(await world.clock.runUntil(receiver.inspect('r'))).toMatchObject({ owner: 'web-1' });
+    await world.clock.runUntil(receiver.adopt(json));
+    expect(receiver.held().locks.map(({ token }) => token)).toEqual([lock.token]);
+    await world.clock.advance(10);
+    expect(await world.clock.runUntil(giver.inspect('r'))).toMatchObject({ owner: 'worker-2' });
+  });
+
   it('can travel on, and back', async () => {
     const { world, giver, receiver, lock } = await scene();
     let held = lock;

@@ -42,6 +42,7 @@ const FAILURES = [
   'Refused release',
   'Shortening extension',
   'Extension racing expiry and release',
+  'A lock that is sent twice',
   'Split vote',
   'Call lost or forged',
   'First in line dead or hung',

@@ -15,6 +15,9 @@ const IS_FULL = 'a server that has its maxclients hangs up, too';
 /** The errors of OpenSSL for an answer that is not TLS. */
 const NO_TLS = /wrong version number|packet length too long|http request|unsupported protocol/i;
 
+/** The drivers' errors for no answer: a server of Redis waits for more of what it takes for a command. */
+const NO_ANSWER = /ETIMEDOUT|timed out|timeout/i;
+
 /** The driver's error for an answer that is not Redis's, with its first character. */
 const NO_REDIS = /^(?:Unknown RESP type|Protocol error)/;
 
@@ -93,7 +96,7 @@ export class ConnectionReason {
   #hint(): string {
     if (this.#wasReady) return '';
     const message = messageOf(this.#error ?? '');
-    if (this.#hasTls) return NO_TLS.test(message) ? `; ${SPEAKS_NO_TLS}` : '';
+    if (this.#hasTls) return NO_TLS.test(message) || NO_ANSWER.test(message) ? `; ${SPEAKS_NO_TLS}` : '';
     if (NO_REDIS.test(message)) {
       return TLS_ALERT.test(message) ? `; ${SPEAKS_TLS}` : '; the port is not that of a Redis server';
     }
