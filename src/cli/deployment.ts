@@ -73,6 +73,7 @@ export class Deployment implements AsyncDisposable {
     this.#redlock = new Redlock(this.clients, {
       keyPrefix: this.keyPrefix,
       connectTimeout: CONNECT_MS,
+      closeTimeout: CONNECT_MS,
       onWarning: () => undefined,
       ...(maxTtl === undefined ? { quarantine: 'off' } : { maxTtl }),
       ...options,

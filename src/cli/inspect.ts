@@ -46,12 +46,18 @@ export function highestToken({ nodes }: Inspection): number {
 }
 
 /** One line on who has it. */
-export function headline({ resource, state, remainingTtl = 0, value = '' }: Inspection): string {
+export function headline({
+  resource,
+  state,
+  remainingTtl = 0,
+  value = '',
+  owner = value,
+}: Inspection): string {
   const name = nameOf(resource);
   const left = `${span(remainingTtl)} left unless it is extended`;
   switch (state) {
     case 'held':
-      return `${name} is held by ${nameOf(value)}, ${left}`;
+      return `${name} is held by ${nameOf(owner)}, ${left}`;
     case 'shared':
       return `${name} is held by readers, the last of them with ${left}`;
     case 'free':
@@ -70,9 +76,9 @@ export function describe({ inspection, queue }: Sight): string {
   const lines = [wrap(headline(inspection))];
   if (inspection.state === 'held') lines.push(`  token at most  ${highestToken(inspection)}`);
   const now = new SystemClock().wall();
-  for (const [index, { process, since, nodes }] of queue.processes.entries()) {
+  for (const [index, { process, owner = process, since, nodes }] of queue.processes.entries()) {
     const place = index === 0 ? '  waiting        ' : '                 ';
-    lines.push(`${place}${nameOf(process)}, for ${span(now - since)}, at ${nodes} nodes`);
+    lines.push(`${place}${nameOf(owner)}, for ${span(now - since)}, at ${nodes} nodes`);
   }
   const rows = inspection.nodes.map((node) => [node.node, describeNode(node)]);
   return `${lines.join('\n')}\n\n${table([['node', 'says'], ...rows])}`;
@@ -81,11 +87,11 @@ export function describe({ inspection, queue }: Sight): string {
 function describeNode(node: NodeInspection): string {
   switch (node.state) {
     case 'held':
-      return `held by ${nameOf(node.value)}, ${span(node.remainingTtl)} left`;
+      return `held by ${nameOf(node.owner ?? node.value)}, ${span(node.remainingTtl)} left`;
     case 'shared':
       return `held by readers, ${span(node.remainingTtl)} left`;
     case 'kept':
-      return `reserved for a waiter, ${span(node.remainingTtl)} left`;
+      return `reserved for ${nameOf(node.owner ?? 'a waiter')}, ${span(node.remainingTtl)} left`;
     case 'not-a-lock':
       return `not a lock (${node.type})`;
     case 'unknown':

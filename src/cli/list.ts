@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { messageOf } from '../base/describe.ts';
+import { ownerIn } from '../base/owner.ts';
 import { isShared, OWN_PREFIX, waiterOf } from '../quorum/fencing-token.ts';
 import { majorityOf } from '../quorum/round.ts';
 import type { Client } from '../wire/client.ts';
@@ -56,6 +57,8 @@ interface Listed {
   /** Whether a majority has it under one value. */
   readonly state: 'held' | 'shared' | 'partly-held';
   readonly value: string;
+  /** The name that the holder's process gave itself; undefined if the value does not tell. */
+  readonly owner: string | undefined;
   /** How many nodes have it under that value. */
   readonly nodes: number;
   /** Milliseconds until no majority has it any more; until no node has it, if it is partly held. */
@@ -152,17 +155,18 @@ function listedOf(key: string, entries: readonly Entry[], majority: number, keyP
     permit: slot === undefined ? undefined : Number(slot),
     state: isHeld ? (isShared(value) ? 'shared' : 'held') : 'partly-held',
     value,
+    owner: ownerIn(value),
     nodes: sorted.length,
     remainingTtl: sorted[isHeld ? majority - 1 : 0] ?? 0,
   };
 }
 
 function show({ locks, nodes }: Listing): void {
-  const rows = locks.map(({ resource, permit, state, value, nodes: count, remainingTtl }) => [
+  const rows = locks.map(({ resource, permit, state, value, owner = value, nodes: count, remainingTtl }) => [
     `${nameOf(resource)}${permit === undefined ? '' : ` (permit ${permit})`}`,
     span(remainingTtl),
     `${count} of ${nodes.length}`,
-    state === 'shared' ? 'readers' : `${nameOf(value)}${state === 'held' ? '' : ' (partly held)'}`,
+    state === 'shared' ? 'readers' : `${nameOf(owner)}${state === 'held' ? '' : ' (partly held)'}`,
   ]);
   if (rows.length === 0) print('No lock is held.');
   else print(table([['resource', 'left', 'nodes', 'holder'], ...rows]));

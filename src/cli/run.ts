@@ -240,7 +240,7 @@ class Session {
       if (!(error instanceof LockHeldError) && !(error instanceof WaitTimeoutError)) throw error;
       const left = span(error.holderRemainingTtl ?? 0);
       throw new CommandError(
-        `${nameOf(this.#resource)} is held by another holder, ${left} left`,
+        `${nameOf(this.#resource)} is held by ${nameOf(error.holder ?? 'others')}, ${left} left`,
         conflictExitCode,
       );
     }
@@ -249,7 +249,8 @@ class Session {
   async #hold(lock: Lock): Promise<number> {
     const { maxHold, minHold } = this.#options;
     const since = this.#clock.monotonic();
-    this.#say('acquired', { token: lock.token });
+    const validUntil = this.#clock.wall() + lock.remainingValidity();
+    this.#say('acquired', { token: lock.token, validUntil: new Date(validUntil).toISOString() });
     const outcome = await this.#command(lock, maxHold);
     const exitCode = this.#codeOf(outcome, lock, maxHold, this.#clock.monotonic() - since);
     this.#say('ended', { exitCode, validUntil: new Date(this.#validUntil).toISOString() });

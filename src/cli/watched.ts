@@ -84,8 +84,9 @@ export class Watched {
     if (isLate && this.#killedAtMs === undefined) this.#unwatched();
   }
 
-  /** Ends the watcher. */
+  /** Ends the watcher, and the command if it runs still. */
   close(): void {
+    if (!this.#isSettled) this.#family?.signal('SIGKILL');
     this.#watcher.removeAllListeners();
     this.#watcher.kill('SIGKILL');
     if (this.#watcher.connected) this.#watcher.disconnect();

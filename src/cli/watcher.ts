@@ -34,6 +34,10 @@ class Watch {
   /** When SIGKILL is due; undefined unless stopping. */
   #killAt: Deadline | undefined;
   #timer: Timer | undefined;
+  /** Signals that came before the command was started. */
+  readonly #early: NodeJS.Signals[] = [];
+  /** Whether it is to end, or not to begin. */
+  #isUnwanted = false;
   #isOrphaned = false;
 
   constructor(report: (report: Report) => void) {
@@ -52,9 +56,11 @@ class Watch {
         this.#look();
         return;
       case 'signal':
-        this.#family?.signal(order.signal);
+        if (this.#family === undefined) this.#early.push(order.signal);
+        else this.#family.signal(order.signal);
         return;
       case 'stop':
+        this.#isUnwanted = true;
         this.#stop();
         this.#look();
     }
@@ -70,6 +76,12 @@ class Watch {
 
   #start({ file, args, environment }: Extract<Order, { kind: 'start' }>, prefix: readonly string[]): void {
     if (this.#isOrphaned) return;
+    // This process may have been stopped meanwhile.
+    if (this.#isUnwanted || msUntil(this.#until) <= this.#killAfterMs) {
+      this.#report({ kind: 'stopping' });
+      this.#report({ kind: 'gone', code: null, signal: null });
+      return;
+    }
     const [first = file, ...rest] = [...prefix, file, ...args];
     const child = spawn(first, rest, {
       // A group and a session of its own: a signal reaches all that the command starts, and nothing else.
@@ -87,6 +99,7 @@ class Watch {
     if (child.pid === undefined) return;
     this.#family = new Family(child.pid);
     this.#report({ kind: 'started', pid: child.pid });
+    this.#family.signal(...this.#early);
     this.#look();
   }
 

@@ -13,8 +13,8 @@
 
 local owner = redis.pcall('GET', KEYS[1])
 if type(owner) == 'table' then return { 'other', 'something that is not a lock' } end
-local isReserved = owner and string.sub(owner, 1, 1) == '~'
-if owner and owner ~= ARGV[1] and not isReserved then return { 'other', owner } end
+local is_reserved = owner and string.sub(owner, 1, 1) == '~'
+if owner and owner ~= ARGV[1] and not is_reserved then return { 'other', owner } end
 
 local floor = tonumber(ARGV[2])
 local counter = redis.pcall('GET', KEYS[2])

@@ -275,6 +275,18 @@ describe('secrets', () => {
     }
   }, 240_000);
 
+  it.each([
+    ['the right one', PASSWORD, /is free/],
+    ['a wrong one', 'planted-wrong', /too few nodes answered/],
+  ])('are not printed by watch: %s', async (_, password, pattern) => {
+    const env = { QUORLOCK_PASSWORD: password };
+    const watch = quorlock.start(locked.urls, ['watch', 'a', '--interval', '100ms'], { env });
+    await watch.printed(pattern);
+    watch.signal('SIGINT');
+    const { output, errors } = await watch.ended;
+    expect(output + errors).not.toMatch(/planted/);
+  });
+
   it('are refused among the arguments, without being repeated', async () => {
     for (const url of [
       `redis://:${URL_PASSWORD}@127.0.0.1:1`,

@@ -175,6 +175,16 @@ describe('quorlock run', () => {
     expect({ exitCode, isRunning: isRunning(pid) }).toEqual({ exitCode: 124, isRunning: false });
   });
 
+  it('does not lose a signal, or the end of --max-hold, that comes before the command is started', async () => {
+    const started = join(folder, 'started');
+    const script = `echo started > '${started}'; exec sleep 600`;
+    expect((await run(unique(), '--max-hold', '0', '--', 'sh', '-c', script)).exitCode).toBe(124);
+    const running = start(unique(), '--json', '--', 'sh', '-c', 'exec sleep 600');
+    await running.told('acquired');
+    running.signal('SIGTERM');
+    expect((await running.ended).exitCode).toBe(143);
+  });
+
   it('holds the lock for --min-hold when the command ends sooner, unless a signal comes', async () => {
     const resource = unique();
     await using redlock = new Redlock(fleet.urls, PATIENT);
@@ -376,14 +386,15 @@ describe('the command is gone', () => {
   });
 
   it('before the validity ends when quorlock run is stopped', async () => {
-    const running = start(unique(), '--json', '--ttl', '3s', '--kill-after', '500ms', '--', ...STUBBORN);
+    const running = start(unique(), '--json', '--ttl', '8s', '--kill-after', '500ms', '--', ...STUBBORN);
     const pid = await pidOf(running);
     running.signal('SIGSTOP');
     await gone(pid);
     const goneAtMs = Date.now();
     running.signal('SIGCONT');
     const { exitCode } = await running.ended;
-    const { validUntil = '' } = await running.told('ended');
+    // It was stopped long before the first extension.
+    const { validUntil = '' } = await running.told('acquired');
     expect(exitCode).toBe(76);
     expect(goneAtMs).toBeLessThan(Date.parse(validUntil));
   });
