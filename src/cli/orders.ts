@@ -35,8 +35,8 @@ export type Report =
   | { readonly kind: 'failed'; readonly message: string; readonly code: string | undefined }
   /** The command was told to end. */
   | { readonly kind: 'stopping' }
-  /** It ended; where it was told to, so did all of its processes. */
-  | ({ readonly kind: 'gone' } & End);
+  /** It ended; where it was told to, so did all of its processes. `atMs`: milliseconds since the epoch. */
+  | ({ readonly kind: 'gone'; readonly atMs: number } & End);
 
 const clock = new SystemClock();
 

@@ -247,20 +247,20 @@ class Session {
   }
 
   async #hold(lock: Lock): Promise<number> {
-    const { maxHold, minHold } = this.#options;
     const since = this.#clock.monotonic();
-    const validUntil = this.#clock.wall() + lock.remainingValidity();
-    this.#say('acquired', { token: lock.token, validUntil: new Date(validUntil).toISOString() });
-    const outcome = await this.#command(lock, maxHold);
-    const exitCode = this.#codeOf(outcome, lock, maxHold, this.#clock.monotonic() - since);
-    this.#say('ended', { exitCode, validUntil: new Date(this.#validUntil).toISOString() });
-    const restMs = minHold - (this.#clock.monotonic() - since);
+    const validUntil = timeOf(this.#clock.wall() + lock.remainingValidity());
+    this.#say('acquired', { token: lock.token, validUntil });
+    const outcome = await this.#command(lock);
+    const exitCode = this.#codeOf(outcome, this.#clock.monotonic() - since);
+    const goneAtMs = outcome.kind === 'gone' ? outcome.atMs : this.#clock.wall();
+    this.#say('ended', { exitCode, goneAt: timeOf(goneAtMs), validUntil: timeOf(this.#validUntil) });
+    const restMs = this.#options.minHold - (this.#clock.monotonic() - since);
     if (restMs > 0 && !lock.signal.aborted) await this.#keep(lock, restMs);
     return exitCode;
   }
 
   /** Runs the command, and has it end before the validity of the lock does. */
-  async #command(lock: Lock, maxHold: number): Promise<Outcome> {
+  async #command(lock: Lock): Promise<Outcome> {
     let told = deadlineIn(lock.remainingValidity() - this.#marginMs);
     this.#validUntil = this.#clock.wall() + lock.remainingValidity();
     this.#watched.start({
@@ -293,7 +293,7 @@ class Session {
       timer = this.#clock.after(TELL_EVERY_MS, again);
     };
     timer = this.#clock.after(TELL_EVERY_MS, again);
-    const tooLong = this.#clock.after(maxHold, () => this.#watched.stop());
+    const tooLong = this.#clock.after(this.#options.maxHold, () => this.#watched.stop());
     try {
       return await this.#watched.outcome;
     } finally {
@@ -304,7 +304,7 @@ class Session {
     }
   }
 
-  #codeOf(outcome: Outcome, lock: Lock, maxHold: number, ranForMs: number): number {
+  #codeOf(outcome: Outcome, ranForMs: number): number {
     switch (outcome.kind) {
       case 'failed':
         complain(`quorlock: ${this.#program.file}: ${outcome.message}`);
@@ -313,14 +313,14 @@ class Session {
         complain(
           'quorlock: the process that watches the command ended or hung, and so the command was killed',
         );
-        return lock.remainingValidity() > 0 ? EXIT.internal : EXIT.lost;
+        return outcome.isLate ? EXIT.lost : EXIT.internal;
       case 'survived':
         complain('quorlock: the command can not be killed, and runs on without the lock');
         return EXIT.lost;
       case 'gone': {
         const { code, signal, wasStopped } = outcome;
         if (!wasStopped) return code ?? BY_SIGNAL + (signal === null ? 0 : (constants.signals[signal] ?? 0));
-        if (ranForMs >= maxHold) {
+        if (ranForMs >= this.#options.maxHold) {
           complain(`quorlock: the command ran for longer than --max-hold, and was ended`);
           return EXIT.tooLong;
         }
@@ -348,7 +348,11 @@ class Session {
   /** With `--json`, a line on stderr for each event: stdout is the command's. */
   #say(event: string, details: object): void {
     if (this.#options.json !== true) return;
-    const time = new Date(this.#clock.wall()).toISOString();
+    const time = timeOf(this.#clock.wall());
     complain(JSON.stringify({ event, time, resource: this.#resource, ...details }));
   }
+}
+
+function timeOf(wallMs: number): string {
+  return new Date(wallMs).toISOString();
 }

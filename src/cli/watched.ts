@@ -8,11 +8,11 @@ import { type Deadline, type End, msUntil, type Order, type Report } from './ord
 /** What became of a command. */
 export type Outcome =
   /** It ended; `wasStopped`: it had been told to. */
-  | ({ readonly kind: 'gone'; readonly wasStopped: boolean } & End)
+  | ({ readonly kind: 'gone'; readonly atMs: number; readonly wasStopped: boolean } & End)
   /** It could not be started. */
   | { readonly kind: 'failed'; readonly message: string; readonly code: string | undefined }
-  /** Its watcher ended or hung, and so it was killed. */
-  | { readonly kind: 'unwatched' }
+  /** Its watcher ended, or hung when the command was to be gone (`isLate`), and so it was killed. */
+  | { readonly kind: 'unwatched'; readonly isLate: boolean }
   /** It could not be ended: it may be another user's. */
   | { readonly kind: 'survived' };
 
@@ -39,6 +39,7 @@ export class Watched {
   #until: Deadline | undefined;
   #wasStopped = false;
   #killedAtMs: number | undefined;
+  #isLate = false;
   #isSettled = false;
 
   /** Starts the watcher, which waits for {@link start}. */
@@ -81,7 +82,9 @@ export class Watched {
   /** Kills the command if its time has been over for `lateMs`: then the watcher hangs. */
   check(lateMs: number): void {
     const isLate = this.#until !== undefined && msUntil(this.#until) <= -lateMs;
-    if (isLate && this.#killedAtMs === undefined) this.#unwatched();
+    if (!isLate || this.#killedAtMs !== undefined) return;
+    this.#isLate = true;
+    this.#unwatched();
   }
 
   /** Ends the watcher, and the command if it runs still. */
@@ -117,7 +120,8 @@ export class Watched {
     if (this.#isSettled) return;
     this.#killedAtMs ??= this.#clock.monotonic();
     this.#family?.signal('SIGKILL');
-    if (this.#family === undefined || this.#family.isGone) this.#finish({ kind: 'unwatched' });
+    if (this.#family === undefined || this.#family.isGone)
+      this.#finish({ kind: 'unwatched', isLate: this.#isLate });
     else if (this.#clock.monotonic() - this.#killedAtMs > HOPELESS_AFTER_MS)
       this.#finish({ kind: 'survived' });
     else this.#clock.after(KILL_EVERY_MS, () => this.#unwatched());

@@ -79,7 +79,7 @@ class Watch {
     // This process may have been stopped meanwhile.
     if (this.#isUnwanted || msUntil(this.#until) <= this.#killAfterMs) {
       this.#report({ kind: 'stopping' });
-      this.#report({ kind: 'gone', code: null, signal: null });
+      this.#report({ kind: 'gone', atMs: clock.wall(), code: null, signal: null });
       return;
     }
     const [first = file, ...rest] = [...prefix, file, ...args];
@@ -115,7 +115,7 @@ class Watch {
     this.#timer?.cancel();
     if (this.#family === undefined) return;
     if (this.#end !== undefined && (this.#killAt === undefined || this.#family.isGone)) {
-      this.#report({ kind: 'gone', ...this.#end });
+      this.#report({ kind: 'gone', atMs: clock.wall(), ...this.#end });
       this.#family = undefined;
       if (this.#isOrphaned) process.exit();
       return;

@@ -21,7 +21,7 @@ export interface RunEvent {
   readonly event: string;
   readonly time: string;
   readonly token?: number;
-  readonly pid?: number;
+  readonly goneAt?: string;
   readonly exitCode?: number;
   readonly validUntil?: string;
 }
