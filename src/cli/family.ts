@@ -11,9 +11,9 @@ interface Running {
 }
 
 /**
- * The processes of a command that leads a process group and a session of its own. On Linux they are the group, the
- * session (whose jobs may have groups of their own), and descendants that left both as long as their parents run; one
- * that was seen once stays known when its parent ends. Elsewhere they are the group alone.
+ * The processes of a command that leads a process group and a session of its own. On Linux they are the group, and the
+ * session, whose jobs may have groups of their own. Descendants that left both belong to them as long as their parents
+ * run; one that was seen once stays known when its parent ends. Elsewhere they are the group alone.
  */
 export class Family {
   readonly leader: number;

@@ -9,6 +9,7 @@
 --
 -- {'broken', token}   it was that value's, or no value's: no value at or below the token owns it, or takes it again
 -- {'other', value}    another value owns it by now; nothing was changed
+--
 -- The order matters: a holder whose key is gone may extend it as long as the counter is not above its token.
 
 local owner = redis.pcall('GET', KEYS[1])
