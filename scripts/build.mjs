@@ -16,7 +16,12 @@ const holdScripts = {
     if (basename(id) !== 'lua-files.ts') return null;
     const lua = join(dirname(id), 'lua');
     const files = readdirSync(lua).filter((file) => file.endsWith('.lua'));
-    const texts = files.map((file) => [basename(file, '.lua'), readFileSync(join(lua, file), 'utf8')]);
+    // The library leaves comments out of what it sends to nodes, see src/wire/scripts.ts. A guard's script is sent as it is.
+    const isSentWhole = basename(dirname(id)) !== 'wire';
+    const texts = files.map((file) => {
+      const text = readFileSync(join(lua, file), 'utf8');
+      return [basename(file, '.lua'), isSentWhole ? text : text.replace(/^ *--(?!\[).*\n/gm, '')];
+    });
     return `const TEXTS = ${JSON.stringify(Object.fromEntries(texts))};
       export const textOf = (name) => TEXTS[name];`;
   },

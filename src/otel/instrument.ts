@@ -25,7 +25,7 @@ import type {
   VoteMessage,
 } from '../base/diagnostics.ts';
 import { QuorlockError } from '../base/errors.ts';
-import type { Redlock } from '../redlock.ts';
+import type { Status } from '../redlock/status.ts';
 
 /** A `MeterProvider` of `@opentelemetry/api`. */
 export interface MeterProviderLike {
@@ -35,6 +35,11 @@ export interface MeterProviderLike {
 /** A `TracerProvider` of `@opentelemetry/api`. */
 export interface TracerProviderLike {
   getTracer(name: string): object;
+}
+
+/** A `Redlock`, or what tells as much of its nodes. */
+export interface Observed {
+  status(): Promise<Pick<Status, 'nodes'>>;
 }
 
 /** Settings of the instrumentation. */
@@ -106,7 +111,7 @@ export class Telemetry implements Disposable {
   readonly #tracer: Tracer;
   readonly #meter: Meter;
   readonly #instruments: Instruments;
-  readonly #observed = new Set<Pick<Redlock, 'status'>>();
+  readonly #observed = new Set<Observed>();
   readonly #calls = new Map<AcquireMessage, Call>();
   readonly #holds = new Map<AcquireMessage, Omit<Call, 'context'>>();
   readonly #stops: (() => void)[] = [];
@@ -136,7 +141,7 @@ export class Telemetry implements Disposable {
    * Measures the states and the clocks of a Redlock's nodes too, until it is closed: it is asked for its status whenever
    * metrics are collected.
    */
-  observe(redlock: Pick<Redlock, 'status'>): void {
+  observe(redlock: Observed): void {
     this.#observed.add(redlock);
   }
 
