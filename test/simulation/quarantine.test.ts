@@ -49,6 +49,16 @@ describe('all nodes lose their memory at once', () => {
   });
 });
 
+test.each([
+  // A quarantine that does not see that its node forgot once more ends too soon, and this finds two holders.
+  ['one by one', 'auto', 1_099],
+] as const)(
+  'what was found once is not found again: %s, quarantine %s, seed %i',
+  async (losses, quarantine, found) => {
+    expectToHold([await run(drawLosses(losses, quarantine, found))]);
+  },
+);
+
 /** Runs one seed after the other, until there were so many, or one that shows what is looked for. */
 async function findings(
   quarantine: Quarantine,
