@@ -27,7 +27,7 @@ export type { ReleaseReport } from './lock/release-report.ts';
 export type { NodeStatus } from './membership/node-status.ts';
 export type { Quarantine } from './membership/quarantine.ts';
 export type { Held, HeldLock, WaitingCaller } from './redlock/held.ts';
-export type { Inspection, NodeInspection } from './redlock/inspection.ts';
+export type { InspectedReader, Inspection, NodeInspection } from './redlock/inspection.ts';
 export type { NodeSource } from './redlock/nodes.ts';
 export type {
   AcquireOptions,

@@ -11,7 +11,7 @@ import { Acquirer, type LockSpec } from './redlock/acquirer.ts';
 import { checkHandedLock } from './redlock/adoption.ts';
 import { Background } from './redlock/background.ts';
 import { type Held, heldBy } from './redlock/held.ts';
-import { type Inspection, inspectionOf } from './redlock/inspection.ts';
+import { type Inspection, inspectionOf, readersIn } from './redlock/inspection.ts';
 import { checkNodes, madeWith, type NodeSource, openNodes } from './redlock/nodes.ts';
 import {
   ACQUIRE_NAMES,
@@ -298,8 +298,14 @@ export class Redlock {
    */
   async inspect(resource: string): Promise<Inspection> {
     const { target } = await this.#askable(resource);
-    const votes = await this.#quorum.inspect(target, this.#releaseTimeout);
-    return inspectionOf(resource, target.keys[0] ?? '', votes);
+    const shared = sharedKeysFor(resource, this.#settings);
+    // Both questions travel in one call to each node.
+    const [votes, sharers] = await Promise.all([
+      this.#quorum.inspect(target, this.#releaseTimeout),
+      this.#quorum.sharers(shared, this.#releaseTimeout),
+    ]);
+    const nowMs = this.#quorum.timeUs(this.#clock.uptime()) / 1_000;
+    return inspectionOf(resource, target.keys[0] ?? '', votes, readersIn(sharers, nowMs));
   }
 
   /**

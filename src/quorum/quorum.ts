@@ -316,6 +316,13 @@ export class Quorum {
     return await this.#look({ kind: 'inspect', ...target }, timeoutMs);
   }
 
+  /** The readers of a lock at every node, as `waiters` that wait since their shares' end. Changes nothing. */
+  async sharers(target: LockKeys, timeoutMs: number): Promise<readonly NodeVote[]> {
+    // Readers are in a sorted set, as waiters are.
+    const queues = target.sharers === undefined ? [] : [target.sharers];
+    return await this.#look({ kind: 'waiting', ...target, queues }, timeoutMs);
+  }
+
   /** Declares a new deployment, see {@link Membership.initialize}. First connections get `timeoutMs`. */
   async initialize(timeoutMs: number): ReturnType<Membership['initialize']> {
     const areSettled = () => this.#nodes.every((node) => node.isSettled);

@@ -33,6 +33,16 @@ export type NodeInspection = { readonly node: string } & (
   | { readonly state: 'unknown'; readonly reason: FailureReason; readonly message: string }
 );
 
+/** A reader that shares a lock. */
+export interface InspectedReader {
+  /** The name that its process gave itself; undefined if its value does not tell. */
+  readonly owner: string | undefined;
+  /** How many nodes know it. */
+  readonly nodes: number;
+  /** Milliseconds until a node forgets it if it does not extend its share, at the latest. */
+  readonly remainingTtl: number;
+}
+
 /** What a quorum knew of a lock when it was asked. Only a caller that holds the lock knows what is true now. */
 export interface Inspection {
   readonly resource: string;
@@ -50,13 +60,40 @@ export interface Inspection {
   readonly owner: string | undefined;
   /** Milliseconds until that majority ends if its holder does not extend it; undefined unless `held` or `shared`. */
   readonly remainingTtl: number | undefined;
+  /** Those that share it, at most a hundred a node, the last to end first; empty unless `shared`. */
+  readonly readers: readonly InspectedReader[];
   readonly nodes: readonly NodeInspection[];
 }
 
+/** The readers that the nodes know, at a moment of the nodes' time. */
+export function readersIn(votes: readonly NodeVote[], nowMs: number): readonly InspectedReader[] {
+  const readers = new Map<string, InspectedReader>();
+  for (const vote of votes) {
+    const sharers = vote.outcome === 'granted' ? (vote.waiters ?? []) : [];
+    for (const { member, since: endsAtMs } of sharers) {
+      const { nodes, remainingTtl } = readers.get(member) ?? { nodes: 0, remainingTtl: 0 };
+      if (endsAtMs <= nowMs) continue;
+      readers.set(member, {
+        owner: ownerIn(member),
+        nodes: nodes + 1,
+        remainingTtl: Math.max(remainingTtl, endsAtMs - nowMs),
+      });
+    }
+  }
+  return [...readers.values()].sort((a, b) => b.remainingTtl - a.remainingTtl);
+}
+
 /** Puts together what the nodes said. */
-export function inspectionOf(resource: string, key: string, votes: readonly NodeVote[]): Inspection {
+export function inspectionOf(
+  resource: string,
+  key: string,
+  votes: readonly NodeVote[],
+  readers: readonly InspectedReader[],
+): Inspection {
   const nodes = votes.map(inspectNode);
   const majority = majorityOf(nodes.length);
+  const none = { value: undefined, owner: undefined, remainingTtl: undefined, readers: [] };
+  const seen = { resource, key, ...none, nodes };
   const ttls = new Map<string, number[]>();
   const shares: number[] = [];
   let free = 0;
@@ -72,19 +109,12 @@ export function inspectionOf(resource: string, key: string, votes: readonly Node
   const untilMajorityEnds = (remaining: number[]) => remaining.sort((a, b) => b - a)[majority - 1];
   for (const [value, remaining] of ttls) {
     if (remaining.length < majority) continue;
-    return {
-      resource,
-      key,
-      state: 'held',
-      value,
-      owner: ownerIn(value),
-      remainingTtl: untilMajorityEnds(remaining),
-      nodes,
-    };
+    const remainingTtl = untilMajorityEnds(remaining);
+    return { ...seen, state: 'held', value, owner: ownerIn(value), remainingTtl };
   }
   if (shares.length >= majority) {
     const remainingTtl = untilMajorityEnds(shares);
-    return { resource, key, state: 'shared', value: undefined, owner: undefined, remainingTtl, nodes };
+    return { ...seen, state: 'shared', readers, remainingTtl };
   }
   const most = Math.max(shares.length, free, foreign, ...[...ttls.values()].map(({ length }) => length));
   const state = () => {
@@ -92,15 +122,7 @@ export function inspectionOf(resource: string, key: string, votes: readonly Node
     if (foreign >= majority) return 'not-a-lock';
     return most + unknown >= majority ? 'unknown' : 'contended';
   };
-  return {
-    resource,
-    key,
-    state: state(),
-    value: undefined,
-    owner: undefined,
-    remainingTtl: undefined,
-    nodes,
-  };
+  return { ...seen, state: state() };
 }
 
 function inspectNode(vote: NodeVote): NodeInspection {

@@ -106,6 +106,28 @@ describe('who holds a lock', () => {
     expect((error as Error).message).toMatch(/^"r" is held by readers, \d+\.\d s left\. /);
   });
 
+  it('is told by inspect() of each reader, until its share has ended', async () => {
+    const { simulation, holder, other } = programs();
+    await simulation.until(holder.readWrite('r').acquireRead({ ttl: 5_000 }));
+    await simulation.until(other.readWrite('r').acquireRead({ ttl: 2_000 }));
+    await simulation.advance(10);
+    const shared = await simulation.until(other.inspect('r'));
+    expect(shared).toMatchObject({ state: 'shared', owner: undefined });
+    expect(shared.readers).toMatchObject([
+      { owner: 'web-3:4711', nodes: 3 },
+      { owner: 'web-4:12', nodes: 3 },
+    ]);
+    for (const [index, { remainingTtl }] of shared.readers.entries()) {
+      expect(Math.abs(remainingTtl - (index === 0 ? 5_000 : 2_000))).toBeLessThan(20);
+    }
+    await simulation.advance(2_100);
+    const { readers } = await simulation.until(other.inspect('r'));
+    expect(readers).toMatchObject([{ owner: 'web-3:4711' }]);
+    await simulation.until(other.acquire('alone'));
+    expect(await simulation.until(other.inspect('alone'))).toMatchObject({ state: 'held', readers: [] });
+    expect(await simulation.until(other.inspect('free'))).toMatchObject({ state: 'free', readers: [] });
+  });
+
   it('is “another holder” where the lock is another library’s', async () => {
     const { simulation, other } = programs();
     for (const { store } of simulation.nodes) store.set('lock:r', 'VdK3yM0oQkq', '3000');
