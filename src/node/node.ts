@@ -7,7 +7,7 @@ import { quorumText } from '../wire/batch.ts';
 import type { Client } from '../wire/client.ts';
 import { MalformedAnswerError } from '../wire/numbers.ts';
 import { failed, isOwed, isVote, type Operation, type Owed, TOKENS_A_LEASE } from '../wire/operation.ts';
-import { explain, isLoading, isServerError, isWrongServer } from '../wire/server-errors.ts';
+import { explain, isLoading, isOfSettings, isServerError, isWrongServer } from '../wire/server-errors.ts';
 import { type AnswerListener, Batcher, type ReplyListener } from './batcher.ts';
 import {
   type Handshake,
@@ -88,6 +88,11 @@ export class Node {
   #handshakeAgain: Timer | undefined;
   /** The reason of a refused node. */
   #refusedFor: FailureReason = 'refused';
+  /**
+   * Why it will not vote until a program or a server is set up in another way. The next connection may be lost without a
+   * word, so this holds until a handshake says otherwise.
+   */
+  #keptOut: string | undefined;
   /** A new connection is being made instead of one to a server which can't be a node; `lost`: that one is gone. */
   #renewal: 'begun' | 'lost' | undefined;
   #renewalTimer: Timer | undefined;
@@ -181,9 +186,9 @@ export class Node {
     return this.#state === 'refused';
   }
 
-  /** Whether it can never be connected to again: its driver is missing, or its client was ended. */
+  /** Whether waiting is in vain: its driver is missing, its client was ended, or the server lets this client do too little. */
   get isLost(): boolean {
-    return this.#client.state === 'ended';
+    return this.#client.state === 'ended' || this.#keptOut !== undefined;
   }
 
   get isDown(): boolean {
@@ -351,14 +356,21 @@ export class Node {
       case 'ended':
         if (this.#state === 'down') {
           // The reason why it can't be reached comes to light with the next connection.
-          this.#why = this.#client.stateReason;
+          this.#noteLoss();
           return;
         }
         this.#connection += 1;
+        this.#noteLoss();
         if (this.#renewal !== undefined && this.#client.state === 'down') this.#renewal = 'lost';
         else this.#enter('down', this.#client.stateReason);
         return;
     }
+  }
+
+  /** The connection failed, or was lost. */
+  #noteLoss(): void {
+    this.#why = this.#client.stateReason;
+    if (isOfSettings(this.#why)) this.#keptOut = this.#why;
   }
 
   /** A server may accept a connection and never answer; then it is down until it does. */
@@ -383,7 +395,9 @@ export class Node {
     const isOver = () => connection !== this.#connection || this.#state === 'ended';
     return this.handshake().then(
       (handshake) => {
-        if (!isOver()) this.#membership.greeted(this, handshake);
+        if (isOver()) return;
+        this.#keptOut = undefined;
+        this.#membership.greeted(this, handshake);
       },
       (error: unknown) => {
         if (!isOver()) this.#handshakeFailed(error);
@@ -396,6 +410,8 @@ export class Node {
     const { clock, handshakeTimeout } = this.#settings;
     const message = messageOf(error);
     const isUnfit = error instanceof UnfitServerError || error instanceof MalformedAnswerError;
+    const why = isUnfit ? message : explain(message);
+    if (error instanceof UnfitServerError || isOfSettings(message)) this.#keptOut = why;
     if (!isUnfit && !isServerError(message)) {
       this.#enter('down', message);
       this.#handshakeAgain = clock.after(HANDSHAKE_AGAIN_MS, () => this.#followClient(), {
@@ -407,7 +423,7 @@ export class Node {
     // Operations on a first connection wait until the server has loaded its data.
     if (!mayBeReadySoon || this.#hasFailed || this.#state !== 'greeting') {
       this.#refusedFor = 'error';
-      this.#enter('refused', isUnfit ? message : explain(message));
+      this.#enter('refused', why);
     }
     this.#askAnew();
   }
@@ -498,6 +514,7 @@ export class Node {
   }
 
   #reason(): string {
+    if (this.#keptOut !== undefined && this.#state === 'down') return this.#keptOut;
     return typeof this.#why === 'string' ? this.#why : this.#why();
   }
 
@@ -505,7 +522,7 @@ export class Node {
     if (this.#state === 'ended') return 'closed';
     if (this.#state === 'refused') return this.#refusedFor;
     // A server that does not let this client in has been reached.
-    return isServerError(this.#reason()) ? 'error' : 'disconnected';
+    return this.#keptOut !== undefined || isServerError(this.#reason()) ? 'error' : 'disconnected';
   }
 
   #deadlineUs(nowMs: number, withinMs: number): number {

@@ -17,6 +17,7 @@ import type { NodeSettings } from '../node/node-settings.ts';
 import { SHORTEST_TIMEOUT_MS } from '../node/response-time.ts';
 import type { Client, Subscription } from '../wire/client.ts';
 import { failed, type LockKeys, type Operation, type Waiter } from '../wire/operation.ts';
+import { isOfSettings } from '../wire/server-errors.ts';
 import { chooseToken, TokenClock } from './fencing-token.ts';
 import { Limiter } from './limiter.ts';
 import {
@@ -388,9 +389,10 @@ export class Quorum {
     return this.#nodes.filter((node) => node.isVoting && !node.isSilent).length >= majorityOf(this.size);
   }
 
-  /** Whether too many nodes are lost for a majority ever to vote. */
-  get isLost(): boolean {
-    return this.#nodes.filter((node) => node.isLost).length > this.size - majorityOf(this.size);
+  /** Whether waiting for a majority is in vain: too many nodes refuse for lasting reasons, as these votes say too. */
+  isLost(votes: readonly NodeVote[]): boolean {
+    const lost = this.#nodes.filter((node, index) => node.isLost || isLasting(votes[index] ?? node.pending));
+    return lost.length > this.size - majorityOf(this.size);
   }
 
   /** Calls `returned` whenever a node's state changes and {@link isAnswering}, until {@link awaitNoMore}. */
@@ -476,6 +478,11 @@ const REASONS: Readonly<Record<Exclude<NodeState, 'up'>, FailureReason>> = {
   quarantined: 'quarantined',
   refused: 'refused',
 };
+
+/** Where the key is no lock, and where a program or a server is set up in a wrong way, more time makes no difference. */
+function isLasting(vote: NodeVote): boolean {
+  return vote.outcome === 'foreign' || (vote.outcome === 'failed' && isOfSettings(vote.message));
+}
 
 /** A node of every client, or of none: if one fails, those made already end. */
 function nodesOf(clients: readonly Client[], make: (client: Client) => Node): readonly Node[] {

@@ -204,7 +204,8 @@ export class Acquirer {
         return attempt;
       },
       // New nodes get their markers first: then it is certain whether they vote.
-      endsInOutage: () => this.#quorum.isLost || (onOutage === 'reject' && this.#quorum.isConnected),
+      endsInOutage: (votes) =>
+        this.#quorum.isLost(votes) || (onOutage === 'reject' && this.#quorum.isConnected),
     };
   }
 

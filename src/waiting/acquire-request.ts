@@ -7,8 +7,9 @@ import {
   type OwnHold,
   WaitTimeoutError,
 } from '../base/errors.ts';
+import type { NodeVote } from '../base/vote.ts';
 import type { Attempt } from '../lock/attempts.ts';
-import { type ContendOptions, tally } from '../quorum/round.ts';
+import type { ContendOptions } from '../quorum/round.ts';
 
 /** An attempt that got no lock. */
 export type FailedAttempt = Exclude<Attempt, { readonly outcome: 'acquired' }>;
@@ -39,8 +40,8 @@ export interface AcquireRequest {
   ownHold(): OwnHold | undefined;
   /** Makes one attempt, with a lock value of its own. */
   attempt(contend?: ContendOptions): Promise<Attempt>;
-  /** Whether the call ends, at this moment, because too few nodes can vote. */
-  endsInOutage(): boolean;
+  /** Whether the call ends, at this moment, because too few nodes can vote: these are their votes. */
+  endsInOutage(votes: readonly NodeVote[]): boolean;
 }
 
 /** Whether an attempt failed because too few nodes voted. */
@@ -50,10 +51,7 @@ export function isOutage({ outcome }: FailedAttempt): boolean {
 
 /** Whether a caller that has time left waits on after an attempt. */
 export function waitsOn(attempt: FailedAttempt, request: AcquireRequest): boolean {
-  if (!isOutage(attempt)) return true;
-  const foreign = attempt.votes.filter(({ outcome }) => outcome === 'foreign').length;
-  // Where the key is no lock on a majority, it is none with all nodes either.
-  return tally(attempt.votes.length, 0, foreign) === 'undecided' && !request.endsInOutage();
+  return !isOutage(attempt) || !request.endsInOutage(attempt.votes);
 }
 
 /** The error of a failed attempt for a caller that does not go on. */

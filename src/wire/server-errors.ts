@@ -18,7 +18,8 @@ const PASSING =
 const LOADING = /^-?LOADING\b/;
 const REPLICA = /(^|-|: )(READONLY|MASTERDOWN)\b/;
 const CLUSTER = /(^|-|: )(MOVED|ASK|CLUSTERDOWN|CROSSSLOT|TRYAGAIN)\b/;
-const PASSWORD = /^-?(NOAUTH|WRONGPASS)\b/;
+// Redis ends a connection on which a longer command comes than one that has not given its password may send.
+const PASSWORD = /^-?(NOAUTH|WRONGPASS)\b|unauthenticated (?:multi)?bulk length/;
 const UNKNOWN = /unknown (?:redis )?command(?: called| [`']?([\w|]+))?/i;
 const FORBIDDEN_COMMAND = /(?:NOPERM|ACL failure).*run the '([\w|]+)' command|can't run this command/i;
 const FORBIDDEN_KEY = /permissions to access (?:a|one of the) key|can't access at least one of the keys/i;
@@ -43,6 +44,15 @@ export function isLoading(message: string): boolean {
  */
 export function isWrongServer(message: string): boolean {
   return LOADING.test(message) || REPLICA.test(message) || CLUSTER.test(message) || PASSWORD.test(message);
+}
+
+/** The servers' errors that end when a program or a server is set up in another way, and not by themselves. */
+const SETTING =
+  /\b(NOAUTH|WRONGPASS|NOPERM)\b|unauthenticated (?:multi)?bulk length|DB index is out of range|refused to switch database/i;
+
+/** Whether the reason why a node does not vote holds for as long as nothing is set up in another way. */
+export function isOfSettings(why: string): boolean {
+  return SETTING.test(why);
 }
 
 /** A server's error, with a remedy if one is known. */

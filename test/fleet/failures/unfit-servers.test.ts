@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { Logger } from '@valkey/valkey-glide';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { FakeServer } from '../../../scripts/fleet/fake-server.ts';
-import { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { Fleet, type FleetNode } from '../../../scripts/fleet/fleet.ts';
 import { eventually } from '../../../scripts/fleet/processes.ts';
 import { RespError, type RespReply } from '../../../scripts/fleet/resp.ts';
-import { type NoQuorumError, Redlock, type RedlockOptions, type RedlockWarning } from '../../../src/index.ts';
+import { NoQuorumError, Redlock, type RedlockOptions, type RedlockWarning } from '../../../src/index.ts';
+import { DRIVER_NAMES } from '../../../src/wire/clients/drivers.ts';
 import { markerScript } from '../../../src/wire/scripts.ts';
-import { nodeAt, PATIENT } from '../../support/deployment.ts';
+import { nodeAt, PATIENT, startDeployment, untilAllVote } from '../../support/deployment.ts';
 
 /** The reason and the message of the one node's failed vote. */
 async function refusalOf(redlock: Redlock): Promise<string> {
@@ -27,6 +29,8 @@ async function refusalAt(url: string, options: RedlockOptions = {}): Promise<str
 function asUser(url: string, user = 'app', password = 'secret'): string {
   return url.replace('redis://', `redis://${user}:${password}@`);
 }
+
+beforeAll(() => Logger.setLoggerConfig('off'));
 
 describe('a server on which a command was renamed', () => {
   it.each(['TIME', 'EVAL', 'EVALSHA', 'SET', 'GET', 'DEL', 'PTTL', 'PEXPIRE', 'ZADD', 'ZPOPMIN', 'EXISTS'])(
@@ -142,6 +146,103 @@ describe('a server that wants a password', () => {
     const refusal = await refusalAt(urlOf(node.url), { connectTimeout: 1_000 });
     expect(refusal).toMatch(/^error: /);
     expect(refusal).toContain(code);
+  });
+});
+
+describe('a majority that will not vote until something is set up in another way', () => {
+  /** Makes what is needed on a node, and returns the URL that a program has for it by mistake. */
+  type Mistake = (node: FleetNode) => Promise<string>;
+
+  const mistakes: Readonly<Record<string, readonly [mistake: Mistake, why: RegExp]>> = {
+    'gets no password': [
+      async (node) => {
+        await node.command('CONFIG', 'SET', 'requirepass', 'right');
+        return node.url;
+      },
+      /NOAUTH|unauthenticated/,
+    ],
+    'gets a wrong password': [
+      async (node) => {
+        await node.command('CONFIG', 'SET', 'requirepass', 'right');
+        return asUser(node.url, '', 'wrong');
+      },
+      /WRONGPASS|unauthenticated/,
+    ],
+    'knows a user who may do too little': [
+      async (node) => {
+        await node.command('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '&*', '+@all', '-set');
+        return asUser(node.url);
+      },
+      /its user may not run SET/,
+    ],
+    'has no such database': [
+      async (node) => `${node.url}/99`,
+      /DB index is out of range|refused to switch database/,
+    ],
+  };
+
+  const cases = Object.entries(mistakes).flatMap(([name, [mistake, why]]) =>
+    DRIVER_NAMES.map((driver) => [name, driver, mistake, why] as const),
+  );
+
+  it.each(cases)(
+    '(it %s, %s) is told of at once, though the caller waits for ever',
+    async (_, driver, mistake, why) => {
+      await using fleet = await Fleet.start(3);
+      const [first, ...others] = fleet.nodes;
+      const urls = [first?.url ?? '', ...(await Promise.all(others.map(mistake)))];
+      await using redlock = new Redlock(urls, { ...PATIENT, driver });
+      const call = redlock.acquire('wanted', { waitTime: Number.POSITIVE_INFINITY });
+      await expect(call).rejects.toThrow(why);
+      await expect(call).rejects.toBeInstanceOf(NoQuorumError);
+    },
+  );
+
+  // A node that gets no password hangs up again and again, and is in no state for as long as a warning takes.
+  it.each(cases.filter(([name]) => name !== 'gets no password'))(
+    '(one node that %s, %s) is warned of where it is a minority',
+    async (_, driver, mistake, why) => {
+      await using fleet = await startDeployment(3);
+      const [first, ...others] = fleet.nodes;
+      const urls = [first === undefined ? '' : await mistake(first), ...others.map(({ url }) => url)];
+      const warnings: RedlockWarning[] = [];
+      const onWarning = (warning: RedlockWarning) => void warnings.push(warning);
+      await using redlock = new Redlock(urls, { ...PATIENT, driver, onWarning });
+      await (await redlock.acquire('wanted')).release();
+      const about = new RegExp(`:${first?.port} is (refused|down): .*(${why.source})`);
+      await eventually('it is warned of', () => warnings.some(({ message }) => about.test(message)));
+      for (const { message } of warnings) expect(message).not.toMatch(/:wrong\b|secret/);
+    },
+  );
+
+  it('since rights were taken away while it ran is told of at once, too', async () => {
+    await using fleet = await Fleet.start(3);
+    for (const node of fleet.nodes)
+      await node.command('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '&*', '+@all');
+    await using redlock = new Redlock(
+      fleet.nodes.map(({ url }) => asUser(url)),
+      PATIENT,
+    );
+    await untilAllVote(redlock);
+    for (const node of fleet.nodes.slice(1))
+      await node.command('ACL', 'SETUSER', 'app', 'resetkeys', '~other:*');
+    const call = redlock.acquire('wanted', { waitTime: Number.POSITIVE_INFINITY });
+    await expect(call).rejects.toThrow('NOPERM');
+  });
+
+  it('because it belongs to a longer list is warned of and waited for: the list may be being changed', async () => {
+    await using fleet = await startDeployment(3);
+    const warnings: RedlockWarning[] = [];
+    const onWarning = (warning: RedlockWarning) => void warnings.push(warning);
+    await using redlock = new Redlock(fleet.urls.slice(0, 1), { ...PATIENT, onWarning });
+    const call = redlock.acquire('wanted', { waitTime: Number.POSITIVE_INFINITY });
+    await eventually('it is warned of', () => warnings.length > 0);
+    expect(warnings[0]).toMatchObject({
+      code: 'QUORLOCK_NODE_REFUSED',
+      message: expect.stringContaining('it is one of a quorum of 3, and here are 1'),
+    });
+    await redlock.initialize();
+    await (await call).release();
   });
 });
 
