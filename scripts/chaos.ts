@@ -21,7 +21,7 @@ processes' own logs: in the terminal, as a page that needs no network, and as JS
 Options:
   --fault F      only this, from the lists below; default: random
   --every-fault  one fault after the other, each alone
-  --seeds N      so many runs of each, from seeds that follow from the first; default 1
+  --seeds N      how many runs of each, from seeds that follow from the first; default 1
   --seed S       the first seed, from 0 to 2^32 - 1; default: a random one
   --seconds N    how long each run takes; default: as long as it needs
   --minutes N    the same in minutes

@@ -61,7 +61,7 @@ async function main(folders: readonly string[], worst: number, all: boolean): Pr
     const long = places.length - words.length;
     const allowed = rules.sentences[folder] ?? 0;
     table.push([folder, words.length, long, allowed]);
-    isGood &&= words.length === 0 && long <= allowed;
+    isGood &&= words.length <= rules.mostWords && long <= allowed;
   }
   const places = [...found.values()].flat();
   const words = places.filter(({ kind }) => kind === 'word');

@@ -21,7 +21,7 @@ const EXTRA_DIRECTORIES = [
   '/home/linuxbrew/.linuxbrew/bin',
 ];
 
-/** Ends the run with a message somebody can act on. */
+/** Ends the run with a message that the user can act on. */
 class SetupError extends Error {}
 
 try {

@@ -25,7 +25,7 @@ const tests = (project, { args = [], env = {}, title = project } = {}) => ({ tit
 /** One file after the other: where it is measured how long something takes, and on real servers in short supply of cores. */
 const ONE_BY_ONE = '--no-file-parallelism';
 
-/** So many files on real servers at once: they mostly wait, and each has servers and ports of its own. */
+/** How many files on real servers run at once: they mostly wait, and each has servers and ports of its own. */
 const FLEET_LANES = `--maxWorkers=${Math.max(1, Math.min(availableParallelism() + 1, 6))}`;
 
 /**
@@ -124,7 +124,7 @@ const PARTS = {
 
 /* ---- One step ---- */
 
-/** Of each failure so many characters are repeated at the end: its name, its message and the beginning of its stack. */
+/** How many characters of each failure are repeated at the end: its name, its message and the beginning of its stack. */
 const LONGEST_FAILURE = 1_500;
 
 /** What failed, in words. */
@@ -132,7 +132,7 @@ const failures = [];
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 
-/** What is told to end has so many milliseconds for it. */
+/** What is told to end has this number of milliseconds for it. */
 const LONGEST_END_MS = 20_000;
 
 const running = new Set();

@@ -5,7 +5,7 @@ import { Crew } from './peers/crew.ts';
 import { ensurePeerPackages } from './peers/peer-packages.ts';
 import { Workspace } from './peers/workspace.ts';
 
-/** What locks cost while so many others are held. */
+/** What locks cost while others are held. */
 export interface HeldFigures {
   readonly held: number;
   /** Of an acquire in the process that holds them, nothing else being under way. */

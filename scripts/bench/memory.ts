@@ -20,7 +20,7 @@ export interface MemoryFigures {
   readonly using: number;
   /** Held after `acquire`. */
   readonly acquired: number;
-  /** Of a resource that somebody waits for. */
+  /** Of a resource that a caller waits for. */
   readonly waits: number;
   /** Of the waiting process, on the node that has the most. */
   readonly subscriptions: number;

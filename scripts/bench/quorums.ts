@@ -7,7 +7,7 @@ import { ensurePeerPackages } from './peers/peer-packages.ts';
 import { WarmCrews } from './peers/warm-crews.ts';
 import { Workspace } from './peers/workspace.ts';
 
-/** What a cycle costs over so many quorums of five. */
+/** What a cycle costs over a number of quorums of five. */
 export interface QuorumsFigures {
   readonly quorums: number;
   readonly workers: number;

@@ -29,7 +29,7 @@ export async function roundTrips(): Promise<void> {
     await measure('two clients in turns, their clocks 5 s apart', [0, 5_000], async () => {}),
   ];
   printTable(
-    ['one resource, nobody else wants it', 'acquisitions', 'second round trips', 'one trip is enough'],
+    ['one resource, no other caller wants it', 'acquisitions', 'second round trips', 'one trip is enough'],
     rows,
   );
 }

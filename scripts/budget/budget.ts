@@ -3,7 +3,7 @@ import { entered } from './entered.ts';
 import { linesOf, readSources, type Sources } from './sources.ts';
 import { type FunctionLength, functionsOf, mutableFieldsOf } from './syntax.ts';
 
-/** Where the classes are that know of those who wait. */
+/** Where the classes are that know of waiters. */
 const WAITING = 'waiting/';
 
 /** Entries of their own, beside the core. */

@@ -9,7 +9,7 @@ const DEFAULT_SEED = 1;
 export const HELP = `Usage: npm run simulate:drift -- [options]
 
 Runs the library in virtual time on machines whose clocks are wrong, and counts how often two holders overlap, with
-and without the drift allowance and with and without fencing; then how often a lock can be had while nodes are down,
+and without the drift allowance and with and without fencing; then how often a lock is granted while nodes are down,
 and how long it takes. Everything is compared with what theory says. Prints tables, and writes into a folder:
 index.html (charts; opens without a network), results.csv, and results.jsonl, from which a run that was cut short
 goes on when it is started again with the same options.

@@ -20,7 +20,7 @@ export interface Finding {
   readonly expected?: Expectation | undefined;
 }
 
-/** A share may be off by so many standard errors: one in some 150,000 is, by chance alone. */
+/** The standard errors by which a share may be off: one in some 150,000 is, by chance alone. */
 const STANDARD_ERRORS = 4.5;
 
 /** The normal distribution is a poor guide where a handful of trials decide. */
@@ -148,7 +148,7 @@ function exactly(value: number): Expectation {
   return { predicted: value, least: value, most: value };
 }
 
-/** A share of so many trials, whose true value lies between two bounds. */
+/** A share of a number of trials, whose true value lies between two bounds. */
 function share(predicted: number, trials: number, low = predicted, high = predicted): Expectation {
   const margin = (probability: number) =>
     STANDARD_ERRORS * standardError(probability, trials) + TRIALS_TO_SPARE / trials;

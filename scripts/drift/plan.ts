@@ -107,7 +107,7 @@ function randomClocks({ randomErrorStep, random }: Sizes): readonly Point[] {
   );
 }
 
-/** What it helps that somebody has watched the nodes' clocks. */
+/** What it helps that a client has watched the nodes' clocks. */
 function watchedClocks({ randomErrorStep, random, certain }: Sizes): readonly Point[] {
   const watchers: readonly Watchers[] = ['rival', 'both'];
   return [

@@ -16,12 +16,12 @@ export class Progress {
     this.#startedAtMs = nowMs();
   }
 
-  /** So many trials were known from an earlier run. */
+  /** How many trials were known from an earlier run. */
   skip(trials: number): void {
     this.#known += trials;
   }
 
-  /** So many trials were made. */
+  /** How many trials were made. */
   add(trials: number): void {
     this.#done += trials;
   }

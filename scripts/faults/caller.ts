@@ -16,7 +16,7 @@ export interface Wish extends Omit<Asked, 'caller'> {
   readonly patienceMs?: number;
 }
 
-/** What it does with the lock that it has: so many times a pause, an extension or not, and its work. */
+/** What it does with the lock that it has: a number of times a pause, an extension or not, and its work. */
 export interface Usage {
   readonly steps: number;
   pauseMs(): number;
@@ -30,7 +30,7 @@ export interface Habits {
   wish(dice: Rng): Wish;
   usage(dice: Rng, lock: Lock, wish: Wish): Usage;
   restMs(dice: Rng): number;
-  /** Beside that: without a majority there is nothing to be had for long. */
+  /** Beside that: without a majority no lock is granted for long. */
   noQuorumRestMs(dice: Rng): number;
   /** How many write locks become read locks, from 0 to 1. Default: none. */
   readonly downgrades?: number;

@@ -5,7 +5,7 @@ import type { Lock } from '../../src/index.ts';
 /** How a caller came to ask for a lock. A `probe` asks once for a resource that no other caller wants. */
 type Way = 'try' | 'wait' | 'using' | 'probe';
 
-/** How it is had: with no other holder, with other readers, or as one of several permits. */
+/** How it is held: with no other holder, with other readers, or as one of several permits. */
 export type Use = 'alone' | 'read' | 'permit';
 
 /** `refused`: the store knew a higher token. `none`: it was not tried, or its end is not known. */

@@ -137,7 +137,7 @@ export const ALONE: Readonly<Record<string, Scenario>> = {
     },
   },
   delay: {
-    text: 'everything takes up to 50 ms longer to and from every node, longer than anybody waits to some',
+    text: 'everything takes up to 50 ms longer to and from every node, longer than any caller waits to some',
     promises: INSIDE,
     durationMs: 8_000,
     draw: (draft) => {

@@ -34,7 +34,7 @@ function cleanAll(): void {
 }
 
 function onSignal(signal: NodeJS.Signals): void {
-  // Somebody else handles it and may want to stop the fleet in good order; 'exit' still comes after that.
+  // Another listener handles it and may want to stop the fleet in good order; 'exit' still comes after that.
   if (process.listenerCount(signal) > 1) return;
   cleanAll();
   stopListening();

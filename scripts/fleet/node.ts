@@ -155,7 +155,7 @@ export class FleetNode {
     await this.kill();
     await prepareDisk();
     await mkdir(this.#directory, { recursive: true });
-    // No await between this and the new process: whoever closes the node sees the process or prevents it.
+    // No await between this and the new process: a caller that closes the node sees the process or prevents it.
     this.#checkOpen();
     const server = this.#spawn();
     await server.ready(this.#setup.cluster ? formSingleMasterCluster : async () => true);

@@ -21,7 +21,7 @@ const ATTEMPTS = 200;
  */
 const claimed = new Map<number, Socket>();
 
-/** A port nobody listens on now. A process that does not ask here may still bind it first: be ready to claim another. */
+/** A port without a listener now. A process that does not ask here may still bind it first: be ready to claim another. */
 export async function claimPort(): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const port = LOWEST_PORT + Math.floor(Math.random() * PORT_COUNT);

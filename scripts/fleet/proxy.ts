@@ -76,7 +76,7 @@ export class TcpProxy implements AsyncDisposable {
     if (direction !== 'up') this.#rules.down.cut = true;
   }
 
-  /** At most so many bytes a second get through, in each direction of each connection. */
+  /** The bytes a second that get through at most, in each direction of each connection. */
   slowDrip(bytesPerSecond: number): void {
     if (!(bytesPerSecond > 0)) throw new RangeError(`bytesPerSecond must be above 0, not ${bytesPerSecond}`);
     this.#rules.up.bytesPerSecond = bytesPerSecond;

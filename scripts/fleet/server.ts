@@ -19,7 +19,7 @@ interface ServerCommandLine {
 /** The server did not come to answer; the message ends with what the server itself logged. */
 export class ServerStartError extends Error {
   override readonly name = 'ServerStartError';
-  /** Somebody else listens on the port, so that another port may do better. */
+  /** Another process listens on the port, so that another port may do better. */
   readonly portTaken: boolean;
 
   constructor(reason: string, log: string, options?: ErrorOptions) {
@@ -95,7 +95,7 @@ export class ServerProcess {
     const { port, binary } = this.#commandLine;
     const pong = await sendCommand(port, ['PING'], PROBE_TIMEOUT_MS);
     if (pong !== 'PONG') throw new RespError(`PING was answered with ${JSON.stringify(pong)}`);
-    // Whoever took the port a moment before us would answer a PING just as well.
+    // A process that took the port a moment before us would answer a PING just as well.
     const info = String(await sendCommand(port, ['INFO', 'server'], PROBE_TIMEOUT_MS));
     if (!info.includes(`\r\nprocess_id:${this.pid}\r\n`)) {
       throw new Error(

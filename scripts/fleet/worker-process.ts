@@ -64,7 +64,7 @@ export class WorkerProcess<Told extends Message, Heard extends Message> {
   }
 
   tell(message: Told): void {
-    // A worker that cannot be told anything has ended, and whoever expects an answer hears of that.
+    // A worker that cannot be told anything has ended, and a caller that expects an answer hears of that.
     if (this.#child.connected) this.#child.send(message, () => undefined);
   }
 

@@ -8,6 +8,8 @@ import type { Passage } from './passages.ts';
 export interface Rules {
   /** What is not written, and what stands in its place. */
   readonly words: readonly (readonly [words: string, instead: string])[];
+  /** How many of them a folder may have. */
+  readonly mostWords: number;
   /** Words that a sentence has at most, as a rule. */
   readonly longest: number;
   /** For each folder: how many sentences may be longer. */

@@ -72,10 +72,10 @@ interface LostMessage extends HoldMessage {
 }
 
 /**
- * What a node is to those who operate it. `up`: it votes. `slow`: it does not answer, or answers too late to vote.
- * `clock`: its clock went ahead, so its votes do not count for a while. `quarantined`: it may have lost its memory.
- * `refused`: it can't be a node of this quorum as it is. `down`: there is no connection. `connecting`: the first one is
- * being made.
+ * What a node is to its operators. `up`: it votes. `slow`: it does not answer, or answers too late to vote. `clock`:
+ * its clock went ahead, so its votes do not count for a while. `quarantined`: it may have lost its memory. `refused`:
+ * it can't be a node of this quorum as it is. `down`: there is no connection. `connecting`: the first one is being
+ * made.
  */
 export type NodeState = 'connecting' | 'up' | 'slow' | 'clock' | 'quarantined' | 'refused' | 'down';
 

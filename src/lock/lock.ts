@@ -91,7 +91,7 @@ export interface LockJSON {
 
 /**
  * An acquired lock. It is *held* until its holder has *released* it or *handed it over* to another process, or it is
- * *lost*: its validity ended, or a majority of nodes said that it is gone. None of these can be undone.
+ * *lost*. Then its validity ended, or a majority of nodes said that it is gone. None of these can be undone.
  *
  * It is a caller's handle on a {@link Lease}. Callers of this process that wait for the same lock have one lease in
  * turn, each with a fencing token of its own. A lock that is over never speaks for the next one.

@@ -28,7 +28,7 @@ export interface NodeWarningSettings {
   warn(warning: RedlockWarning): void;
 }
 
-/** A state is told of once it has lasted for so many milliseconds: a shorter one is not worth a line. */
+/** How long a state lasts before it is told of: a shorter one is not worth a line. */
 const LASTING_MS = 1_000;
 
 /** The states that are told of, and their end. A wrong clock has a warning of its own. */

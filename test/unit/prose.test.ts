@@ -4,6 +4,7 @@ import { findingsIn } from '../../scripts/prose/rules.ts';
 
 const RULES = {
   words: [['gizmo', 'the tool']],
+  mostWords: 0,
   longest: 5,
   sentences: {},
 } as const;

@@ -10,7 +10,7 @@ export type CaseKind =
   | 'burst'
   /** Wait for a lock whose holder is killed. */
   | 'orphan'
-  /** Take and give back locks that nobody else wants. */
+  /** Take and release locks that no other worker wants. */
   | 'cycles'
   /** The same, before and while two of the five nodes fail. */
   | 'failing';

@@ -82,13 +82,13 @@ export class Crew implements AsyncDisposable {
     return await this.#first().tell(message, 'cycles', durationMs + TTL_MS + GRACE_MS);
   }
 
-  /** What an acquire takes that nobody disturbs, in milliseconds each. @throws {MemberError} */
+  /** What an undisturbed acquire takes, in milliseconds each. @throws {MemberError} */
   async alone(resource: string, durationMs: number): Promise<readonly number[]> {
     const message = { kind: 'alone', resource, durationMs } as const;
     return (await this.#first().tell(message, 'alone', durationMs + GRACE_MS)).acquireMs;
   }
 
-  /** The first process takes locks that it keeps, until it has so many. @throws {MemberError} */
+  /** The first process takes locks that it keeps, until it has `count`. @throws {MemberError} */
   async hoard(terms: HoardTerms & { withinMs: number }): Promise<void> {
     await this.#first().tell({ kind: 'hoard', ...terms }, 'hoard', terms.withinMs);
   }

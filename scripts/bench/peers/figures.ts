@@ -14,7 +14,7 @@ export type Figures = Partial<
 >;
 
 interface AloneFigures {
-  /** The median time that an acquire takes when nobody else is there. */
+  /** The median time that an acquire takes when no other worker is there. */
   readonly aloneMs: number;
 }
 
@@ -77,7 +77,7 @@ export function typical(rounds: readonly Figures[]): Figures {
   const names = new Set(rounds.flatMap((figures) => Object.keys(figures) as (keyof Figures)[]));
   const result: { -readonly [Name in keyof Figures]: Figures[Name] } = {};
   for (const name of names) {
-    // Where nobody got the lock there is nothing to take a median of; the rate says so, with 0.
+    // Where no contender got the lock there is nothing to take a median of; the rate says so, with 0.
     const values = rounds.flatMap((figures) => figures[name] ?? []).filter((value) => !Number.isNaN(value));
     result[name] = COUNTED.includes(name)
       ? values.reduce((total, value) => total + value, 0)

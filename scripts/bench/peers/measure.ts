@@ -9,7 +9,7 @@ import { handoversMs, overlaps, runFigures, sum } from './run-figures.ts';
 import type { Variant } from './variants.ts';
 import type { WarmCrews } from './warm-crews.ts';
 
-/** A burst is given up after it, in milliseconds; it takes a hundredth of that if nobody waits in vain. */
+/** A burst is given up after it, in milliseconds; it takes a hundredth of that if no contender waits in vain. */
 const BURST_LIMIT_MS = 5_000;
 
 /** Of a lock whose holder is killed, in milliseconds. */
@@ -155,7 +155,7 @@ async function processorUs({ nodes }: Fleet): Promise<number> {
 
 let resources = 0;
 
-/** A resource that nobody has locked yet. */
+/** A resource that was never locked. */
 function newResource(): string {
   resources += 1;
   return `contended:${resources}`;

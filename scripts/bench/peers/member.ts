@@ -44,7 +44,7 @@ export class Member {
   /**
    * Says something, and resolves with the answer.
    *
-   * @throws {MemberError} no such answer within so many milliseconds, or the process has ended
+   * @throws {MemberError} no such answer within `withinMs`, or the process has ended
    */
   async tell<Kind extends FromWorker['kind']>(
     message: ToWorker,

@@ -11,7 +11,7 @@ export interface Window {
 export interface RunFigures {
   /** Acquisitions a second, of all contenders together. */
   readonly rate: number;
-  /** Jain's index over what each contender got: 1 if all got the same, 1 / n if one of n got everything; 0 if nobody got any. */
+  /** Jain's index over what each contender got: 1 if all got the same, 1 / n if one of n got everything; 0 if none got any. */
   readonly jain: number;
   /** The same over windows of {@link SHORT_MS}, on average: how evenly they have it within a moment. */
   readonly shortJain: number;
@@ -23,7 +23,7 @@ export interface RunFigures {
   readonly commands: number;
   /** Acquires that rejected. */
   readonly failures: number;
-  /** How often somebody got the lock while somebody else held it. */
+  /** How often a contender got the lock while another one held it. */
   readonly overlaps: number;
   /** From acquire's return to release's call, on average. */
   readonly heldMs: number;
@@ -31,7 +31,7 @@ export interface RunFigures {
   readonly heldShare: number;
 }
 
-/** A window within which everyone is to have a turn, in milliseconds. */
+/** A window within which each is to have a turn, in milliseconds. */
 const SHORT_MS = 100;
 
 export function runFigures(reports: readonly RunReport[], window: Window): RunFigures {
@@ -88,7 +88,7 @@ function jain(counts: readonly number[]): number {
   return squares === 0 ? 0 : sum(counts) ** 2 / (counts.length * squares);
 }
 
-/** Jain's index over each short window in which the lock was had, on average. */
+/** Jain's index over each short window in which the lock was held, on average. */
 function shortJainOf(acquired: readonly (readonly Hold[])[], { fromMs, toMs }: Window): number {
   const counts = Array.from({ length: Math.floor((toMs - fromMs) / SHORT_MS) }, () => acquired.map(() => 0));
   acquired.forEach((holds, contender) => {
@@ -101,7 +101,7 @@ function shortJainOf(acquired: readonly (readonly Hold[])[], { fromMs, toMs }: W
   return sum(used.map(jain)) / Math.max(1, used.length);
 }
 
-/** How often somebody got the lock while somebody else held it. */
+/** How often a contender got the lock while another one held it. */
 export function overlaps(holds: readonly Hold[]): number {
   let count = 0;
   let heldUntilMs = Number.NEGATIVE_INFINITY;

@@ -26,7 +26,7 @@ export function isQuorlock({ peer, settings }: Variant): boolean {
   return peer === 'quorlock' && settings === 'shipped';
 }
 
-/** A library of somebody else. */
+/** Another author's library. */
 export function isPeer({ peer }: Variant): boolean {
   return peer !== 'quorlock' && peer !== 'raw';
 }

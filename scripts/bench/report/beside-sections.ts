@@ -28,8 +28,8 @@ export function p50Chart(cases: readonly CaseData[]): Chart {
     id: 'p50',
     title: 'Median time of an acquire',
     text:
-      'Up to the bend the median is the time of a round trip. From there on processors are busy all the time, and everybody ' +
-      'waits for everybody before him: twice the workers, twice the time. The later a line bends, the less a lock costs.',
+      'Up to the bend the median is the time of a round trip. From there on processors are busy all the time, and each worker ' +
+      'waits for all before it: twice the workers, twice the time. The later a line bends, the less a lock costs.',
     x: workersAxis(cases),
     y: logAxis('acquire p50 (ms)', heightsOf(series)),
     series,
@@ -42,7 +42,7 @@ export function throughputSections({ rounds, pace, cases, problems }: PeersData)
   const cpu = overWorkers(workers, ({ clientUs }) => clientUs);
   return [
     {
-      title: 'Everybody a lock of his own',
+      title: 'A lock of its own for each worker',
       text: [
         `One process, five nodes. Medians of ${rounds} rounds of ${pace.cyclesMs} ms each, in which libraries take turns. Every ` +
           `library has a process that stays for all rounds, and was warmed up for ${pace.cyclesWarmUpMs / 1_000} s before: ` +
@@ -80,16 +80,16 @@ export function failureSection({ pace, cases }: PeersData): Section {
 
 export function contentionSections({ pace, cases }: PeersData): readonly Section[] {
   return cases.map((one) => ({
-    title: 'Everybody the same lock',
+    title: 'One lock for all',
     text: [
       `${one.case.title}, each of which holds it for 1 ms; ${pace.measuredMs / 1_000} s. Tuned: pauses of 5 to 10 ms between ` +
-        "two tries. Jain's index is 1 if everybody got the lock equally often, and 1 / n if one of n got it every time.",
+        "two tries. Jain's index is 1 if all got the lock equally often, and 1 / n if one of n got it every time.",
     ],
     charts: [
       {
         id: 'jain',
         title: 'Who gets it: fairness under contention',
-        text: 'Right is fair. quorlock needs no tuning, since nobody polls.',
+        text: 'Right is fair. quorlock needs no tuning, since no waiter polls.',
         x: { label: "Jain's index", domain: [0, 1.02], ticks: [0, 0.25, 0.5, 0.75, 1], tickFormat: String },
         y: { label: 'library', names: peersOf(one) },
         series: (['shipped', 'tuned'] as const).map((settings) => ({
@@ -122,7 +122,7 @@ function aloneChart(data: CaseData): Chart {
   const most = Math.max(...series.flatMap(({ measured }) => measured.map(([ms]) => ms)));
   return {
     id: 'alone',
-    title: 'An acquire that nobody disturbs',
+    title: 'An undisturbed acquire',
     text: 'One worker, each library as it is shipped.',
     x: { label: 'acquire (ms)', domain: [0, most * 1.05] },
     y: { label: 'library', names: peersOf(data) },

@@ -15,7 +15,7 @@ export function heldSection(all: readonly HeldFigures[]): Section {
     { name: '64 workers, in another process', joined: true, measured: along((one) => one.busyP50Ms) },
   ];
   return {
-    title: 'While so many are held',
+    title: 'While others are held',
     text: [
       'One process holds locks with a long ttl. Nothing that a lock does is a search through others: the nodes look keys up in ' +
         'hash tables, and the process has a map.',

@@ -13,7 +13,7 @@ const LEGEND_COLUMNS = 4;
 const LEGEND_ROW_HEIGHT = 20;
 const EDGE = 12;
 
-/** The two charts that say most, as an image by itself: on light ground or dark, as whoever looks prefers. */
+/** The two charts that say most, as an image by itself: on light ground or dark, as the reader prefers. */
 export function pictureOf({ throughput }: BenchData): string {
   const cases = workerCases(throughput?.cases ?? []);
   const charts = [rateChart(cases), p50Chart(cases)];

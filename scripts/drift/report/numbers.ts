@@ -1,4 +1,4 @@
-/** A ratio as percent, with so many digits after the point. */
+/** A ratio as percent, with `digits` digits after the point. */
 export function percent(ratio: number, digits = 2): string {
   return `${(100 * ratio).toFixed(digits)} %`;
 }

@@ -22,7 +22,7 @@ export function paperSection(measured: readonly Measured[]): Section {
   return {
     title: 'Capacity on paper',
     text: [
-      'A lock can be had while a majority of nodes is up. If each is down with probability p, whatever the others are, ' +
+      'A lock can be granted while a majority of nodes is up. If each is down with probability p, whatever the others are, ' +
         'that is a sum of binomial terms: Σ C(N, k) (1 − p)^k p^(N − k) over k from the majority to N. In the ' +
         'simulation a node that is down has crashed or hangs, and one attempt is made.',
       'An acquisition on free nodes is over when the majority-th fastest of N round trips is: the 2nd of 3, the 3rd of 5. ' +

@@ -117,7 +117,7 @@ function misled(measured: readonly Measured[]): TextTable {
   const counts = distinct(found.map(({ point }) => point.terms.nodes));
   return {
     title:
-      'How many clocks must be wrong: nodes that lose the lock too early before somebody else can have it',
+      'How many clocks must be wrong: nodes that lose the lock too early before another client can have it',
     head: ['nodes', 'granted by', 'predicted', 'measured'],
     rows: counts.flatMap((count) => {
       const ofCount = found.filter(({ point }) => point.terms.nodes === count);

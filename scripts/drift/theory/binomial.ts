@@ -22,7 +22,7 @@ export function availability(nodes: number, downProbability: number): number {
   return atLeast(majorityOf(nodes), nodes, 1 - downProbability);
 }
 
-/** The standard error of a share that is measured in so many trials. */
+/** The standard error of a share that is measured in a number of trials. */
 export function standardError(probability: number, trials: number): number {
   return Math.sqrt((probability * (1 - probability)) / trials);
 }

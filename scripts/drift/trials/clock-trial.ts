@@ -32,10 +32,10 @@ const KEY = `lock:${RESOURCE}`;
 /** The rival connects so long before it tries. */
 const LEAD_MS = 5;
 
-/** Watchers look at the nodes so many times in a ttl. */
+/** How many times in a ttl watchers look at the nodes. */
 const LOOKS = 10;
 
-/** So many ttls they have watched before the holder takes its lock: more than any window of the detection. */
+/** For how many ttls they have watched before the holder takes its lock: more than any window of the detection. */
 const WATCHED_TTLS = 2.5;
 
 /** Clocks step in this part of the ttl: long enough after the grant and before the end of any allowance. */
@@ -90,7 +90,7 @@ export async function clockTrial(terms: ClockTerms, seed: number): Promise<Clock
   };
 }
 
-/** Somebody who tries to get the lock while it is held, with eyes on the nodes or without. */
+/** A rival that tries to get the lock while it is held, with eyes on the nodes or without. */
 class Rival {
   readonly #simulation: Simulation;
   readonly #terms: ClockTerms;
@@ -120,7 +120,7 @@ class Rival {
     if (this.#redlock !== undefined) await this.#simulation.until(this.#redlock.inspect(RESOURCE));
   }
 
-  /** Tries as soon as a majority of nodes is free, and again until nobody may think any more that it holds the lock. */
+  /** Tries as soon as a majority of nodes is free, and again until no holder may think any more that it has the lock. */
   async take(stepsAfterMs: number): Promise<Lock | null> {
     const { stepMs, steppedNodes, ttl } = this.#terms;
     const beganAtMs = this.#simulation.nowMs;
@@ -180,7 +180,7 @@ async function tryOnce(simulation: Simulation, redlock: Redlock, ttl: number): P
   }
 }
 
-/** True milliseconds until so many nodes have no key any more that they are a majority. */
+/** True milliseconds until a majority of nodes has no key any more. */
 function msUntilFree({ nodes }: Simulation): number {
   const waits = nodes.map(({ store, wall, timeUs }) => {
     const ttl = store.ttlOf(KEY);

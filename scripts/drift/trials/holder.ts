@@ -14,7 +14,7 @@ export interface Check {
  */
 const LAST_CHECKS_MS = [1.01, 0.5, 0.01];
 
-/** Work is checked and written so many times in a ttl, beside the very last moment. */
+/** How often in a ttl work is checked and written, beside the very last moment. */
 const ROUNDS = 4;
 
 /** Where the holder is stopped, if it is. */

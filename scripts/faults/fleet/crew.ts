@@ -27,7 +27,7 @@ interface Victim {
   kill(): Promise<void>;
 }
 
-/** Somebody waits for a process that plays a role. */
+/** A caller that waits for a process that plays a role. */
 interface Hunt {
   readonly who: Role;
   readonly isToDie: boolean;
@@ -90,7 +90,7 @@ export class Crew implements AsyncDisposable {
   /**
    * The next process that is about to write under a lock, or that begins to wait; undefined if the signal aborts first.
    *
-   * @param isToDie whether it is to be killed: the first of the crew never is, so that somebody is always there
+   * @param isToDie whether it is to be killed: the first of the crew never is, so that one process is always there
    */
   next(who: Role, isToDie: boolean, stop: AbortSignal): Promise<Victim | undefined> {
     return new Promise((resolve) => {
@@ -147,7 +147,7 @@ export class Crew implements AsyncDisposable {
       },
     });
     const ready = process.expect('loaded');
-    // Whoever starts it hears of it.
+    // The one that starts it hears of it.
     ready.catch(() => undefined);
     const member: Member = { name, process, ready };
     return member;
@@ -162,7 +162,7 @@ export class Crew implements AsyncDisposable {
     process.tell({ kind: 'start', assignment: { ...this.#task, name, seed, logFile } });
   }
 
-  /** Whoever is after such a process gets it at once: what it is about to do takes a few milliseconds. */
+  /** The one that waits for such a process gets it at once: what it is about to do takes a few milliseconds. */
   #seen(who: Role, member: Member): void {
     if (member.process.isStopped || !this.#members.includes(member)) return;
     for (const hunt of this.#hunts) {
@@ -174,7 +174,7 @@ export class Crew implements AsyncDisposable {
 
   #victim(member: Member): Victim {
     const { name, process } = member;
-    // It must not go on while whoever is after it comes to know.
+    // It must not go on while the one that waits for it comes to know.
     process.stop();
     return {
       name,

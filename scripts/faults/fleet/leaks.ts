@@ -1,13 +1,13 @@
 import type { History, Vitals } from '../record.ts';
 
-/** Below so many samples of one process there is no start that could be held against an end. */
+/** Below this number of samples of one process there is no start that could be held against an end. */
 const FEWEST_SAMPLES = 8;
 
 /** What a heap may grow by, beside its share: the compiler, caches and statistics fill up for a while. */
 const HEAP_SLACK_BYTES = 4 * 2 ** 20;
 const HEAP_SHARE = 1.2;
 
-/** So many sockets more than at the start may just be on their way out. */
+/** This number of sockets more than at the start may just be on their way out. */
 const SOCKET_SLACK = 6;
 const TIMER_SLACK = 12;
 

@@ -7,7 +7,7 @@ import type { Terms } from '../plan.ts';
 import type { StoreClient } from './store/client.ts';
 import type { Reading } from './store/protocol.ts';
 
-/** What is had by readers and writers, and a semaphore, beside what all callers contend for. */
+/** What readers and writers, and a semaphore have, beside what all callers contend for. */
 const READ_OFTEN = 'catalogue';
 const LICENCES = 'licences';
 export const PERMITS = 2;

@@ -6,13 +6,13 @@ const POLL_EVERY_MS = 100;
 /** Keys expire in whole milliseconds, and this machine may be busy. */
 const SLACK_MS = 1_500;
 
-/** Keys that somebody owns, and whatever says who shares one. */
+/** Keys with an owner, and whatever says who shares one. */
 const OF_LOCKS = ['lock:*', 'quorlock:sharers:*', 'quorlock:slot:*'];
 
 const NEVER = new AbortController().signal;
 
 /**
- * Keys of locks that are on nodes when nobody holds a lock, and whatever a dead holder left has had its time: each
+ * Keys of locks that are on nodes when no process holds a lock, and whatever a dead holder left has had its time: each
  * with the number of its node.
  */
 export async function orphansOn(masters: Masters, maxTtl: number): Promise<readonly string[]> {

@@ -28,7 +28,7 @@ export function impairmentsOf(
 ): readonly Impairment[] {
   return incidents.flatMap(({ from, to, fault, what }) => {
     if (!isNodeFault(fault) || !impairs(fault, lock.nodeTimeout)) return [];
-    // Whoever saw the clock go wrong does not believe the node for as long as one that forgot.
+    // A client that saw the clock go wrong does not believe the node for as long as one that forgot.
     const distrustMs = fault.kind === 'step' || fault.kind === 'rate' ? untilVotingMs(lock) : 0;
     return fault.nodes.map((node) => ({
       node,
@@ -75,13 +75,13 @@ export function settled(impairments: readonly Impairment[]): readonly Impairment
 /** Refusals that are for want of nodes, and not because of another holder. */
 const UNSERVED = new Set(['QUORLOCK_NO_QUORUM', 'QUORLOCK_EXPIRED']);
 
-/** Somebody asks that soon, if anybody is there. */
+/** A process asks that soon, if one is there. */
 const ASKED_WITHIN_MS = 500;
 
 export interface Availability {
   /** Attempts through all of which a majority was up, by processes that could run. */
   readonly attempts: number;
-  /** Of these, how many were granted, or told that somebody else has the lock. */
+  /** Of these, how many were granted, or told that another caller has the lock. */
   readonly served: number;
   /** Attempts that are not counted because their process stood still meanwhile. */
   readonly stalled: number;
@@ -90,7 +90,7 @@ export interface Availability {
 
 /**
  * @param outages with the time that recovery may take
- * @param stalls when nobody got anything through
+ * @param stalls when no process got anything through
  */
 export function availabilityOf(
   history: History,
@@ -117,13 +117,13 @@ export function availabilityOf(
   return { attempts, served: attempts - failures.length, stalled, failures };
 }
 
-/** How long it took, once a majority was back, until somebody was granted a lock. */
+/** How long it took, once a majority was back, until a caller was granted a lock. */
 export interface Recovery {
   readonly outage: Outage;
   readonly afterMs: number;
 }
 
-/** Outages after which nobody asked are left out, and those that ended in a stall. */
+/** Outages after which no process asked are left out, and those that ended in a stall. */
 export function recoveriesOf(
   { attempts }: History,
   outages: readonly Outage[],
@@ -165,7 +165,7 @@ export interface Waits {
   readonly unsettled: readonly Attempt[];
   /** Waits that came to an end long after their time. */
   readonly late: readonly Attempt[];
-  /** Waits that ran out of time while nobody had held the lock for long, and a majority was up. */
+  /** Waits that ran out of time while no caller had held the lock for long, and a majority was up. */
   readonly starved: readonly Attempt[];
   /** Waits of {@link PATIENT_MS} and more, stalls not counted, and those of them that got no lock. */
   readonly patient: number;
@@ -175,7 +175,7 @@ export interface Waits {
 /**
  * @param outages with the time that recovery may take
  * @param idleMs for how long a lock has to be free, for a wait to be called starved
- * @param stalls when nobody got anything through
+ * @param stalls when no process got anything through
  */
 export function waitsOf(
   history: History,
@@ -222,7 +222,7 @@ export function waitsOf(
   };
 }
 
-/** When each resource was in the hands of somebody. */
+/** When each resource was held. */
 function heldTimes(attempts: readonly Attempt[]): ReadonlyMap<string, readonly Interval[]> {
   const times = new Map<string, Interval[]>();
   for (const { resources, grant } of attempts) {

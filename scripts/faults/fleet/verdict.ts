@@ -23,7 +23,7 @@ import type { Account } from './store/protocol.ts';
 import { type RunOptions, scenarioOf } from './terms.ts';
 import type { Sample } from './watcher.ts';
 
-/** Once a majority is back, somebody has a lock again within a ttl and this. */
+/** Once a majority is back, a caller has a lock again within a ttl and this. */
 export const RECOVERY_SLACK_MS = 1_000;
 
 /** Everything that a run left. */

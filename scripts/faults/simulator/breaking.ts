@@ -53,7 +53,7 @@ async function confirmNothing(kind: unknown, call: Parameters<Send>, send: Send)
   return [time, [GRANTED, args[HEADER_LENGTH + NUMBER_AT]]];
 }
 
-/** As without fencing: whoever owns the key may extend it, whatever token has been given since. */
+/** As without fencing: any owner of the key may extend it, whatever token has been given since. */
 async function askForTheOwnerOnly(kind: unknown, call: Parameters<Send>, send: Send): Promise<unknown> {
   if (kind !== 'extend') return send(...call);
   const [sha1, keys, args] = call;

@@ -28,7 +28,7 @@ export interface Findings {
   readonly stuck: number;
   /** Updates that a store with a guard has lost. */
   readonly lostUpdates: number;
-  /** Keys of locks and of those who wait that were still there when all had been given back or had expired. */
+  /** Keys of locks and of waiters that were still there when all had been given back or had expired. */
   readonly orphans: readonly string[];
   /** Timers of machines that were still pending after everything was closed. */
   readonly timers: number;
@@ -43,10 +43,10 @@ export interface Findings {
 /** Whatever is kept of a lock, but for its counter. */
 const OF_LOCKS = /^(lock|quorlock:(queue|sharers|semaphore|slot:\d+)):/;
 
-/** However much is contended for, a run ends after so many calls for every lock that is wanted. */
+/** However much is contended for, a run ends after this number of calls for every lock that is wanted. */
 const CALLS_PER_CYCLE = 4;
 
-/** How much longer than a quarantine it may take until locks are to be had again: to see a loss, and to try. */
+/** How much longer than a quarantine it may take until locks are granted again: to see a loss, and to try. */
 const RECOVERY_MARGIN_MS = 1_500;
 
 /** Where messages may get lost, and a loss may not have been noticed yet: more than one quarantine, and this. */

@@ -13,7 +13,7 @@ interface Failure {
 export interface Swarm {
   readonly runs: number;
   readonly locks: number;
-  /** Locks that were given to somebody who had asked after another one that got it later. */
+  /** Locks that went to a caller that had asked after another one that got it later. */
   readonly overtaken: number;
   readonly failures: readonly Failure[];
 }
@@ -24,7 +24,7 @@ export interface SwarmTerms {
   readonly broken: Broken;
   /** Runs of another one are left out. Default: none is. */
   readonly discipline?: Discipline;
-  /** Which of so many threads this is; they take runs in turn. Default: the only one. */
+  /** Which of a number of threads this is; they take runs in turn. Default: the only one. */
   readonly thread?: { readonly index: number; readonly count: number };
   /** How many locks each run grants. */
   readonly cyclesPerRun: number;
@@ -37,7 +37,7 @@ export interface SwarmTerms {
   readonly progress?: (soFar: Omit<Swarm, 'failures'>) => void;
 }
 
-/** Keeps so many failures; more say nothing new. */
+/** Keeps this number of failures; more say nothing new. */
 const MOST_FAILURES = 10;
 
 /** Runs one random mix after the other. */

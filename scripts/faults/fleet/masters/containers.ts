@@ -76,7 +76,7 @@ async function startOne(engine: Engine, directory: string, index: number): Promi
   const { uid, gid } = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   const container = await new GenericContainer(IMAGE)
     .withCommand(COMMAND)
-    // What it writes can be removed by whoever runs this.
+    // What it writes can be removed by the user that runs this.
     .withUser(`${uid}:${gid}`)
     .withEnvironment(environment)
     // At the same paths as here, where the environment says they are.

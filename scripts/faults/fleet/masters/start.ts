@@ -6,7 +6,7 @@ import type { ServerFleet } from './server.ts';
 /** `compose`: the services of docker-compose.redis5.yml. */
 export type FleetKind = 'processes' | 'containers' | 'compose';
 
-/** Resolves when so many servers answer. */
+/** Resolves when all these servers answer. */
 export function startServers(kind: FleetKind, count: number): Promise<ServerFleet> {
   switch (kind) {
     case 'processes':

@@ -65,7 +65,7 @@ export type SpanState =
   | 'stopped'
   | 'dead';
 
-/** How long attempts took in a second of the run that were granted a lock nobody else wanted. */
+/** How long attempts took in a second of the run that were granted a lock that no other caller wanted. */
 export interface Latency {
   readonly at: number;
   readonly count: number;

@@ -4,7 +4,7 @@ import type { Latency } from './format.ts';
 const LEAST_BUCKET_MS = 250;
 const MOST_BUCKETS = 240;
 
-/** Of attempts that nobody was in the way of, bucket by bucket. */
+/** Of undisturbed attempts, bucket by bucket. */
 export function latenciesOf({ findings }: Verdict): readonly Latency[] {
   const { startedAt, endedAt, history } = findings;
   const bucketMs = Math.max(LEAST_BUCKET_MS, (endedAt - startedAt) / MOST_BUCKETS);

@@ -113,7 +113,7 @@ async function serve(path: string | undefined, body: unknown): Promise<unknown> 
   return accounts();
 }
 
-/** Whoever is served last. */
+/** The request that is served last. */
 let line: Promise<unknown> = Promise.resolve();
 
 const server = createServer((request, response) => {
@@ -129,7 +129,7 @@ const server = createServer((request, response) => {
         },
       );
     },
-    // Whoever asked is gone.
+    // The process that asked is gone.
     () => response.destroy(),
   );
 });
@@ -140,6 +140,6 @@ server.listen(0, '127.0.0.1', () => {
   if (typeof address === 'object' && address !== null)
     process.send?.({ kind: 'serving', port: address.port });
 });
-// A Ctrl-C reaches every process of the terminal; whoever started this one decides what comes of it.
+// A Ctrl-C reaches every process of the terminal; the one that started this one decides what comes of it.
 for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
 process.on('disconnect', () => process.exit());

@@ -19,7 +19,7 @@ export class Store implements AsyncDisposable {
   constructor(watchdog: Watchdog) {
     this.#process = new WorkerProcess({ program: PROGRAM, watchdog });
     this.#serving = this.#process.expect('serving').then(({ port }) => `http://127.0.0.1:${port}`);
-    // Whoever asks for the address hears of it.
+    // The caller that asks for the address hears of it.
     this.#serving.catch(() => undefined);
   }
 

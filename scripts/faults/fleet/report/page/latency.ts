@@ -3,7 +3,7 @@ import type { Latency, ReportData } from '../format.ts';
 import { duration, layerOf, moment, type Svg, type TimeScale } from './layer.ts';
 import type { Layout } from './layout.ts';
 
-/** How long it took to get a lock that nobody else wanted, over time. */
+/** How long it took to get a lock that no other caller wanted, over time. */
 export function drawLatency(svg: Svg, data: ReportData, layout: Layout, x: TimeScale): void {
   const { left, right, latency: place } = layout;
   const highest = Math.max(10, ...data.latencies.map(({ p99 }) => p99));

@@ -5,7 +5,7 @@ export type Svg = Selection<SVGSVGElement, unknown, null, undefined>;
 export type TimeScale = ScaleLinear<number, number>;
 export type Layer = Selection<SVGGElement, unknown, null, undefined>;
 
-/** The group of that name, made when it is first asked for: what is asked for first lies below. */
+/** The group of that name, made when it is first needed: the first one lies below. */
 export function layerOf(svg: Svg, name: string): Layer {
   const known = svg.select<SVGGElement>(`g.${name}`);
   return known.empty() ? svg.append('g').attr('class', name) : known;
