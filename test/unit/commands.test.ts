@@ -27,7 +27,7 @@ describe('npm run bench', () => {
     expect(output).toMatch(/^Usage: npm run bench -- /);
     const { output: complaint } = await runScript('bench.ts', 'no-such-scenario');
     const [, names = ''] = /there are ([\w, -]+)/.exec(complaint) ?? [];
-    expect(names.split(', ')).toHaveLength(12);
+    expect(names.split(', ')).toHaveLength(13);
     for (const name of names.split(', ')) expect(output).toMatch(new RegExp(`^  ${name} `, 'm'));
     for (const option of ['--rounds', '--draw', '--help']) expect(output).toContain(option);
     expect(code).toBe(0);
