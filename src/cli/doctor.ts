@@ -95,9 +95,10 @@ async function untilAllVote(deployment: Deployment, forMs: number): Promise<void
 
 function reportOf(facts: readonly Facts[], findings: readonly Finding[]) {
   const middle = middleMs(facts);
+  const isNew = areNew(facts);
   const nodes = facts.map((node) => ({
     node: node.address,
-    state: stateOf(node),
+    state: stateOf(node, isNew),
     version: versionOf(node),
     roundTripMs: roundTripMs(node.readings),
     clockOffsetMs: node.readings.length === 0 ? undefined : (aheadMs(node.readings) ?? 0) - middle,
@@ -110,10 +111,11 @@ function linkOf({ check }: Finding): string {
   return `${PAGE}#${check}`;
 }
 
-function stateOf({ failure, marker, isActive, client }: Facts): string {
+function stateOf({ failure, marker, isActive, client }: Facts, isNew: boolean): string {
   if (failure !== undefined) return client.state === 'ready' ? 'refused' : 'down';
   if (isActive) return 'votes';
-  return marker === undefined ? 'new' : 'quarantine';
+  if (marker !== undefined) return 'quarantine';
+  return isNew ? 'new' : 'emptied';
 }
 
 function versionOf({ info }: Facts): string {
@@ -122,13 +124,14 @@ function versionOf({ info }: Facts): string {
 
 function show(facts: readonly Facts[], findings: readonly Finding[]): void {
   const middle = middleMs(facts);
+  const isNew = areNew(facts);
   const rows = facts.map((node) => {
     const trip = roundTripMs(node.readings);
     const ahead = aheadMs(node.readings);
     const used = node.info.get('used_memory_human') ?? '';
     return [
       cut(node.address, 30),
-      stateOf(node),
+      stateOf(node, isNew),
       versionOf(node),
       trip === undefined ? '' : `${trip.toFixed(1)} ms`,
       ahead === undefined ? '' : `${signed(ahead - middle)} ms`,
@@ -157,15 +160,25 @@ function paragraph(each: Finding): string {
   ].join('\n');
 }
 
+/** Whether no program has used the nodes yet. */
+function areNew(facts: readonly Facts[]): boolean {
+  return facts.every(({ marker, failure }) => marker === undefined && failure === undefined);
+}
+
+function plural(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 function summary(findings: readonly Finding[], facts: readonly Facts[], survives: number): string {
-  const isNew = facts.every(({ marker, failure }) => marker === undefined && failure === undefined);
-  const state = isNew
+  const state = areNew(facts)
     ? 'No program has used these nodes yet.'
     : survives < 0
       ? 'There is no quorum.'
-      : `There is a quorum, which survives ${survives} more failures.`;
+      : `There is a quorum, which survives ${plural(survives, 'more failure')}.`;
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   const found =
-    findings.length === 0 ? 'Nothing is wrong.' : `${errors} errors, ${findings.length - errors} warnings.`;
+    findings.length === 0
+      ? 'Nothing is wrong.'
+      : `${plural(errors, 'error')}, ${plural(findings.length - errors, 'warning')}.`;
   return `${found} ${state}`;
 }

@@ -61,12 +61,13 @@ describe('quorlock doctor', () => {
     expect(exitCode).toBe(2);
     expect(output.split('\n').filter((line) => line.length > 80 && !/^ +https:\S+$/.test(line))).toEqual([]);
     expect(output).toMatch(/^node +state +version +round trip +clock +memory\n127\.0\.0\.1:\d+ +down\n/);
+    expect(output).toMatch(/^127\.0\.0\.1:\d+ +emptied /m);
     expect([...output.matchAll(/^(ERROR|WARNING) (\S+)/gm)].map(([line]) => line)).toEqual([
       'ERROR unreachable',
       'ERROR marker',
       'WARNING persistence',
     ]);
-    expect(output).toMatch(/\n2 errors, 1 warnings\. There is no quorum\.\n$/);
+    expect(output).toMatch(/\n2 errors, 1 warning\. There is no quorum\.\n$/);
   });
 
   it('waits until a node that has restarted votes, and takes part in that', async () => {
