@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { foreignObstacle, replicaObstacle, twinObstacle } from '../../src/membership/eligibility.ts';
+import {
+  foreignObstacle,
+  namelessObstacle,
+  replicaObstacle,
+  twinObstacle,
+} from '../../src/membership/eligibility.ts';
 import type { Marker } from '../../src/node/marker.ts';
 
 describe('a replica', () => {
@@ -9,6 +14,15 @@ describe('a replica', () => {
 
   it('is one that a master is not', () => {
     expect(replicaObstacle({ role: 'master' })).toBeUndefined();
+  });
+});
+
+describe('a server that does not tell its run_id', () => {
+  it('is no node: it could lose its memory unnoticed', () => {
+    expect(namelessObstacle({ runId: '' })).toMatch(
+      /^it does not tell its run_id .* or say quarantine: 'off'$/s,
+    );
+    expect(namelessObstacle({ runId: 'aa' })).toBeUndefined();
   });
 });
 
