@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Lock, LockReleasedError, type Redlock } from '../../../src/index.ts';
+import { type Lock, LockLostError, LockReleasedError, type Redlock } from '../../../src/index.ts';
 import { validityMs } from '../../../src/lock/validity.ts';
 import { type Machine, Simulation } from '../../../src/testing/index.ts';
 
@@ -63,6 +63,16 @@ async function delayAnswers(simulation: Simulation, machine: Machine, ms: number
 }
 
 describe.each(KINDS)('the validity of $what that is extended', ({ acquire, exclude }) => {
+  it('does not begin anew where a majority agrees after it has ended', async () => {
+    const { simulation, machine, lock } = await held(acquire);
+    await simulation.advance(9_000);
+    const extended = expect(lock.extend()).rejects.toThrow(LockLostError);
+    // Nothing looks at the lock meanwhile.
+    await delayAnswers(simulation, machine, 2_500);
+    await simulation.until(extended);
+    expect(() => lock.assertHeld()).toThrow(LockLostError);
+  });
+
   it('counts from when that was asked for, not from when it was answered', async () => {
     const { simulation, machine, lock } = await held(acquire);
     await simulation.advance(5_000);
