@@ -19,3 +19,15 @@ it("a timer never comes before it is due, though Node's own do", async () => {
   }
   expect(early).toEqual([]);
 });
+
+it('a timer beyond the range of those of Node does not come at once', async () => {
+  const clock = new SystemClock();
+  let times = 0;
+  const timer = clock.after(2 ** 31 + 1_000, () => {
+    times += 1;
+  });
+  // What Node can not count it takes for one millisecond.
+  await latenessOf(clock, 20);
+  timer.cancel();
+  expect(times).toBe(0);
+});
