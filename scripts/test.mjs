@@ -26,7 +26,7 @@ const tests = (project, { args = [], env = {}, title = project } = {}) => ({ tit
 const ONE_BY_ONE = '--no-file-parallelism';
 
 /** How many files on real servers run at once: they mostly wait, and each has servers and ports of its own. */
-const FLEET_LANES = `--maxWorkers=${Math.max(1, Math.min(availableParallelism() + 1, 6))}`;
+const FLEET_LANES = `--maxWorkers=${Math.min(availableParallelism(), 6)}`;
 
 /**
  * What `npm test` runs, one group after the other. The steps of a group run beside each other, as many as there are cores;
@@ -120,6 +120,9 @@ const PARTS = {
   model: [6, [script('model')]],
   nodes: [3, [script('test:nodes')]],
   environments: [8, [script('test:environments')]],
+  ...Object.fromEntries(
+    [1, 2, 3, 4].map((part) => [`rules-${part}`, [8, [script('rules', '--part', `${part}/4`)]]]),
+  ),
 };
 
 /* ---- One step ---- */

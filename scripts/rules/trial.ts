@@ -1,0 +1,248 @@
+import { spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Side, textsOf, type Variant } from './change.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What is not copied: the packages are shared, and the rest is made by running something. */
+const NOT_COPIED = /^(?:node_modules|\.git|dist|coverage|[\w-]+-report)(?:\/|$)/;
+
+/** The unit tests, but for those that look at the text of the sources. */
+const UNIT = ['--config', 'vitest.mutation.config.ts', '--maxWorkers=1'];
+
+/** Without the test that the texts that are to be replaced are there. */
+const project = (name: string) => [
+  ...['--project', name, '--no-file-parallelism'],
+  ...['--exclude', 'test/fleet/rule-texts.test.ts'],
+];
+
+/** Tests that are run together. Later tiers take longer. */
+interface Tier {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Milliseconds after which it is taken to hang, which is a way to notice. */
+  readonly longestMs: number;
+}
+
+const MODEL_RULES = tier('rules of a simulated node', [...UNIT, 'test/unit/rules/scripts.test.ts'], 60_000);
+const SERVER_RULES = tier('rules of a real node', [...project('fleet'), 'test/fleet/rules.test.ts'], 120_000);
+/** They take most of the time, or have little to do with the rules. */
+const SLOW_UNIT = [
+  ...[
+    'bulk.test.ts',
+    'commands.test.ts',
+    'lease/random.test.ts',
+    'waiting/outages.test.ts',
+    'waiting/order.test.ts',
+  ],
+  ...['bench/**', 'chaos/**', 'drift/**', 'fencing/**', 'checkers/**'],
+];
+const WITHOUT_SLOW = SLOW_UNIT.flatMap((file) => ['--exclude', `test/unit/${file}`]);
+const FAST_UNIT = tier('fast unit', [...UNIT, ...WITHOUT_SLOW], 300_000);
+const ALL_UNIT = tier('unit', UNIT, 600_000);
+const CONFORMANCE: Tier = {
+  ...tier('conformance', project('conformance'), 300_000),
+  env: { QUORLOCK_CONFORMANCE_RUNS: '2000' },
+};
+const SIMULATION: Tier = {
+  ...tier('simulation', project('simulation'), 900_000),
+  env: { QUORLOCK_CYCLES: '30000' },
+};
+const FLEET = tier('fleet', project('fleet'), 900_000);
+
+/** The unit tests of the files that are changed, as their names tell, and those of the rules. */
+function nearby(paths: Iterable<string>): Tier {
+  const names = [...paths].map((path) => path.replace(/\.\w+$/, '').split('/'));
+  const words = names.flatMap((name) => [`/${name.at(-1)}`, `unit/${name.at(-2)}`]);
+  return tier('nearby', [...UNIT, ...WITHOUT_SLOW, ...new Set(words), 'unit/rules/'], 300_000);
+}
+
+function tier(name: string, args: readonly string[], longestMs: number): Tier {
+  return { name, args, longestMs };
+}
+
+/** The tiers that can notice a variant, the fastest first. Where script and model change alike, they agree. */
+function tiersFor(
+  sides: readonly Side[],
+  paths: Iterable<string>,
+  known: Notice | undefined,
+): readonly Tier[] {
+  const isFile = known !== undefined && known.test !== DOES_NOT_END;
+  return [...(isFile ? [tierOf(known.file)] : []), ...otherTiersFor(sides, paths)];
+}
+
+function otherTiersFor(sides: readonly Side[], paths: Iterable<string>): readonly Tier[] {
+  if (sides.includes('code')) return [nearby(paths), FAST_UNIT, ALL_UNIT, SIMULATION, CONFORMANCE, FLEET];
+  if (!sides.includes('model')) return [SERVER_RULES, CONFORMANCE, FLEET];
+  if (!sides.includes('lua')) return [MODEL_RULES, FAST_UNIT, ALL_UNIT, CONFORMANCE];
+  return [MODEL_RULES, SERVER_RULES, FAST_UNIT, ALL_UNIT, SIMULATION, FLEET];
+}
+
+/** The tier that has one file alone. */
+function tierOf(file: string): Tier {
+  const [, folder = ''] = file.split('/');
+  const all = [ALL_UNIT, CONFORMANCE, SIMULATION, FLEET].find(({ name }) => name === folder);
+  if (all === undefined) throw new Error(`${file} is in none of the tiers`);
+  return { ...all, name: file, args: [...all.args, file] };
+}
+
+/** A test that notices a variant. */
+export interface Notice {
+  readonly file: string;
+  readonly test: string;
+}
+
+/** In the place of a test: the tests of a tier run on for ever. */
+const DOES_NOT_END = 'does not end';
+
+/** A copy of the tree, in which one variant after the other is tried. */
+export class Workshop implements Disposable {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'quorlock-rules-'));
+  #stop: (() => void) | undefined;
+  #isStopped = false;
+  /** Files of tests that pass without a change, and files whose failures say nothing. */
+  readonly #sound = new Set<string>();
+  readonly #unsound = new Set<string>();
+
+  constructor() {
+    const filter = (path: string) => !NOT_COPIED.test(relative(ROOT, path));
+    cpSync(ROOT, this.#folder, { recursive: true, filter });
+    symlinkSync(realpathSync(join(ROOT, 'node_modules')), join(this.#folder, 'node_modules'));
+  }
+
+  /**
+   * Runs the tiers until a test fails.
+   *
+   * @param known the test that noticed it before, which is run first
+   * @returns the test that notices it; undefined if none does
+   */
+  async try(
+    variant: Variant,
+    known: Notice | undefined,
+    progress: (tier: string) => void,
+  ): Promise<Notice | undefined> {
+    const texts = textsOf(variant, (path) => readFileSync(join(ROOT, path), 'utf8'));
+    for (const each of tiersFor(variant.sides, texts.keys(), known)) {
+      progress(each.name);
+      for (;;) {
+        const notice = await this.#with(texts, each);
+        if (notice === undefined) break;
+        if (await this.#isDueTo(texts, notice, each)) return notice;
+        this.#unsound.add(notice.file);
+      }
+    }
+    return undefined;
+  }
+
+  /** Ends what runs. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#stop?.();
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** A test that fails without the change too, or only together with others, notices nothing. */
+  async #isDueTo(texts: ReadonlyMap<string, string>, notice: Notice, found: Tier): Promise<boolean> {
+    if (notice.test === DOES_NOT_END) return true;
+    const alone = tierOf(notice.file);
+    const fails = found.name === alone.name || (await this.#with(texts, alone)) !== undefined;
+    return fails && (this.#sound.has(notice.file) || (await this.#isSound(alone, notice.file)));
+  }
+
+  async #isSound(alone: Tier, file: string): Promise<boolean> {
+    if ((await this.#run(alone)) !== undefined) return false;
+    this.#sound.add(file);
+    return true;
+  }
+
+  /** Runs a tier with these texts in the place of those that the tree has. */
+  async #with(texts: ReadonlyMap<string, string>, each: Tier): Promise<Notice | undefined> {
+    for (const [path, text] of texts) writeFileSync(join(this.#folder, path), text);
+    try {
+      return await this.#run(each);
+    } finally {
+      for (const path of texts.keys()) cpSync(join(ROOT, path), join(this.#folder, path));
+    }
+  }
+
+  async #run({ name, args, env, longestMs }: Tier): Promise<Notice | undefined> {
+    const report = join(this.#folder, 'report.json');
+    rmSync(report, { force: true });
+    const excluded = [...this.#unsound].flatMap((file) => (args.includes(file) ? [] : ['--exclude', file]));
+    const outcome = await this.#spawn(
+      [
+        'run',
+        ...args,
+        ...excluded,
+        '--bail=1',
+        '--passWithNoTests',
+        '--reporter=json',
+        `--outputFile=${report}`,
+      ],
+      env,
+      longestMs,
+    );
+    if (outcome === 'passed' || this.#isStopped) return undefined;
+    if (outcome === 'hung') return { file: name, test: DOES_NOT_END };
+    return this.#firstFailureIn(report);
+  }
+
+  #spawn(
+    args: readonly string[],
+    env: Tier['env'],
+    longestMs: number,
+  ): Promise<'passed' | 'failed' | 'hung'> {
+    return new Promise((resolve, reject) => {
+      const vitest = join(this.#folder, 'node_modules', '.bin', 'vitest');
+      const child = spawn(vitest, args, {
+        cwd: this.#folder,
+        env: { ...process.env, ...env },
+        stdio: 'ignore',
+        // Its workers end with it: some variants never come to an end by themselves.
+        detached: true,
+      });
+      let isHung = false;
+      const end = () => {
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      };
+      this.#stop = end;
+      const timer = setTimeout(() => {
+        isHung = true;
+        end();
+      }, longestMs);
+      child.on('error', reject);
+      child.on('close', (code) => {
+        clearTimeout(timer);
+        this.#stop = undefined;
+        resolve(isHung ? 'hung' : code === 0 ? 'passed' : 'failed');
+      });
+    });
+  }
+
+  #firstFailureIn(path: string): Notice {
+    const report = JSON.parse(readFileSync(path, 'utf8')) as Report;
+    for (const { name, assertionResults } of report.testResults) {
+      const failed = assertionResults.find(({ status }) => status === 'failed');
+      if (failed !== undefined) return { file: relative(this.#folder, name), test: failed.fullName };
+    }
+    const broken = report.testResults.find(({ status }) => status === 'failed');
+    if (broken === undefined) return { file: 'the run as a whole', test: 'fails' };
+    return { file: relative(this.#folder, broken.name), test: 'as a whole' };
+  }
+}
+
+/** What is read of Vitest's report. */
+interface Report {
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+  }[];
+}
