@@ -290,8 +290,9 @@ class Run {
   }
 
   #untrueWarnings(apartMs: number): readonly string[] {
-    const { maxTtl, shortest, latency } = this.#mix;
-    const areFar = 'most' in latency && 32 * latency.most > shortest * maxTtl;
+    const { maxTtl, shortest, latency, faults } = this.#mix;
+    const areFar =
+      faults.includes('slow link') || ('most' in latency && 32 * latency.most > shortest * maxTtl);
     return this.#programs.flatMap(({ machine: { name, warnings } }) =>
       warnings
         .filter(
