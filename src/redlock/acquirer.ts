@@ -8,6 +8,7 @@ import type { Quorum } from '../quorum/quorum.ts';
 import type { ContendOptions } from '../quorum/round.ts';
 import { type AcquireRequest, failureOf, type Pace } from '../waiting/acquire-request.ts';
 import type { WaitQueues } from '../waiting/wait-queues.ts';
+import { type CallTime, callTime } from '../waiting/waiter.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
 import {
   type AcquireOptions,
@@ -82,10 +83,14 @@ export class Acquirer {
   async #acquire(request: AcquireRequest, target: LockKeys): Promise<Lock> {
     const { resources, waitTime, signal } = request;
     try {
-      if (!this.#quorum.isConnected) await this.connected(signal);
+      let calledAt: CallTime | undefined;
+      if (!this.#quorum.isConnected) {
+        calledAt = callTime(this.#clock);
+        await this.connected(signal, waitTime || Number.POSITIVE_INFINITY);
+      }
       this.checkOpen(resources);
       throwIfAborted(signal);
-      if (waitTime > 0) return await this.#waitQueues.acquire(request, target);
+      if (waitTime > 0) return await this.#waitQueues.acquire(request, target, calledAt);
       return await this.#tryOnce(request, (failure) => {
         throw failure;
       });
@@ -169,9 +174,9 @@ export class Acquirer {
     if (this.isClosed) throw new ClosedError({ resources });
   }
 
-  /** Waits for first connections, for no longer than connectTimeout. */
-  async connected(signal: AbortSignalLike | undefined): Promise<void> {
-    const connected = this.#quorum.connected(this.#settings.connectTimeout);
+  /** Waits for first connections, for no longer than connectTimeout and `mostMs`. */
+  async connected(signal: AbortSignalLike | undefined, mostMs = Number.POSITIVE_INFINITY): Promise<void> {
+    const connected = this.#quorum.connected(Math.min(this.#settings.connectTimeout, mostMs));
     await abortable(connected, this.#signals(signal), () => {
       // There is nothing to release: the connection serves the next call.
     });

@@ -46,7 +46,10 @@ export interface RedlockOptions {
    * least 50 or a quarter of nodeTimeout. Too small a value turns far nodes into failed ones, which is warned of.
    */
   readonly nodeTimeout?: number | undefined;
-  /** How long a call waits for *first* connections, beside everything else. Default 1 000; a positive integer. */
+  /**
+   * How long a call waits for *first* connections, if its waitTime is not over before. A call that does not wait otherwise
+   * waits for them, too. Default 1 000; a positive integer.
+   */
   readonly connectTimeout?: number | undefined;
   /**
    * How long `close` waits for the running routines of `using`: it aborts their signals, and keeps their locks

@@ -156,9 +156,9 @@ export class WaitQueue implements WaiterEvents, Notified {
   }
 
   /** Gets a lock for a caller, which waits behind earlier ones. */
-  join(request: AcquireRequest): Promise<Lock> {
+  join(request: AcquireRequest, calledAt = callTime(this.#deps.clock)): Promise<Lock> {
     const { clock, notifications } = this.#deps;
-    const waiter = new Waiter(request, callTime(clock), clock, this);
+    const waiter = new Waiter(request, calledAt, clock, this);
     this.#waiters.push(waiter);
     if (this.#state === 'idle') {
       // A call with few attempts has none to spare for one that enters no queue.

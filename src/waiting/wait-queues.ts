@@ -13,7 +13,7 @@ import { HandOverWatch, hasNotified } from './hand-over-watch.ts';
 import { LeaseIndex } from './lease-index.ts';
 import { Notifications } from './notifications.ts';
 import { type Awaited, WaitQueue, type WaitQueueDeps } from './wait-queue.ts';
-import { callTime, type Waiter } from './waiter.ts';
+import { type CallTime, callTime, type Waiter } from './waiter.ts';
 
 /** Below this many leases it is not worth looking for expired ones. */
 const SMALLEST_SWEEP = 1_024;
@@ -120,17 +120,22 @@ export class WaitQueues {
     return waiting;
   }
 
-  /** Gets a lock: at once, or when the caller's turn has come, until its waitTime is over or its signal aborts. */
-  acquire(request: AcquireRequest, target: LockKeys): Promise<Lock> {
+  /**
+   * Gets a lock: at once, or when the caller's turn has come, until its waitTime is over or its signal aborts.
+   *
+   * @param calledAt when the caller called, if that was not at this moment
+   */
+  acquire(request: AcquireRequest, target: LockKeys, calledAt?: CallTime): Promise<Lock> {
     const name = nameOf(target);
     const mode = modeOf(target);
-    if (mode === 'shared' || request.pace !== undefined) return this.#queueBeside(target).join(request);
+    if (mode === 'shared' || request.pace !== undefined)
+      return this.#queueBeside(target).join(request, calledAt);
     const known = this.#entries.get(name);
     if (mode === 'exclusive' && known === undefined && !this.#deps.notifications.isOpen)
-      return this.#acquireAlone(request, target, name);
+      return this.#acquireAlone(request, target, name, calledAt);
     const entry = known ?? this.#newEntry(name, target.keys);
     entry.queue ??= this.#queueFor(entry, name, target);
-    return entry.queue.join(request);
+    return entry.queue.join(request, calledAt);
   }
 
   /**
@@ -160,10 +165,14 @@ export class WaitQueues {
   }
 
   /** Makes one attempt, and a wait queue only if it fails. */
-  async #acquireAlone(request: AcquireRequest, target: LockKeys, name: string): Promise<Lock> {
+  async #acquireAlone(
+    request: AcquireRequest,
+    target: LockKeys,
+    name: string,
+    calledAt = callTime(this.#settings.clock),
+  ): Promise<Lock> {
     const entry = this.#newEntry(name, target.keys);
     entry.isAsking = true;
-    const calledAt = callTime(this.#settings.clock);
     try {
       const attempt = await this.#askAlone(request, calledAt.uptimeMs + request.waitTime);
       this.#checkOpen(attempt.outcome === 'acquired' ? attempt.lease : undefined);

@@ -150,3 +150,17 @@ describe('a call that waits for its turn in a crowded process', () => {
     expect(errorsOf(settled)).toHaveLength(names.length);
   });
 });
+
+describe.each(Object.entries(CALL_KINDS))('the first call of a program, %s', (_, call) => {
+  it('ends in time, though no node can be connected to', async () => {
+    const scene = new Scene();
+    for (const node of scene.simulation.nodes) node.crash();
+    const redlock = scene.simulation.machine().redlock({ connectTimeout: 1_000 });
+    const settled = await scene.simulation.until(
+      crowd(scene, (index) => call(redlock, index, { waitTime: 300 }), 1),
+    );
+    expect(errorsOf(settled)).toEqual([expect.any(NoQuorumError)]);
+    expect(lastOf(settled)).toBeGreaterThanOrEqual(299);
+    expect(lastOf(settled)).toBeLessThanOrEqual(300 + LATEST_MS);
+  });
+});
