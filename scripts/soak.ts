@@ -81,19 +81,21 @@ await runCommand({
       const long = { scenarios: ['random'], seeds: 1, seed, durationMs, fleet: 'processes', out } as const;
       if (!(await chaos(long, interrupt, output))) return false;
     }
-    return modes.length === 0 || interrupt.aborted || (await inTurn(args, interrupt, output));
+    if (modes.length === 0 || interrupt.aborted) return true;
+    // The program's start counts where nothing came before.
+    return await inTurn(args, chaosMinutes > 0 ? performance.now() : 0, interrupt, output);
   },
 });
 
 /** Does one run after another until time is over or one breaks a promise. Returns whether there was one, and all held. */
 async function inTurn(
   { minutes, runs, seed, modes }: SoakArguments,
+  startedAt: number,
   interrupt: AbortSignal,
   output: NodeJS.WriteStream,
 ): Promise<boolean> {
   const bounds = [minutes < Infinity ? `${minutes} min` : [], runs < Infinity ? `${runs} runs` : []].flat();
   output.write(`soak: ${modes.join(', ')} in turn from seed ${seed}, for ${bounds.join(' or ')}\n`);
-  const startedAt = performance.now();
   const minutesGone = () => (performance.now() - startedAt) / 60_000;
   const verdicts: Verdict[] = [];
   for (let index = 0; index < runs && minutesGone() < minutes && !interrupt.aborted; index += 1) {
