@@ -27,8 +27,8 @@ interface Place extends Finding {
   readonly path: string;
 }
 
-/** Written by machines, or in another language. */
-const SKIPPED = /\.api\.md$|(?:^|\/)README-zh-CN\.md$|(?:^|\/)node_modules\//;
+/** Written by machines, as docs/rules.md, which is a table of the names of tests; or in another language. */
+const SKIPPED = /\.api\.md$|(?:^|\/)docs\/rules\.md$|(?:^|\/)README-zh-CN\.md$|(?:^|\/)node_modules\//;
 
 async function pathsIn(folder: string): Promise<readonly string[]> {
   const names = await readdir(new URL(`${folder}/`, root), { recursive: true });

@@ -61,8 +61,8 @@ export class NodeStates {
   #look(node: Node): void {
     const before = this.#standings.get(node);
     const { state = before?.state } = node;
-    // A node whose clock is trusted again does not say so itself.
-    if (state === 'clock') this.#lookWithin(node, node.clockWrongForMs);
+    // A node whose clock is trusted again does not say so itself. One that is being found out about will.
+    if (node.state === 'clock') this.#lookWithin(node, node.clockWrongForMs);
     if (before === undefined || state === undefined || state === before.state) return;
     const nowMs = this.#clock.uptime();
     this.#standings.set(node, { state, sinceMs: nowMs });
@@ -79,7 +79,8 @@ export class NodeStates {
     this.#clockTimers.get(node)?.cancel();
     this.#clockTimers.set(
       node,
-      this.#clock.after(ms, () => this.#look(node), { keepAlive: false }),
+      // What is left may be a rounding error, in which no time passes.
+      this.#clock.after(Math.max(1, ms), () => this.#look(node), { keepAlive: false }),
     );
   }
 }
