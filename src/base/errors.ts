@@ -1,4 +1,4 @@
-import { describeSpan, onOneLine, quoteAll } from './describe.ts';
+import { describeSpan, onOneLine, quoteAll, shorten } from './describe.ts';
 import { describeStatements, describeVotes } from './describe-votes.ts';
 import { named } from './named.ts';
 import { holderOf, longestRemainingTtl, type NodeVote } from './vote.ts';
@@ -87,7 +87,7 @@ function describeOwnHold({ heldForMs, permits, isToBeUpgraded }: OwnHold): strin
 function describeHolder({ votes = [] }: ErrorDetails): string | undefined {
   const holder = holderOf(votes);
   if (holder === undefined) return undefined;
-  const name = holder.owner === undefined ? 'readers' : onOneLine(holder.owner);
+  const name = holder.owner === undefined ? 'readers' : shorten(onOneLine(holder.owner));
   return `${name}, ${describeSpan(longestRemainingTtl(votes) ?? 0)} left`;
 }
 

@@ -346,10 +346,8 @@ export class Lock {
     extendLock = (lock, ttl) => (extending.hasSubscribers ? lock.#tracedExtend(ttl) : lock.#extend(ttl));
     followLock = (lock, acquire) => {
       calls.set(lock, { acquire, atMs: lock.#lease.deps.clock.monotonic() });
-      if (!lost.hasSubscribers) return;
-      const why = lock.#look();
-      if (why === undefined) lock.#watch();
-      else lock.#publishEnd(why());
+      // A look that finds its validity ended publishes that.
+      if (lost.hasSubscribers && lock.#look() === undefined) lock.#watch();
     };
     tokenOf = (lock) => (lock.#token === 0 ? undefined : lock.#token);
     leaseOf = (lock) => lock.#lease;

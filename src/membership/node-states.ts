@@ -2,23 +2,22 @@ import type { Clock, Timer } from '../base/clock.ts';
 import type { NodeState } from '../base/diagnostics.ts';
 import type { Node } from '../node/node.ts';
 
-/** A node's state has changed. */
-export interface NodeChange {
-  /** Its address. */
-  readonly node: string;
-  readonly state: NodeState;
-  /** Why it does not vote, or its votes do not count, as it is when this is called; empty if they do. */
-  why(): string;
-  readonly before: NodeState;
-  /** For how many milliseconds it was in the state before. */
-  readonly lastedMs: number;
-}
-
-/** A node's state, and since when. */
+/** A node's state, since when, and why. */
 export interface Standing {
   readonly state: NodeState;
   /** Uptime. */
   readonly sinceMs: number;
+  /** Why it does not vote, or its votes do not count, as it is when this is called; empty if they do. */
+  why(): string;
+}
+
+/** A node's state has changed. */
+export interface NodeChange extends Pick<Standing, 'state' | 'why'> {
+  /** Its address. */
+  readonly node: string;
+  readonly before: NodeState;
+  /** For how many milliseconds it was in the state before. */
+  readonly lastedMs: number;
 }
 
 /**
@@ -39,7 +38,7 @@ export class NodeStates {
 
   /** Follows a node from now on. */
   follow(node: Node): void {
-    this.#standings.set(node, { state: 'connecting', sinceMs: this.#clock.uptime() });
+    this.#standings.set(node, this.#enters(node, 'connecting'));
     node.onStateChange(() => this.#look(node));
     this.#look(node);
   }
@@ -50,7 +49,7 @@ export class NodeStates {
   }
 
   of(node: Node): Standing {
-    return this.#standings.get(node) ?? { state: 'connecting', sinceMs: this.#clock.uptime() };
+    return this.#standings.get(node) ?? this.#enters(node, 'connecting');
   }
 
   close(): void {
@@ -64,15 +63,23 @@ export class NodeStates {
     // A node whose clock is trusted again does not say so itself. One that is being found out about will.
     if (node.state === 'clock') this.#lookWithin(node, node.clockWrongForMs);
     if (before === undefined || state === undefined || state === before.state) return;
-    const nowMs = this.#clock.uptime();
-    this.#standings.set(node, { state, sinceMs: nowMs });
+    const now = this.#enters(node, state);
+    this.#standings.set(node, now);
+    const { why, sinceMs } = now;
     this.#changed({
       node: node.address,
       state,
-      why: () => node.why,
+      why,
       before: before.state,
-      lastedMs: nowMs - before.sinceMs,
+      lastedMs: sinceMs - before.sinceMs,
     });
+  }
+
+  #enters(node: Node, state: NodeState): Standing {
+    // While it is being found out about it gives no reason of its own.
+    const first = node.why;
+    const why = () => (node.state === undefined ? node.why || first : node.why);
+    return { state, sinceMs: this.#clock.uptime(), why };
   }
 
   #lookWithin(node: Node, ms: number): void {

@@ -35,7 +35,7 @@ export interface NodeStatus {
 /** @param quarantinedUntilMs on the monotonic clock */
 export function statusOf(
   { node, handshake }: Member,
-  { state, sinceMs }: Standing,
+  { state, sinceMs, why }: Standing,
   quarantinedUntilMs: number | undefined,
   clock: Clock,
 ): NodeStatus {
@@ -47,7 +47,7 @@ export function statusOf(
     node: node.address,
     state,
     since: wallMs - (clock.uptime() - sinceMs),
-    why: node.why || undefined,
+    why: why() || undefined,
     until: leftMs === undefined ? undefined : wallMs + leftMs,
     roundTripMs: node.roundTripMs || undefined,
     clockOffsetMs: aheadUs === undefined ? undefined : aheadUs / 1_000 + clock.uptime() - wallMs,

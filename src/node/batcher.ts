@@ -352,6 +352,9 @@ export class Batcher {
     }
     const fails = (error: unknown) => {
       if (command === 'evalsha' && isUnknownScript(error)) {
+        this.time.note(entries.length, sentAtMs, this.#clock.uptime());
+        // A node that is too slow has no operation left that would bring the script.
+        if (call.state !== 'under way') this.#cameTooLate(entries);
         this.#answers.answered(undefined, 0);
         this.#askBySource(call, error);
         return;
@@ -388,9 +391,9 @@ export class Batcher {
     for (const { weight } of entries) keys += weight;
     this.time.note(keys, sentAtMs, receivedAtMs);
     this.#hasScript = true;
-    if (call.state === 'overdue') {
-      this.#tooLate += 1;
-      if (this.#tooLate >= MOST_TOO_LATE) this.#tellIfSlow(entries);
+    // One that was given up for lost was overdue, too.
+    if (call.state !== 'under way') {
+      this.#cameTooLate(entries);
     } else if (this.#tooLate > 0) {
       this.#tooLate = 0;
       this.#answers.inTime();
@@ -417,7 +420,9 @@ export class Batcher {
   }
 
   /** A node that was stopped again and again is not slow: its round trip is shorter than the time that it has. */
-  #tellIfSlow(entries: readonly PendingOperation[]): void {
+  #cameTooLate(entries: readonly PendingOperation[]): void {
+    this.#tooLate += 1;
+    if (this.#tooLate < MOST_TOO_LATE) return;
     const hadMs = Math.max(...entries.map(({ timeoutMs }) => timeoutMs));
     if (this.time.roundTripMs > hadMs) this.#answers.tooSlow(this.time.roundTripMs, hadMs);
   }
@@ -458,7 +463,7 @@ export class Batcher {
     // A node that answers, but has too much to do, is not silent.
     if (sent.length > 0 || this.#isHeld) this.#answers.timedOut();
     for (const entry of late) {
-      const reply = failed('timeout', `no answer within ${entry.timeoutMs} ms`);
+      const reply = failed('timeout', `no answer within ${Math.round(entry.timeoutMs)} ms`);
       if (entry.call === undefined) this.#giveUp([entry], reply);
       else this.#settle(entry, reply);
     }

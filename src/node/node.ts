@@ -303,9 +303,10 @@ export class Node {
     return handshake;
   }
 
-  /** The membership lets the node vote, as far as its marker does. */
+  /** The membership lets the node vote, as far as its marker does. One that votes already may still be slow. */
   admit(): void {
-    this.#decide('voting', '');
+    if (this.#state === 'voting') this.#releases.askAgain();
+    else this.#decide('voting', '');
   }
 
   /** The membership keeps the node from voting for now. */

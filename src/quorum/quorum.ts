@@ -359,11 +359,11 @@ export class Quorum {
     const areUp = () => this.#isEnding || this.#nodes.filter(isUp).length >= majorityOf(this.size);
     if (await this.#until(areUp, timeoutMs, asks)) return undefined;
     return this.#nodes.map((node): NodeVote => {
-      const { address, state = 'down', why } = node;
+      const { address, state = 'connecting', why } = node;
       const of = { node: address, latencyMs: undefined };
       if (isUp(node)) return { ...of, outcome: 'granted', counter: 0 };
       if (state === 'up') return { ...of, ...failed('timeout', `no answer within ${timeoutMs} ms`) };
-      return { ...of, ...failed(REASONS[state], why) };
+      return { ...of, ...failed(REASONS[state], why || `it is being found out about for ${timeoutMs} ms`) };
     });
   }
 

@@ -1,7 +1,7 @@
 import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
 import type { Attempt, Attempts } from '../lock/attempts.ts';
-import { type ContendOptions, majorityOf } from '../quorum/round.ts';
+import { type ContendOptions, majorityOf, wasNeverSent } from '../quorum/round.ts';
 import type { LockKeys } from '../wire/operation.ts';
 
 /** How often an attempt asks for another slot that was open when its own choice was refused. */
@@ -20,12 +20,12 @@ export interface SlotTerms {
  * named. It only knows of this process: the nodes decide.
  */
 export class Slots {
-  readonly #attempts: Attempts;
+  readonly #attempts: Pick<Attempts, 'make'>;
   readonly #random: Random;
   /** The slots that this process has or asks for, by semaphore. */
   readonly #used = new Map<string, Set<number>>();
 
-  constructor(attempts: Attempts, random: Random) {
+  constructor(attempts: Pick<Attempts, 'make'>, random: Random) {
     this.#attempts = attempts;
     this.#random = random;
   }
@@ -36,9 +36,13 @@ export class Slots {
     // Anything may have published the slot that a notification names.
     const named = contend?.slot ?? terms.permits;
     let slot = named < terms.permits ? named : this.#choose(terms.resource, all);
+    let before: Attempt | undefined;
     for (let looks = 0; ; looks += 1) {
       const attempt = await this.#try(slot, terms, contend);
+      // Where no node was asked, what nodes said before tells more.
+      if (before !== undefined && attempt.votes.every(wasNeverSent)) return before;
       if (attempt.outcome !== 'held' || looks === MOST_LOOKS) return attempt;
+      before = attempt;
       const open = openSlots(attempt.votes);
       if (open.length === 0) return attempt;
       slot = this.#choose(terms.resource, open);

@@ -146,6 +146,16 @@ describe('what is published of', () => {
     expect(acquire).not.toHaveProperty('votes');
   });
 
+  it('a lock that was lost before its caller had it: that it is lost, once', async () => {
+    const { world, redlock } = await connected();
+    using listener = new Listener(['quorlock:acquire', 'quorlock:lock:lost'], (_, name) => {
+      if (name === 'tracing:quorlock:acquire:asyncEnd') world.clock.stepWall(60_000);
+    });
+    const lock = await resultOf(world, redlock.acquire('r'), 5);
+    expect(lock.remainingValidity()).toBe(0);
+    expect(listener.on('quorlock:lock:lost')).toMatchObject([{ acquire: { token: lock.token } }]);
+  });
+
   it('a lock that its caller has forgotten: that it is lost, once', async () => {
     const { world, redlock } = await connected();
     using listener = new Listener();

@@ -85,6 +85,11 @@ describe('errors about much', () => {
     ['a resource with a name of 1 MB', [LONG], []],
     ['nodes with addresses of 1 MB', ['a'], NODES.map((node) => failed(node + LONG, 'error', 'it broke'))],
     ['nodes that say 1 MB', ['a'], NODES.map((node) => failed(node, 'error', node + LONG))],
+    [
+      'a holder of 1 MB',
+      ['a'],
+      [{ node: 'a:1', latencyMs: 1, outcome: 'held', remainingTtl: 7, holder: LONG }],
+    ],
     ['a key of a type of 1 MB', ['a'], [{ node: 'a:1', latencyMs: 1, outcome: 'foreign', type: LONG }]],
     ['a thousand nodes', ['a'], many.map((node, index) => failed(node, 'error', `it broke ${index}`))],
   ])('%s are short, and keep all of it in their fields', (_what, resources, votes) => {

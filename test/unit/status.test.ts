@@ -176,6 +176,13 @@ describe('ready()', () => {
     expect((error as Error).message).toMatch(/^no quorum: 2 of 3 nodes did not vote and 2 are needed\. /);
   });
 
+  it('says of nodes that are being connected to that they are', async () => {
+    const simulation = new Simulation({ nodes: 3, network: { latency: { least: 100, most: 100 } } });
+    const redlock = simulation.machine().redlock();
+    const rejection = expect(simulation.until(redlock.ready({ timeout: 250 }))).rejects;
+    await rejection.toThrow(/disconnected \([^)]+\)\]$/);
+  });
+
   it('is not deceived by nodes that hang or were emptied since they were asked last', async () => {
     const { simulation, redlock, node } = await scene({ nodes: 3 });
     node(0).pause();
@@ -256,6 +263,52 @@ describe('a node that fails for longer than a moment', () => {
     node(0).resume();
     await simulation.advance(5);
     expect(warnings()[1]).toEqual(['QUORLOCK_NODE_SLOW', 'node-1:6379', true]);
+  });
+
+  it.each([
+    ['from its first call on', 0],
+    ['of two calls at a time', 1],
+  ])(
+    'and is too far for its nodeTimeout is slow %s, also to status() and ready()',
+    async (_, callsBefore) => {
+      const { simulation, machine, node, redlock, status, warnings } = await scene({
+        nodes: 3,
+        nodeTimeout: 100,
+      });
+      const call = async () => {
+        const lock = await simulation.until(redlock.acquire('r'));
+        await simulation.until(lock.release());
+        await simulation.advance(1_000);
+      };
+      for (let calls = 0; calls < callsBefore; calls += 1) await call();
+      const [client] = machine.clients;
+      if (client !== undefined) client.rules.latency = { least: 100, most: 100 };
+      for (let calls = 0; calls < 10; calls += 1) await call();
+      for (let looks = 0; looks < 3; looks += 1) {
+        expect((await status()).nodes[0]).toMatchObject({
+          state: 'slow',
+          why: expect.stringMatching(/Raise nodeTimeout/),
+        });
+        await call();
+      }
+      expect(warnings()).toEqual([['QUORLOCK_NODE_SLOW', 'node-1:6379', false]]);
+      node(1).pause();
+      await expect(simulation.until(redlock.ready({ timeout: 2_000 }))).rejects.toThrow(
+        /it takes about \d+ ms/,
+      );
+    },
+  );
+
+  it('is told of with the reason, also while its next connection is being made', async () => {
+    const { simulation, machine, node, status } = await scene({ nodes: 3 });
+    node(0).crash();
+    await simulation.advance(900);
+    const [client] = machine.clients;
+    if (client !== undefined) client.rules.latency = { least: 80, most: 80 };
+    node(0).restart({ keepMemory: true });
+    await simulation.advance(200);
+    expect(machine.warnings[0]?.message).toMatch(/^node-1:6379 is down: [^.]+\. 2 of 3 nodes vote/);
+    expect((await status()).nodes[0]).not.toMatchObject({ state: 'down', why: undefined });
   });
 
   it('and is refused is warned of, with the reason', async () => {
