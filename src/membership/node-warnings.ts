@@ -52,7 +52,15 @@ const WORDS: Readonly<Record<NodeState, string>> = {
 /** A state that is about to be told of. */
 interface Pending {
   readonly timer: Timer;
-  tell(): void;
+  told: Told;
+  why(): string;
+}
+
+/** A state that is told of, and from when until when the node has been in it, by the uptime. */
+interface Told {
+  readonly state: keyof typeof CODES;
+  readonly sinceMs: number;
+  untilMs: number;
 }
 
 /** Warns of faults of single nodes or their clocks: of each once, or now and then while it lasts. */
@@ -66,8 +74,8 @@ export class NodeWarnings {
   #isToldApart = false;
   readonly #deaf = new Set<string>();
   readonly #pending = new Map<string, Pending>();
-  /** The nodes whose state was told of, and has not ended. */
-  readonly #told = new Set<string>();
+  /** The states that were told of, and have not ended for as long as another one takes to be told of. */
+  readonly #told = new Map<string, Told>();
   #isToldNameless = false;
   #isToldRaised = false;
 
@@ -92,32 +100,58 @@ export class NodeWarnings {
     this.#compareClocks(handshake);
   }
 
-  /** A node's state has changed: tells the end of the one before, and of this one if it lasts. */
-  nodeChanged({ node, state, why, before, lastedMs }: NodeChange): void {
-    const { clock, warn } = this.#settings;
-    const name = shorten(node);
-    this.#pending.get(node)?.timer.cancel();
-    this.#pending.delete(node);
-    if (this.#told.delete(node) && isToldOf(before)) {
-      const now = state === 'up' ? 'votes again' : `is ${WORDS[state]} now`;
-      const message = `${name} was ${WORDS[before]} for ${describeSpan(lastedMs)}, and ${now}. ${this.#votes()}`;
-      warn({ code: CODES[before], message, node, isOver: true });
-    }
-    if (!isToldOf(state)) return;
-    const tell = () => {
+  /**
+   * A node's state has changed: tells the end of the one before, and of this one if it lasts. A node may go from one such
+   * state to another and back again and again, as one that hangs up does. That is told of once.
+   */
+  nodeChanged({ node, state, why, before }: NodeChange): void {
+    const { clock } = this.#settings;
+    const nowMs = clock.uptime();
+    const pending = this.#pending.get(node);
+    const known = this.#told.get(node);
+    if (known?.state === before) known.untilMs = nowMs;
+    const isKnown = known?.state === state;
+    if (isKnown || !isToldOf(state)) {
+      pending?.timer.cancel();
       this.#pending.delete(node);
-      this.#told.add(node);
-      const message = `${name} is ${WORDS[state]}: ${why()}. ${this.#votes()}`;
-      warn({ code: CODES[state], message, node });
-    };
-    this.#pending.set(node, { timer: clock.after(LASTING_MS, tell, { keepAlive: false }), tell });
+      if (!isKnown) this.#tellEnd(node, state);
+      return;
+    }
+    const told = { state, sinceMs: nowMs, untilMs: nowMs };
+    if (pending !== undefined) {
+      Object.assign(pending, { told, why });
+      return;
+    }
+    const timer = clock.after(LASTING_MS, () => this.#tell(node), { keepAlive: false });
+    this.#pending.set(node, { timer, told, why });
   }
 
   /** That a node is slow is certain: there is no need to wait. */
   tooSlow(node: string): void {
+    this.#pending.get(node)?.timer.cancel();
+    this.#tell(node);
+  }
+
+  #tell(node: string): void {
     const pending = this.#pending.get(node);
-    pending?.timer.cancel();
-    pending?.tell();
+    if (pending === undefined) return;
+    const { told, why } = pending;
+    this.#pending.delete(node);
+    this.#tellEnd(node, told.state);
+    this.#told.set(node, told);
+    const message = `${shorten(node)} is ${WORDS[told.state]}: ${why()}. ${this.#votes()}`;
+    this.#settings.warn({ code: CODES[told.state], message, node });
+  }
+
+  /** Tells the end of the state that was told of, if there is one. */
+  #tellEnd(node: string, state: NodeState): void {
+    const told = this.#told.get(node);
+    if (told === undefined) return;
+    this.#told.delete(node);
+    const lasted = describeSpan(told.untilMs - told.sinceMs);
+    const now = state === 'up' ? 'votes again' : `is ${WORDS[state]} now`;
+    const message = `${shorten(node)} was ${WORDS[told.state]} for ${lasted}, and ${now}. ${this.#votes()}`;
+    this.#settings.warn({ code: CODES[told.state], message, node, isOver: true });
   }
 
   close(): void {

@@ -87,7 +87,7 @@ describe('the demo', () => {
     expect(rowOf(text, 'tokens out of order')).toBe(0);
     expect(text).toMatch(/ s {2}node \d was killed\n/);
     expect(text).toMatch(/│ wait for the lock, median +│ +[\d.]+ ms │/);
-    expect(text).toMatch(/│ wait p99 +│ +[\d.]+ ms │/);
+    expect(text).toMatch(/│ 99 of 100 waits are shorter than +│ +[\d.]+ ms │/);
     expect(text).not.toContain('\u001b');
     expect(status).toBe(0);
   });

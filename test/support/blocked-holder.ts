@@ -95,7 +95,17 @@ async function append(
 
 /** Synchronously: until it returns, this process does nothing else. */
 function waitForByte(): void {
-  readSync(0, new Uint8Array(1));
+  const still = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) {
+    try {
+      readSync(0, new Uint8Array(1));
+      return;
+    } catch (error) {
+      // A pipe may be one that does not block.
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+      Atomics.wait(still, 0, 0, 1);
+    }
+  }
 }
 
 function say(what: unknown): void {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { NodeState } from '../../src/base/diagnostics.ts';
 import { NodeWarnings } from '../../src/membership/node-warnings.ts';
 import type { Handshake } from '../../src/node/marker.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
@@ -141,4 +142,24 @@ describe('a node that may evict keys', () => {
     expect(codes).toEqual(['QUORLOCK_EVICTION', 'QUORLOCK_EVICTION']);
     expect(messages[1]).toMatch(/^b may evict/);
   });
+});
+
+it('tells once of a node that goes from one fault to another again and again', async () => {
+  const { clock, codes, messages, warnings } = scene();
+  const change = (state: NodeState, before: NodeState) =>
+    warnings.nodeChanged({ node: 'a', state, before, why: () => `it is ${state}`, lastedMs: 0 });
+  change('down', 'up');
+  for (let times = 0; times < 20; times += 1) {
+    await clock.advance(100);
+    change('refused', 'down');
+    await clock.advance(100);
+    change('down', 'refused');
+  }
+  expect(codes).toHaveLength(1);
+  await clock.advance(2_000);
+  expect(codes.length).toBeLessThanOrEqual(3);
+  const told = codes.length;
+  change('up', 'down');
+  expect(codes).toHaveLength(told + 1);
+  expect(messages.at(-1)).toMatch(/^a was down for .* s, and votes again/);
 });

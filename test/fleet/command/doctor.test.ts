@@ -282,7 +282,7 @@ describe('quorlock doctor finds', () => {
 
   it('a server that is too old', async () => {
     await using fleet = await start();
-    const lacks = ['5.0.6', 'SET', 'ERR syntax error'];
+    const lacks = ['SET', 'ERR syntax error'];
     const now = Date.now() * 1_000;
     await using old = await FakeServer.start(() => [
       now,
@@ -293,6 +293,7 @@ describe('quorlock doctor finds', () => {
       '0',
       'noeviction',
       'standalone',
+      '5.0.6',
       lacks,
     ]);
     const report = await doctor([...fleet.urls.slice(0, 2), old.url]);

@@ -198,8 +198,7 @@ describe('a majority that will not vote until something is set up in another way
     },
   );
 
-  // A node that gets no password hangs up again and again, and is in no state for as long as a warning takes.
-  it.each(cases.filter(([name]) => name !== 'gets no password'))(
+  it.each(cases)(
     '(one node that %s, %s) is warned of where it is a minority',
     async (_, driver, mistake, why) => {
       await using fleet = await startDeployment(3);
