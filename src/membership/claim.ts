@@ -30,7 +30,11 @@ export async function claimAll<Subject>(
 ): Promise<readonly Fresh<Subject>[] | undefined> {
   const claimed: Fresh<Subject>[] = [];
   const claim = async (one: Fresh<Subject>) => {
-    const handshake = await write(one);
+    let handshake = await write(one);
+    const { marker, runId } = one.handshake;
+    // The node is far away, and nothing has changed there: only the look at it was too old by the time of the first claim.
+    const isJustLate = !handshake.written && handshake.marker === marker && handshake.runId === runId;
+    if (isJustLate) handshake = await write({ ...one, handshake });
     if (handshake.written) claimed.push({ member: one.member, handshake });
   };
   const [first, ...others] = fresh.toSorted((a, b) => (a.handshake.runId < b.handshake.runId ? -1 : 1));

@@ -57,6 +57,22 @@ describe('a claim on a new deployment', () => {
     ]);
   });
 
+  it('that a far node refused for its lateness alone is made once more there, of the newest look', async () => {
+    const { steps, fresh, write, handshakeAgain } = deployment('a', 'b');
+    const slow: typeof write = async (one) => {
+      const isLate = one.member === 'b' && !steps.includes('late b');
+      if (!isLate) return write(one);
+      steps.push('late b');
+      return handshakeAgain('b');
+    };
+    expect(await claimAll(fresh, slow, handshakeAgain)).toHaveLength(2);
+    const far = deployment('a', 'b');
+    expect(await claimAll(far.fresh, ({ member }) => far.handshakeAgain(member), far.handshakeAgain)).toBe(
+      undefined,
+    );
+    expect(far.steps).toEqual(['handshake a', 'handshake a']);
+  });
+
   it('that came too late on the first node is made on no other', async () => {
     const { markers, steps, fresh, write, handshakeAgain } = deployment('b', 'a', 'c');
     markers.set('a', 'theirs');

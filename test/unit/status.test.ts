@@ -147,6 +147,13 @@ describe('ready()', () => {
     expect(simulation.nowMs).toBeLessThan(10);
   });
 
+  it.each([130, 180])('has a new deployment start whose nodes are %i ms away', async (ms) => {
+    const simulation = new Simulation({ nodes: 3, network: { latency: { least: ms, most: ms } } });
+    const redlock = simulation.machine().redlock();
+    await simulation.until(redlock.ready());
+    await simulation.until(redlock.acquire('r'));
+  });
+
   it('waits for a quarantine, and no longer', async () => {
     const { simulation, redlock } = await scene({ quarantine: 'strict' });
     await simulation.until(redlock.ready({ timeout: Number.POSITIVE_INFINITY }));
