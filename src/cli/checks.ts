@@ -3,7 +3,7 @@ import { quarantineMs } from '../membership/quarantine.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';
 import { majorityOf } from '../quorum/round.ts';
 import type { Facts, Reading } from './facts.ts';
-import { span } from './terminal.ts';
+import { plural, span } from './terminal.ts';
 
 /** `error`: locks are unsafe, or a node does not vote. `warning`: locks work, and something may fail some day. */
 type Severity = 'error' | 'warning';
@@ -56,6 +56,14 @@ export const CHECKS = {
 } as const;
 
 type Check = keyof typeof CHECKS;
+
+/** What keeps a server that answers from voting for this list, whatever its marker says. */
+const REFUSED: readonly Check[] = ['replica', 'twin', 'foreign'];
+
+/** The addresses of servers that do not vote for this list. */
+export function refusedIn(findings: readonly Finding[]): ReadonlySet<string> {
+  return new Set(findings.filter(({ check }) => REFUSED.includes(check)).flatMap(({ nodes }) => nodes));
+}
 
 /** A node is nearly full when so much of its memory is used. */
 const NEARLY_FULL = 0.9;
@@ -161,7 +169,7 @@ function markerFindings(
   const longest = Math.max(...all.map((other) => other.marker?.maxTtl ?? 0));
   const forMs = span(quarantineMs(longest, driftFactor));
   if (marker !== undefined && marker.nodeCount !== all.length) {
-    const what = `It is one of ${marker.nodeCount} nodes, and ${all.length} are listed.`;
+    const what = `It is one of ${plural(marker.nodeCount, 'node')}, and the list has ${all.length}.`;
     const remedy =
       'Give all programs the same list; if it has changed and no lock is held, run "quorlock init".';
     return [finding('foreign', 'error', node, what, remedy)];
@@ -310,7 +318,7 @@ function countFindings(facts: readonly Facts[]): readonly Finding[] {
   const more = length < 3 ? 3 : length + 1;
   const remedy = `List ${more} masters that fail independently of each other, in all programs.`;
   if (length < 3)
-    return [finding('count', 'warning', undefined, `The deployment has ${length} nodes.`, remedy)];
+    return [finding('count', 'warning', undefined, `The deployment has ${plural(length, 'node')}.`, remedy)];
   if (length % 2 === 1) return [];
   const survives = length - majorityOf(length);
   const what = `${length} nodes survive ${survives} failures, as ${length - 1} would.`;

@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 import { SystemClock } from '../base/clock.ts';
 import { majorityOf } from '../quorum/round.ts';
-import { aheadMs, diagnose, type Finding, middleMs, roundTripMs, type Terms } from './checks.ts';
+import { resolveOptions } from '../redlock/options.ts';
+import { aheadMs, diagnose, type Finding, middleMs, refusedIn, roundTripMs, type Terms } from './checks.ts';
 import { Deployment } from './deployment.ts';
 import { duration } from './duration.ts';
 import { EXIT } from './exit.ts';
 import { type Facts, factsOf } from './facts.ts';
 import { type NodeOptions, withNodeOptions } from './node-options.ts';
-import { complain, cut, print, printJson, table, wrap } from './terminal.ts';
+import { complain, cut, plural, print, printJson, table, wrap } from './terminal.ts';
 
 interface DoctorOptions extends NodeOptions {
   readonly wait?: number | true;
@@ -53,6 +54,7 @@ export function addDoctor(program: Command, ended: (exitCode: number) => void): 
     .option('--max-ttl <duration>', "the programs' maxTtl (default: not compared)", duration)
     .addHelpText('after', EXIT_CODES);
   withNodeOptions(command).action(async (options: DoctorOptions) => {
+    checkTerms(options);
     await using deployment = await Deployment.open(options);
     if (options.wait !== undefined)
       await untilAllVote(deployment, options.wait === true ? WAIT_MS : options.wait);
@@ -64,6 +66,12 @@ export function addDoctor(program: Command, ended: (exitCode: number) => void): 
     else show(facts, findings);
     ended(exitCodeOf(findings));
   });
+}
+
+/** The programs can't have what their Redlock refuses. */
+function checkTerms({ ttl, nodeTimeout, driftFactor, maxTtl = Math.max(ttl, 30_000) }: DoctorOptions): void {
+  // A ttl that only stands for the default of a shorter maxTtl is none that was given.
+  resolveOptions({ ttl: Math.min(ttl, maxTtl), nodeTimeout, driftFactor, maxTtl });
 }
 
 function exitCodeOf(findings: readonly Finding[]): number {
@@ -95,10 +103,10 @@ async function untilAllVote(deployment: Deployment, forMs: number): Promise<void
 
 function reportOf(facts: readonly Facts[], findings: readonly Finding[]) {
   const middle = middleMs(facts);
-  const isNew = areNew(facts);
+  const [isNew, refused] = [areNew(facts), refusedIn(findings)];
   const nodes = facts.map((node) => ({
     node: node.address,
-    state: stateOf(node, isNew),
+    state: stateOf(node, isNew, refused),
     version: versionOf(node),
     roundTripMs: roundTripMs(node.readings),
     clockOffsetMs: node.readings.length === 0 ? undefined : (aheadMs(node.readings) ?? 0) - middle,
@@ -111,8 +119,10 @@ function linkOf({ check }: Finding): string {
   return `${PAGE}#${check}`;
 }
 
-function stateOf({ failure, marker, isActive, client }: Facts, isNew: boolean): string {
+function stateOf(node: Facts, isNew: boolean, refused: ReadonlySet<string>): string {
+  const { failure, marker, isActive, client, address } = node;
   if (failure !== undefined) return client.state === 'ready' ? 'refused' : 'down';
+  if (refused.has(address)) return 'refused';
   if (isActive) return 'votes';
   if (marker !== undefined) return 'quarantine';
   return isNew ? 'new' : 'emptied';
@@ -124,14 +134,14 @@ function versionOf({ info }: Facts): string {
 
 function show(facts: readonly Facts[], findings: readonly Finding[]): void {
   const middle = middleMs(facts);
-  const isNew = areNew(facts);
+  const [isNew, refused] = [areNew(facts), refusedIn(findings)];
   const rows = facts.map((node) => {
     const trip = roundTripMs(node.readings);
     const ahead = aheadMs(node.readings);
     const used = node.info.get('used_memory_human') ?? '';
     return [
       cut(node.address, 30),
-      stateOf(node, isNew),
+      stateOf(node, isNew, refused),
       versionOf(node),
       trip === undefined ? '' : `${trip.toFixed(1)} ms`,
       ahead === undefined ? '' : `${signed(ahead - middle)} ms`,
@@ -140,7 +150,8 @@ function show(facts: readonly Facts[], findings: readonly Finding[]): void {
   });
   print(table([['node', 'state', 'version', 'round trip', 'clock', 'memory'], ...rows]));
   for (const each of findings) print(`\n${paragraph(each)}`);
-  const survives = facts.filter(({ isActive }) => isActive).length - majorityOf(facts.length);
+  const voting = facts.filter(({ isActive, address }) => isActive && !refused.has(address)).length;
+  const survives = voting - majorityOf(facts.length);
   print(`\n${wrap(summary(findings, facts, survives))}`);
 }
 
@@ -163,10 +174,6 @@ function paragraph(each: Finding): string {
 /** Whether no program has used the nodes yet. */
 function areNew(facts: readonly Facts[]): boolean {
   return facts.every(({ marker, failure }) => marker === undefined && failure === undefined);
-}
-
-function plural(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function summary(findings: readonly Finding[], facts: readonly Facts[], survives: number): string {

@@ -4,7 +4,7 @@ import type { Inspection, NodeInspection, Queue, Redlock } from '../index.ts';
 import { Deployment } from './deployment.ts';
 import { EXIT } from './exit.ts';
 import { type NodeOptions, withNodeOptions } from './node-options.ts';
-import { nameOf, print, printJson, span, table, wrap } from './terminal.ts';
+import { nameOf, plural, print, printJson, span, table, wrap } from './terminal.ts';
 
 const EXIT_CODES = `
 Exit codes:
@@ -75,10 +75,13 @@ export function headline({
 export function describe({ inspection, queue }: Sight): string {
   const lines = [wrap(headline(inspection))];
   if (inspection.state === 'held') lines.push(`  token at most  ${highestToken(inspection)}`);
+  for (const { owner = 'a reader', nodes, remainingTtl } of inspection.readers) {
+    lines.push(`  reader         ${nameOf(owner)}, ${span(remainingTtl)} left, at ${plural(nodes, 'node')}`);
+  }
   const now = new SystemClock().wall();
   for (const [index, { process, owner = process, since, nodes }] of queue.processes.entries()) {
     const place = index === 0 ? '  waiting        ' : '                 ';
-    lines.push(`${place}${nameOf(owner)}, for ${span(now - since)}, at ${nodes} nodes`);
+    lines.push(`${place}${nameOf(owner)}, for ${span(now - since)}, at ${plural(nodes, 'node')}`);
   }
   const rows = inspection.nodes.map((node) => [node.node, describeNode(node)]);
   return `${lines.join('\n')}\n\n${table([['node', 'says'], ...rows])}`;

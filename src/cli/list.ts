@@ -6,7 +6,7 @@ import { majorityOf } from '../quorum/round.ts';
 import type { Client } from '../wire/client.ts';
 import { Deployment } from './deployment.ts';
 import { wholeNumber } from './duration.ts';
-import { EXIT } from './exit.ts';
+import { EXIT, UsageError } from './exit.ts';
 import { type NodeOptions, withNodeOptions } from './node-options.ts';
 import { listScript } from './scripts.ts';
 import { complain, nameOf, print, printJson, span, table, wrap } from './terminal.ts';
@@ -40,6 +40,7 @@ export function addList(program: Command, ended: (exitCode: number) => void): vo
     .option('--limit <number>', 'how many at the most, of each node', wholeNumber, 1_000)
     .addHelpText('after', EXIT_CODES);
   withNodeOptions(command).action(async (pattern: string, options: ListOptions) => {
+    if (options.limit < 1) throw new UsageError(`--limit must be at least 1: got ${options.limit}`);
     await using deployment = await Deployment.open(options);
     const listed = await listLocks(deployment, pattern, options.limit);
     if (options.json === true) printJson(listed);

@@ -91,6 +91,7 @@ export function addRun(program: Command, ended: (exitCode: number) => void): voi
     .option('--shared', 'a read lock: commands with read locks run together')
     .option('--permits <number>', 'a semaphore: this number of commands run together', wholeNumber)
     .option('-E, --conflict-exit-code <number>', 'the exit code if the lock is held', wholeNumber, EXIT.held)
+    .showHelpAfterError('(the command and its own options stand after --; --help tells more)')
     .addHelpText('after', EXIT_CODES);
   withNodeOptions(command).action(async (resource: string, words: readonly string[], options: RunOptions) => {
     ended(await run(resource, words, options));
@@ -112,6 +113,10 @@ async function run(resource: string, words: readonly string[], options: RunOptio
     const redlock = deployment.redlock({
       quarantine: 'auto',
       maxTtl: Math.max(ttl, deployment.maxTtl ?? TTL_MS),
+      // Of what a Redlock warns of, it alone is the doing of this call, and lasts.
+      onWarning: ({ code, message }) => {
+        if (code === 'QUORLOCK_MAX_TTL') complain(`quorlock: ${message}`);
+      },
     });
     const session = new Session(resource, { file: name, args }, { ...options, ttl }, watched, signals);
     return await session.under(redlock);

@@ -9,10 +9,10 @@ import { SystemClock } from '../base/clock.ts';
 import { wholeNumber } from './duration.ts';
 import { CommandError, EXIT, UsageError } from './exit.ts';
 import { findInstalled, findProgram, withParent } from './programs.ts';
-import { complain, print } from './terminal.ts';
+import { complain, plural, print } from './terminal.ts';
 
 interface ServersOptions {
-  readonly count: number;
+  readonly count?: number;
   readonly ports?: string;
   readonly server?: string;
   readonly json?: boolean;
@@ -43,7 +43,7 @@ export function addServers(program: Command, ended: (exitCode: number) => void):
     .description(
       'Starts independent masters on this machine, says how to reach them, and stops them at the end.',
     )
-    .option('--count <number>', 'how many', wholeNumber, 5)
+    .option('--count <number>', 'how many (default: 5)', wholeNumber)
     .option('--ports <ports>', 'their ports, as 7001,7002,7003 (default: free ones)')
     .option('--server <path>', 'the server program (default: redis-server or valkey-server)')
     .option('--json', 'print JSON')
@@ -53,7 +53,7 @@ export function addServers(program: Command, ended: (exitCode: number) => void):
 
 async function serve({ count, ports, server, json }: ServersOptions): Promise<number> {
   const binary = serverProgram(server);
-  const chosen = ports === undefined ? await freePorts(checkCount(count)) : portsOf(ports);
+  const chosen = ports === undefined ? await freePorts(checkCount(count)) : portsOf(ports, count);
   const stopped = stopSignal();
   const folder = await mkdtemp(join(tmpdir(), 'quorlock-servers-'));
   const servers: Server[] = [];
@@ -65,7 +65,9 @@ async function serve({ count, ports, server, json }: ServersOptions): Promise<nu
       if (json === true) print(JSON.stringify({ nodes, processes: servers.map(({ pid }) => pid) }));
       else {
         print(`export QUORLOCK_NODES=${nodes.join(',')}`);
-        complain(`${nodes.length} masters run on this machine until Ctrl-C. Set that where programs run.`);
+        complain(
+          `${plural(nodes.length, 'master')} on this machine until Ctrl-C. Set that where programs run.`,
+        );
       }
     }
     const lost = await Promise.race([...servers.map((each) => each.ended), aborted(stopped)]);
@@ -88,16 +90,19 @@ function serverProgram(given: string | undefined): string {
   return found;
 }
 
-function checkCount(count: number): number {
+function checkCount(count = 5): number {
   if (count >= 1 && count <= 100) return count;
   throw new UsageError(`--count must be from 1 to 100: got ${count}`);
 }
 
-function portsOf(text: string): readonly number[] {
+function portsOf(text: string, count: number | undefined): readonly number[] {
   const ports = text.split(',').map(Number);
   const bad = ports.find((port) => !Number.isInteger(port) || port < 1 || port > 65_535);
   if (bad !== undefined || new Set(ports).size < ports.length) {
     throw new UsageError('--ports must be different numbers from 1 to 65535 with commas between them');
+  }
+  if (count !== undefined && count !== ports.length) {
+    throw new UsageError(`--count must be left out, or the number of --ports, ${ports.length}: got ${count}`);
   }
   return ports;
 }

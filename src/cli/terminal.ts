@@ -70,13 +70,18 @@ export function span(ms: number): string {
   return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
 }
 
+/** A number of things. */
+export function plural(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 /** A name on one line that is not long: a key or an owner may be anything. */
 export function nameOf(text: string): string {
   return shorten(text.replace(/[\p{Control}\u2028\u2029]+/gu, '?'), 60);
 }
 
 /**
- * Asks before something that can't be undone.
+ * Asks before something that can't be undone. Ctrl-C, Ctrl-D and the end of the input are a no.
  *
  * @throws {UsageError} there is no terminal to ask at, and `--yes` was not given
  */
@@ -86,9 +91,11 @@ export async function confirm(question: string, isSure: boolean): Promise<boolea
     throw new UsageError(`${question} There is no terminal to ask at: say --yes if it is meant`);
   }
   const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());
-  } finally {
-    lines.close();
-  }
+  const left = new Promise<string>((resolve) => lines.once('close', () => resolve('\n')));
+  const answer = await Promise.race([lines.question(`${question} [y/N] `).catch(() => left), left]);
+  lines.close();
+  if (/^y(es)?$/i.test(answer.trim())) return true;
+  // Without an answer the cursor still stands behind the question.
+  complain(`${answer === '\n' ? answer : ''}quorlock: nothing was changed: it was not confirmed`);
+  return false;
 }

@@ -80,6 +80,27 @@ describe('quorlock doctor', () => {
     });
   });
 
+  it.each([
+    ['--drift-factor', 'x', 'driftFactor'],
+    ['--drift-factor', '5', 'driftFactor'],
+    ['--ttl', '0', 'ttl'],
+    ['--node-timeout', '10s', 'nodeTimeout'],
+  ])('refuses what no program can have: %s %s', async (option, value, name) => {
+    const { exitCode, output, errors } = await quorlock.run(
+      ['redis://127.0.0.1:1'],
+      ['doctor', option, value],
+    );
+    expect({ exitCode, output }).toEqual({ exitCode: 64, output: '' });
+    expect(errors).toMatch(new RegExp(`^quorlock: ${name} must be .*got`));
+  });
+
+  it('counts no vote of a server that it refuses', async () => {
+    await using fleet = await start(5);
+    const { output } = await quorlock.run(fleet.urls.slice(0, 3), ['doctor', '--clocks', '1s']);
+    expect(output.match(/^\S+:\d+ +refused /gm)).toHaveLength(3);
+    expect(output).toMatch(/There is no quorum\.\n$/);
+  });
+
   it('waits no longer than it is told to', async () => {
     await using fleet = await start();
     await nodeAt(fleet, 0).kill();
@@ -217,7 +238,7 @@ const FAULTS: readonly Fault[] = [
     exitCode: 2,
     plant: nothing,
     view: ({ urls: [first = ''] }) => ({ nodes: [first] }),
-    says: /one of 3 nodes, and 1 are listed/,
+    says: /one of 3 nodes, and the list has 1/,
   },
   {
     what: 'another maxTtl',

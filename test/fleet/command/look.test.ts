@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fleet } from '../../../scripts/fleet/fleet.ts';
 import { eventually, isRunning } from '../../../scripts/fleet/processes.ts';
 import { LockLostError, Redlock } from '../../../src/index.ts';
-import { Quorlock } from '../../support/command.ts';
+import { Quorlock, RunningCommand } from '../../support/command.ts';
 import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
 
 let quorlock: Quorlock;
@@ -53,6 +54,13 @@ describe('quorlock inspect', () => {
     });
   });
 
+  it('tells who the readers are', async () => {
+    await using redlock = new Redlock(fleet.urls, { ...PATIENT, owner: 'reader-7' });
+    await using _read = await redlock.readWrite('inspected by readers').acquireRead({ ttl: 30_000 });
+    const { output } = await run('inspect', 'inspected by readers');
+    expect(output).toMatch(/ reader {9}reader-7, .* left, at [23] nodes\n/);
+  });
+
   it('writes nothing to new nodes', async () => {
     await using own = await Fleet.start(3);
     expect((await quorlock.run(own.urls, ['inspect', 'a'])).output).toMatch(/^a is free\n/);
@@ -84,6 +92,13 @@ describe('quorlock list', () => {
       ['listed/{b}', '3 of 3'],
     ]);
     expect(rows[3]?.[3]).toBe('readers');
+  });
+
+  it('refuses to list none', async () => {
+    expect(await run('list', '--limit', '0')).toMatchObject({
+      exitCode: 64,
+      errors: 'quorlock: --limit must be at least 1: got 0\n',
+    });
   });
 
   it('says so when there is none, when it is cut, and when too few nodes answer', async () => {
@@ -160,6 +175,27 @@ describe('quorlock release --force', () => {
     });
   });
 
+  it.each([
+    ['no', 'n\n'],
+    ['Ctrl-C', '\u0003'],
+    ['Ctrl-D', '\u0004'],
+  ])('changes nothing when the answer at a terminal is %s', async (_, answer) => {
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    await using held = await redlock.acquire(`refused ${answer.codePointAt(0)}`, { ttl: 30_000 });
+    const [resource = ''] = held.resources;
+    const words = quorlock.words(['release', '--force', `'${resource}'`]).join(' ');
+    const env = { ...process.env, QUORLOCK_NODES: fleet.urls.join(',') };
+    const command = new RunningCommand(spawn('script', ['-qec', words, '/dev/null'], { env }));
+    await command.printed(/Break it\? \[y\/N\] /);
+    command.child.stdin?.write(answer);
+    const { exitCode, output } = await command.ended;
+    expect({ exitCode, last: output.trim().split(/\r?\n/).at(-1) }).toEqual({
+      exitCode: 64,
+      last: 'quorlock: nothing was changed: it was not confirmed',
+    });
+    await held.extend();
+  });
+
   it('leaves a lock that is free as it is', async () => {
     expect(await run('release', '--force', '-y', 'nothing')).toMatchObject({
       exitCode: 0,
@@ -219,6 +255,13 @@ describe('quorlock servers', () => {
     expect(errors).toMatch(
       new RegExp(`^quorlock: the server on port ${port} did not start: .*(in use|aborting)`),
     );
+  });
+
+  it('refuses a number that is not that of the ports', async () => {
+    expect(await run('servers', '--count', '3', '--ports', '1,2')).toMatchObject({
+      exitCode: 64,
+      errors: 'quorlock: --count must be left out, or the number of --ports, 2: got 3\n',
+    });
   });
 
   it('says what to install when there is no server program', async () => {

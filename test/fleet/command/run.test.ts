@@ -134,6 +134,19 @@ describe('quorlock run', () => {
     expect((await run(resource, '--wait', '100ms', '--', 'true')).exitCode).toBe(75);
   });
 
+  it('tells where the options of the command stand', async () => {
+    const { exitCode, errors } = await quorlock.run([], ['run', 'a', 'make-report', '--all']);
+    expect(exitCode).toBe(64);
+    expect(errors).toMatch(/unknown option '--all'\n.*the command and its own options stand after --/);
+  });
+
+  it('tells that its ttl lengthens the quarantines of all programs', async () => {
+    await using own = await startDeployment(3);
+    const { exitCode, errors } = await quorlock.run(own.urls, ['run', 'a', '--ttl', '2m', '--', 'true']);
+    expect(exitCode).toBe(0);
+    expect(errors).toMatch(/^quorlock: maxTtl is 120000 ms here, and 30000 ms in all programs .* until now/);
+  });
+
   it('waits for the lock', async () => {
     const resource = unique();
     await using redlock = new Redlock(fleet.urls, PATIENT);
