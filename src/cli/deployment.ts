@@ -13,7 +13,9 @@ import { openNodes } from '../redlock/nodes.ts';
 import { probeKeysFor } from '../redlock/resources.ts';
 import { Redlock } from '../redlock.ts';
 import type { Client } from '../wire/client.ts';
+import { NO_DRIVER } from '../wire/clients/drivers.ts';
 import { explain } from '../wire/server-errors.ts';
+import { CommandError, EXIT } from './exit.ts';
 import { type NodeOptions, nodeUrls } from './node-options.ts';
 
 /** How long a node has to take a connection and to say what it is. */
@@ -47,10 +49,17 @@ export class Deployment implements AsyncDisposable {
     this.looks = looks;
   }
 
-  /** Connects to the nodes, and asks each what it is. Writes nothing. A node that does not answer is not waited for. */
+  /**
+   * Connects to the nodes, and asks each what it is. Writes nothing. A node that does not answer is not waited for.
+   *
+   * @throws {CommandError} no driver is installed
+   */
   static async open(options: NodeOptions): Promise<Deployment> {
     const clients = openNodes(nodeUrls(options));
-    return new Deployment(clients, options.keyPrefix, await lookAtAll(clients, options.keyPrefix));
+    const looks = await lookAtAll(clients, options.keyPrefix);
+    // No node is to blame, and none has been asked.
+    if (looks.every(({ failure }) => failure === NO_DRIVER)) throw new CommandError(NO_DRIVER, EXIT.noQuorum);
+    return new Deployment(clients, options.keyPrefix, looks);
   }
 
   /** Asks each node again what it is. */

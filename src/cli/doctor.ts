@@ -32,6 +32,7 @@ Exit codes:
   1    warnings only: locks work, and something may fail some day
   2    errors: locks are unsafe, or a node does not vote
   64   the arguments make no sense
+  69   no driver is installed
 
 It writes nothing. With --wait it takes part in ending quarantines, as programs
 do, and is done when every node votes: for one step of a rolling restart.`;

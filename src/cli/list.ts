@@ -43,10 +43,11 @@ export function addList(program: Command, ended: (exitCode: number) => void): vo
     if (options.limit < 1) throw new UsageError(`--limit must be at least 1: got ${options.limit}`);
     await using deployment = await Deployment.open(options);
     const listed = await listLocks(deployment, pattern, options.limit);
-    if (options.json === true) printJson(listed);
-    else show(listed);
     const answered = listed.nodes.filter(({ failure }) => failure === undefined).length;
-    ended(answered >= majorityOf(listed.nodes.length) ? EXIT.ok : EXIT.noQuorum);
+    const hasQuorum = answered >= majorityOf(listed.nodes.length);
+    if (options.json === true) printJson(listed);
+    else show(listed, hasQuorum);
+    ended(hasQuorum ? EXIT.ok : EXIT.noQuorum);
   });
 }
 
@@ -162,15 +163,16 @@ function listedOf(key: string, entries: readonly Entry[], majority: number, keyP
   };
 }
 
-function show({ locks, nodes }: Listing): void {
+function show({ locks, nodes }: Listing, hasQuorum: boolean): void {
   const rows = locks.map(({ resource, permit, state, value, owner = value, nodes: count, remainingTtl }) => [
     `${nameOf(resource)}${permit === undefined ? '' : ` (permit ${permit})`}`,
     span(remainingTtl),
     `${count} of ${nodes.length}`,
     state === 'shared' ? 'readers' : `${nameOf(owner)}${state === 'held' ? '' : ' (partly held)'}`,
   ]);
-  if (rows.length === 0) print('No lock is held.');
-  else print(table([['resource', 'left', 'nodes', 'holder'], ...rows]));
+  if (rows.length > 0) print(table([['resource', 'left', 'nodes', 'holder'], ...rows]));
+  else if (hasQuorum) print('No lock is held.');
+  if (!hasQuorum) complain('quorlock: too few nodes answered to tell which locks are held');
   for (const { node, failure, isCut } of nodes) {
     if (failure !== undefined) complain(wrap(`quorlock: ${node}: ${failure}`));
     if (isCut)

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { access, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { type BuildOptions, build } from 'esbuild';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Fleet } from '../../scripts/fleet/fleet.ts';
 import { redisGuard } from '../../src/fencing/index.ts';
 import type { Simulation as SourceSimulation } from '../../src/testing/index.ts';
@@ -180,6 +180,24 @@ describe('the package as it is published', () => {
     const words = [cli, 'run', 'a', '--', 'sh', '-c', 'echo "$QUORLOCK_RESOURCE"; exit 7'];
     const ended = await run(process.execPath, words, { env }).catch((error: unknown) => error);
     expect(ended).toMatchObject({ code: 7, stdout: 'a\n', stderr: '' });
+  });
+
+  it('has a command that says what to install where no driver is', async () => {
+    const bare = await mkdtemp(join(tmpdir(), 'quorlock-bare-'));
+    onTestFinished(() => rm(bare, { recursive: true }));
+    await cp(join(project, 'node_modules/quorlock'), join(bare, 'node_modules/quorlock'), {
+      recursive: true,
+    });
+    const cli = join(bare, 'node_modules/quorlock/dist/cli.cjs');
+    const env = { ...process.env, QUORLOCK_NODES: 'redis://127.0.0.1:1', NODE_PATH: '' };
+    for (const words of [['doctor'], ['list'], ['run', 'a', '--', 'true']]) {
+      const ended = await run(process.execPath, [cli, ...words], { env }).catch((error: unknown) => error);
+      expect(ended).toMatchObject({
+        code: 69,
+        stdout: '',
+        stderr: expect.stringMatching(/^quorlock: a URL needs a driver, .*npm install ioredis/),
+      });
+    }
   });
 
   it('has types that a strict consumer compiles against, without skipping any', async () => {

@@ -44,6 +44,10 @@ export function connectByUrl(url: URL, name: DriverName | undefined): Client {
   return new LazyClient(hostAndPort(server.host, server.port), loading);
 }
 
+/** Why a URL leads nowhere where no driver is installed. */
+export const NO_DRIVER =
+  'a URL needs a driver, and none is installed: npm install ioredis, or npm install redis';
+
 /** The first driver that can be loaded. */
 async function load(name: DriverName | undefined): Promise<Connect> {
   const faults: string[] = [];
@@ -58,7 +62,7 @@ async function load(name: DriverName | undefined): Promise<Connect> {
   if (faults.length > 0) throw new Error(list(faults, undefined, '; '));
   throw new Error(
     name === undefined
-      ? 'a URL needs a driver, and none is installed: npm install ioredis, or npm install redis'
+      ? NO_DRIVER
       : `the option driver is ${name}, which is not installed: npm install ${name}`,
   );
 }
