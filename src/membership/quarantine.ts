@@ -44,7 +44,8 @@ export function reasonToWait(leftMs: number, wallMs: number): string {
   const at = new Date(Math.ceil((wallMs + Math.max(0, leftMs)) / 1_000) * 1_000);
   return (
     `it is new, restarted or was emptied, and votes again at ${at.toISOString().replace('.000Z', 'Z')}, ${seconds} s from ` +
-    'now. Then every lock that it may have forgotten has expired. For a new deployment call initialize()'
+    'now. Then every lock that it may have forgotten has expired. Only a new deployment, where no program had a lock yet, may ' +
+    'end this by initialize() or quorlock init'
   );
 }
 

@@ -15,7 +15,9 @@ describe('the reason why a node does not vote', () => {
   it('in quarantine says until when, for how long, and how to end it', () => {
     const reason = reasonToWait(12_345.1, Date.UTC(2030, 0, 1, 10));
     expect(reason).toContain('votes again at 2030-01-01T10:00:13Z, 13 s from now. Then');
-    expect(reason).toContain('For a new deployment call initialize()');
+    expect(reason).toContain(
+      'Only a new deployment, where no program had a lock yet, may end this by initialize()',
+    );
   });
 
   it('among others that cannot be asked names them, and says what to do', () => {
