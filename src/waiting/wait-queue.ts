@@ -454,15 +454,18 @@ export class WaitQueue implements WaiterEvents, Notified {
 
   #refused({ waiter, isOvertaken }: Asking, result: FailedAttempt): void {
     const { clock, random } = this.#deps;
+    const before = this.#failure;
     // Where no node was asked, what nodes said before tells more.
-    const attempt =
-      this.#failure.votes.length > 0 && result.votes.every(wasNeverSent) ? this.#failure : result;
-    this.#tries = isOutage(attempt) === isOutage(this.#failure) ? this.#tries + 1 : 1;
+    const attempt = before.votes.length > 0 && result.votes.every(wasNeverSent) ? before : result;
+    // A wait's end may leave its last attempt too little time: then a holder was in the way until now, not the nodes.
+    const isCutShort = before.outcome === 'held' && before.votes.length > 0 && wasTooShort(attempt);
+    this.#tries = isOutage(attempt) === isOutage(before) ? this.#tries + 1 : 1;
     this.#failure = { ...attempt, expiresAtMs: clock.uptime() + expiryMs(attempt.votes, random) };
     for (const each of [...this.#waiters]) {
       const isOver = each.isLate && (each === waiter || this.#isSemaphore || isOutage(attempt));
       const isSpent = each.request.pace?.isLeft === false;
-      if (isOver || isSpent || !waitsOn(attempt, each.request)) each.fail(attempt);
+      if (isOver && isCutShort && !isSpent) each.fail(before);
+      else if (isOver || isSpent || !waitsOn(attempt, each.request)) each.fail(attempt);
       if (!each.isWaiting) this.#drop(each);
     }
     if (this.#asking.size > 0) return;
@@ -586,4 +589,11 @@ export class WaitQueue implements WaiterEvents, Notified {
     this.#ticket = undefined;
     this.#awaited.idle();
   }
+}
+
+/** Whether too few nodes answered in time, and none failed in another way. */
+function wasTooShort(attempt: FailedAttempt): boolean {
+  return (
+    isOutage(attempt) && attempt.votes.every((vote) => vote.outcome !== 'failed' || vote.reason === 'timeout')
+  );
 }

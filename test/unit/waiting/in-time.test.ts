@@ -164,3 +164,13 @@ describe.each(Object.entries(CALL_KINDS))('the first call of a program, %s', (_,
     expect(lastOf(settled)).toBeLessThanOrEqual(300 + LATEST_MS);
   });
 });
+
+it('a wait that ends while the lock is held says so, also where its last attempt has too little time', async () => {
+  const scene = new Scene({ network: { latency: { least: 30, most: 30 } } });
+  const [holder, waiter] = await scene.programs(2);
+  if (holder === undefined || waiter === undefined) throw new Error('too few');
+  const lock = await scene.simulation.until(holder.redlock.acquire('r', { ttl: 10_000 }));
+  const call = waiter.redlock.acquire('r', { waitTime: 400 });
+  await expect(scene.simulation.until(call)).rejects.toBeInstanceOf(WaitTimeoutError);
+  await scene.simulation.until(lock.release());
+});
