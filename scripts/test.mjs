@@ -99,6 +99,12 @@ const PARTS = {
   million: [2, [tests('simulation', { args: ['test/simulation/swarm.test.ts'] })]],
   conformance: [2, [tests('conformance', { env: { QUORLOCK_CONFORMANCE_RUNS: '20000' } })]],
   examples: [1, [tests('examples', { args: [ONE_BY_ONE] })]],
+  safety: [
+    5,
+    [tests('fleet', { args: [ONE_BY_ONE, 'test/fleet/safety.test.ts'], env: { QUORLOCK_SAFETY: '20' } })],
+  ],
+  fleet: [8, [tests('fleet', { args: [ONE_BY_ONE], title: 'fleet, one file after the other' })]],
+  nodes: [3, [script('test:nodes')]],
   chaos: [2, [tests('chaos', { args: [ONE_BY_ONE] })]],
   ...Object.fromEntries(
     [1, 2, 3].map((turn) => [
@@ -106,11 +112,6 @@ const PARTS = {
       [6, [script('chaos', '--every-fault', '--out', join(directory, `faults-${turn}`))]],
     ]),
   ),
-  safety: [
-    5,
-    [tests('fleet', { args: [ONE_BY_ONE, 'test/fleet/safety.test.ts'], env: { QUORLOCK_SAFETY: '20' } })],
-  ],
-  fleet: [8, [tests('fleet', { args: [ONE_BY_ONE], title: 'fleet, one file after the other' })]],
   mutation: [
     10,
     [
@@ -121,7 +122,6 @@ const PARTS = {
     ],
   ],
   model: [6, [script('model')]],
-  nodes: [3, [script('test:nodes')]],
   environments: [8, [script('test:environments')]],
   ...Object.fromEntries(
     [1, 2, 3, 4].map((part) => [`rules-${part}`, [8, [script('rules', '--part', `${part}/4`)]]]),
