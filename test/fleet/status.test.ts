@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { Redlock, type RedlockWarning, type Status } from '../../src/index.ts';
 import { nodeAt, PATIENT, startDeployment, untilAllVote } from '../support/deployment.ts';
+import { expectHeldOnAll } from '../support/lock-keys.ts';
 import { report } from '../unit/docs/snippets/status.ts';
 
 /** Quarantines last 4.6 s. */
@@ -122,7 +123,10 @@ describe('with real servers, who holds and who waits', () => {
       kept(new Redlock(fleet.urls, { ...PATIENT, owner })),
     );
     if (first === undefined || second === undefined) throw new Error('too few');
+    await Promise.all([untilAllVote(first), untilAllVote(second)]);
     const lock = await first.acquire('r', { ttl: 30_000 });
+    // A node that has not got the lock yet would grant it to the waiter, who then waits at the others only.
+    await expectHeldOnAll(fleet, lock);
     const refused: unknown = await second.acquire('r', { waitTime: 0 }).catch((error: unknown) => error);
     expect(refused).toMatchObject({ code: 'QUORLOCK_HELD', holder: 'web-3:4711' });
     expect(await second.inspect('r')).toMatchObject({ state: 'held', owner: 'web-3:4711' });
