@@ -17,9 +17,13 @@ import { NO_DRIVER } from '../wire/clients/drivers.ts';
 import { explain } from '../wire/server-errors.ts';
 import { CommandError, EXIT } from './exit.ts';
 import { type NodeOptions, nodeUrls } from './node-options.ts';
+import { pause } from './pause.ts';
 
 /** How long a node has to take a connection and to say what it is. */
 const CONNECT_MS = 2_000;
+
+/** How often nodes are asked again. */
+const LOOK_EVERY_MS = 500;
 
 /** What one node says of itself. */
 export interface Look {
@@ -39,14 +43,13 @@ export interface Look {
 export class Deployment implements AsyncDisposable {
   readonly clients: readonly Client[];
   readonly keyPrefix: string;
-  /** What the nodes said when they were first asked. */
-  readonly looks: readonly Look[];
+  #looks: readonly Look[];
   #redlock: Redlock | undefined;
 
   private constructor(clients: readonly Client[], keyPrefix: string, looks: readonly Look[]) {
     this.clients = clients;
     this.keyPrefix = keyPrefix;
-    this.looks = looks;
+    this.#looks = looks;
   }
 
   /**
@@ -62,9 +65,27 @@ export class Deployment implements AsyncDisposable {
     return new Deployment(clients, options.keyPrefix, looks);
   }
 
+  /** What the nodes said when they were last asked. */
+  get looks(): readonly Look[] {
+    return this.#looks;
+  }
+
   /** Asks each node again what it is. */
-  lookAgain(): Promise<readonly Look[]> {
-    return lookAtAll(this.clients, this.keyPrefix);
+  async lookAgain(): Promise<readonly Look[]> {
+    this.#looks = await lookAtAll(this.clients, this.keyPrefix);
+    return this.#looks;
+  }
+
+  /** Asks again until a node tells {@link maxTtl}, or all tell that they are new; for some milliseconds at the most. */
+  async untilMaxTtlIsKnown(ms: number, stopped: AbortSignal): Promise<void> {
+    const clock = new SystemClock();
+    const since = clock.monotonic();
+    const isKnown = () =>
+      this.maxTtl !== undefined || this.looks.every(({ failure }) => failure === undefined);
+    while (!isKnown() && clock.monotonic() - since < ms && !stopped.aborted) {
+      await pause(LOOK_EVERY_MS, stopped);
+      await this.lookAgain();
+    }
   }
 
   /** The longest ttl in use, in milliseconds, as far as the nodes know; undefined: no program has used them yet. */

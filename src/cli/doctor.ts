@@ -4,10 +4,11 @@ import { majorityOf } from '../quorum/round.ts';
 import { resolveOptions } from '../redlock/options.ts';
 import { aheadMs, diagnose, type Finding, middleMs, refusedIn, roundTripMs, type Terms } from './checks.ts';
 import { Deployment } from './deployment.ts';
-import { duration } from './duration.ts';
+import { duration, durationOption, durationWithin, numberWithin, ttlDuration } from './duration.ts';
 import { EXIT } from './exit.ts';
 import { type Facts, factsOf } from './facts.ts';
 import { type NodeOptions, withNodeOptions } from './node-options.ts';
+import { pause } from './pause.ts';
 import { complain, cut, plural, print, printJson, table, wrap } from './terminal.ts';
 
 interface DoctorOptions extends NodeOptions {
@@ -44,15 +45,27 @@ export function addDoctor(program: Command, ended: (exitCode: number) => void): 
     .summary('are these independent masters that locks are safe on?')
     .description('Looks for what makes locks unsafe, or may some day: each with its risk and its remedy.')
     .option('--wait [duration]', 'wait until every node votes, for 2m if no time is given', duration)
-    .option('--clocks <duration>', 'for how long clocks and round trips are measured', duration, 2_000)
-    .option('--ttl <duration>', "the programs' ttl", duration, 10_000)
+    .addOption(
+      durationOption(
+        '--clocks <duration>',
+        'for how long clocks and round trips are measured',
+        2_000,
+        durationWithin({ most: 3_600_000 }),
+      ),
+    )
+    .addOption(durationOption('--ttl <duration>', "the programs' ttl", 10_000, ttlDuration))
     .option(
       '--node-timeout <duration>',
       "the programs' nodeTimeout (default: a quarter of the ttl)",
-      duration,
+      ttlDuration,
     )
-    .option('--drift-factor <number>', "the programs' driftFactor", Number, 0.01)
-    .option('--max-ttl <duration>', "the programs' maxTtl (default: not compared)", duration)
+    .option(
+      '--drift-factor <number>',
+      "the programs' driftFactor",
+      numberWithin({ least: 0, most: 0.5 }),
+      0.01,
+    )
+    .option('--max-ttl <duration>', "the programs' maxTtl (default: not compared)", ttlDuration)
     .addHelpText('after', EXIT_CODES);
   withNodeOptions(command).action(async (options: DoctorOptions) => {
     checkTerms(options);
@@ -98,7 +111,7 @@ async function untilAllVote(deployment: Deployment, forMs: number): Promise<void
     const names = missing.map(({ address }) => address).join(', ');
     if (names !== told) complain(wrap(`waiting for ${names}`));
     told = names;
-    await new Promise<void>((resolve) => clock.after(WAIT_EVERY_MS, resolve));
+    await pause(WAIT_EVERY_MS);
   }
 }
 

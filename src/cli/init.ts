@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { Deployment } from './deployment.ts';
-import { duration } from './duration.ts';
+import { ttlDuration } from './duration.ts';
 import { EXIT } from './exit.ts';
 import { type NodeOptions, withNodeOptions } from './node-options.ts';
 import { confirm, print, printJson } from './terminal.ts';
@@ -26,7 +26,11 @@ export function addInit(program: Command, ended: (exitCode: number) => void): vo
     .command('init')
     .summary('declare that no lock is held, so that all nodes vote at once')
     .description('Declares that no lock is held on any node, and has all of them vote at once.')
-    .option('--max-ttl <duration>', "the programs' maxTtl (default: what the nodes know, or 30s)", duration)
+    .option(
+      '--max-ttl <duration>',
+      "the programs' maxTtl (default: what the nodes know, or 30s)",
+      ttlDuration,
+    )
     .option('-y, --yes', 'do not ask')
     .addHelpText('after', EXIT_CODES);
   withNodeOptions(command).action(async (options: InitOptions) => {

@@ -5,8 +5,8 @@ import { isShared, OWN_PREFIX, waiterOf } from '../quorum/fencing-token.ts';
 import { majorityOf } from '../quorum/round.ts';
 import type { Client } from '../wire/client.ts';
 import { Deployment } from './deployment.ts';
-import { wholeNumber } from './duration.ts';
-import { EXIT, UsageError } from './exit.ts';
+import { wholeNumberWithin } from './duration.ts';
+import { EXIT } from './exit.ts';
 import { type NodeOptions, withNodeOptions } from './node-options.ts';
 import { listScript } from './scripts.ts';
 import { complain, nameOf, print, printJson, span, table, wrap } from './terminal.ts';
@@ -37,10 +37,14 @@ export function addList(program: Command, ended: (exitCode: number) => void): vo
     .summary('the locks that are held')
     .description('Lists the locks that are held, by SCAN, a page at a time. Changes nothing.')
     .argument('[pattern]', 'which ones, as Redis matches keys: orders/*', '*')
-    .option('--limit <number>', 'how many at the most, of each node', wholeNumber, 1_000)
+    .option(
+      '--limit <number>',
+      'how many at the most, of each node',
+      wholeNumberWithin({ least: 1, most: MOST_PAGES * PAGE }),
+      1_000,
+    )
     .addHelpText('after', EXIT_CODES);
   withNodeOptions(command).action(async (pattern: string, options: ListOptions) => {
-    if (options.limit < 1) throw new UsageError(`--limit must be at least 1: got ${options.limit}`);
     await using deployment = await Deployment.open(options);
     const listed = await listLocks(deployment, pattern, options.limit);
     const answered = listed.nodes.filter(({ failure }) => failure === undefined).length;

@@ -7,6 +7,15 @@ import { CommandError, EXIT } from './exit.ts';
 import { programOf } from './program.ts';
 import { complain } from './terminal.ts';
 
+/** What the library calls by these names is an option of the command. Where it quotes a text, that is left as it is. */
+function withOptions(message: string): string {
+  return message.replace(
+    /"(?:[^"\\]|\\.)*"|\b(?:ttl|maxTtl|nodeTimeout|driftFactor|keyPrefix)\b/g,
+    (found) =>
+      found.startsWith('"') ? found : `--${found.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+  );
+}
+
 /** The exit code for what a subcommand threw, after telling it. */
 function codeOf(error: unknown): number {
   // It has printed what it has to say.
@@ -21,7 +30,7 @@ function codeOf(error: unknown): number {
   }
   // So the library tells of bad arguments.
   if (error instanceof TypeError || error instanceof RangeError) {
-    complain(`quorlock: ${onOneLine(error.message)}`);
+    complain(`quorlock: ${withOptions(onOneLine(error.message))}`);
     return EXIT.usage;
   }
   complain(`quorlock: ${error instanceof Error ? error.stack : String(error)}`);

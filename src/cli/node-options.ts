@@ -44,19 +44,39 @@ export function nodeUrls({ nodes, passwordFile }: NodeOptions): readonly string[
     const name = `${nodes === undefined ? 'QUORLOCK_NODES' : '--nodes'}[${index}]`;
     asUsage(() => checkNodeUrl(each, name));
     const url = new URL(each.trim());
-    const hasPassword = url.password !== '' || url.searchParams.has('password');
-    if (hasPassword && nodes !== undefined) {
+    const isSecret = hasPassword(url);
+    if (isSecret && nodes !== undefined) {
       throw new UsageError(
         `${name} has a password, and every user of this host can read the arguments of a command. Give the URL without ` +
           'it, and the password by QUORLOCK_PASSWORD or --password-file; or all URLs by QUORLOCK_NODES. Change the ' +
           'password if others use this host: it has been seen',
       );
     }
-    if (!hasPassword && password !== '') url.password = encodeURIComponent(password);
+    if (!isSecret && password !== '') url.password = encodeURIComponent(password);
     return url.href;
   });
   asUsage(() => checkNodes(urls));
   return urls;
+}
+
+/** The environment without passwords of nodes, for programs that are not this one. */
+export function withoutPasswords(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { QUORLOCK_PASSWORD: _, QUORLOCK_NODES, ...rest } = environment;
+  const texts = QUORLOCK_NODES?.split(',');
+  // Where --nodes is given it may be anything, with a password anywhere.
+  if (texts === undefined || !texts.every((text) => URL.canParse(text.trim()))) return rest;
+  const urls = texts.map((text) => {
+    const url = new URL(text.trim());
+    if (!hasPassword(url)) return text;
+    url.password = '';
+    url.searchParams.delete('password');
+    return url.href;
+  });
+  return { ...rest, QUORLOCK_NODES: urls.join(',') };
+}
+
+function hasPassword({ password, searchParams }: URL): boolean {
+  return password !== '' || searchParams.has('password');
 }
 
 function passwordIn(file: string): string {

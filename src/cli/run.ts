@@ -1,11 +1,12 @@
 import { constants } from 'node:os';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { SystemClock, type Timer } from '../base/clock.ts';
 import { type Lock, LockHeldError, type Redlock, type UsingOptions, WaitTimeoutError } from '../index.ts';
+import { MOST_SLOTS } from '../wire/operation.ts';
 import { Deployment } from './deployment.ts';
-import { duration, endlessDuration, wholeNumber } from './duration.ts';
+import { duration, durationOption, endlessDuration, ttlDuration, wholeNumberWithin } from './duration.ts';
 import { BY_SIGNAL, CommandError, EXIT, UsageError } from './exit.ts';
-import { type NodeOptions, withNodeOptions } from './node-options.ts';
+import { type NodeOptions, withNodeOptions, withoutPasswords } from './node-options.ts';
 import { deadlineIn, msUntil } from './orders.ts';
 import { findProgram } from './programs.ts';
 import { complain, nameOf, span } from './terminal.ts';
@@ -21,6 +22,8 @@ interface RunOptions extends NodeOptions {
   readonly shared?: boolean;
   readonly permits?: number;
   readonly conflictExitCode: number;
+  readonly keepPassword?: boolean;
+  readonly raiseMaxTtl?: boolean;
 }
 
 /** The ttl of a lock that a command runs under, unless the deployment's programs have shorter ones. */
@@ -65,23 +68,30 @@ export function addRun(program: Command, ended: (exitCode: number) => void): voi
     .description('Runs a command while it holds a lock, and ends it before the lock can be lost.')
     .argument('<resource>', 'what to lock')
     .argument('<command...>', 'the command and its arguments, after --; no shell reads them')
-    .option('--ttl <duration>', 'how long the lock lives without its holder (default: 30s)', duration)
+    .option('--ttl <duration>', 'how long the lock lives without its holder (default: 30s)', ttlDuration)
     .addOption(
-      new Option('--wait <duration>', 'how long to wait for the lock; inf: for ever')
-        .argParser(endlessDuration)
-        .default(10_000, '10s'),
+      durationOption(
+        '--wait <duration>',
+        'how long to wait for the lock; inf: for ever',
+        10_000,
+        endlessDuration,
+      ),
     )
     .option('--no-wait', 'do not wait')
     .addOption(
-      new Option('--max-hold <duration>', 'how long the command may run')
-        .argParser(endlessDuration)
-        .default(Number.POSITIVE_INFINITY, 'inf'),
+      durationOption(
+        '--max-hold <duration>',
+        'how long the command may run',
+        Number.POSITIVE_INFINITY,
+        endlessDuration,
+      ),
     )
-    .option(
-      '--min-hold <duration>',
-      'hold the lock for so long, even if the command ends sooner',
-      duration,
-      0,
+    .addOption(
+      durationOption(
+        '--min-hold <duration>',
+        'hold the lock for so long, even if the command ends sooner',
+        0,
+      ),
     )
     .option(
       '--kill-after <duration>',
@@ -89,8 +99,19 @@ export function addRun(program: Command, ended: (exitCode: number) => void): voi
       duration,
     )
     .option('--shared', 'a read lock: commands with read locks run together')
-    .option('--permits <number>', 'a semaphore: this number of commands run together', wholeNumber)
-    .option('-E, --conflict-exit-code <number>', 'the exit code if the lock is held', wholeNumber, EXIT.held)
+    .option(
+      '--permits <number>',
+      'a semaphore: this number of commands run together',
+      wholeNumberWithin({ least: 1, most: MOST_SLOTS }),
+    )
+    .option(
+      '-E, --conflict-exit-code <number>',
+      'the exit code if the lock is held',
+      wholeNumberWithin({ most: 255 }),
+      EXIT.held,
+    )
+    .option('--keep-password', "leave the nodes' passwords in the command's environment")
+    .option('--raise-max-ttl', "let --ttl be longer than the programs' maxTtl, which it raises for good")
     .showHelpAfterError('(the command and its own options stand after --; --help tells more)')
     .addHelpText('after', EXIT_CODES);
   withNodeOptions(command).action(async (resource: string, words: readonly string[], options: RunOptions) => {
@@ -105,20 +126,18 @@ async function run(resource: string, words: readonly string[], options: RunOptio
   if (program.kind === 'missing') throw new CommandError(`${name}: command not found`, EXIT.notFound);
   if (program.kind === 'not-executable')
     throw new CommandError(`${name}: not executable`, EXIT.notExecutable);
-  const watched = new Watched();
+  const watched = new Watched(options.keepPassword === true ? process.env : withoutPasswords(process.env));
   const signals = new Signals();
   try {
     await using deployment = await Deployment.open(options);
+    const wait = await untilMaxTtlIsKnown(deployment, options.wait || 0, signals.stopped);
     const ttl = options.ttl ?? Math.min(TTL_MS, deployment.maxTtl ?? TTL_MS);
+    if (options.raiseMaxTtl !== true) checkMaxTtl(ttl, deployment);
     const redlock = deployment.redlock({
       quarantine: 'auto',
       maxTtl: Math.max(ttl, deployment.maxTtl ?? TTL_MS),
-      // Of what a Redlock warns of, it alone is the doing of this call, and lasts.
-      onWarning: ({ code, message }) => {
-        if (code === 'QUORLOCK_MAX_TTL') complain(`quorlock: ${message}`);
-      },
     });
-    const session = new Session(resource, { file: name, args }, { ...options, ttl }, watched, signals);
+    const session = new Session(resource, { file: name, args }, { ...options, ttl, wait }, watched, signals);
     return await session.under(redlock);
   } finally {
     signals.close();
@@ -126,7 +145,7 @@ async function run(resource: string, words: readonly string[], options: RunOptio
   }
 }
 
-function checkOptions({ ttl = TTL_MS, killAfter = 0, shared, permits, conflictExitCode }: RunOptions): void {
+function checkOptions({ ttl = TTL_MS, killAfter = 0, shared, permits }: RunOptions): void {
   if (process.platform === 'win32') {
     throw new UsageError('run needs process groups and signals, which Windows does not have');
   }
@@ -138,7 +157,32 @@ function checkOptions({ ttl = TTL_MS, killAfter = 0, shared, permits, conflictEx
       `--kill-after must be at most a third of the ttl, ${most} ms: got ${killAfter} ms. Raise --ttl, or lower it`,
     );
   }
-  if (conflictExitCode > 255) throw new UsageError(`-E must be from 0 to 255: got ${conflictExitCode}`);
+}
+
+/** Waits for a node that tells what a ttl may be, and returns how much of the time to wait is left, in milliseconds. */
+async function untilMaxTtlIsKnown(
+  deployment: Deployment,
+  wait: number,
+  stopped: AbortSignal,
+): Promise<number> {
+  const clock = new SystemClock();
+  const since = clock.monotonic();
+  await deployment.untilMaxTtlIsKnown(wait, stopped);
+  stopped.throwIfAborted();
+  return Math.max(0, wait - (clock.monotonic() - since));
+}
+
+/** A longer ttl would lengthen the quarantines of all programs for good. */
+function checkMaxTtl(ttl: number, { maxTtl, looks }: Deployment): void {
+  const isUnknown = maxTtl === undefined && looks.some(({ failure }) => failure !== undefined);
+  // Then too few nodes vote, which the attempt tells with what each says.
+  if (isUnknown || ttl <= (maxTtl ?? TTL_MS)) return;
+  const bound = maxTtl === undefined ? `${TTL_MS} ms on new nodes` : `the nodes' maxTtl, ${maxTtl} ms`;
+  throw new UsageError(
+    `--ttl must be at most ${bound}: got ${ttl} ms. A shorter one does for a long command, as the lock is ` +
+      'extended while it runs. To have all quarantines last longer from now on, say --raise-max-ttl, or run ' +
+      '"quorlock init --max-ttl" when no lock is held',
+  );
 }
 
 /** Signals to this process: while it waits for the lock they end the wait, and then they go to the command. */
@@ -234,7 +278,7 @@ class Session {
   /** Gets the lock, runs the command, and returns the exit code. */
   async under(redlock: Redlock): Promise<number> {
     const { ttl, wait, shared, permits, conflictExitCode } = this.#options;
-    const options: UsingOptions = { ttl, waitTime: wait === false ? 0 : wait, signal: this.#signals.stopped };
+    const options: UsingOptions = { ttl, waitTime: wait || 0, signal: this.#signals.stopped };
     const routine = (lock: Lock) => this.#hold(lock);
     try {
       if (permits !== undefined)

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SystemClock } from '../base/clock.ts';
-import { wholeNumber } from './duration.ts';
+import { wholeNumberWithin } from './duration.ts';
 import { CommandError, EXIT, UsageError } from './exit.ts';
 import { findInstalled, findProgram, withParent } from './programs.ts';
 import { complain, plural, print } from './terminal.ts';
@@ -43,7 +43,7 @@ export function addServers(program: Command, ended: (exitCode: number) => void):
     .description(
       'Starts independent masters on this machine, says how to reach them, and stops them at the end.',
     )
-    .option('--count <number>', 'how many (default: 5)', wholeNumber)
+    .option('--count <number>', 'how many (default: 5)', wholeNumberWithin({ least: 1, most: 100 }))
     .option('--ports <ports>', 'their ports, as 7001,7002,7003 (default: free ones)')
     .option('--server <path>', 'the server program (default: redis-server or valkey-server)')
     .option('--json', 'print JSON')
@@ -53,7 +53,7 @@ export function addServers(program: Command, ended: (exitCode: number) => void):
 
 async function serve({ count, ports, server, json }: ServersOptions): Promise<number> {
   const binary = serverProgram(server);
-  const chosen = ports === undefined ? await freePorts(checkCount(count)) : portsOf(ports, count);
+  const chosen = ports === undefined ? await freePorts(count ?? 5) : portsOf(ports, count);
   const stopped = stopSignal();
   const folder = await mkdtemp(join(tmpdir(), 'quorlock-servers-'));
   const servers: Server[] = [];
@@ -90,16 +90,13 @@ function serverProgram(given: string | undefined): string {
   return found;
 }
 
-function checkCount(count = 5): number {
-  if (count >= 1 && count <= 100) return count;
-  throw new UsageError(`--count must be from 1 to 100: got ${count}`);
-}
-
 function portsOf(text: string, count: number | undefined): readonly number[] {
   const ports = text.split(',').map(Number);
   const bad = ports.find((port) => !Number.isInteger(port) || port < 1 || port > 65_535);
   if (bad !== undefined || new Set(ports).size < ports.length) {
-    throw new UsageError('--ports must be different numbers from 1 to 65535 with commas between them');
+    throw new UsageError(
+      `--ports must be different numbers from 1 to 65535 with commas between them: got ${JSON.stringify(text)}`,
+    );
   }
   if (count !== undefined && count !== ports.length) {
     throw new UsageError(`--count must be left out, or the number of --ports, ${ports.length}: got ${count}`);

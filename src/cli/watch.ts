@@ -2,10 +2,11 @@ import { clearScreenDown, moveCursor } from 'node:readline';
 import type { Command } from 'commander';
 import { SystemClock } from '../base/clock.ts';
 import { Deployment } from './deployment.ts';
-import { duration } from './duration.ts';
+import { durationOption, durationWithin } from './duration.ts';
 import { EXIT } from './exit.ts';
 import { describe, headline, highestToken, look, type Sight } from './inspect.ts';
 import { type NodeOptions, withNodeOptions } from './node-options.ts';
+import { pause } from './pause.ts';
 import { print } from './terminal.ts';
 
 interface WatchOptions extends NodeOptions {
@@ -27,7 +28,14 @@ export function addWatch(program: Command, ended: (exitCode: number) => void): v
     .summary('who holds a lock and who waits, as it changes')
     .description('Shows who holds a lock and who waits for it, until it is ended. Changes nothing.')
     .argument('<resource>', 'the lock')
-    .option('--interval <duration>', 'how often the nodes are asked', duration, 1_000)
+    .addOption(
+      durationOption(
+        '--interval <duration>',
+        'how often the nodes are asked',
+        1_000,
+        durationWithin({ least: 100 }),
+      ),
+    )
     .addHelpText('after', EXIT_CODES);
   withNodeOptions(command).action(async (resource: string, options: WatchOptions) => {
     await using deployment = await Deployment.open(options);
@@ -37,7 +45,7 @@ export function addWatch(program: Command, ended: (exitCode: number) => void): v
       options.json !== true && process.stdout.isTTY ? new Screen() : new Log(options.json === true);
     while (!stopped.aborted) {
       screen.show(await look(redlock, resource));
-      await pause(Math.max(100, options.interval), stopped);
+      await pause(options.interval, stopped);
     }
     ended(EXIT.ok);
   });
@@ -47,19 +55,6 @@ function stopSignal(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
   return controller.signal;
-}
-
-function pause(ms: number, stopped: AbortSignal): Promise<void> {
-  if (stopped.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = () => {
-      timer.cancel();
-      stopped.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = new SystemClock().after(ms, done);
-    stopped.addEventListener('abort', done);
-  });
 }
 
 /** Draws over what it drew before. */

@@ -42,8 +42,8 @@ export class Watched {
   #isLate = false;
   #isSettled = false;
 
-  /** Starts the watcher, which waits for {@link start}. */
-  constructor() {
+  /** Starts the watcher, which waits for {@link start}. The command gets the watcher's environment. */
+  constructor(environment: NodeJS.ProcessEnv) {
     let settle: (outcome: Outcome) => void = () => undefined;
     this.outcome = new Promise((resolve) => {
       settle = resolve;
@@ -52,6 +52,7 @@ export class Watched {
     this.#watcher = fork(WATCHER, {
       // A session of its own: a signal to this process's group does not reach it.
       detached: true,
+      env: environment,
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     });
     this.#watcher.on('message', (report: Report) => this.#take(report));

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CHECKS } from '../../src/cli/checks.ts';
-import { duration, endlessDuration, wholeNumber } from '../../src/cli/duration.ts';
+import { duration, endlessDuration, wholeNumberWithin } from '../../src/cli/duration.ts';
 import { programOf } from '../../src/cli/program.ts';
 import { table, wrap } from '../../src/cli/terminal.ts';
 import { sectionOf } from '../support/markdown.ts';
@@ -95,7 +95,79 @@ describe('arguments', () => {
   });
 
   it.each(['', '-1', '1.5', 'one'])('%j is no whole number', (text) => {
-    expect(() => wholeNumber(text)).toThrow('It must be a whole number');
+    expect(() => wholeNumberWithin({})(text)).toThrow('It must be a whole number');
+  });
+
+  /** A value below, or above, what an option may be, and how its bounds are said. */
+  const OUT_OF_BOUNDS = [
+    ['run', '--ttl', '0', '1ms to 365d'],
+    ['run', '--ttl', '366d', '1ms to 365d'],
+    ['run', '--wait', '3651d', '0ms to 3650d'],
+    ['run', '--max-hold', '3651d', '0ms to 3650d'],
+    ['run', '--min-hold', '3651d', '0ms to 3650d'],
+    ['run', '--kill-after', '3651d', '0ms to 3650d'],
+    ['run', '--permits', '0', '1 to 1000'],
+    ['run', '--permits', '1001', '1 to 1000'],
+    ['run', '--conflict-exit-code', '256', '0 to 255'],
+    ['doctor', '--wait', '3651d', '0ms to 3650d'],
+    ['doctor', '--clocks', '61m', '0ms to 1h'],
+    ['doctor', '--ttl', '0', '1ms to 365d'],
+    ['doctor', '--node-timeout', '0', '1ms to 365d'],
+    ['doctor', '--max-ttl', '366d', '1ms to 365d'],
+    ['doctor', '--drift-factor', '0.51', '0 to 0.5'],
+    ['watch', '--interval', '0', '100ms to 3650d'],
+    ['watch', '--interval', '99ms', '100ms to 3650d'],
+    ['list', '--limit', '0', '1 to 500000'],
+    ['list', '--limit', '500001', '1 to 500000'],
+    ['init', '--max-ttl', '0', '1ms to 365d'],
+    ['servers', '--count', '0', '1 to 100'],
+    ['servers', '--count', '101', '1 to 100'],
+  ] as const;
+
+  /** What a call prints that is refused for its arguments. */
+  async function refusalOf(...words: readonly string[]): Promise<string> {
+    const printed: string[] = [];
+    const program = programOf(() => undefined);
+    const writeErr = (text: string) => void printed.push(text);
+    for (const each of [program, ...program.commands]) each.configureOutput({ writeErr });
+    await expect(program.parseAsync(words, { from: 'user' })).rejects.toThrow();
+    return printed.join('');
+  }
+
+  it.each(OUT_OF_BOUNDS)('%s %s %s is refused, with the bounds', async (name, option, value, bounds) => {
+    const printed = await refusalOf(name, option, value, 'a');
+    expect(printed).toMatch(new RegExp(`option '(-E, )?${option} .*' argument '${value}' is invalid`));
+    expect(printed).toContain(`It must be from ${bounds}.`);
+  });
+
+  it('every option that takes a number or a duration is refused out of bounds', () => {
+    const numeric = commands.flatMap((command) =>
+      command.options
+        .filter(({ flags }) => /[<[](number|duration)[>\]]/.test(flags))
+        .map(({ long }) => `${command.name()} ${long}`),
+    );
+    const tried = OUT_OF_BOUNDS.map(([name, option]) => `${name} ${option}`);
+    expect(numeric.sort()).toEqual([...new Set(tried)].sort());
+  });
+
+  it.each(['', 'one', '1e-3', '-1'])('%j is no drift factor', async (value) => {
+    expect(await refusalOf('doctor', `--drift-factor=${value}`)).toContain('It must be a number.');
+  });
+
+  it('a default is printed as it would be given', () => {
+    const defaults = commands.flatMap((command) =>
+      command.options
+        .filter(({ flags, defaultValue }) => flags.includes('duration') && defaultValue !== undefined)
+        .map(({ long, defaultValueDescription }) => `${command.name()} ${long} ${defaultValueDescription}`),
+    );
+    expect(defaults).toEqual([
+      'run --wait 10s',
+      'run --max-hold inf',
+      'run --min-hold 0ms',
+      'doctor --clocks 2s',
+      'doctor --ttl 10s',
+      'watch --interval 1s',
+    ]);
   });
 });
 

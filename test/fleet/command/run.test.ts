@@ -2,14 +2,16 @@ import { spawn } from 'node:child_process';
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { Fleet } from '../../../scripts/fleet/fleet.ts';
+import { Fleet } from '../../../scripts/fleet/fleet.ts';
 import { eventually, isRunning } from '../../../scripts/fleet/processes.ts';
 import { Redlock } from '../../../src/index.ts';
 import { parentOf, Quorlock, type RunningCommand } from '../../support/command.ts';
-import { PATIENT, startDeployment } from '../../support/deployment.ts';
+import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
 
 let quorlock: Quorlock;
 let fleet: Fleet;
@@ -140,11 +142,88 @@ describe('quorlock run', () => {
     expect(errors).toMatch(/unknown option '--all'\n.*the command and its own options stand after --/);
   });
 
-  it('tells that its ttl lengthens the quarantines of all programs', async () => {
+  it('refuses a ttl that would lengthen the quarantines of all programs, unless it is to', async () => {
     await using own = await startDeployment(3);
-    const { exitCode, errors } = await quorlock.run(own.urls, ['run', 'a', '--ttl', '2m', '--', 'true']);
+    const maxTtls = () =>
+      Promise.all(
+        own.nodes.map(async (node) =>
+          String(await node.command('GET', 'quorlock:node'))
+            .split(' ')
+            .at(-1),
+        ),
+      );
+    const args = ['run', 'a', '--ttl', '2m'];
+    const refused = await quorlock.run(own.urls, [...args, '--', 'echo', 'ran']);
+    expect(refused).toMatchObject({ exitCode: 64, output: '' });
+    expect(refused.errors).toMatch(
+      /^quorlock: --ttl must be at most the nodes' maxTtl, 30000 ms: got 120000 ms\. .*--raise-max-ttl/,
+    );
+    expect(await maxTtls()).toEqual(['30000', '30000', '30000']);
+    const raised = await quorlock.run(own.urls, [...args, '--raise-max-ttl', '--', 'echo', 'ran']);
+    expect(raised).toMatchObject({ exitCode: 0, output: 'ran\n', errors: '' });
+    await eventually('all nodes know of it', async () =>
+      (await maxTtls()).every((each) => each === '120000'),
+    );
+  });
+
+  it('refuses on new nodes a ttl above that of programs by default', async () => {
+    await using own = await Fleet.start(1);
+    const { exitCode, errors } = await quorlock.run(own.urls, ['run', 'a', '--ttl', '31s', '--', 'true']);
+    expect(errors).toMatch(/^quorlock: --ttl must be at most 30000 ms on new nodes: got 31000 ms/);
+    expect(exitCode).toBe(64);
+    expect(await nodeAt(own, 0).command('DBSIZE')).toBe(0);
+  });
+
+  it('waits for a node that tells the maxTtl, and does not raise it by its own ttl', async () => {
+    await using own = await startDeployment(1, { maxTtl: 5_000 });
+    const { port } = nodeAt(own, 0);
+    let connections = 0;
+    // The first connections are lost at once.
+    const gate = createServer((socket) => {
+      connections += 1;
+      if (connections <= 3) return void socket.destroy();
+      const server = connect(port, '127.0.0.1');
+      pipeline(socket, server, socket, () => undefined);
+    });
+    onTestFinished(() => void gate.close());
+    gate.listen(0, '127.0.0.1');
+    await once(gate, 'listening');
+    const url = `redis://127.0.0.1:${(gate.address() as AddressInfo).port}`;
+    const end = await quorlock.run([url], ['run', 'a', '--wait', 'inf', '--', 'echo', 'ran']);
+    expect(end).toMatchObject({ exitCode: 0, output: 'ran\n' });
+    expect(connections).toBeGreaterThan(3);
+    expect(await nodeAt(own, 0).command('GET', 'quorlock:node')).toMatch(/ 5000$/);
+  });
+
+  it("keeps the nodes' passwords from the command, unless it is to have them", async () => {
+    await using own = await startDeployment(1);
+    await nodeAt(own, 0).command('CONFIG', 'SET', 'requirepass', 'planted-password');
+    const [url = ''] = own.urls;
+    const script = 'env; tr "\\0" "\\n" < /proc/$PPID/environ';
+    const args = (...more: string[]) => ['run', unique(), ...more, '--', 'sh', '-c', script];
+    const withPassword = url.replace('//', '//:planted-password@');
+    const ways = [
+      { nodes: [url], env: { QUORLOCK_PASSWORD: 'planted-password' } },
+      { nodes: [withPassword], env: {} },
+      { nodes: [`${url}?password=planted-password`], env: {} },
+    ];
+    for (const { nodes, env } of ways) {
+      const { exitCode, output } = await quorlock.run(nodes, args(), { env });
+      expect(exitCode).toBe(0);
+      expect(output).toMatch(/^QUORLOCK_HELD=1$/m);
+      expect(output).toMatch(/^QUORLOCK_NODES=redis:/m);
+      expect(output).not.toContain('planted');
+      const kept = await quorlock.run(nodes, args('--keep-password'), { env });
+      expect(kept.output).toContain('planted-password');
+    }
+    // What is no list of URLs may have a password anywhere.
+    const env = {
+      QUORLOCK_NODES: 'redis://:planted pass/word@127.0.0.1',
+      QUORLOCK_PASSWORD: 'planted-password',
+    };
+    const { exitCode, output } = await quorlock.run([], args('--nodes', url), { env });
     expect(exitCode).toBe(0);
-    expect(errors).toMatch(/^quorlock: maxTtl is 120000 ms here, and 30000 ms in all programs .* until now/);
+    expect(output).not.toMatch(/planted|QUORLOCK_NODES/);
   });
 
   it('waits for the lock', async () => {
