@@ -1,7 +1,8 @@
 import { nap, now } from '../../support/time.ts';
 
 const EVERY_MS = 20;
-const STALL_MS = 80;
+/** Less than the least time that a node has to answer in a run, which is a quarter of its nodeTimeout of 250 ms. */
+const STALL_MS = 40;
 
 /** A time in which a process did not come to run. */
 export interface Stall {
