@@ -16,6 +16,7 @@ import {
   checkAttempts,
   checkOnOutage,
   checkSignal,
+  duration,
   type OnOutage,
   type Settings,
   type TryAcquireOptions,
@@ -306,7 +307,7 @@ class CountedAttempts implements Pace {
   }
 
   pauseMs(): number {
-    return Math.max(0, this.#plan.pauseMs());
+    return duration('attempts.pauseMs()', this.#plan.pauseMs(), 0);
   }
 
   count(attempt: Promise<Attempt>): void {

@@ -14,6 +14,7 @@ import { OWN_PREFIX } from '../quorum/fencing-token.ts';
 import type { DriverName } from '../wire/clients/driver.ts';
 import { DRIVER_NAMES } from '../wire/clients/drivers.ts';
 import { MOST_SLOTS } from '../wire/operation.ts';
+import { checkWellFormed } from './resources.ts';
 
 /** What a call does while too few nodes can vote: it waits until its waitTime is over, or rejects at once. */
 export type OnOutage = 'wait' | 'reject';
@@ -417,6 +418,7 @@ export function duration(name: string, value: unknown, least: number): number {
 
 function prefix(value: unknown): string {
   const checked = ofType('string', 'keyPrefix', value);
+  checkWellFormed('keyPrefix', checked);
   if (!checked.startsWith(OWN_PREFIX)) return checked;
   const whose = `"${OWN_PREFIX}", which is the library's own`;
   throw new RangeError(`keyPrefix must not begin with ${whose}: got ${quote(checked)}`);

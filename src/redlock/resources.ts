@@ -23,10 +23,11 @@ const MOST_CHARACTERS = 1_048_576;
  * The resources sorted and without duplicates, so that two locks over the same ones are the same lock.
  *
  * @throws {TypeError} not a string or a list of strings
- * @throws {RangeError} an empty list, one of more than 1 000, an empty name, or more than 1 048 576 characters in all
+ * @throws {RangeError} an empty list, one of more than 1 000, an empty name, one with half of a character, or more than
+ *   1 048 576 characters in all
  */
 export function normalizeResources(resources: Resources, whole = 'resources'): readonly string[] {
-  if (typeof resources === 'string' && resources !== '') {
+  if (typeof resources === 'string' && resources !== '' && resources.isWellFormed()) {
     checkLength('resource', resources.length);
     return [resources];
   }
@@ -40,6 +41,7 @@ export function normalizeResources(resources: Resources, whole = 'resources'): r
     if (typeof resource !== 'string')
       throw new TypeError(`${name} must be a string: got ${describe(resource)}`);
     if (resource === '') throw new RangeError(`${name} must not be empty: got ""`);
+    checkWellFormed(name, resource);
   }
   const names = [...new Set(list as readonly string[])].sort();
   checkLength(
@@ -47,6 +49,16 @@ export function normalizeResources(resources: Resources, whole = 'resources'): r
     names.reduce((sum, { length }) => sum + length, 0),
   );
   return names;
+}
+
+/**
+ * Half of a surrogate pair has no UTF-8 form: two names that differ in it would be one key on a node.
+ *
+ * @throws {RangeError} there is one
+ */
+export function checkWellFormed(name: string, text: string): void {
+  if (!text.isWellFormed())
+    throw new RangeError(`${name} must have no half of a character: got ${quote(text)}`);
 }
 
 /** @throws {RangeError} too many */

@@ -342,21 +342,23 @@ export class WaitQueue implements WaiterEvents, Notified {
     this.#hasMissed = false;
     const asking = { waiter, isOvertaken: false };
     this.#asking.add(asking);
-    waiter.request.attempt(contend).then(
-      (attempt) => {
-        if (attempt.outcome === 'acquired') this.#overtake(asking);
-        this.#asking.delete(asking);
-        this.#ticket?.asked(attempt, contend.waiter, this.#asking.size > 0);
-        if (attempt.outcome === 'acquired') this.#granted(waiter, attempt);
-        else this.#refused(asking, attempt);
-      },
-      (error: unknown) => {
+    const end = (attempt: Attempt) => {
+      if (attempt.outcome === 'acquired') this.#overtake(asking);
+      this.#asking.delete(asking);
+      this.#ticket?.asked(attempt, contend.waiter, this.#asking.size > 0);
+      if (attempt.outcome === 'acquired') this.#granted(waiter, attempt);
+      else this.#refused(asking, attempt);
+    };
+    // A caller's own function may fail too: the one that names the pause.
+    waiter.request
+      .attempt(contend)
+      .then(end)
+      .catch((error: unknown) => {
         this.#asking.delete(asking);
         this.#drop(waiter);
         waiter.crash(error);
         if (this.#asking.size === 0) this.#attempt();
-      },
-    );
+      });
   }
 
   /** A grant takes the waiter out of the nodes' queues, where an earlier attempt may have entered it. */

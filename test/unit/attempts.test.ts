@@ -61,6 +61,28 @@ describe.each(KINDS)('a call that is bounded by its attempts, for $kind', ({ acq
     },
   );
 
+  it.each<[string, () => unknown, object]>([
+    [
+      'throws',
+      () => {
+        throw new Error('no pause');
+      },
+      new Error('no pause'),
+    ],
+    ['is no number', () => '5', new TypeError('attempts.pauseMs() must be a number: got "5"')],
+    ['is NaN', () => Number.NaN, new RangeError('attempts.pauseMs() must be at least 0: got NaN')],
+    ['is negative', () => -1, new RangeError('attempts.pauseMs() must be at least 0: got -1')],
+  ])('rejects where its pause %s, and leaves nothing behind', async (_, pauseMs, error) => {
+    const world = new World(3);
+    world.holdElsewhere('lock:r', 60_000);
+    const redlock = world.redlock();
+    const attempts = { most: 3, pauseMs } as AttemptPlan;
+    expect(await failureOf(world, acquire(redlock, attempts))).toEqual(error);
+    expect(redlock.held().waiting).toEqual([]);
+    await world.clock.advance(50);
+    expect((await world.clock.runUntil(redlock.waiting('r'))).processes).toEqual([]);
+  });
+
   it('makes the next one as soon as a majority notifies it', async () => {
     const world = new World(3);
     const holder = world.redlock({}, world.machine());

@@ -152,6 +152,14 @@ describe("a keyPrefix that makes every key one of the library's own", () => {
   );
 });
 
+describe('a keyPrefix with half of a character', () => {
+  it('is a RangeError: nodes would keep it as another one', () => {
+    expect(() => resolveOptions({ keyPrefix: '\ud83d:' })).toThrow(
+      new RangeError('keyPrefix must have no half of a character: got "\\ud83d:"'),
+    );
+  });
+});
+
 describe('an option that does not exist', () => {
   it('is a TypeError with those that do', () => {
     expect(() => resolveOptions({ retryCount: 3 } as RedlockOptions)).toThrow(

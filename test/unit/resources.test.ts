@@ -75,6 +75,8 @@ describe('resources', () => {
     [[], 'resources must name at least one resource: got []'],
     ['', 'resource must not be empty'],
     [['a', ''], 'resources[1] must not be empty'],
+    ['a\ud83d', 'resource must have no half of a character: got "a\\ud83d"'],
+    [['a', '\udca5b'], 'resources[1] must have no half of a character: got "\\udca5b"'],
   ])('%j are a RangeError', (resources, message) => {
     expect(() => normalizeResources(resources as Resources)).toThrow(RangeError);
     expect(() => normalizeResources(resources as Resources)).toThrow(message);
