@@ -259,7 +259,7 @@ const OF_PEERS: readonly Change[] = [
       ],
       [
         'redlock/resources.ts',
-        "if (typeof resources === 'string' && resources !== '') {",
+        "if (typeof resources === 'string' && resources !== '' && resources.isWellFormed()) {",
         "if (typeof resources === 'string' && resources.length === 1) {",
       ],
     ],
