@@ -380,7 +380,8 @@ export class Redlock {
   }
 
   /**
-   * Ends everything. New calls, and those that wait, reject with a {@link ClosedError}. The signals of the running
+   * Ends everything. New calls, and those that wait, reject with a {@link ClosedError}. One that is being granted in this
+   * very moment rejects too, or gives a lock that is over: released, and its signal aborted. The signals of the running
    * routines of `using` abort with one. Their locks are kept until each routine has settled, for `closeTimeout` at the
    * most, and then expire by themselves. Locks of `acquire` are released at once. At the end timers stop, and the
    * connections that this Redlock made are closed; clients that the caller handed in are not touched.

@@ -91,10 +91,12 @@ export class Acquirer {
       }
       this.checkOpen(resources);
       throwIfAborted(signal);
-      if (waitTime > 0) return await this.#waitQueues.acquire(request, target, calledAt);
-      return await this.#tryOnce(request, (failure) => {
-        throw failure;
-      });
+      const asking =
+        waitTime > 0 ? this.#waitQueues.acquire(request, target, calledAt) : this.#tryOnce(request, raise);
+      const lock = await asking;
+      // A close() since the grant has released it.
+      this.#closing.throwIfAborted();
+      return lock;
     } catch (error) {
       // The caller gets its signal's own reason, which may be an error of another lock.
       if (signal?.aborted && error === signal.reason) throw error;
@@ -112,7 +114,9 @@ export class Acquirer {
   async #tryAcquire(request: AcquireRequest): Promise<Lock | null> {
     try {
       if (!this.#quorum.isConnected) await this.connected(undefined);
-      return await this.#tryOnce(request, () => null);
+      const lock = await this.#tryOnce(request, () => null);
+      this.#closing.throwIfAborted();
+      return lock;
     } catch (error) {
       throw this.unlessClosed(error, request.resources);
     }
@@ -134,9 +138,7 @@ export class Acquirer {
     try {
       const taking = request.attempt({ waiter: undefined, previous: lease.value });
       void lease.releaseOnNodes();
-      return await this.#tryOnce({ ...request, attempt: () => taking }, (failure) => {
-        throw failure;
-      });
+      return await this.#tryOnce({ ...request, attempt: () => taking }, raise);
     } catch (error) {
       throw this.unlessClosed(error, request.resources);
     }
@@ -247,6 +249,7 @@ export class Acquirer {
       }
     });
     if (lock !== null) followLock(lock, message);
+    this.checkOpen(resources);
     return lock;
   }
 
@@ -281,6 +284,10 @@ export class Acquirer {
   unlessClosed(error: unknown, resources: readonly string[]): unknown {
     return error === this.#closing.reason ? new ClosedError({ resources }) : error;
   }
+}
+
+function raise(failure: Error): never {
+  throw failure;
 }
 
 /** The caller of an attempt has left before it was over. */

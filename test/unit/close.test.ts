@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { ClosedError, type Lock, LockLostError, LockReleasedError, type Redlock } from '../../src/index.ts';
+import {
+  ClosedError,
+  type Lock,
+  type LockJSON,
+  LockLostError,
+  LockReleasedError,
+  type QuorlockChannels,
+  type Redlock,
+} from '../../src/index.ts';
 import { SeededRandom } from '../../src/testing/index.ts';
+import { Listener } from '../support/heard.ts';
 import { type Program, Scene } from './waiting/scene.ts';
 
 async function sceneOf(count: number, options: Parameters<Scene['programs']>[1] = {}) {
@@ -263,6 +272,83 @@ describe('close() while a routine runs', () => {
     await simulation.until(redlock.close());
     await expect(running).rejects.toThrow(LockLostError);
   });
+});
+
+describe('close() in the very moment of a grant', () => {
+  type Get = (redlock: Redlock, handed: LockJSON) => Promise<Lock | null>;
+
+  const GETS: Readonly<Record<string, Get>> = {
+    acquire: (redlock) => redlock.acquire('r'),
+    'acquire over several': (redlock) => redlock.acquire(['q', 'r']),
+    'acquire that does not wait': (redlock) => redlock.acquire('r', { waitTime: 0 }),
+    'acquire with a signal': (redlock) => redlock.acquire('r', { signal: new AbortController().signal }),
+    'acquire by attempts': (redlock) => redlock.acquire('r', { attempts: { most: 3, pauseMs: () => 10 } }),
+    tryAcquire: (redlock) => redlock.tryAcquire('r'),
+    acquireRead: (redlock) => redlock.readWrite('r').acquireRead(),
+    acquireWrite: (redlock) => redlock.readWrite('r').acquireWrite(),
+    'acquire a permit': (redlock) => redlock.semaphore('r', 2).acquire(),
+    adopt: (redlock, handed) => redlock.adopt(handed),
+  };
+
+  /** What becomes of a call if close() comes so many microtasks after the vote that decides. */
+  async function closedAfter(microtasks: number, get: Get, channels: readonly (keyof QuorlockChannels)[]) {
+    const { scene, simulation, programs } = await sceneOf(2);
+    const [ours, theirs] = [at(programs, 0), at(programs, 1)];
+    const given = await simulation.until(theirs.redlock.acquire('given'));
+    const handed = given.handOver();
+    const order: string[] = [];
+    let closing: Promise<void> | undefined;
+    let granted = 0;
+    using _listener = new Listener([...channels, 'quorlock:node:vote'], async (message, name) => {
+      if (name !== 'quorlock:node:vote') return;
+      const { outcome, late } = message as QuorlockChannels['quorlock:node:vote'];
+      granted += outcome === 'granted' && !late ? 1 : 0;
+      if (granted !== 3 || closing !== undefined) return;
+      for (let passed = 0; passed < microtasks; passed += 1) await undefined;
+      order.push('closed');
+      closing = ours.redlock.close();
+    });
+    const call = get(ours.redlock, handed).then(
+      (lock) => {
+        order.push('has its lock');
+        return lock;
+      },
+      (error: Error) => error,
+    );
+    const result = await simulation.until(call);
+    await simulation.until(Promise.resolve(closing));
+    return { order, result, keys: scene.keys.filter((key) => key !== 'lock:given') };
+  }
+
+  const WITH: readonly (readonly (keyof QuorlockChannels)[])[] = [[], ['quorlock:acquire']];
+
+  it.each(Object.entries(GETS))('rejects, or gives a lock that is over: %s', async (name, get) => {
+    const most = name === 'adopt' ? 3 : 2;
+    for (const channels of WITH) {
+      const outcomes: string[] = [];
+      for (let microtasks = 0; outcomes.at(-1) !== 'had its lock' && microtasks < 50; microtasks += 1) {
+        const { order, result, keys } = await closedAfter(microtasks, get, channels);
+        expect(keys).toEqual([]);
+        if (result === null || result instanceof Error) {
+          expect(result).toBeInstanceOf(ClosedError);
+          outcomes.push('rejects');
+          continue;
+        }
+        expect(result.signal.reason).toBeInstanceOf(LockReleasedError);
+        expect(() => result.assertHeld()).toThrow(LockReleasedError);
+        expect(result.remainingValidity()).toBe(0);
+        outcomes.push(order[0] === 'closed' ? 'is given a lock that is over' : 'had its lock');
+      }
+      // What was granted goes through a few functions until its caller has it. Most of them look.
+      expect(outcomes.filter((each) => each === 'is given a lock that is over').length).toBeLessThanOrEqual(
+        most,
+      );
+      expect(outcomes).toEqual(outcomes.toSorted((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b)));
+      expect(outcomes[0]).toBe('rejects');
+    }
+  });
+
+  const ORDER = ['rejects', 'is given a lock that is over', 'had its lock'];
 });
 
 describe('close() where a lock goes from hand to hand', () => {
