@@ -279,8 +279,11 @@ export class Membership implements MembershipListener {
     const silent: string[] = [];
     this.#members.forEach((member, index) => {
       const handshake = handshakes[index];
-      if (handshake === undefined) silent.push(member.node.address);
-      else if (!isFresh(handshake) || !this.#isMarked(member) || handshake.runId === '')
+      if (handshake === undefined) {
+        silent.push(member.node.address);
+        // One that only hangs keeps its connection, and nothing else would have it looked at again.
+        if (isUndecided(member)) this.#handshakeAgain(member, TRY_AGAIN_MS);
+      } else if (!isFresh(handshake) || !this.#isMarked(member) || handshake.runId === '')
         this.#decide(member, handshake);
       else fresh.push({ member, handshake });
     });

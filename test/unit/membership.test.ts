@@ -566,6 +566,23 @@ describe('a quarantine', () => {
     expect(statesOf(world)[0]).toBe('active');
   });
 
+  it('of a node that hangs as soon as it was looked at begins when it goes on', async () => {
+    const world = await inUse();
+    const redlock = program(world);
+    await world.clock.runUntil(redlock.acquire('first'));
+    const server = world.server(0);
+    server.restart({ keepMemory: false });
+    // A server that has just started does not know the script: the second call is the look.
+    for (const before = server.commands; server.commands < before + 2; ) await world.clock.advance(0.05);
+    server.pause();
+    await world.clock.advance(3_000);
+    server.resume();
+    await world.clock.advance(500);
+    expect(statesOf(world)[0]).toBe('joining');
+    await world.clock.advance(QUARANTINE_MS);
+    expect(await answersTo(world, redlock)).toEqual([]);
+  });
+
   it('of a node that hangs at its end is ended soon after it goes on', async () => {
     const world = await inUse();
     const machine = world.machine();
