@@ -1,4 +1,11 @@
-import { type Lock, LockHeldError, LockLostError, QuorlockError, type Redlock } from '../../src/index.ts';
+import {
+  type Lock,
+  LockHeldError,
+  LockLostError,
+  QuorlockError,
+  type Redlock,
+  type ReleaseReport,
+} from '../../src/index.ts';
 import type { Rng } from '../../src/testing/rng.ts';
 import { type Asked, type Desk, Notes } from './record.ts';
 
@@ -12,7 +19,7 @@ export interface Wish extends Omit<Asked, 'caller'> {
   readonly ttl?: number;
   /** Default: for as long as the work takes. */
   readonly maxHold?: number;
-  /** The caller gives up so soon. Default: not before its time. */
+  /** The caller gives up so soon; Infinity: it may, and does not. Default: not before its time. */
   readonly patienceMs?: number;
 }
 
@@ -20,9 +27,12 @@ export interface Wish extends Omit<Asked, 'caller'> {
 export interface Usage {
   readonly steps: number;
   pauseMs(): number;
-  extends?(): boolean;
-  /** Default: it does. */
+  /** Whether it does, or with which ttl. */
+  extends?(): boolean | number;
+  /** Default: it does; in a routine, the library does it. */
   givesBack?(isLost: boolean): boolean;
+  /** Whether the caller goes on before its release has come to an end. Default: it does not. */
+  readonly isHasty?: boolean;
 }
 
 /** How a caller goes about it. */
@@ -33,7 +43,7 @@ export interface Habits {
   /** Beside that: without a majority no lock is granted for long. */
   noQuorumRestMs(dice: Rng): number;
   /** How many write locks become read locks, from 0 to 1. Default: none. */
-  readonly downgrades?: number;
+  downgrades?(wish: Wish): number;
 }
 
 /** Where a caller is: its clock, what it does under a lock, and who hears of it. */
@@ -46,6 +56,14 @@ export interface Site extends Desk {
   work?(notes: Notes, lock: Lock, dice: Rng): Promise<void>;
   /** Hears before a caller waits, when it has a lock, and when it has done with it. */
   seen?(what: 'waiting' | 'granted' | 'done', caller: string): void;
+  /** Looks at the lock that a caller has got, and at the one that it has just given back, or has given to the library. */
+  readonly handles?: {
+    granted(lock: Lock, caller: string): void;
+    over(lock: Lock): void;
+    released(lock: Lock, caller: string, report: Promise<ReleaseReport>): void;
+  };
+  /** Aborts after that time. Default: in real time. */
+  timeout?(ms: number): AbortSignal;
 }
 
 /** The `Redlock` for one turn, and what is to be done with it after. */
@@ -87,19 +105,25 @@ export class Caller {
   async #turn(redlock: Redlock): Promise<string | undefined> {
     const wish = this.#habits.wish(this.#dice);
     const { resources, way, use, waitTime, patienceMs } = wish;
-    const { stop, seen } = this.#site;
+    const { stop, seen, timeout = (ms: number) => AbortSignal.timeout(ms) } = this.#site;
     const signals = [
       ...(stop === undefined ? [] : [stop]),
-      ...(patienceMs === undefined ? [] : [AbortSignal.timeout(patienceMs)]),
+      ...(patienceMs === undefined ? [] : [timeout(patienceMs)]),
     ];
     const signal = signals.length < 2 ? signals[0] : AbortSignal.any(signals);
     const notes = new Notes(this.#site, { caller: this.#name, resources, way, use, waitTime });
     if (waitTime > 0) seen?.('waiting', this.#name);
     try {
       if (way === 'using') {
-        await redlock.using([...resources], optionsOf(wish, signal), async (lock) => {
-          await this.#use(notes, lock, this.#begin(notes, lock, wish)).finally(() => notes.done());
-        });
+        const options = optionsOf(wish, signal);
+        const routine = async (lock: Lock) => {
+          const usage = this.#begin(notes, lock, wish);
+          await this.#use(notes, lock, usage).finally(() => notes.done());
+          if (usage.givesBack?.(false) === true) this.#release(lock);
+          this.#site.handles?.over(lock);
+        };
+        if (wish.by !== 'permit') await redlock.using([...resources], options, routine);
+        else await redlock.semaphore(resources[0] ?? '', wish.permits ?? 1).using(options, routine);
         return undefined;
       }
       const lock = await ask(redlock, wish, signal);
@@ -129,13 +153,15 @@ export class Caller {
       lost = error.code;
     }
     if (usage.givesBack?.(lost !== undefined) ?? true) {
-      const { downgrades = 0 } = this.#habits;
+      const downgrades = this.#habits.downgrades?.(wish) ?? 0;
       if (downgrades > 0 && !lock.isShared && this.#dice.chance(downgrades)) {
         await this.#downgrade(redlock, notes, lock, wish);
       } else {
         notes.done();
-        const { freed } = await lock.release();
-        if (lost === undefined) notes.released(freed);
+        const released = this.#release(lock).then((report) => {
+          if (lost === undefined) notes.released(report);
+        });
+        if (usage.isHasty !== true) await released;
       }
     }
     if (lost !== undefined) notes.lost(lost);
@@ -144,7 +170,7 @@ export class Caller {
 
   /** A read lock in the place of a write lock, unless that was lost on the way. */
   async #downgrade(redlock: Redlock, notes: Notes, lock: Lock, wish: Wish): Promise<void> {
-    const { resources, waitTime } = wish;
+    const { resources, waitTime, ttl } = wish;
     const reading = new Notes(this.#site, {
       caller: this.#name,
       resources,
@@ -153,8 +179,11 @@ export class Caller {
       waitTime,
     });
     notes.done();
+    this.#site.handles?.over(lock);
     try {
-      const shared = await redlock.readWrite(resources[0] ?? '').downgrade(lock);
+      const shared = await redlock
+        .readWrite(resources[0] ?? '')
+        .downgrade(lock, ttl === undefined ? {} : { ttl });
       await this.#hold(redlock, reading, shared, wish);
     } catch (error) {
       if (!(error instanceof QuorlockError)) throw error;
@@ -162,8 +191,15 @@ export class Caller {
     }
   }
 
+  #release(lock: Lock): Promise<ReleaseReport> {
+    const report = lock.release();
+    this.#site.handles?.released(lock, this.#name, report);
+    return report;
+  }
+
   #begin(notes: Notes, lock: Lock, wish: Wish): Usage {
     notes.granted(lock);
+    this.#site.handles?.granted(lock, this.#name);
     this.#site.seen?.('granted', this.#name);
     return this.#habits.usage(this.#dice, lock, wish);
   }
@@ -173,17 +209,18 @@ export class Caller {
     const { work = async () => notes.act(), isOver, sleep } = this.#site;
     for (let step = 0; step < usage.steps && (step === 0 || !isOver()); step += 1) {
       await sleep(usage.pauseMs());
-      if (usage.extends?.() === true) await this.#extend(notes, lock);
+      const extension = usage.extends?.() ?? false;
+      if (extension !== false) await this.#extend(notes, lock, extension === true ? undefined : extension);
       await work(notes, lock, this.#dice);
     }
     this.#site.seen?.('done', this.#name);
   }
 
   /** The lock keeps the validity it had where that fails, and the next check tells whether that is enough. */
-  async #extend(notes: Notes, lock: Lock): Promise<void> {
+  async #extend(notes: Notes, lock: Lock, ttl: number | undefined): Promise<void> {
     const askedAt = this.#site.now();
     try {
-      await lock.extend();
+      await lock.extend(ttl);
       notes.extended(askedAt);
     } catch (error) {
       if (!(error instanceof QuorlockError)) throw error;
@@ -203,17 +240,17 @@ function optionsOf({ ttl, waitTime, maxHold }: Wish, signal: AbortSignal | undef
 
 /** Null if another holder has it, and the caller does not wait. */
 async function ask(redlock: Redlock, wish: Wish, signal: AbortSignal | undefined): Promise<Lock | null> {
-  const { resources, by, permits = 1, ttl, waitTime } = wish;
+  const { resources, by, permits = 1, ttl, way } = wish;
   const [resource = ''] = resources;
   const options = optionsOf(wish, signal);
   const atOnce = ttl === undefined ? {} : { ttl };
   if (by === 'permit') {
     const semaphore = redlock.semaphore(resource, permits);
-    return waitTime === 0 ? semaphore.tryAcquire(atOnce) : semaphore.acquire(options);
+    return way === 'wait' ? semaphore.acquire(options) : semaphore.tryAcquire(atOnce);
   }
   if (by === undefined) {
     const names = resources.length === 1 ? resource : [...resources];
-    return waitTime === 0 ? redlock.tryAcquire(names, atOnce) : redlock.acquire(names, options);
+    return way === 'wait' ? redlock.acquire(names, options) : redlock.tryAcquire(names, atOnce);
   }
   try {
     const lock = redlock.readWrite(resource);

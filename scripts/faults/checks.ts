@@ -19,12 +19,17 @@ interface LateExtension {
   readonly later: Granted;
 }
 
+/** What a holder did, or might have done. Locks that were handed over inside of a process are of one lease. */
+export interface HeldInterval extends SharedInterval {
+  readonly lease: string;
+}
+
 /** What the checkers find in what callers did, all resources together. */
 export interface Checks {
   /** Holders that acted at the same time, after checks that both went through. */
-  readonly overlaps: readonly Overlap<SharedInterval>[];
+  readonly overlaps: readonly Overlap<HeldInterval>[];
   /** Locks that were valid at the same time, be it that no holder acted. */
-  readonly validityOverlaps: readonly Overlap<SharedInterval>[];
+  readonly validityOverlaps: readonly Overlap<HeldInterval>[];
   readonly tokenFaults: readonly TokenFault<Granted>[];
   readonly lateExtensions: readonly LateExtension[];
   /** More permits of a semaphore valid at once than it has. */
@@ -97,14 +102,14 @@ function heldBy(attempts: readonly Attempt[], tokensGrow: 'in real time' | 'with
   });
 }
 
-function actionOf({ grant: { acted }, granted }: Held): readonly SharedInterval[] {
+function actionOf({ grant: { acted, lease }, granted }: Held): readonly HeldInterval[] {
   const { holder, token, isShared } = granted;
-  return acted === undefined ? [] : [{ holder, token, isShared, from: acted.first, to: acted.last }];
+  return acted === undefined ? [] : [{ holder, lease, token, isShared, from: acted.first, to: acted.last }];
 }
 
-function validityOf({ grant, granted }: Held): readonly SharedInterval[] {
+function validityOf({ grant: { lease, validUntil }, granted }: Held): readonly HeldInterval[] {
   const { holder, token, isShared, grantedAt: from } = granted;
-  return grant.validUntil < from ? [] : [{ holder, token, isShared, from, to: grant.validUntil }];
+  return validUntil < from ? [] : [{ holder, lease, token, isShared, from, to: validUntil }];
 }
 
 /** An extension that comes through proves that no higher token had been granted before it was asked for. */

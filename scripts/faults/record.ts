@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { Lock } from '../../src/index.ts';
+import type { Lock, ReleaseReport } from '../../src/index.ts';
 
 /** How a caller came to ask for a lock. A `probe` asks once for a resource that no other caller wants. */
 type Way = 'try' | 'wait' | 'using' | 'probe';
@@ -53,8 +53,8 @@ export type WorkerEvent = { readonly at: number } & (
   | { readonly kind: 'lost'; readonly id: number; readonly code: string }
   /** The holder needs the lock no more, and gives it back next. */
   | { readonly kind: 'done'; readonly id: number }
-  /** `freed`: a majority confirmed it. */
-  | { readonly kind: 'released'; readonly id: number; readonly freed: boolean }
+  /** `freed`: a majority confirmed it. `handedOver`: to the next caller of the process. */
+  | ({ readonly kind: 'released'; readonly id: number } & Pick<ReleaseReport, 'freed' | 'handedOver'>)
   | { readonly kind: 'warned'; readonly code: string }
   /** The process did not come to run for so long, up to `at`. */
   | { readonly kind: 'stalled'; readonly forMs: number }
@@ -75,7 +75,10 @@ export interface Grant {
   acted: { readonly first: number; readonly last: number } | undefined;
   /** Until when the lock was valid by what it said itself, or until its release. */
   validUntil: number;
-  /** When the holder was done: `given back`, `not freed` by a majority, or an error's code; undefined if it never noted that. */
+  /**
+   * When the holder was done: `given back`, `handed over`, `not freed` by a majority, or an error's code; undefined if
+   * it never noted that.
+   */
   ended: { readonly at: number; readonly how: string } | undefined;
   /** When extensions that came through had been asked for. */
   readonly extensions: number[];
@@ -177,8 +180,8 @@ function apply(attempt: Attempt, event: Extract<WorkerEvent, { id: number }>): v
       grant.validUntil = Math.min(grant.validUntil, at);
       grant.ended = { at, how: 'given back' };
     }
-    if (event.kind === 'released' && !event.freed && grant.ended !== undefined)
-      grant.ended = { ...grant.ended, how: 'not freed' };
+    if (event.kind === 'released' && grant.ended !== undefined && (event.handedOver || !event.freed))
+      grant.ended = { ...grant.ended, how: event.handedOver ? 'handed over' : 'not freed' };
   }
 }
 
@@ -234,6 +237,8 @@ export interface Desk {
   now(): number;
   /** How long a lock is valid by what it says now, in milliseconds of that clock. */
   remainingMs(lock: Lock): number;
+  /** Locks have no tokens. */
+  readonly isUnfenced?: boolean;
   /** Which permit of a semaphore a lock is, where that can be told. */
   slotOf?(lock: Lock): number | undefined;
 }
@@ -267,7 +272,8 @@ export class Notes {
   granted(lock: Lock): void {
     const at = this.#desk.now();
     this.#lock = lock;
-    const { token, value: lease } = lock;
+    const { value: lease } = lock;
+    const token = this.#desk.isUnfenced === true ? 0 : lock.token;
     const validUntil = at + this.#desk.remainingMs(lock);
     const slot = this.#use === 'permit' ? this.#desk.slotOf?.(lock) : undefined;
     this.#desk.note({ at, kind: 'granted', id: this.#id, token, lease, validUntil, slot });
@@ -303,9 +309,8 @@ export class Notes {
     this.#desk.note({ at: this.#desk.now(), kind: 'done', id: this.#id });
   }
 
-  /** `freed`: whether a majority confirmed it. */
-  released(freed: boolean): void {
-    this.#desk.note({ at: this.#desk.now(), kind: 'released', id: this.#id, freed });
+  released({ freed, handedOver }: Pick<ReleaseReport, 'freed' | 'handedOver'>): void {
+    this.#desk.note({ at: this.#desk.now(), kind: 'released', id: this.#id, freed, handedOver });
   }
 
   get #held(): Lock {

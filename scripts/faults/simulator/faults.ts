@@ -1,3 +1,4 @@
+import { slotKeyOf } from '../../../src/quorum/fencing-token.ts';
 import type { Machine } from '../../../src/testing/machine.ts';
 import type { Rng } from '../../../src/testing/rng.ts';
 import type { SimulatedServer } from '../../../src/testing/simulated-node.ts';
@@ -23,17 +24,26 @@ export interface Stage {
   note(what: string, who: string): void;
 }
 
+/** How far nodes' clocks are set back, in largest ttls: much more than nodes let a token be ahead of their clocks. */
+const SET_BACK = 5;
+/** By then counters were raised. */
+const FIRST_SET_BACK_MS = 30;
+
 /** Draws one fault after the other, until it is told to stop; then everything is mended. */
 export class Faults {
   readonly #stage: Stage;
   readonly #dice: Rng;
   readonly #repairs = new Set<() => void>();
   #isOver = false;
+  /** By how much nodes' clocks were set back, which has keys live longer. */
+  setBackMs = 0;
 
   constructor(stage: Stage, dice: Rng) {
     this.#stage = stage;
     this.#dice = dice;
     const { broken, faults } = stage.mix;
+    const { nodes } = stage.simulation;
+    if (stage.mix.turns?.isSetBack) this.#after(FIRST_SET_BACK_MS, () => this.#setBack(nodes));
     if (faults.length > 0) this.#goOn();
     if (broken === 'step') this.#stepNodes();
     if (broken === 'owner-only extend') this.#evict();
@@ -61,7 +71,11 @@ export class Faults {
     if (alive.length === 0) return;
     const machine = dice.pick(alive);
     const node = dice.pick(simulation.nodes);
-    const client = machine.clients[simulation.nodes.indexOf(node)];
+    const some =
+      mix.turns === undefined
+        ? [node]
+        : dice.sample(simulation.nodes, dice.integer(1, simulation.nodes.length));
+    const clients = some.flatMap((each) => machine.clients[simulation.nodes.indexOf(each)] ?? []);
     const briefly = dice.between(0, dice.pick(mix.lasting));
     if (mix.losses !== undefined) this.#stage.note(fault, fault.length > 5 ? machine.name : node.address);
     const happenings: Readonly<Record<Fault, () => void>> = {
@@ -81,10 +95,14 @@ export class Faults {
         this.#stage.note('has its wall clock stepped', machine.name);
         machine.clock.stepWall(dice.between(-10, 10) * mix.maxTtl);
       },
-      disconnect: () => client?.disconnect({ requestsArrive: dice.chance(0.5) }),
+      disconnect: () => {
+        for (const client of clients) client.disconnect({ requestsArrive: dice.chance(0.5) });
+      },
       cut: () => {
-        client?.cut(dice.pick(['requests', 'replies', 'both'] as const));
-        this.#repairAfter(briefly, () => client?.mend());
+        for (const client of clients) client.cut(dice.pick(['requests', 'replies', 'both'] as const));
+        this.#repairAfter(briefly, () => {
+          for (const client of clients) client.mend();
+        });
       },
       partition: () => {
         const some = [...dice.sample(alive, 1), ...dice.sample(simulation.nodes, dice.integer(0, 2))];
@@ -92,6 +110,7 @@ export class Faults {
         this.#repairAfter(briefly, () => simulation.heal());
       },
       'slow link': () => {
+        const [client] = clients;
         if (client === undefined) return;
         client.rules.latency = { least: 0.1, most: mix.nodeTimeout };
         this.#repairAfter(briefly, () => {
@@ -99,12 +118,16 @@ export class Faults {
         });
       },
       hang: () => {
-        node.pause();
-        this.#repairAfter(briefly, () => node.resume());
+        for (const each of some) each.pause();
+        this.#repairAfter(briefly, () => {
+          for (const each of some) each.resume();
+        });
       },
       crash: () => {
-        node.crash();
-        this.restartAfter(briefly, node);
+        for (const each of some) {
+          each.crash();
+          this.restartAfter(briefly, each);
+        }
       },
       forget: () => {
         if (dice.chance(0.5)) node.flushAll();
@@ -119,6 +142,14 @@ export class Faults {
         this.#stage.close(machine);
         this.#stage.launch();
       },
+      'own uptime': () => machine.clock.stepUptime(dice.between(0, mix.maxTtl)),
+      'set back': () => this.#setBack(dice.chance(0.5) ? simulation.nodes : some),
+      leap: () => {
+        for (const { wall } of dice.chance(0.5) ? simulation.nodes : some) wall.step(2 * mix.maxTtl);
+      },
+      evict: () => {
+        for (const each of some) each.evict(dice.pick(['lock:a', 'lock:b', slotKeyOf('lock:s', 0)]));
+      },
     };
     happenings[fault]();
   }
@@ -127,6 +158,12 @@ export class Faults {
     this.#repairAfter(ms, () => {
       if (node.state === 'down') node.restart({ keepMemory: true });
     });
+  }
+
+  #setBack(nodes: readonly SimulatedServer[]): void {
+    const byMs = SET_BACK * this.#stage.mix.maxTtl;
+    this.setBackMs += byMs;
+    for (const { wall } of nodes) wall.step(-byMs);
   }
 
   /** All nodes' clocks step forward by more than any ttl, now and then. */

@@ -5,6 +5,7 @@ import { Rng } from '../../../src/testing/rng.ts';
 import type { Habits, Usage, Wish } from '../caller.ts';
 import type { Defect } from '../defects.ts';
 import type { Losses } from './amnesia.ts';
+import type { Turns } from './turns.ts';
 
 /** What the library's promises rest on; each may be broken alone. */
 export const ASSUMPTIONS = {
@@ -44,8 +45,18 @@ const FAULTS = [
   'forget',
   'fail over',
 ] as const;
-/** The last two are never drawn by a swarm: a node restarts with its memory; a program closes, and another starts. */
-export type Fault = (typeof FAULTS)[number] | 'restart' | 'replace';
+/** These are never drawn by a swarm. */
+export type Fault =
+  | (typeof FAULTS)[number]
+  /** A node restarts with its memory. */
+  | 'restart'
+  /** A program closes, and another starts. */
+  | 'replace'
+  | 'own uptime'
+  /** Clocks of nodes. */
+  | 'set back'
+  | 'leap'
+  | 'evict';
 
 /** Everything that is settled before a run; the same for the same seed. All durations in milliseconds. */
 export interface Mix {
@@ -100,6 +111,8 @@ export interface Mix {
   readonly counts: boolean;
   /** How nodes lose their memory. Default: not but by faults that the run draws. */
   readonly losses?: Losses;
+  /** Callers take turns under leases. Default: as `discipline` says. */
+  readonly turns?: Turns;
   /** How many locks are to be granted; and for how long at the most. */
   readonly cycles: number;
   readonly durationMs: number;
@@ -264,7 +277,7 @@ export function drawLosses(losses: Losses, quarantine: Quarantine, seed: number)
 }
 
 /** How close to the end of its validity a lock is used up. */
-const LAST_MOMENT_MS = 0.01;
+export const LAST_MOMENT_MS = 0.01;
 
 /** How many write locks become read locks, from 0 to 1. */
 const DOWNGRADED = 0.1;
@@ -289,7 +302,7 @@ export function habitsOf(mix: Mix): Habits {
     },
     restMs: (dice) => (dice.chance(0.3) ? dice.between(0, mix.ttl / 10) : 0),
     noQuorumRestMs: (dice) => dice.between(1, mix.maxTtl),
-    downgrades: mix.discipline === 'shared' ? DOWNGRADED : 0,
+    downgrades: () => (mix.discipline === 'shared' ? DOWNGRADED : 0),
   };
 }
 

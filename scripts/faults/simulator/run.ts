@@ -11,7 +11,9 @@ import { type Attempt, type Notes, Recording, type WorkerHistory, type Write } f
 import { Amnesia } from './amnesia.ts';
 import { wallClockOf, weaken } from './breaking.ts';
 import { Faults, type Stage } from './faults.ts';
+import { Handles } from './handles.ts';
 import { habitsOf, LONGEST_RUN_MS, type Mix } from './mix.ts';
+import { habitsOfTurns, type Turns } from './turns.ts';
 
 /** Everything that a run left. */
 export interface Findings {
@@ -26,6 +28,8 @@ export interface Findings {
   readonly losses: number;
   /** Callers that never came to an end. */
   readonly stuck: number;
+  /** What callers saw of their locks that must not be, and what was left where nothing may be. */
+  readonly untrue: readonly string[];
   /** Updates that a store with a guard has lost. */
   readonly lostUpdates: number;
   /** Keys of locks and of waiters that were still there when all had been given back or had expired. */
@@ -56,6 +60,13 @@ const LOSSY_MARGIN_MS = 1_900;
 /** Pause between two tries to get a lock after the last fault. */
 const RECOVERY_POLL_MS = 100;
 
+/** Callers that take turns come to an end within this time; nothing is left when subscriptions that no caller needs end. */
+const SETTLING_MS = 60_000;
+const IDLE_MS = 12_000;
+/** Timers of callers themselves are over by then. */
+const BRIEFLY_MS = 100;
+const CONNECT_TIMEOUT_MS = 50;
+
 /** Within this time a Redlock closes, whatever its nodes do. */
 const CLOSING_MS = 5_000;
 
@@ -64,6 +75,7 @@ interface Program {
   readonly machine: Machine;
   readonly redlock: Redlock;
   readonly recording: Recording;
+  readonly handles: Handles;
   /** Callers that have not come to an end. */
   readonly busy: Set<Caller>;
   isClosed: boolean;
@@ -104,7 +116,7 @@ class Run {
         doubling,
         overtaking,
         doublingDelay: { least: 0, most: mix.nodeTimeout },
-        reconnectDelay: dice.between(1, 50),
+        reconnectDelay: mix.turns === undefined ? dice.between(1, 50) : 5,
       },
       ...(trace === undefined ? {} : { trace }),
     });
@@ -148,7 +160,7 @@ class Run {
     this.#faults = new Faults(this.#stage, this.#dice.fork());
     const untilVotingMs = quarantineMs(mix.maxTtl, mix.driftFactor);
     void this.#amnesia?.start(untilVotingMs);
-    while (!this.#isOver()) await simulation.advance(mix.maxTtl);
+    while (!this.#isOver()) await simulation.advance(mix.turns === undefined ? mix.maxTtl : BRIEFLY_MS / 10);
     this.#amnesia?.stop();
     this.#faults.stop();
     this.#stage.note('the last fault is over', 'run');
@@ -158,11 +170,15 @@ class Run {
       mix.losses === undefined
         ? LOSSY_QUARANTINES * (untilVotingMs + LOSSY_MARGIN_MS)
         : untilVotingMs + RECOVERY_MARGIN_MS;
-    const recoveries = alive.map((program) => recovers(program, simulation.nowMs + calmForMs));
+    const untrue: string[] = [];
+    if (mix.turns !== undefined) untrue.push(...(await this.#settle(alive, mix.turns)));
+    const recoveries =
+      mix.turns === undefined ? alive.map((program) => recovers(program, simulation.nowMs + calmForMs)) : [];
     const left = (await simulation.until(Promise.all(recoveries), LONGEST_RUN_MS)).filter((is) => !is).length;
     await simulation.until(Promise.all(alive.map(({ redlock }) => redlock.close())), CLOSING_MS);
-    // Whatever dead programs left expires.
-    await simulation.advance(mix.maxTtl * 4);
+    // Whatever dead programs left expires; where callers take turns, it has.
+    if (mix.turns === undefined) await simulation.advance(mix.maxTtl * 4);
+    else untrue.push(...this.#leftovers('when all is closed'), ...this.#untrueHandOvers());
     if (this.#crashed.length > 0) throw this.#crashed[0];
 
     const keysOf = simulation.nodes.map(({ store }) => store.keys());
@@ -174,17 +190,73 @@ class Run {
       incidents: this.#incidents,
       losses: this.#losses,
       stuck: alive.reduce((sum, { busy }) => sum + busy.size, 0),
+      untrue: [...untrue, ...this.#programs.flatMap(({ handles: { faults } }) => faults)],
       lostUpdates: this.#store.lost,
-      orphans: keysOf.flatMap((keys) => keys.filter((key) => OF_LOCKS.test(key))),
+      orphans:
+        mix.turns === undefined ? keysOf.flatMap((keys) => keys.filter((key) => OF_LOCKS.test(key))) : [],
       timers: alive.reduce((sum, { machine }) => sum + machine.clock.pendingTimers, 0),
       keys: {
         most: Math.max(...keysOf.map(({ length }) => length)),
         // Of every resource its counters, of every program that of its own lock, and the marker.
-        allowed: mix.resources * countersOf(mix) + this.#machines.length + 1,
+        allowed:
+          mix.turns !== undefined
+            ? Number.POSITIVE_INFINITY
+            : mix.resources * countersOf(mix) + this.#machines.length + 1,
       },
       left,
       warnings: mix.losses === undefined ? [] : this.#untrueWarnings(Math.max(apartAtStartMs, this.#apartMs)),
     };
+  }
+
+  /** Every caller comes to an end. Then, once everything has had its time, nothing is left; where nothing went wrong, at once. */
+  async #settle(programs: readonly Program[], turns: Turns): Promise<readonly string[]> {
+    const simulation = this.#simulation;
+    const untilMs = simulation.nowMs + SETTLING_MS;
+    const areBusy = () => programs.some(({ busy }) => busy.size > 0);
+    while (areBusy() && simulation.nowMs < untilMs) await simulation.advance(BRIEFLY_MS);
+    if (areBusy()) return ['callers go on for ever'];
+    for (const { handles } of programs) handles.conclude();
+    const setBackMs = this.#faults?.setBackMs ?? 0;
+    if (turns.isClosedAtOnce && turns.weather === 'quiet' && setBackMs === 0) {
+      await simulation.advance(BRIEFLY_MS);
+      return [];
+    }
+    await simulation.advance(2 * this.#mix.maxTtl + setBackMs + IDLE_MS);
+    const subscribed = simulation.nodes.filter(({ subscriptions }) => subscriptions > 0);
+    return [
+      ...this.#leftovers('when no caller wants anything'),
+      ...subscribed.map(({ address }) => `${address} has subscriptions that no caller needs`),
+    ];
+  }
+
+  /** Of locks. How many permits there are is kept for longer. */
+  #leftovers(when: string): readonly string[] {
+    return this.#simulation.nodes.flatMap(({ address, store }) =>
+      store
+        .keys()
+        .filter((key) => OF_LOCKS.test(key) && !key.startsWith('quorlock:semaphore:'))
+        .map((key) => `${address} has ${key} ${when}`),
+    );
+  }
+
+  /** Whether the next caller of a process got what was handed over. One of a closed program may not have heard that it did. */
+  #untrueHandOvers(): readonly string[] {
+    const attempts = this.#programs.flatMap(({ recording }) => recording.attempts);
+    const alive = this.#programs.filter(({ machine, isClosed }) => machine.state !== 'dead' && !isClosed);
+    return alive.flatMap(({ recording }) =>
+      recording.attempts
+        .filter(({ grant }) => grant?.ended?.how === 'handed over')
+        .flatMap(({ caller, worker, grant }) => {
+          const next = attempts.find(
+            (other) =>
+              other.grant !== grant &&
+              other.grant?.lease === grant?.lease &&
+              (other.grant?.at ?? 0) >= (grant?.ended?.at ?? 0),
+          );
+          if (next === undefined) return `${caller} was told of a hand-over that was none`;
+          return next.worker === worker ? [] : `${caller} handed over to another process`;
+        }),
+    );
   }
 
   #isOver(): boolean {
@@ -211,15 +283,23 @@ class Run {
       quarantine: mix.quarantine,
       ...(mix.losses === undefined ? { nodeTimeout: mix.nodeTimeout } : {}),
       ...(broken === 'wall' ? { clock: wallClockOf(machine) } : {}),
+      ...(mix.turns === undefined
+        ? {}
+        : { fencing: mix.turns.fencing, connectTimeout: CONNECT_TIMEOUT_MS, closeTimeout: 500 }),
     });
     const redlock = flawed(whole, mix.defects, {
       after: (ms, happen) => machine.clock.after(ms, happen),
       keep: (key) => machine.nodes[0]?.store.set(key, machine.name),
     });
-    const program = {
+    const program: Program = {
       machine,
       redlock,
       recording: new Recording(machine.name),
+      handles: new Handles(
+        machine,
+        () => program.isClosed,
+        mix.turns === undefined ? undefined : this.#dice.fork(),
+      ),
       busy: new Set<Caller>(),
       isClosed: false,
     };
@@ -228,7 +308,7 @@ class Run {
     return program;
   }
 
-  #start({ machine, redlock, recording, busy }: Program): void {
+  #start({ machine, redlock, recording, handles, busy }: Program): void {
     const mix = this.#mix;
     const { rate } = machine.clock;
     const site: Site = {
@@ -243,13 +323,29 @@ class Run {
       // In true time: the holder's clocks may run wrong.
       remainingMs: (lock) => lock.remainingValidity() / rate,
       slotOf: (lock) => slotOf(lock, machine, mix.permits),
+      isUnfenced: mix.turns?.fencing === false,
+      handles,
+      timeout: (ms) => {
+        const leaving = new AbortController();
+        if (ms < Number.POSITIVE_INFINITY) void machine.sleep(ms).then(() => leaving.abort());
+        return leaving.signal;
+      },
+      ...(mix.turns === undefined
+        ? {}
+        : {
+            work: async (notes, lock) => {
+              handles.inUse(lock);
+              notes.act();
+            },
+          }),
       ...(mix.counts
         ? { work: (notes, lock, dice) => this.#countUp(notes, lock, machine.sleep(dice.between(0, 2))) }
         : {}),
     };
+    const habits = mix.turns === undefined ? habitsOf(mix) : habitsOfTurns(mix, mix.turns);
     for (let index = 1; index <= mix.callers; index += 1) {
       const name = `${machine.name}, caller ${index}`;
-      const caller = new Caller(name, this.#dice.fork(), () => ({ redlock }), habitsOf(mix), site);
+      const caller = new Caller(name, this.#dice.fork(), () => ({ redlock }), habits, site);
       busy.add(caller);
       caller.run().then(
         () => busy.delete(caller),

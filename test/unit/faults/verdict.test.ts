@@ -51,7 +51,7 @@ describe('the history of a worker', () => {
       { kind: 'acted', at: 30, id: 1, validUntil: 880 },
       { kind: 'acted', at: 60, id: 1, validUntil: 870 },
       { kind: 'done', at: 70, id: 1 },
-      { kind: 'released', at: 75, id: 1, freed: true },
+      { kind: 'released', at: 75, id: 1, freed: true, handedOver: false },
       { ...asked, at: 80, id: 2 },
     ];
     const history = await historyOf('whole', events, '{"kind":"granted","at":9');
