@@ -2,8 +2,7 @@ import { Fleet } from '../fleet/fleet.ts';
 import type { PeersArguments } from './peers/arguments.ts';
 import type { Case } from './peers/cases.ts';
 import { measure } from './peers/measure.ts';
-import { MemberError } from './peers/member.ts';
-import { ensurePeerPackages } from './peers/peer-packages.ts';
+import { WorkerError } from '../fleet/worker-process.ts';
 import { type CaseResult, Results } from './peers/results.ts';
 import { writeResults } from './peers/results-file.ts';
 import { printResult } from './peers/tables.ts';
@@ -33,7 +32,6 @@ export interface BesidePeers {
 
 /** quorlock and its peers take turns on the same servers, in one run. */
 export async function measureBesidePeers(terms: PeersArguments): Promise<BesidePeers> {
-  ensurePeerPackages();
   const variants = variantsOf(terms.group, terms.peers);
   using workspace = await Workspace.make({ withQuorlock: terms.peers.includes('quorlock') });
   await using fleet = await Fleet.start(NODES);
@@ -63,7 +61,7 @@ export async function measureBesidePeers(terms: PeersArguments): Promise<BesideP
           results.add(one, variant, await measureOne(one, variant));
           console.error(what);
         } catch (error) {
-          if (!(error instanceof MemberError)) throw error;
+          if (!(error instanceof WorkerError)) throw error;
           await crews.drop(variant);
           problems.push(`${what}: ${error.message}`);
           console.error(problems.at(-1));

@@ -4,7 +4,6 @@ import { printTable } from './figures.ts';
 import { BRIEF } from './peers/arguments.ts';
 import { type Figures, typical } from './peers/figures.ts';
 import { measureCycles } from './peers/measure.ts';
-import { ensurePeerPackages } from './peers/peer-packages.ts';
 import type { Variant } from './peers/variants.ts';
 import { WarmCrews } from './peers/warm-crews.ts';
 import { Workspace } from './peers/workspace.ts';
@@ -15,8 +14,7 @@ const ROUNDS = 3;
 
 /** `npm run bench -- drivers`: one process, each driver in its turn. */
 export async function drivers(): Promise<void> {
-  ensurePeerPackages();
-  using workspace = await Workspace.make({ withQuorlock: true });
+  using workspace = await Workspace.make();
   await using fleet = await Fleet.start(NODES);
   const { program } = workspace;
   const terms = { program, urls: fleet.urls, workers: WORKERS, ms: BRIEF.cyclesWarmUpMs };

@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Fleet } from '../fleet/fleet.ts';
 import { printTable, quantile } from './figures.ts';
 import { Crew } from './peers/crew.ts';
-import { ensurePeerPackages } from './peers/peer-packages.ts';
 import { Workspace } from './peers/workspace.ts';
 
 /** What locks cost while others are held. */
@@ -58,8 +57,7 @@ export async function held(): Promise<void> {
 
 /** The cost of locks as more and more others are held. */
 export async function measureHeld(): Promise<readonly HeldFigures[]> {
-  ensurePeerPackages();
-  using workspace = await Workspace.make({ withQuorlock: true });
+  using workspace = await Workspace.make();
   await using fleet = await Fleet.start(NODES);
   const variant = { peer: 'quorlock', settings: 'lasting' } as const;
   const start = () => Crew.start(workspace.program, 1, variant, fleet.urls);

@@ -1,7 +1,6 @@
 import { Fleet } from '../fleet/fleet.ts';
 import { printTable } from './figures.ts';
 import { Crew } from './peers/crew.ts';
-import { ensurePeerPackages } from './peers/peer-packages.ts';
 import { Workspace } from './peers/workspace.ts';
 
 /** What a process has after some time in which one node did not answer. */
@@ -40,8 +39,7 @@ export async function hung(): Promise<void> {
 
 /** Whether memory grows while a node hangs: what it is not sent, and what it does not answer, must not pile up. */
 export async function measureHung(): Promise<readonly HungFigures[]> {
-  ensurePeerPackages();
-  using workspace = await Workspace.make({ withQuorlock: true });
+  using workspace = await Workspace.make();
   await using fleet = await Fleet.start(NODES);
   const variant = { peer: 'quorlock', settings: 'shipped' } as const;
   await using crew = await Crew.start(workspace.program, 1, variant, fleet.urls);

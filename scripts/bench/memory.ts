@@ -4,7 +4,6 @@ import { heapBytes } from '../../bench/worker/heap.ts';
 import type { Lock } from '../../src/index.ts';
 import { Fleet } from '../fleet/fleet.ts';
 import { printTable } from './figures.ts';
-import { ensurePeerPackages } from './peers/peer-packages.ts';
 import { Workspace } from './peers/workspace.ts';
 
 const LOCKS = 10_000;
@@ -41,8 +40,7 @@ export async function memory(): Promise<void> {
 
 /** What a held lock, its auto-extension included, and a wait for a lock take in this process. */
 export async function measureMemory(): Promise<MemoryFigures> {
-  ensurePeerPackages();
-  using workspace = await Workspace.make({ withQuorlock: true });
+  using workspace = await Workspace.make();
   // As it is published: what compiles sources on the fly gives every function more to carry.
   const { Redlock } = (await import(
     pathToFileURL(workspace.quorlock).href

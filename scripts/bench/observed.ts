@@ -6,7 +6,6 @@ import { printTable, quantile } from './figures.ts';
 import { BRIEF } from './peers/arguments.ts';
 import { type Figures, typical } from './peers/figures.ts';
 import { measureCycles } from './peers/measure.ts';
-import { ensurePeerPackages } from './peers/peer-packages.ts';
 import { WarmCrews } from './peers/warm-crews.ts';
 import { Workspace } from './peers/workspace.ts';
 
@@ -22,9 +21,8 @@ const ASKING = /process\.\s*getBuiltinModule\(\s*"node:diagnostics_channel"\s*\)
 
 /** `npm run bench -- observed`: what the channels cost, beside the same build without any. */
 export async function observed(): Promise<void> {
-  ensurePeerPackages();
-  using plain = await Workspace.make({ withQuorlock: true });
-  using without = await Workspace.make({ withQuorlock: true });
+  using plain = await Workspace.make();
+  using without = await Workspace.make();
   takeChannelsOut(without.quorlock);
   await using fleet = await Fleet.start(NODES);
   const crewsOf = ({ program }: Workspace) =>

@@ -3,7 +3,6 @@ import { printTable } from './figures.ts';
 import { BRIEF } from './peers/arguments.ts';
 import { type Figures, typical } from './peers/figures.ts';
 import { measureCycles } from './peers/measure.ts';
-import { ensurePeerPackages } from './peers/peer-packages.ts';
 import { WarmCrews } from './peers/warm-crews.ts';
 import { Workspace } from './peers/workspace.ts';
 
@@ -34,8 +33,7 @@ export async function quorums(): Promise<void> {
 
 /** One quorum and several, in turns: what a lock costs must not depend on how many there are. */
 export async function measureQuorums(): Promise<readonly QuorumsFigures[]> {
-  ensurePeerPackages();
-  using workspace = await Workspace.make({ withQuorlock: true });
+  using workspace = await Workspace.make();
   const variant = { peer: 'quorlock', settings: 'spread' } as const;
   await using one = await Fleet.start(NODES);
   await using three = await Fleet.start(3 * NODES);

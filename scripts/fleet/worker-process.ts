@@ -13,10 +13,16 @@ interface Message {
 
 type OfKind<All extends Message, Kind extends All['kind']> = Extract<All, { readonly kind: Kind }>;
 
+/** A process ended, or did not answer in time. */
+export class WorkerError extends Error {
+  override readonly name = 'WorkerError';
+}
+
 interface WorkerSettings<Heard extends Message> {
   /** The file that it runs: TypeScript, or compiled. */
   readonly program: string;
-  readonly watchdog: Watchdog;
+  /** Default: it ends when its channel does. */
+  readonly watchdog?: Watchdog;
   /** Options of Node for the process, beside what TypeScript needs. */
   readonly execArgv?: readonly string[];
   /** Hears of every message. */
@@ -37,8 +43,10 @@ export class WorkerProcess<Told extends Message, Heard extends Message> {
         ? [...execArgv, '--import', import.meta.resolve('tsx')]
         : [...execArgv],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      // Moments are bigints.
+      serialization: 'advanced',
     });
-    const unwatch = watchdog.watch(this.#child.pid);
+    const unwatch = watchdog?.watch(this.#child.pid) ?? (() => undefined);
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_TAIL_CHARACTERS);
     });
@@ -68,12 +76,15 @@ export class WorkerProcess<Told extends Message, Heard extends Message> {
     if (this.#child.connected) this.#child.send(message, () => undefined);
   }
 
-  /** The next message of a kind; rejects if it ends before, or says nothing for long. */
-  expect<Kind extends Heard['kind']>(kind: Kind): Promise<OfKind<Heard, Kind>> {
+  /** The next message of a kind. @throws {WorkerError} it ends before, or does not say that in time */
+  expect<Kind extends Heard['kind']>(
+    kind: Kind,
+    withinMs = ANSWERS_WITHIN_MS,
+  ): Promise<OfKind<Heard, Kind>> {
     return new Promise((resolve, reject) => {
       const fail = (why: string) => {
         stop();
-        reject(new Error(`a worker process ${why}; it wrote:\n${this.stderr || '(nothing)'}`));
+        reject(new WorkerError(`a worker process ${why}; it wrote:\n${this.stderr || '(nothing)'}`));
       };
       const listen = (message: Heard) => {
         if (!isOfKind(message, kind)) return;
@@ -85,8 +96,8 @@ export class WorkerProcess<Told extends Message, Heard extends Message> {
         this.#child.off('message', listen);
       };
       const impatience = setTimeout(
-        () => fail(`was not ${kind} within ${ANSWERS_WITHIN_MS} ms`),
-        ANSWERS_WITHIN_MS,
+        () => fail(`was not ${kind} within ${withinMs} ms`),
+        withinMs,
       );
       this.#child.on('message', listen);
       void this.exited.then(() => fail(`ended (${this.ending})`));

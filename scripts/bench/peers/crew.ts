@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { TTL_MS } from '../../../bench/peers/peer.ts';
 import type { FromWorker, HoardTerms, ToWorker } from '../../../bench/worker/protocol.ts';
-import { type Answer, Member, MemberError } from './member.ts';
+import { WorkerError, WorkerProcess } from '../../fleet/worker-process.ts';
 import type { Variant } from './variants.ts';
 
 const LOADED_WITHIN_MS = 20_000;
@@ -11,6 +11,10 @@ const NOTICE_MS = 50;
 
 /** What an answer may take beyond what was asked for, in milliseconds: the machine is busy. */
 const GRACE_MS = 10_000;
+
+type Member = WorkerProcess<ToWorker, FromWorker>;
+/** What a process answers to a message of some kind. */
+type Answer<Kind extends FromWorker['kind']> = Extract<FromWorker, { kind: Kind }>;
 
 /** Processes that run one library's contenders. All are told the same, and begin at the same moment. */
 export class Crew implements AsyncDisposable {
@@ -24,7 +28,7 @@ export class Crew implements AsyncDisposable {
    * Resolves when every process has loaded the library, connected to all nodes and warmed up.
    *
    * @param program the compiled code of the processes
-   * @throws {MemberError}
+   * @throws {WorkerError}
    */
   static async start(
     program: string,
@@ -32,7 +36,7 @@ export class Crew implements AsyncDisposable {
     { peer, settings }: Variant,
     urls: readonly string[],
   ): Promise<Crew> {
-    const crew = new Crew(Array.from({ length: processes }, () => new Member(program)));
+    const crew = new Crew(Array.from({ length: processes }, () => new WorkerProcess({ program })));
     try {
       await crew.#tell({ kind: 'load', peer, settings, urls }, 'loaded', LOADED_WITHIN_MS);
       return crew;
@@ -42,29 +46,29 @@ export class Crew implements AsyncDisposable {
     }
   }
 
-  /** Contenders ask again and again. @throws {MemberError} */
+  /** Contenders ask again and again. @throws {WorkerError} */
   run(terms: { resource: string; contenders: number; warmUpMs: number; measuredMs: number }) {
     const withinMs = terms.warmUpMs + terms.measuredMs + GRACE_MS;
     return this.#tell({ kind: 'run', startAt: inAMoment(), ...terms }, 'run', withinMs);
   }
 
-  /** Contenders ask once each. @throws {MemberError} */
+  /** Contenders ask once each. @throws {WorkerError} */
   burst(terms: { resource: string; contenders: number; limitMs: number }) {
     return this.#tell({ kind: 'burst', startAt: inAMoment(), ...terms }, 'burst', terms.limitMs + GRACE_MS);
   }
 
-  /** The first process takes a lock, all others ask for it, and the first is killed. @throws {MemberError} */
+  /** The first process takes a lock, all others ask for it, and the first is killed. @throws {WorkerError} */
   async orphan(
     resource: string,
     ttl: number,
     killed: () => Promise<void>,
   ): Promise<{ heldUntil: bigint; reports: readonly Answer<'burst'>[]; startAt: bigint }> {
     const [holder, ...others] = this.#members;
-    if (holder === undefined) throw new MemberError('there is no process');
-    const { askedAt } = await holder.tell({ kind: 'hold', resource, ttl }, 'hold', GRACE_MS);
+    if (holder === undefined) throw new WorkerError('there is no process');
+    const { askedAt } = await ask(holder, { kind: 'hold', resource, ttl }, 'hold', GRACE_MS);
     const startAt = inAMoment();
     const terms = { kind: 'burst', startAt, resource, contenders: 1, limitMs: ttl + GRACE_MS } as const;
-    const waiting = others.map((member) => member.tell(terms, 'burst', ttl + 2 * GRACE_MS));
+    const waiting = others.map((member) => ask(member, terms, 'burst', ttl + 2 * GRACE_MS));
     await setTimeout(ttl / 2);
     holder.kill();
     await killed();
@@ -75,27 +79,27 @@ export class Crew implements AsyncDisposable {
    * The first process's workers take and give back locks of their own. A key that a release has left behind is waited for:
    * that belongs to what is measured.
    *
-   * @throws {MemberError}
+   * @throws {WorkerError}
    */
   async cycles(resource: string, workers: number, durationMs: number): Promise<Answer<'cycles'>> {
     const message = { kind: 'cycles', resource, workers, durationMs } as const;
-    return await this.#first().tell(message, 'cycles', durationMs + TTL_MS + GRACE_MS);
+    return await ask(this.#first(), message, 'cycles', durationMs + TTL_MS + GRACE_MS);
   }
 
-  /** What an undisturbed acquire takes, in milliseconds each. @throws {MemberError} */
+  /** What an undisturbed acquire takes, in milliseconds each. @throws {WorkerError} */
   async alone(resource: string, durationMs: number): Promise<readonly number[]> {
     const message = { kind: 'alone', resource, durationMs } as const;
-    return (await this.#first().tell(message, 'alone', durationMs + GRACE_MS)).acquireMs;
+    return (await ask(this.#first(), message, 'alone', durationMs + GRACE_MS)).acquireMs;
   }
 
-  /** The first process takes locks that it keeps, until it has `count`. @throws {MemberError} */
+  /** The first process takes locks that it keeps, until it has `count`. @throws {WorkerError} */
   async hoard(terms: HoardTerms & { withinMs: number }): Promise<void> {
-    await this.#first().tell({ kind: 'hoard', ...terms }, 'hoard', terms.withinMs);
+    await ask(this.#first(), { kind: 'hoard', ...terms }, 'hoard', terms.withinMs);
   }
 
-  /** Of the first process, after a collection. @throws {MemberError} */
+  /** Of the first process, after a collection. @throws {WorkerError} */
   async heap(): Promise<Answer<'heap'>> {
-    return await this.#first().tell({ kind: 'heap' }, 'heap', GRACE_MS);
+    return await ask(this.#first(), { kind: 'heap' }, 'heap', GRACE_MS);
   }
 
   /** Resolves when all processes have gone. */
@@ -105,7 +109,7 @@ export class Crew implements AsyncDisposable {
 
   #first(): Member {
     const [first] = this.#members;
-    if (first === undefined) throw new MemberError('there is no process');
+    if (first === undefined) throw new WorkerError('there is no process');
     return first;
   }
 
@@ -114,8 +118,19 @@ export class Crew implements AsyncDisposable {
     kind: Kind,
     withinMs: number,
   ): Promise<readonly Answer<Kind>[]> {
-    return Promise.all(this.#members.map((member) => member.tell(message, kind, withinMs)));
+    return Promise.all(this.#members.map((member) => ask(member, message, kind, withinMs)));
   }
+}
+
+function ask<Kind extends FromWorker['kind']>(
+  member: Member,
+  message: ToWorker,
+  kind: Kind,
+  withinMs: number,
+): Promise<Answer<Kind>> {
+  const answer = member.expect(kind, withinMs);
+  member.tell(message);
+  return answer;
 }
 
 function inAMoment(): bigint {

@@ -32,7 +32,7 @@ export interface Bench {
  * Measures one library in one case once, in processes of its own and on keys of its own: nothing is left of others. Workers
  * with locks of their own are in the library's warm process.
  *
- * @throws {MemberError}
+ * @throws {WorkerError}
  */
 export async function measure(bench: Bench, one: Case, variant: Variant): Promise<Figures> {
   if (one.kind === 'cycles') return await measureCycles(await bench.crews.of(variant), one, bench);

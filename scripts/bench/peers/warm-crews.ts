@@ -20,7 +20,7 @@ export class WarmCrews implements AsyncDisposable {
     this.#warmUp = warmUp;
   }
 
-  /** Starts it and warms it up unless it is there. @throws {MemberError} */
+  /** Starts it and warms it up unless it is there. @throws {WorkerError} */
   async of(variant: Variant): Promise<Crew> {
     const present = this.#crews.get(variant);
     if (present !== undefined) return present;

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { onProcessEnd } from '../../fleet/last-resort.ts';
-import { MODULES, pinnedPackages } from './peer-packages.ts';
+import { ensurePeerPackages, MODULES, pinnedPackages } from './peer-packages.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -30,7 +30,8 @@ export class Workspace implements Disposable {
   }
 
   /** @throws {Error} the library does not compile; the compiler has said why */
-  static async make({ withQuorlock }: { readonly withQuorlock: boolean }): Promise<Workspace> {
+  static async make({ withQuorlock = true }: { readonly withQuorlock?: boolean } = {}): Promise<Workspace> {
+    ensurePeerPackages();
     const folder = mkdtempSync(join(tmpdir(), 'quorlock-bench-'));
     const workspace = new Workspace(
       folder,
