@@ -5,24 +5,27 @@ import { besidePeers } from './bench/beside-peers.ts';
 import { degraded } from './bench/degraded.ts';
 import { drivers } from './bench/drivers.ts';
 import { fenceMemory } from './bench/fence-memory.ts';
-import { held } from './bench/held.ts';
-import { hung } from './bench/hung.ts';
-import { memory } from './bench/memory.ts';
+import { measureHeld } from './bench/held.ts';
+import { measureHung } from './bench/hung.ts';
+import { measureMemory } from './bench/memory.ts';
 import { observed } from './bench/observed.ts';
 import { PEERS_HELP, PEERS_OPTIONS, peersArguments } from './bench/peers/arguments.ts';
 import type { Group } from './bench/peers/cases.ts';
-import { quorums } from './bench/quorums.ts';
+import { measureQuorums } from './bench/quorums.ts';
+import { heldSection, memorySection, scalingSection } from './bench/report/own-sections.ts';
 import { REPORT_HELP, REPORT_OPTIONS, report } from './bench/report/report.ts';
 import { roundTrips } from './bench/round-trips.ts';
 import { simulator } from './bench/simulator.ts';
 import { UsageError } from './support/arguments.ts';
+import type { Section } from './support/report/section.ts';
+import { tableText } from './support/report/terminal.ts';
 
 /** These run in processes like those of other libraries. */
 const NAMED: Readonly<Record<string, () => Promise<void>>> = {
-  held,
-  hung,
-  memory,
-  quorums,
+  held: async () => show(heldSection(await measureHeld())),
+  hung: async () => show(memorySection(undefined, await measureHung())),
+  memory: async () => show(memorySection(await measureMemory(), [])),
+  quorums: async () => show(scalingSection(await measureQuorums())),
   drivers,
   observed,
 };
@@ -75,6 +78,10 @@ try {
 type Options = Omit<ReturnType<typeof parsed>['values'], 'help'>;
 
 type Scenario = readonly [name: string, run: () => Promise<void>];
+
+function show({ tables }: Section): void {
+  for (const table of tables.filter(({ rows }) => rows.length > 0)) console.log(tableText(table));
+}
 
 async function runAll(chosen: readonly Scenario[]): Promise<void> {
   for (const [name, scenario] of chosen) {

@@ -1,14 +1,17 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Fleet } from '../fleet/fleet.ts';
+import { WorkerError } from '../fleet/worker-process.ts';
+import { tableText } from '../support/report/terminal.ts';
 import type { PeersArguments } from './peers/arguments.ts';
 import type { Case } from './peers/cases.ts';
 import { measure } from './peers/measure.ts';
-import { WorkerError } from '../fleet/worker-process.ts';
 import { type CaseResult, Results } from './peers/results.ts';
-import { writeResults } from './peers/results-file.ts';
-import { printResult } from './peers/tables.ts';
 import { isQuorlock, nameOf, type Variant, variantsOf } from './peers/variants.ts';
 import { WarmCrews } from './peers/warm-crews.ts';
 import { Workspace } from './peers/workspace.ts';
+import { caseTable, goals } from './report/beside-sections.ts';
+import { thisMachine } from './report/data.ts';
 
 const NODES = 5;
 
@@ -16,10 +19,18 @@ const NODES = 5;
 export async function besidePeers(terms: PeersArguments): Promise<void> {
   const { results, problems } = await measureBesidePeers(terms);
   console.log(introduction(terms));
-  for (const result of results) printResult(result);
+  for (const result of results) {
+    for (const table of [caseTable(result), goals([result])]) console.log(tableText(table));
+  }
   for (const problem of problems) console.log(`\nnot measured: ${problem}`);
-  if (terms.out !== undefined) {
-    console.log(`\nall figures: ${writeResults(terms.out, terms, results, problems)}`);
+  const { group, rounds, pace, out } = terms;
+  if (out !== undefined) {
+    mkdirSync(out, { recursive: true });
+    const path = join(out, `${group}.json`);
+    // Figures that are not numbers become null.
+    const content = { ...thisMachine(), rounds, pace, results, problems };
+    writeFileSync(path, `${JSON.stringify(content, undefined, 2)}\n`);
+    console.log(`\nall figures: ${path}`);
   }
   if (problems.length > 0) process.exitCode = 1;
 }

@@ -2,8 +2,8 @@ import { DRIVERS } from '../../bench/peers/peer.ts';
 import { Fleet } from '../fleet/fleet.ts';
 import { printTable } from './figures.ts';
 import { BRIEF } from './peers/arguments.ts';
-import { type Figures, typical } from './peers/figures.ts';
-import { measureCycles } from './peers/measure.ts';
+import { typical } from './peers/figures.ts';
+import { cyclesInTurns } from './peers/measure.ts';
 import type { Variant } from './peers/variants.ts';
 import { WarmCrews } from './peers/warm-crews.ts';
 import { Workspace } from './peers/workspace.ts';
@@ -19,28 +19,20 @@ export async function drivers(): Promise<void> {
   const { program } = workspace;
   const terms = { program, urls: fleet.urls, workers: WORKERS, ms: BRIEF.cyclesWarmUpMs };
   await using crews = new WarmCrews(terms);
-  const rows = (['shipped', ...DRIVERS] as const).flatMap((settings) =>
-    rowsOf({ peer: 'quorlock', settings }),
-  );
-  for (let round = 0; round < ROUNDS; round += 1) {
-    for (const { variant, workers, rounds } of rows) {
-      const crew = await crews.of(variant);
-      rounds.push(await measureCycles(crew, { contendersEach: workers }, { fleet, pace: BRIEF }));
-    }
-  }
+  const rows = (['shipped', ...DRIVERS] as const).flatMap((settings) => {
+    const variant: Variant = { peer: 'quorlock', settings };
+    return WORKERS.map((workers) => ({ crews, fleet, variant, workers }));
+  });
+  const all = await cyclesInTurns(rows, ROUNDS);
   console.log(`one process, locks of their own; medians of ${ROUNDS} rounds of ${BRIEF.cyclesMs} ms`);
   printTable(
     ['driver', 'workers', 'cycles/s', 'client µs', 'nodes µs'],
-    rows.map(({ variant, workers, rounds }) => {
-      const { rate, clientUs, serverUs } = typical(rounds);
+    rows.map(({ variant, workers }, at) => {
+      const { rate, clientUs, serverUs } = typical(all[at] ?? []);
       const figures = [rate, clientUs, serverUs].map((value = Number.NaN) =>
         value.toFixed(rate === value ? 0 : 1),
       );
       return [variant.settings === 'shipped' ? 'ioredis' : variant.settings, workers, ...figures];
     }),
   );
-}
-
-function rowsOf(variant: Variant) {
-  return WORKERS.map((workers) => ({ variant, workers, rounds: [] as Figures[] }));
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Fleet } from '../fleet/fleet.ts';
-import { printTable, quantile } from './figures.ts';
+import { quantile } from './figures.ts';
 import { Crew } from './peers/crew.ts';
 import { Workspace } from './peers/workspace.ts';
 
@@ -30,32 +30,7 @@ const WARM_UP_MS = 4_000;
 const PROBE_MS = 600;
 const FILL_WITHIN_MS = 300_000;
 
-/** `npm run bench -- held`. */
-export async function held(): Promise<void> {
-  const all = await measureHeld();
-  console.log('five nodes; one process holds locks, and every figure is measured while it does');
-  printTable(
-    [
-      'held locks',
-      'p50 ms, same process',
-      'p50 ms, another',
-      'p50 ms, 64 workers',
-      'cycles/s, 64 workers',
-      'heap bytes each',
-      'bytes each of a node',
-      'acquired/s',
-    ],
-    all.map((one) => [
-      one.held,
-      one.sameP50Ms.toFixed(3),
-      one.otherP50Ms.toFixed(3),
-      one.busyP50Ms.toFixed(2),
-      ...[one.busyRate, one.heapBytesEach, one.nodeBytesEach, one.fillRate].map((value) => value.toFixed(0)),
-    ]),
-  );
-}
-
-/** The cost of locks as more and more others are held. */
+/** `npm run bench -- held`: the cost of locks as more and more others are held. */
 export async function measureHeld(): Promise<readonly HeldFigures[]> {
   using workspace = await Workspace.make();
   await using fleet = await Fleet.start(NODES);

@@ -1,5 +1,4 @@
 import { Fleet } from '../fleet/fleet.ts';
-import { printTable } from './figures.ts';
 import { Crew } from './peers/crew.ts';
 import { Workspace } from './peers/workspace.ts';
 
@@ -20,24 +19,7 @@ const WARM_UP_MS = 5_000;
 const PARTS = 6;
 const PART_MS = 10_000;
 
-/** `npm run bench -- hung`. */
-export async function hung(): Promise<void> {
-  const all = await measureHung();
-  console.log(
-    `one of five nodes hangs, ${WORKERS} workers acquire and release as fast as it goes for a minute`,
-  );
-  printTable(
-    ['seconds', 'acquisitions', 'a second', 'heap MiB', 'resident MiB'],
-    all.map(({ seconds, acquisitions, rate, heapBytes, residentBytes }) => [
-      seconds,
-      acquisitions,
-      rate.toFixed(0),
-      ...[heapBytes, residentBytes].map((bytes) => (bytes / 2 ** 20).toFixed(1)),
-    ]),
-  );
-}
-
-/** Whether memory grows while a node hangs: what it is not sent, and what it does not answer, must not pile up. */
+/** `npm run bench -- hung`: whether memory grows while a node hangs: what it is not sent, and what it does not answer, must not pile up. */
 export async function measureHung(): Promise<readonly HungFigures[]> {
   using workspace = await Workspace.make();
   await using fleet = await Fleet.start(NODES);

@@ -3,7 +3,6 @@ import { pathToFileURL } from 'node:url';
 import { heapBytes } from '../../bench/worker/heap.ts';
 import type { Lock } from '../../src/index.ts';
 import { Fleet } from '../fleet/fleet.ts';
-import { printTable } from './figures.ts';
 import { Workspace } from './peers/workspace.ts';
 
 const LOCKS = 10_000;
@@ -25,20 +24,7 @@ export interface MemoryFigures {
   readonly subscriptions: number;
 }
 
-/** `npm run bench -- memory`. */
-export async function memory(): Promise<void> {
-  const { locks, using, acquired, waits, subscriptions } = await measureMemory();
-  printTable(
-    [`${locks} of`, 'heap bytes each', 'subscriptions a node'],
-    [
-      ['locks held by using()', Math.round(using), 0],
-      ['locks held after acquire()', Math.round(acquired), 0],
-      ['resources waited for', Math.round(waits), subscriptions],
-    ],
-  );
-}
-
-/** What a held lock, its auto-extension included, and a wait for a lock take in this process. */
+/** `npm run bench -- memory`: what a held lock, its auto-extension included, and a wait for a lock take in this process. */
 export async function measureMemory(): Promise<MemoryFigures> {
   using workspace = await Workspace.make();
   // As it is published: what compiles sources on the fly gives every function more to carry.

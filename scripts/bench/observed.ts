@@ -4,8 +4,8 @@ import type { PeerSettings } from '../../bench/peers/peer.ts';
 import { Fleet } from '../fleet/fleet.ts';
 import { printTable, quantile } from './figures.ts';
 import { BRIEF } from './peers/arguments.ts';
-import { type Figures, typical } from './peers/figures.ts';
-import { measureCycles } from './peers/measure.ts';
+import { typical } from './peers/figures.ts';
+import { cyclesInTurns } from './peers/measure.ts';
 import { WarmCrews } from './peers/warm-crews.ts';
 import { Workspace } from './peers/workspace.ts';
 
@@ -34,42 +34,26 @@ export async function observed(): Promise<void> {
     ['no listener', withChannels, 'shipped'],
     ['a listener on each', withChannels, 'heard'],
   ];
-  const rows = builds.map(([name, crews, settings]) => ({
-    name,
-    crews,
-    variant: { peer: 'quorlock', settings } as const,
-  }));
+  const rows = WORKERS.flatMap((workers) =>
+    builds.map(([name, crews, settings]) => {
+      const variant = { peer: 'quorlock', settings } as const;
+      return { name, crews, fleet, variant, workers };
+    }),
+  );
   console.log(
     `one process, locks of their own; medians of ${ROUNDS} rounds of ${BRIEF.cyclesMs} ms, in turns`,
   );
-  const table: (string | number)[][] = [];
-  for (const workers of WORKERS) {
-    const rounds = rows.map((): Figures[] => []);
-    for (let round = 0; round < ROUNDS; round += 1) {
-      // Whatever the machine does meanwhile, no build always has it before another one.
-      for (const at of rows.map((_, index) => (index + round) % rows.length)) {
-        const row = rows[at];
-        if (row === undefined) continue;
-        const crew = await row.crews.of(row.variant);
-        rounds[at]?.push(await measureCycles(crew, { contendersEach: workers }, { fleet, pace: BRIEF }));
-      }
-    }
-    const [base = []] = rounds;
-    rows.forEach(({ name }, at) => {
-      const own = rounds[at] ?? [];
-      const { rate = Number.NaN, clientUs = Number.NaN } = typical(own);
-      const ratios = own.map(
-        (figures, round) => (figures.clientUs ?? Number.NaN) / (base[round]?.clientUs ?? Number.NaN),
-      );
-      table.push([
-        name,
-        workers,
-        rate.toFixed(0),
-        clientUs.toFixed(1),
-        `${(100 * (quantile(ratios, 0.5) - 1)).toFixed(1)} %`,
-      ]);
-    });
-  }
+  const all = await cyclesInTurns(rows, ROUNDS);
+  const table = rows.map(({ name, workers }, at) => {
+    const own = all[at] ?? [];
+    const base = all[rows.findIndex((row) => row.workers === workers)] ?? [];
+    const { rate = Number.NaN, clientUs = Number.NaN } = typical(own);
+    const ratios = own.map(
+      (figures, round) => (figures.clientUs ?? Number.NaN) / (base[round]?.clientUs ?? Number.NaN),
+    );
+    const more = `${(100 * (quantile(ratios, 0.5) - 1)).toFixed(1)} %`;
+    return [name, workers, rate.toFixed(0), clientUs.toFixed(1), more];
+  });
   printTable(['build', 'workers', 'cycles/s', 'client µs', 'more client time'], table);
 }
 

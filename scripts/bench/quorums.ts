@@ -1,8 +1,7 @@
 import { Fleet } from '../fleet/fleet.ts';
-import { printTable } from './figures.ts';
 import { BRIEF } from './peers/arguments.ts';
 import { type Figures, typical } from './peers/figures.ts';
-import { measureCycles } from './peers/measure.ts';
+import { cyclesInTurns } from './peers/measure.ts';
 import { WarmCrews } from './peers/warm-crews.ts';
 import { Workspace } from './peers/workspace.ts';
 
@@ -17,21 +16,7 @@ const NODES = 5;
 const WORKERS = [64, 256];
 const ROUNDS = 3;
 
-/** `npm run bench -- quorums`. */
-export async function quorums(): Promise<void> {
-  const all = await measureQuorums();
-  console.log(`one process, locks of their own; medians of ${ROUNDS} rounds of ${BRIEF.cyclesMs} ms`);
-  printTable(
-    ['quorums of five', 'workers', 'cycles/s', 'client µs', 'nodes µs'],
-    all.map(({ quorums, workers, figures: { rate, clientUs, serverUs } }) => [
-      quorums,
-      workers,
-      ...[rate, clientUs, serverUs].map((value = Number.NaN) => value.toFixed(rate === value ? 0 : 1)),
-    ]),
-  );
-}
-
-/** One quorum and several, in turns: what a lock costs must not depend on how many there are. */
+/** `npm run bench -- quorums`: one quorum and several, in turns: what a lock costs must not depend on how many there are. */
 export async function measureQuorums(): Promise<readonly QuorumsFigures[]> {
   using workspace = await Workspace.make();
   const variant = { peer: 'quorlock', settings: 'spread' } as const;
@@ -44,12 +29,7 @@ export async function measureQuorums(): Promise<readonly QuorumsFigures[]> {
   const settings = [
     { quorums: 1, fleet: one, crews: crewsOfOne },
     { quorums: 3, fleet: three, crews: crewsOfThree },
-  ].flatMap((setting) => WORKERS.map((workers) => ({ ...setting, workers, rounds: [] as Figures[] })));
-  for (let round = 0; round < ROUNDS; round += 1) {
-    for (const { workers, fleet, crews, rounds } of settings) {
-      const crew = await crews.of(variant);
-      rounds.push(await measureCycles(crew, { contendersEach: workers }, { fleet, pace: BRIEF }));
-    }
-  }
-  return settings.map(({ quorums, workers, rounds }) => ({ quorums, workers, figures: typical(rounds) }));
+  ].flatMap((setting) => WORKERS.map((workers) => ({ ...setting, workers, variant })));
+  const all = await cyclesInTurns(settings, ROUNDS);
+  return settings.map(({ quorums, workers }, at) => ({ quorums, workers, figures: typical(all[at] ?? []) }));
 }

@@ -77,10 +77,7 @@ export class WorkerProcess<Told extends Message, Heard extends Message> {
   }
 
   /** The next message of a kind. @throws {WorkerError} it ends before, or does not say that in time */
-  expect<Kind extends Heard['kind']>(
-    kind: Kind,
-    withinMs = ANSWERS_WITHIN_MS,
-  ): Promise<OfKind<Heard, Kind>> {
+  expect<Kind extends Heard['kind']>(kind: Kind, withinMs = ANSWERS_WITHIN_MS): Promise<OfKind<Heard, Kind>> {
     return new Promise((resolve, reject) => {
       const fail = (why: string) => {
         stop();
@@ -95,10 +92,7 @@ export class WorkerProcess<Told extends Message, Heard extends Message> {
         clearTimeout(impatience);
         this.#child.off('message', listen);
       };
-      const impatience = setTimeout(
-        () => fail(`was not ${kind} within ${withinMs} ms`),
-        withinMs,
-      );
+      const impatience = setTimeout(() => fail(`was not ${kind} within ${withinMs} ms`), withinMs);
       this.#child.on('message', listen);
       void this.exited.then(() => fail(`ended (${this.ending})`));
     });

@@ -102,8 +102,8 @@ export function peersArguments(group: Group, values: PeersValues): PeersArgument
   };
 }
 
-/** In the order of all, whatever the order of the text. */
-function chosen<Item>(
+/** In the order of all, whatever the order of the text. @throws {UsageError} */
+export function chosen<Item>(
   option: string,
   text: string | undefined,
   all: readonly Item[],

@@ -1,7 +1,7 @@
 import type { Fleet } from '../../fleet/fleet.ts';
 import { scriptCallsOfAll } from '../../fleet/server-calls.ts';
 import { quantile } from '../figures.ts';
-import type { Limiter } from './arguments.ts';
+import { BRIEF, type Limiter } from './arguments.ts';
 import type { Case } from './cases.ts';
 import { Crew } from './crew.ts';
 import type { Figures } from './figures.ts';
@@ -107,7 +107,7 @@ async function measureOrphan(crew: Crew, fleet: Fleet): Promise<Figures> {
   };
 }
 
-export async function measureCycles(
+async function measureCycles(
   crew: Crew,
   { contendersEach }: Pick<Case, 'contendersEach'>,
   { fleet, pace }: Pick<Bench, 'fleet' | 'pace'>,
@@ -126,6 +126,32 @@ export async function measureCycles(
     serverUs: serverUs / cycles,
     failures,
   };
+}
+
+/** Workers with locks of their own, of one kind. */
+interface CyclesRow {
+  readonly crews: WarmCrews;
+  readonly variant: Variant;
+  readonly workers: number;
+  readonly fleet: Fleet;
+}
+
+/** The rounds of each row. Another one begins in every round: whatever the machine does, no row always has it first. */
+export async function cyclesInTurns(
+  rows: readonly CyclesRow[],
+  rounds: number,
+): Promise<readonly Figures[][]> {
+  const all = rows.map((): Figures[] => []);
+  for (let round = 0; round < rounds; round += 1) {
+    for (const at of rows.map((_, index) => (index + round) % rows.length)) {
+      const row = rows[at];
+      if (row === undefined) continue;
+      const crew = await row.crews.of(row.variant);
+      const terms = { fleet: row.fleet, pace: BRIEF };
+      all[at]?.push(await measureCycles(crew, { contendersEach: row.workers }, terms));
+    }
+  }
+  return all;
 }
 
 async function measureFailing(crew: Crew, one: Case, bench: Bench): Promise<Figures> {

@@ -16,8 +16,6 @@ export interface CaseResult {
   readonly case: Case;
   /** In the order in which they are listed. */
   readonly entries: readonly Entry[];
-  /** quorlock's, if it was measured. */
-  readonly own: Figures | undefined;
   readonly goals: readonly Goal[];
 }
 
@@ -55,6 +53,6 @@ export class Results {
       raw: figuresOf(({ peer }) => peer === 'raw'),
       plain: figuresOf(({ settings }) => settings === 'plain'),
     };
-    return { case: one, entries, own, goals: own === undefined ? [] : goalsOf(one, own, field) };
+    return { case: one, entries, goals: own === undefined ? [] : goalsOf(one, own, field) };
   }
 }

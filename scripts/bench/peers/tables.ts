@@ -1,8 +1,5 @@
-import { printTable } from '../figures.ts';
 import type { Case, CaseKind } from './cases.ts';
 import type { Figures } from './figures.ts';
-import type { CaseResult } from './results.ts';
-import { nameOf } from './variants.ts';
 
 interface Column {
   readonly head: string;
@@ -74,29 +71,6 @@ const COLUMNS: Readonly<Record<CaseKind, readonly Column[]>> = {
 /** What a table says of a case. */
 export function columnsOf({ kind }: Case): readonly Column[] {
   return COLUMNS[kind];
-}
-
-/** A table of all libraries, and one of quorlock's goals. */
-export function printResult({ case: one, entries, own, goals }: CaseResult): void {
-  const columns = columnsOf(one);
-  console.log(`\n${one.title}`);
-  printTable(
-    [one.name, ...columns.map(({ head }) => head)],
-    entries.map(({ variant, figures }) => [
-      nameOf(variant),
-      ...columns.map(({ value, digits }) => inDigits(value(figures, own), digits)),
-    ]),
-  );
-  if (goals.length === 0) return;
-  printTable(
-    ['goal', 'bound', 'measured', 'reached'],
-    goals.map(({ name, relation, bound, measured, reached }) => [
-      name,
-      `${relation} ${bound}`,
-      inDigits(measured, 2),
-      Number.isNaN(measured) ? '–' : reached ? 'yes' : 'NO',
-    ]),
-  );
 }
 
 function quotient(a: number | undefined, b: number | undefined): number | undefined {

@@ -145,7 +145,8 @@ function ratios(cases: readonly CaseData[]): TextTable {
   };
 }
 
-function caseTable({ case: one, entries }: CaseData): TextTable {
+/** All libraries in one case. */
+export function caseTable({ case: one, entries }: CaseData): TextTable {
   const own = entries.find(({ variant }) => isQuorlock(variant))?.figures;
   const columns = columnsOf(one);
   return {
@@ -158,7 +159,7 @@ function caseTable({ case: one, entries }: CaseData): TextTable {
   };
 }
 
-function goals(cases: readonly CaseData[]): TextTable {
+export function goals(cases: readonly CaseData[]): TextTable {
   return {
     title: 'Goals',
     head: ['case', 'goal', 'bound', 'measured', 'reached'],

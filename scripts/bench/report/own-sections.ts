@@ -43,6 +43,8 @@ export function heldSection(all: readonly HeldFigures[]): Section {
         title: 'What held locks cost',
         head: [
           'locks held',
+          'p50 ms, same process',
+          'p50 ms, another',
           'p50 ms, 64 workers',
           'cycles/s, 64 workers',
           'heap bytes each',
@@ -51,6 +53,8 @@ export function heldSection(all: readonly HeldFigures[]): Section {
         ],
         rows: all.map((one) => [
           one.held.toLocaleString('en'),
+          one.sameP50Ms.toFixed(3),
+          one.otherP50Ms.toFixed(3),
           one.busyP50Ms.toFixed(2),
           one.busyRate.toFixed(0),
           // A few locks are less than what a heap differs by anyway.
@@ -83,6 +87,7 @@ export function memorySection(memory: MemoryFigures | undefined, hung: readonly 
                 [`lock held by using, of ${memory.locks}`, memory.using.toFixed(0)],
                 [`lock held after acquire, of ${memory.locks}`, memory.acquired.toFixed(0)],
                 [`resource waited for, of ${memory.locks}`, memory.waits.toFixed(0)],
+                ['subscriptions of the process that waits, on one node', `${memory.subscriptions}`],
               ],
       },
       {

@@ -6,7 +6,7 @@ import { measureBesidePeers } from '../beside-peers.ts';
 import { measureHeld } from '../held.ts';
 import { measureHung } from '../hung.ts';
 import { measureMemory } from '../memory.ts';
-import { BRIEF, type Limiter, type PeersValues, peersArguments } from '../peers/arguments.ts';
+import { BRIEF, chosen, type Limiter, type PeersValues, peersArguments } from '../peers/arguments.ts';
 import type { Group } from '../peers/cases.ts';
 import { measureQuorums } from '../quorums.ts';
 import {
@@ -53,7 +53,10 @@ export async function report(
     memory: measureMemory,
     quorums: measureQuorums,
   };
-  const names = values.draw === true ? [] : chosen(measures, values.parts);
+  const names =
+    values.draw === true
+      ? []
+      : chosen('--parts', values.parts, Object.keys(measures) as (keyof Parts)[], (name) => name);
   let data: BenchData = { ...readData(out), ...thisMachine() };
   if (values.draw === true) data = drawn(out);
   for (const name of names) {
@@ -83,15 +86,4 @@ function drawn(out: string): BenchData {
   throw new UsageError(
     `there is no ${join(out, 'bench.json')} to draw: run "npm run bench -- report --out ${out}" first, without --draw`,
   );
-}
-
-/** @throws {UsageError} */
-function chosen(measures: Measures, text: string | undefined): readonly (keyof Parts)[] {
-  const all = Object.keys(measures) as (keyof Parts)[];
-  if (text === undefined) return all;
-  const names = text.split(',');
-  const unknown = names.filter((name) => !all.some((one) => one === name));
-  if (unknown.length > 0)
-    throw new UsageError(`a report has no ${unknown.join(', ')}; it has ${all.join(', ')}`);
-  return all.filter((one) => names.includes(one));
 }
