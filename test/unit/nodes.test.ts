@@ -199,7 +199,13 @@ describe('a client of ioredis', () => {
       'nodes[0] is a client of ioredis 4: use ioredis 5.4.2 or a newer one',
     );
     expect(refusalOf(without('setSocketTimeout')).message).toBe(
-      'nodes[0] is a client of ioredis 5 before 5.4: use ioredis 5.4.2 or a newer one',
+      'nodes[0] is a client of ioredis 5 before 5.4.2: use that or a newer one',
+    );
+    const printing = new LooksLikeIoredis();
+    // So that of 5.4.0 does, for every answer.
+    Object.assign(printing, { setSocketTimeout: () => console.log('GOT DATA, CLEARING TIMER') });
+    expect(refusalOf(printing).message).toBe(
+      'nodes[0] is a client of ioredis 5 before 5.4.2: use that or a newer one',
     );
   });
 

@@ -85,12 +85,18 @@ function isIoredisClient(candidate: unknown): candidate is IoredisClient & OwnCl
 
 /**
  * What a client is that is too old, and what to use. A client does not know its version, but versions can be told by their
- * members, down to 5.4.0. Undefined: it is not too old.
+ * members: but for 5.4.1, which has those of 5.4.2. Undefined: it is not too old.
  */
 function oldClient(client: OwnClient): string | undefined {
   if (!('createScanStream' in client)) return 'a client of ioredis 4: use ioredis 5.4.2 or a newer one';
-  if (client.isCluster || 'setSocketTimeout' in client) return undefined;
-  return 'a client of ioredis 5 before 5.4: use ioredis 5.4.2 or a newer one';
+  if (client.isCluster || isNew(client)) return undefined;
+  return 'a client of ioredis 5 before 5.4.2: use that or a newer one';
+}
+
+/** Whether a client, or what makes clients, is of 5.4.1 or newer. That of 5.4.0 prints a line for every answer. */
+function isNew(candidate: object): boolean {
+  const method: unknown = Reflect.get(candidate, 'setSocketTimeout');
+  return method !== undefined && !String(method).includes('GOT DATA');
 }
 
 /** Whether something is a client of ioredis or iovalkey, of any version. */
@@ -107,8 +113,8 @@ function isAnyClient(candidate: unknown): candidate is IoredisClient & OwnClient
 
 /** The way to connect with the driver's own class. */
 function connectWith({ Redis }: { readonly Redis?: unknown }): Connect {
-  const isNew = typeof Redis === 'function' && 'setSocketTimeout' in Redis.prototype;
-  if (!isNew) throw new Error('it is too old');
+  if (typeof Redis !== 'function' || !isNew(Redis.prototype))
+    throw new Error('it is too old: use 5.4.2 or a newer one');
   const Class = Redis as new (options: object) => OwnClient;
   return ({ tls, ...server }) =>
     clientOver(new Class({ ...server, ...(tls && { tls: {} }), ...SAFE_OPTIONS }));
