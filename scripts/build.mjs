@@ -20,7 +20,7 @@ const holdScripts = {
     const isSentWhole = basename(dirname(id)) !== 'wire';
     const texts = files.map((file) => {
       const text = readFileSync(join(lua, file), 'utf8');
-      return [basename(file, '.lua'), isSentWhole ? text : text.replace(/^ *--(?!\[).*\n/gm, '')];
+      return [basename(file, '.lua'), isSentWhole ? text : text.replace(/^ *--(?!\[).*\n|^ +/gm, '')];
     });
     return `const TEXTS = ${JSON.stringify(Object.fromEntries(texts))};
       export const textOf = (name) => TEXTS[name];`;
@@ -154,6 +154,11 @@ function buildTypes(folder) {
   extract(folder, 'all.d.ts', {
     dtsRollup: { enabled: true, untrimmedFilePath: join(DIST, 'types.d.cts') },
   });
+  const types = join(DIST, 'types.d.cts');
+  writeFileSync(
+    types,
+    readFileSync(types, 'utf8').replaceAll(/^(?: {4})+/gm, (indent) => '\t'.repeat(indent.length / 4)),
+  );
   for (const { name, names, isFace } of entries) {
     const [face] = names.filter(({ exported }) => exported === 'Redlock');
     const lists = [list(names, 'declared', 'exported'), ...(isFace ? [`${face?.declared} as default`] : [])];
