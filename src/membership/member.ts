@@ -18,6 +18,8 @@ export interface Member {
   joining: { readonly nonce: string; readonly sinceMs: number; readonly isOurs: boolean } | undefined;
   /** A claim on it, and until when, by this client's clock, the claim keeps others from starting the node. */
   claim: { readonly marker: string; readonly untilMs: number } | undefined;
+  /** Whether its marker was to be written, and the look that this depends on was too old when that arrived. */
+  isFar: boolean;
   timer: Timer | undefined;
 }
 
@@ -29,6 +31,7 @@ export function newMember(node: Node): Member {
     longestTtl: 0,
     joining: undefined,
     claim: undefined,
+    isFar: false,
     timer: undefined,
   };
 }

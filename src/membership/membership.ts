@@ -31,6 +31,12 @@ import { type MembershipSettings, quarantineMs, reasonToAskAll, reasonToWait } f
 /** The client writes a marker within this time of the handshake that it depends on, or not at all. */
 const WRITE_WINDOW_MS = 500;
 
+const TOO_FAR =
+  `its marker could not be written within ${WRITE_WINDOW_MS} ms of a look at it: the network or the node is too slow, or it is ` +
+  'too far away. It does not vote without one. Run the program nearer to it, or take another node';
+
+const NO_MARKER = 'it has no valid marker: it is new here, restarted or was emptied';
+
 /** How often initialize() tries to be the last to write a node's marker. */
 const INITIALIZE_TRIES = 5;
 
@@ -367,7 +373,7 @@ export class Membership implements MembershipListener {
 
   /** Writes the marker from which a node's quarantine counts. */
   #join(member: Member, seen: Handshake): void {
-    member.node.quarantine('it has no valid marker: it is new here, restarted or was emptied');
+    member.node.quarantine(member.isFar ? TOO_FAR : NO_MARKER);
     if (this.#longestTtl > this.#settings.maxTtl) void this.#joinUnlessTakenBack(member);
     else this.#writeJoining(member, seen);
   }
@@ -460,6 +466,8 @@ export class Membership implements MembershipListener {
   async #writeMarker(member: Member, seen: Handshake, marker: Marker): Promise<Handshake> {
     const deadlineUs = seen.timeUs + WRITE_WINDOW_MS * 1_000;
     const after = await member.node.handshake({ seen, marker, deadlineUs });
+    member.isFar = !after.written && after.timeUs > deadlineUs;
+    if (member.isFar) member.node.quarantine(TOO_FAR);
     if (after.written) this.#warnOfRaise(parseMarker(seen.marker)?.maxTtl, marker.maxTtl);
     return after;
   }

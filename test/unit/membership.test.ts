@@ -93,6 +93,61 @@ class ClusterAlias extends ClusterClient {
   override readonly address = 'alias:6379';
 }
 
+describe('a node so far away that no marker can be written in time', () => {
+  const FAR = /^its marker could not be written within 500 ms of a look at it: .* too far away/;
+
+  function restart(world: World): void {
+    world.server(0).crash();
+    world.server(0).restart({ keepMemory: true });
+  }
+
+  async function farNode(world: World, state: (world: World) => void) {
+    world.client(0).rules.latency = { least: 300, most: 300 };
+    state(world);
+    const warnings: RedlockWarning[] = [];
+    const redlock = programOver(world, world.clients, (warning) => void warnings.push(warning));
+    return { redlock, warnings };
+  }
+
+  const whyOf = async (world: World, redlock: Redlock) =>
+    (await world.clock.runUntil(redlock.status())).nodes[0]?.why;
+
+  it.each<[string, (world: World) => void]>([
+    ['emptied', (world) => world.server(0).flushAll()],
+    ['restarted', (world) => restart(world)],
+  ])('does not vote after it was %s, and says why for as long as that is so', async (_, lose) => {
+    const world = await inUse();
+    const { redlock, warnings } = await farNode(world, lose);
+    for (let look = 0; look < 20; look += 1) {
+      await world.clock.advance(look === 0 ? 5_000 : 2_930);
+      expect(await whyOf(world, redlock)).toMatch(FAR);
+    }
+    expect(
+      warnings.map(({ message }) => message).filter((message) => /too far away/.test(message)),
+    ).toHaveLength(1);
+    await world.clock.runUntil(redlock.close());
+  });
+
+  it('keeps a new deployment from starting, and says so', async () => {
+    const world = await unused();
+    const { redlock } = await farNode(world, () => undefined);
+    await world.clock.advance(10_000);
+    expect(await whyOf(world, redlock)).toMatch(FAR);
+    expect((await answersTo(world, redlock))[0]).toMatch(FAR);
+    await world.clock.runUntil(redlock.close());
+  });
+
+  it('votes once it is nearer', async () => {
+    const world = await inUse();
+    const { redlock } = await farNode(world, () => world.server(0).flushAll());
+    await world.clock.advance(5_000);
+    world.client(0).rules.latency = { least: 1, most: 1 };
+    await world.clock.advance(QUARANTINE_MS + 2_000);
+    expect(await whyOf(world, redlock)).toBeUndefined();
+    await world.clock.runUntil(redlock.close());
+  });
+});
+
 describe('a replica among the nodes', () => {
   it('does not vote, and the reason says to give a master', async () => {
     const world = await inUse();
