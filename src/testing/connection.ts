@@ -156,12 +156,13 @@ export class Connection implements ServerConnection, SubscribingConnection {
     let reply: readonly ScriptReply[];
     try {
       reply = command.run(this.#server);
-      command.done?.(reply);
     } catch (error) {
       command.done?.(undefined);
       this.#send(this.#replies, () => this.#answered(command)?.reject(error));
       return;
     }
+    // Not above: what fails there would be the server's error, and the run another one.
+    command.done?.(reply);
     this.#send(this.#replies, () => this.#answered(command)?.resolve(reply));
   }
 

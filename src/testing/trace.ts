@@ -58,8 +58,11 @@ function describeReply(reply: Reply): string {
   return [outcome, ...facts].join(', ');
 }
 
-function describeFact(fact: string | number | boolean | readonly { readonly member: string }[]): string {
-  return typeof fact === 'object' ? fact.map(({ member }) => nameOf(member)).join(' < ') : String(fact);
+type Item = number | { readonly member: string };
+
+function describeFact(fact: string | number | boolean | readonly Item[]): string {
+  if (typeof fact !== 'object') return String(fact);
+  return fact.map((item) => (typeof item === 'number' ? item : nameOf(item.member))).join(' < ');
 }
 
 /** Lock values and waiters are `<process>.<count>`: the end tells them apart. */

@@ -26,7 +26,57 @@ async function story(seed: number): Promise<readonly string[]> {
   return lines;
 }
 
+/** What becomes of callers who want locks of every kind, and when. */
+async function outcomes(trace?: (line: string) => void): Promise<readonly string[]> {
+  const seen: string[] = [];
+  const simulation = new Simulation({ nodes: 3, ...(trace && { trace }) });
+  const machines = [1, 2, 3].map(() => simulation.machine());
+  const work = machines.map(async (machine) => {
+    const redlock = machine.redlock({ waitTime: 300 });
+    const pages = redlock.semaphore('pages', 3);
+    const table = redlock.readWrite('table');
+    const kinds = [
+      () => pages.acquire(),
+      () => pages.acquire(),
+      () => table.acquireRead(),
+      () => redlock.acquire(['table', 'chair']),
+      async () => redlock.adopt((await redlock.acquire('chair')).handOver()),
+    ];
+    for (let turn = 0; turn < 10; turn += 1) {
+      const calls = kinds.map(async (acquire) => {
+        const lock = await acquire();
+        await machine.sleep(5);
+        await lock.release();
+        return lock.value;
+      });
+      const results = await Promise.allSettled(calls);
+      for (const result of results)
+        seen.push(result.status === 'fulfilled' ? result.value : String(result.reason));
+      seen.push(String(simulation.nowMs));
+    }
+  });
+  await simulation.until(Promise.all(work));
+  return seen;
+}
+
 describe('a simulation', () => {
+  it('is the same whether it is traced or not', async () => {
+    const lines: string[] = [];
+    expect(await outcomes((line) => lines.push(line))).toEqual(await outcomes());
+    expect(lines.join('\n')).toMatch(/permit .* open \d/);
+  });
+
+  it('ends with the error of its trace', async () => {
+    const fault = new Error('the disk is full');
+    const simulation = new Simulation({
+      trace: (line) => {
+        if (line.includes('acquire')) throw fault;
+      },
+    });
+    const redlock = simulation.machine().redlock();
+    await expect(simulation.until(redlock.acquire('page'))).rejects.toBe(fault);
+  });
+
   it('is the same again for the same seed, and another one for another', async () => {
     const [once, again, other] = [await story(7), await story(7), await story(8)];
     expect(again).toEqual(once);
