@@ -3,7 +3,7 @@
 // line: N passed, N failed. What a step says is shown where it failed.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, constants, setPriority, tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -14,9 +14,10 @@ const directory = mkdtempSync(join(tmpdir(), 'quorlock-test-'));
 /* ---- What there is to run ---- */
 
 /** A script of package.json, or one of its kind, that is passed or failed as a whole unless it counts. */
-const script = (name, ...args) => ({
+const script = (name, args = [], env = {}) => ({
   title: [name, ...args].join(' '),
   program: ['npm', 'run', '--silent', name, ...(args.length > 0 ? ['--', ...args] : [])],
+  env,
 });
 
 /** A project of Vitest, counted test by test. */
@@ -26,27 +27,29 @@ const tests = (project, { args = [], env = {}, title = project } = {}) => ({ tit
 const ONE_BY_ONE = '--no-file-parallelism';
 
 /** How many files on real servers run at once: they mostly wait, and each has servers and ports of its own. */
-const FLEET_LANES = `--maxWorkers=${Math.min(availableParallelism(), 6)}`;
+const FLEET_LANES = `--maxWorkers=${Math.min(2 * availableParallelism(), 6)}`;
 
-/**
- * What `npm test` runs, one group after the other. The steps of a group run beside each other, as many as there are cores;
- * those that take longest begin first. A list of steps is done one after the other.
- */
-const GROUPS = [
-  [
-    tests('simulation', { env: { QUORLOCK_CYCLES: '100000' } }),
-    tests('unit'),
-    tests('conformance', { env: { QUORLOCK_CONFORMANCE_RUNS: '2000' } }),
-    tests('browser'),
-    tests('engines'),
-    // Each makes what is published, in the same folder.
-    [script('build'), script('check:package'), tests('package')],
-    script('types'),
-    script('check:unused'),
-    script('lint'),
-  ],
-  [tests('fleet', { args: [FLEET_LANES], env: { QUORLOCK_SAFETY: '1' } })],
-  [script('chaos', '--seconds', '45', '--out', join(directory, 'chaos'))],
+/** What is packed has been built by the step before, and npm does not build it again. */
+const BUILT = { npm_config_ignore_scripts: 'true' };
+
+/** What `npm test` runs that keeps a core busy: as many at once as there are cores, those that take longest first. */
+const BUSY = [
+  tests('simulation', { env: { QUORLOCK_CYCLES: '100000' } }),
+  tests('unit'),
+  // One after the other: they make what is published, and read it.
+  [script('build'), script('check:package', [], BUILT), tests('package', { env: BUILT })],
+  tests('conformance', { env: { QUORLOCK_CONFORMANCE_RUNS: '2000' } }),
+  tests('browser'),
+  tests('engines'),
+  script('lint'),
+  script('types'),
+  script('check:unused'),
+];
+
+/** What it runs on real servers beside that, one after the other. It mostly waits, and is served first by the processors. */
+const WAITING = [
+  tests('fleet', { args: [FLEET_LANES], env: { QUORLOCK_SAFETY: '1', QUORLOCK_TIER: 'short' } }),
+  script('chaos', ['--seconds', '45', '--out', join(directory, 'chaos')]),
 ];
 
 /** How many minutes `npm test` takes on the machine on which the minutes below were measured. */
@@ -109,7 +112,7 @@ const PARTS = {
   ...Object.fromEntries(
     [1, 2, 3].map((turn) => [
       `every-fault-${turn}`,
-      [6, [script('chaos', '--every-fault', '--out', join(directory, `faults-${turn}`))]],
+      [6, [script('chaos', ['--every-fault', '--out', join(directory, `faults-${turn}`)])]],
     ]),
   ),
   mutation: [
@@ -124,7 +127,7 @@ const PARTS = {
   model: [6, [script('model')]],
   environments: [8, [script('test:environments')]],
   ...Object.fromEntries(
-    [1, 2, 3, 4].map((part) => [`rules-${part}`, [8, [script('rules', '--part', `${part}/4`)]]]),
+    [1, 2, 3, 4].map((part) => [`rules-${part}`, [8, [script('rules', ['--part', `${part}/4`])]]]),
   ),
 };
 
@@ -147,7 +150,7 @@ const running = new Set();
 let isInterrupted = false;
 
 /** Runs a program to its end, or to the moment at which its time is over. Resolves with its exit code and all that it said. */
-function run([program, ...args], env, untilMs) {
+function run([program, ...args], { env, isModest }, untilMs) {
   return new Promise((resolve) => {
     const said = [];
     const child = spawn(program, args, {
@@ -157,6 +160,7 @@ function run([program, ...args], env, untilMs) {
       detached: true,
     });
     running.add(child);
+    if (isModest && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
     let isStopped = false;
     let timer;
     const stop = () => {
@@ -220,7 +224,7 @@ function countScript({ title }, text, succeeded) {
 
 let reports = 0;
 
-async function perform(step, workers, untilMs) {
+async function perform(step, workers, { untilMs = Number.POSITIVE_INFINITY, isModest = false } = {}) {
   if (isInterrupted) return;
   const startedAt = Date.now();
   reports += 1;
@@ -240,7 +244,7 @@ async function perform(step, workers, untilMs) {
       : [`--maxWorkers=${workers}`]),
     ...(step.args ?? []),
   ];
-  const { code, isStopped, text } = await run(step.program ?? vitest, step.env, untilMs);
+  const { code, isStopped, text } = await run(step.program ?? vitest, { env: step.env, isModest }, untilMs);
   const seconds = `${Math.round((Date.now() - startedAt) / 1_000)} s`;
   if (isStopped) {
     console.log(`– ${step.title}: its time was over after ${seconds}`);
@@ -257,14 +261,12 @@ async function perform(step, workers, untilMs) {
   failures.push(...found.words);
 }
 
-/** Runs steps, as many beside each other as there are cores. */
-async function together(steps, untilMs) {
-  const lanes = Math.min(steps.length, availableParallelism());
-  const workers = Math.max(1, Math.floor(availableParallelism() / lanes));
+/** Runs steps in lanes, each the next one that no other has begun. */
+async function inLanes(steps, lanes, options) {
   const rest = [...steps];
   const lane = async () => {
     for (let next = rest.shift(); next !== undefined; next = rest.shift()) {
-      for (const step of [next].flat()) await perform(step, workers, untilMs);
+      for (const step of [next].flat()) await perform(step, 1, options);
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
@@ -348,14 +350,14 @@ async function long({ part: parts, from, minutes, list, help }) {
     const [takes, steps] = PARTS[name];
     if (Date.now() + takes * pace * 60_000 > untilMs) continue;
     console.log(`\n${name}, about ${Math.ceil(takes * pace)} min`);
-    for (const step of steps) await perform(step, availableParallelism(), untilMs);
+    for (const step of steps) await perform(step, availableParallelism(), { untilMs });
   }
   for (const name of Object.keys(counts)) counts[name] += before?.[name] ?? 0;
 }
 
 async function short() {
   const startedAt = Date.now();
-  for (const group of GROUPS) await together(group, Number.POSITIVE_INFINITY);
+  await Promise.all([inLanes(WAITING, 1), inLanes(BUSY, availableParallelism(), { isModest: true })]);
   const minutes = (Date.now() - startedAt) / 60_000;
   if (countsFile !== undefined) writeFileSync(countsFile, JSON.stringify({ ...counts, minutes }));
 }

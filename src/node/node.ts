@@ -361,9 +361,13 @@ export class Node {
           return;
         }
         this.#connection += 1;
+        if (this.#renewal !== undefined && this.#client.state === 'down') {
+          // The reason why it was refused stands.
+          this.#renewal = 'lost';
+          return;
+        }
         this.#noteLoss();
-        if (this.#renewal !== undefined && this.#client.state === 'down') this.#renewal = 'lost';
-        else this.#enter('down', this.#client.stateReason);
+        this.#enter('down', this.#client.stateReason);
         return;
     }
   }

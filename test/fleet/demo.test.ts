@@ -133,8 +133,6 @@ describe('the demo', () => {
 
   test.each([
     [['--secnods', '5'], "Unknown option '--secnods'"],
-    [['now'], "Unexpected argument 'now'"],
-    [['--seconds', 'five'], '--seconds must be a number from 1 to 3600: got "five"'],
     [['--seconds', '0'], '--seconds must be a number from 1 to 3600: got "0"'],
   ])('refuses %j, with exit 2', async (args, message) => {
     const { status, text } = await runToEnd(...args);

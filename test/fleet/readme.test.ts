@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Fleet } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
 import { LockLostError, Redlock, type RedlockWarning } from '../../src/index.ts';
 import { WrongWallClock } from '../support/clocks.ts';
 import { PATIENT, startDeployment, untilAllVote } from '../support/deployment.ts';
@@ -113,7 +114,7 @@ describe('the snippets of README.md and of docs', () => {
     await using lock = await redlock.acquire('page');
     expect(await howLong(redlock, 'page')).toBe('no process is in the queue, and 0 wait in this one');
     const waiting = openRedlock().acquire('page');
-    await vi.waitUntil(async () => (await redlock.waiting('page')).processes.length > 0);
+    await eventually('it waits', async () => (await redlock.waiting('page')).processes.length > 0);
     expect(await howLong(redlock, 'page')).toMatch(/^1 wait, the first since \d{4}-/);
     await lock.release();
     await (await waiting).release();
@@ -143,7 +144,7 @@ describe('the snippets of README.md and of docs', () => {
 });
 
 describe('what docs/servers.md says of permissions', () => {
-  it('is enough of permissions, and none too many', { timeout: 60_000 }, async () => {
+  it('is enough of permissions, and none too many', async () => {
     const page = await readFile(new URL('../../docs/servers.md', import.meta.url), 'utf8');
     const rules = (/^~lock:.*$/m.exec(page)?.[0] ?? '').split(' ');
     const commands = rules.filter((rule) => rule.startsWith('+'));
@@ -165,7 +166,7 @@ async function waitFor(holder: Redlock, waiter: Redlock): Promise<void> {
   const waiting = waiter.acquire('page');
   // Without a permission it may never be called; then the poll below says so.
   waiting.catch(() => undefined);
-  await vi.waitUntil(async () => (await holder.waiting('page')).processes.length > 0, { timeout: 1_000 });
+  await vi.waitUntil(async () => (await holder.waiting('page')).processes.length > 0, { timeout: 10_000 });
   await held.release();
   await (await waiting).release();
 }
@@ -192,7 +193,6 @@ async function deniedWith(rules: readonly string[]): Promise<{ works: boolean; d
     () =>
       new Redlock([`redis://locks:secret@127.0.0.1:${node.port}`], {
         ...PATIENT,
-        connectTimeout: 1_000,
         // A call would wait for the permission.
         onOutage: 'reject',
         onWarning: (warning) => warnings.push(warning),

@@ -16,7 +16,7 @@ await redlock.using(resource, {}, async (lock) => {
   if (!lock.signal.aborted) await once(lock.signal, 'abort');
   await store.rpush(journal, `asked to stop: ${lock.signal.reason?.code}`);
   // What it has begun it brings to an end, in more than the time that its lock would live by itself; or never.
-  for (let step = 0; step < 8 || !stops; step += 1) await sleep(options.ttl / 4);
+  for (let step = 0; step < 5 || !stops; step += 1) await sleep(options.ttl / 4);
   lock.assertHeld();
   await store.rpush(journal, 'settled');
 });

@@ -12,6 +12,7 @@ import { eventually, isRunning } from '../../../scripts/fleet/processes.ts';
 import { Redlock } from '../../../src/index.ts';
 import { parentOf, Quorlock, type RunningCommand } from '../../support/command.ts';
 import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
+import { isShort } from '../../support/tier.ts';
 
 let quorlock: Quorlock;
 let fleet: Fleet;
@@ -517,10 +518,12 @@ describe('the command is gone', () => {
     expect(isRunning(pid)).toBe(false);
   });
 
-  it('before the validity ends when no quorum is left: 20 runs', async () => {
+  const RUNS = isShort ? 8 : 20;
+
+  it(`before the validity ends when no quorum is left: ${RUNS} runs`, async () => {
     await using own = await startDeployment(3);
     const beats = (index: number) => join(folder, `beats-${index}`);
-    const runs = Array.from({ length: 20 }, (_, index) => {
+    const runs = Array.from({ length: RUNS }, (_, index) => {
       // It says that it runs ten times a second, and starts no process for that: twenty of them would keep a machine busy.
       const loop = `while :; do echo $EPOCHREALTIME >> '${beats(index)}'; read -rt 0.1 <&9; done`;
       const script = `trap "" TERM; exec 9<> <(:); echo pid=$$; ${loop}`;

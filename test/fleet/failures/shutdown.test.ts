@@ -47,7 +47,7 @@ async function succession(resource: string, holder: object): Promise<readonly st
 
 describe('a process that has a lock and is told to end, by SIGTERM', () => {
   it('keeps it until its routine has settled, and then the next one has it', async () => {
-    const events = await succession('job', { ttl: 1_200, stops: true, closeTimeout: 30_000 });
+    const events = await succession('job', { ttl: 5_000, stops: true, closeTimeout: 30_000 });
     expect(events.slice(0, 3)).toEqual(['held', 'asked to stop: QUORLOCK_CLOSED', 'settled']);
     expect(events.slice(3).toSorted()).toEqual(['exited with 0', 'the next one has the lock']);
   });

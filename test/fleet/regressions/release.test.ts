@@ -136,7 +136,9 @@ describe('16. a node that timed out is cleaned up', () => {
     const sprung = proxyAt(0).resetAfterNextBytes('up');
     const lock = await redlock.acquire('broken', { ttl: LONG_TTL_MS });
     expect(await sprung).toBe(true);
-    expect(await nodeAt(fleet, 0).command('GET', 'lock:broken')).toBe(lock.value);
+    await eventually('the node has granted it', async () => {
+      return (await nodeAt(fleet, 0).command('GET', 'lock:broken')) === lock.value;
+    });
     await lock.release();
 
     await expectNoKeys(fleet, 'lock:broken');

@@ -91,4 +91,21 @@ describe('two addresses that stay one server', () => {
     // After 1, 2, 4, … s; the two may change places.
     expect(counts[1]).toBeLessThan(12 + 600 / 5);
   });
+
+  it('have the other one say which server it is, also while it is connected to anew', async () => {
+    const world = new World(3);
+    vi.spyOn(world.server(1), 'runId', 'get').mockReturnValue(world.server(0).runId);
+    const redlock = world.redlock();
+    await world.clock.runUntil((await world.clock.runUntil(redlock.acquire('r'))).release());
+    for (let times = 0; times < 100; times += 1) {
+      // It has answered until now, so that the call does not wait for the second one.
+      world.server(2).pause();
+      const error = await world.clock.runUntil(
+        redlock.acquire('r', { waitTime: 0 }).catch((reason: unknown) => reason),
+      );
+      expect(String(error)).toContain('it is the same server as');
+      world.server(2).resume();
+      await world.clock.advance(7);
+    }
+  });
 });
