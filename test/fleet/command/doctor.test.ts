@@ -81,17 +81,17 @@ describe('quorlock doctor', () => {
   });
 
   it.each([
-    ['--drift-factor', 'x', 'driftFactor'],
-    ['--drift-factor', '5', 'driftFactor'],
-    ['--ttl', '0', 'ttl'],
-    ['--node-timeout', '10s', 'nodeTimeout'],
-  ])('refuses what no program can have: %s %s', async (option, value, name) => {
+    ['--drift-factor', 'x', 'It must be a number'],
+    ['--drift-factor', '5', 'It must be from 0 to 0.5'],
+    ['--ttl', '0', 'It must be from 1ms to 365d'],
+    ['--node-timeout', '10s', 'must be less than the --ttl'],
+  ])('refuses what no program can have: %s %s', async (option, value, why) => {
     const { exitCode, output, errors } = await quorlock.run(
       ['redis://127.0.0.1:1'],
       ['doctor', option, value],
     );
     expect({ exitCode, output }).toEqual({ exitCode: 64, output: '' });
-    expect(errors).toMatch(new RegExp(`^quorlock: ${name} must be .*got`));
+    for (const text of [option, why]) expect(errors).toContain(text);
   });
 
   it('counts no vote of a server that it refuses', async () => {
@@ -340,12 +340,13 @@ describe('quorlock doctor finds', () => {
   it('a round trip that is near the time a node has, and one that is longer', async () => {
     await using fleet = await start();
     await using proxy = await TcpProxy.start(nodeAt(fleet, 0).port);
-    proxy.setDelayMs(150, 150);
+    // A busy machine may add a second to the near one.
+    proxy.setDelayMs(600, 600);
     const nodes = [proxy.url, ...fleet.urls.slice(1)];
-    const near = await doctor(nodes, '--node-timeout', '500ms');
+    const near = await doctor(nodes, '--node-timeout', '2200ms');
     expect(checksOf(near)).toEqual(['round-trip']);
     expect(near.exitCode).toBe(1);
-    const late = await doctor(nodes, '--node-timeout', '200ms');
+    const late = await doctor(nodes, '--node-timeout', '800ms');
     expect(checksOf(late)).toEqual(['round-trip']);
     expect(late.exitCode).toBe(2);
   });
