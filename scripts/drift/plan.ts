@@ -67,11 +67,11 @@ const SIZES: Readonly<Record<Extent, Sizes>> = {
     thresholdNodes: [5],
     thresholdTtls: [10_000],
     down: [0.01, 0.1, 0.2, 0.3, 0.5],
-    certain: 20,
-    random: 100,
+    certain: 8,
+    random: 40,
     threshold: 10,
     availability: 200,
-    latency: 1_000,
+    latency: 500,
   },
 };
 

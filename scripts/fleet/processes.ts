@@ -14,7 +14,7 @@ export function isRunning(pid: number): boolean {
 /** Polls until `condition` holds; rejects, naming `what`, when it does not within the bound. */
 export async function eventually(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   // Long, for a machine that runs everything at once: only what never comes to be takes it all.
-  const withinMs = 50_000;
+  const withinMs = 90_000;
   const deadline = performance.now() + withinMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`still not so after ${withinMs} ms: ${what}`);
