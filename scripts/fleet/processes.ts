@@ -11,13 +11,18 @@ export function isRunning(pid: number): boolean {
   return !isZombie(pid);
 }
 
-/** Polls until `condition` holds; rejects, naming `what`, when it does not within the bound. */
-export async function eventually(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+/** Polls until `condition` holds; rejects, naming `what` as it is then, when it does not within the bound. */
+export async function eventually(
+  what: string | (() => string),
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
   // Long, for a machine that runs everything at once: only what never comes to be takes it all.
   const withinMs = 90_000;
   const deadline = performance.now() + withinMs;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`still not so after ${withinMs} ms: ${what}`);
+    if (performance.now() > deadline) {
+      throw new Error(`still not so after ${withinMs} ms: ${typeof what === 'string' ? what : what()}`);
+    }
     await sleep(10);
   }
 }

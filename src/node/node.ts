@@ -361,13 +361,12 @@ export class Node {
           return;
         }
         this.#connection += 1;
-        if (this.#renewal !== undefined && this.#client.state === 'down') {
-          // The reason why it was refused stands.
-          this.#renewal = 'lost';
-          return;
+        // The reason why it was refused stands.
+        if (this.#renewal !== undefined && this.#client.state === 'down') this.#renewal = 'lost';
+        else {
+          this.#noteLoss();
+          this.#enter('down', this.#client.stateReason);
         }
-        this.#noteLoss();
-        this.#enter('down', this.#client.stateReason);
         return;
     }
   }

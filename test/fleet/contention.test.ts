@@ -43,7 +43,8 @@ it(`${PROCESSES} processes × ${CALLERS} callers: every attempt ends, and none s
     `${total} acquisitions with ${Math.round(Math.max(...calls) / total)} calls of a node each, by process ` +
       `${reports.map(({ acquired }) => acquired).join(' ')}, ${timedOut} waits timed out`,
   );
-  expect(reports.flatMap(({ failures }) => failures)).toEqual([]);
+  const failures = reports.flatMap((report) => report.failures);
+  expect(failures, failures[0]).toEqual([]);
   for (const { attempts, acquired, timedOut, overlaps } of reports) {
     expect(acquired + timedOut).toBe(attempts);
     expect(acquired).toBeGreaterThan(LIVELOCKED_ACQUISITIONS);

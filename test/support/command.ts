@@ -102,7 +102,10 @@ export class RunningCommand {
 
   /** Waits for something among what it has printed on stdout, and returns its first group. */
   async printed(pattern: RegExp): Promise<string> {
-    await eventually(`it prints ${pattern}: ${this.errors}`, () => pattern.test(this.output));
+    await eventually(
+      () => `it prints ${pattern}: ${this.output}${this.errors}`,
+      () => pattern.test(this.output),
+    );
     return pattern.exec(this.output)?.[1] ?? '';
   }
 

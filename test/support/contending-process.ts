@@ -54,7 +54,7 @@ async function contend({
     while (!isOver()) {
       attempts += 1;
       try {
-        await using _lock = await redlock.acquire(resource, { ttl: 30_000, waitTime: 10_000 });
+        await using _lock = await redlock.acquire(resource, { ttl: 30_000, waitTime: 60_000 });
         acquired += 1;
         if ((await witness.incr(`inside ${resource}`)) !== 1) overlaps += 1;
         await sleep(1);

@@ -213,7 +213,8 @@ describe('a majority that will not vote until something is set up in another way
       await using redlock = new Redlock(urls, { ...PATIENT, driver, onWarning });
       await (await redlock.acquire('wanted')).release();
       const about = new RegExp(`:${first?.port} is (refused|down): .*(${why.source})`);
-      await eventually('it is warned of', () => warnings.some(({ message }) => about.test(message)));
+      const told = () => `it is warned of: ${JSON.stringify(warnings)}`;
+      await eventually(told, () => warnings.some(({ message }) => about.test(message)));
       for (const { message } of warnings) expect(message).not.toMatch(/:wrong\b|secret/);
     },
   );
