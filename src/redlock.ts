@@ -286,6 +286,15 @@ export class Redlock {
       usings: this.#usings,
       slots: this.#slots,
       keysOf: (slot) => slotKeysFor(resource, { slot, of: permits }, this.#settings),
+      inspect: async (target) => {
+        await this.#connected([resource]);
+        const votes = await this.#quorum.inspect(target, this.#releaseTimeout);
+        return inspectionOf(resource, target.keys[0] ?? '', votes, []);
+      },
+      waiting: async (target) => {
+        await this.#connected([resource]);
+        return await this.#queueOf(resource, target);
+      },
     });
   }
 
@@ -317,6 +326,10 @@ export class Redlock {
    */
   async waiting(resource: string): Promise<Queue> {
     const { target } = await this.#askable(resource);
+    return await this.#queueOf(resource, target);
+  }
+
+  async #queueOf(resource: string, target: LockKeys): Promise<Queue> {
     const votes = await this.#quorum.waiting(target, this.#releaseTimeout);
     return queueOf(resource, votes, {
       process: this.#process,
@@ -452,13 +465,18 @@ export class Redlock {
   /** The target of a question about a resource, once the nodes can be asked. */
   async #askable(resource: unknown) {
     const found = this.#target(checkResource(resource));
-    this.#acquirer.checkOpen(found.resources);
+    await this.#connected(found.resources);
+    return found;
+  }
+
+  /** @throws {ClosedError} */
+  async #connected(resources: readonly string[]): Promise<void> {
+    this.#acquirer.checkOpen(resources);
     try {
       if (!this.#quorum.isConnected) await this.#acquirer.connected(undefined);
     } catch (error) {
-      throw this.#acquirer.unlessClosed(error, found.resources);
+      throw this.#acquirer.unlessClosed(error, resources);
     }
-    return found;
   }
 
   #target(resources: Resources) {

@@ -145,6 +145,14 @@ async function lookAt(client: Client, clock: SystemClock, probeKeys: readonly st
   }
 }
 
+/** An answer, or an error when it does not come in time. */
+export function inTime<Answer>(answer: Promise<Answer>, ms = CONNECT_MS): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const timer = new SystemClock().after(ms, () => reject(new Error(`no answer within ${ms} ms`)));
+    answer.then(resolve, reject).finally(() => timer.cancel());
+  });
+}
+
 /** Resolves when a client has its first connection, could not make it, or has not for {@link CONNECT_MS}. */
 function settled(client: Client, clock: SystemClock): Promise<void> {
   return new Promise((resolve) => {

@@ -1,7 +1,7 @@
 import { type Clock, SystemClock } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import type { Client } from '../wire/client.ts';
-import type { Look } from './deployment.ts';
+import { inTime, type Look } from './deployment.ts';
 
 /** A reading of a node's TIME: the clock of this host before and after, in milliseconds, and the TIME in microseconds. */
 export interface Reading {
@@ -43,8 +43,8 @@ export async function factsOf(look: Look, forMs: number): Promise<Facts> {
   const clock = new SystemClock();
   const { client } = look;
   try {
-    const info = await inTime(clock, client.eval(INFO, [], []));
-    const config = await configOf(client, clock);
+    const info = await inTime(client.eval(INFO, [], []), ANSWER_MS);
+    const config = await configOf(client);
     return { ...look, info: fieldsOf(String(info)), config, ...(await readingsOf(client, clock, forMs)) };
   } catch (error) {
     return { ...none, failure: messageOf(error) };
@@ -58,7 +58,7 @@ async function readingsOf(client: Client, clock: Clock, forMs: number) {
   do {
     const sentAtMs = clock.monotonic();
     try {
-      const [seconds, micros] = (await inTime(clock, client.eval(TIME, [], []))) as readonly unknown[];
+      const [seconds, micros] = (await inTime(client.eval(TIME, [], []), ANSWER_MS)) as readonly unknown[];
       const timeUs = Number(seconds) * 1_000_000 + Number(micros);
       readings.push({ sentAtMs, receivedAtMs: clock.monotonic(), timeUs });
     } catch {
@@ -69,14 +69,12 @@ async function readingsOf(client: Client, clock: Clock, forMs: number) {
   return { readings, unanswered };
 }
 
-async function configOf(client: Client, clock: Clock): Promise<Facts['config']> {
+async function configOf(client: Client): Promise<Facts['config']> {
   try {
     const [appendfsync, save] = await Promise.all(
       ['appendfsync', 'save'].map(async (name) => {
-        const reply = await inTime(
-          clock,
-          client.send?.(['CONFIG', 'GET', name]) ?? Promise.reject(new Error()),
-        );
+        const asking = client.send?.(['CONFIG', 'GET', name]) ?? Promise.reject(new Error());
+        const reply = await inTime(asking, ANSWER_MS);
         return valueIn(reply, name);
       }),
     );
@@ -100,11 +98,4 @@ function valueIn(reply: unknown, name: string): string | undefined {
 
 function fieldsOf(text: string): ReadonlyMap<string, string> {
   return new Map([...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name = '', value = '']) => [name, value]));
-}
-
-function inTime<Result>(clock: Clock, answer: Promise<Result>): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const timer = clock.after(ANSWER_MS, () => reject(new Error(`no answer within ${ANSWER_MS} ms`)));
-    answer.then(resolve, reject).finally(() => timer.cancel());
-  });
 }

@@ -26,8 +26,10 @@ export function addWatch(program: Command, ended: (exitCode: number) => void): v
   const command = program
     .command('watch')
     .summary('who holds a lock and who waits, as it changes')
-    .description('Shows who holds a lock and who waits for it, until it is ended. Changes nothing.')
-    .argument('<resource>', 'the lock')
+    .description(
+      'Shows who holds a lock, or permits of a semaphore, and who waits, until it is ended. Changes nothing.',
+    )
+    .argument('<resource>', 'the lock, or the semaphore')
     .addOption(
       durationOption(
         '--interval <duration>',
@@ -44,7 +46,7 @@ export function addWatch(program: Command, ended: (exitCode: number) => void): v
     const screen =
       options.json !== true && process.stdout.isTTY ? new Screen() : new Log(options.json === true);
     while (!stopped.aborted) {
-      screen.show(await look(redlock, resource));
+      screen.show(await look(deployment, redlock, resource));
       await pause(options.interval, stopped);
     }
     ended(EXIT.ok);
@@ -81,13 +83,18 @@ class Log {
   }
 
   show(sight: Sight): void {
-    const { inspection, queue } = sight;
-    const waiting = queue.processes.map(({ process: name }) => name);
-    const now = JSON.stringify([inspection.state, inspection.value, waiting]);
+    const { inspection, queue, semaphore } = sight;
+    const waiting = [queue, semaphore?.queue].flatMap((each) => each?.processes ?? []);
+    const holders = [inspection, ...(semaphore?.permits ?? [])].map(({ key, state, value }) => [
+      key,
+      state,
+      value,
+    ]);
+    const now = JSON.stringify([holders, waiting.map(({ process: name }) => name)]);
     if (now === this.#last) return;
     this.#last = now;
     const time = new Date(this.#clock.wall()).toISOString();
     if (this.#isJson) print(JSON.stringify({ time, token: highestToken(inspection), ...sight }));
-    else print(`${time}  ${headline(inspection)}; ${waiting.length} waiting`);
+    else print(`${time}  ${headline(sight)}; ${waiting.length} waiting`);
   }
 }

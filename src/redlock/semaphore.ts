@@ -1,6 +1,7 @@
 import type { Lock } from '../lock/lock.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import type { Acquirer, LockSpec } from './acquirer.ts';
+import type { Inspection } from './inspection.ts';
 import {
   ACQUIRE_NAMES,
   type AcquireOptions,
@@ -9,6 +10,7 @@ import {
   type TryAcquireOptions,
   type UsingOptions,
 } from './options.ts';
+import type { Queue } from './queue.ts';
 import type { Slots } from './slots.ts';
 import { callOf, type Routine, type Usings } from './usings.ts';
 
@@ -19,6 +21,9 @@ export interface SemaphoreDeps {
   readonly slots: Slots;
   /** The keys of one of its slots. */
   keysOf(slot: number): LockKeys;
+  /** What the nodes know of a lock with these keys, and of those that wait for it. */
+  inspect(target: LockKeys): Promise<Inspection>;
+  waiting(target: LockKeys): Promise<Queue>;
 }
 
 /**
@@ -34,13 +39,16 @@ export class Semaphore {
   readonly #acquirer: Acquirer;
   readonly #usings: Usings;
   readonly #spec: LockSpec;
+  readonly #deps: SemaphoreDeps;
 
   /** Made by `Redlock.semaphore`. @internal */
-  constructor(resource: string, permits: number, { acquirer, usings, slots, keysOf }: SemaphoreDeps) {
+  constructor(resource: string, permits: number, deps: SemaphoreDeps) {
+    const { acquirer, usings, slots, keysOf } = deps;
     this.resource = resource;
     this.permits = permits;
     this.#acquirer = acquirer;
     this.#usings = usings;
+    this.#deps = deps;
     this.#spec = {
       resources: [resource],
       target: keysOf(0),
@@ -72,5 +80,23 @@ export class Semaphore {
     routine?: Routine<Result>,
   ): Promise<Result> {
     return await this.#usings.use(this.#spec, callOf('using', options, routine));
+  }
+
+  /**
+   * Asks every node which holder each permit has: one inspection a permit, in the order of their numbers. Changes
+   * nothing.
+   *
+   * @throws {ClosedError} the Redlock was closed
+   */
+  inspect(): Promise<readonly Inspection[]> {
+    const { inspect, keysOf } = this.#deps;
+    // As a lock on its own: what the nodes say of a permit depends on all slots.
+    const slots = Array.from({ length: this.permits }, (_, slot) => ({ ...keysOf(slot), permit: undefined }));
+    return Promise.all(slots.map(inspect));
+  }
+
+  /** As `Redlock.waiting`, of those that wait for a permit. */
+  waiting(): Promise<Queue> {
+    return this.#deps.waiting(this.#deps.keysOf(0));
   }
 }

@@ -108,6 +108,7 @@ describe('arguments', () => {
     ['run', '--kill-after', '3651d', '0ms to 3650d'],
     ['run', '--permits', '0', '1 to 1000'],
     ['run', '--permits', '1001', '1 to 1000'],
+    ['release', '--permit', '1000', '0 to 999'],
     ['run', '--conflict-exit-code', '256', '0 to 255'],
     ['doctor', '--wait', '3651d', '0ms to 3650d'],
     ['doctor', '--clocks', '61m', '0ms to 1h'],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { WaitTimeoutError } from '../../src/index.ts';
+import { ClosedError, WaitTimeoutError } from '../../src/index.ts';
 import { queueKeyOf, semaphoreKeyOf } from '../../src/quorum/fencing-token.ts';
 import { type Program, Scene } from './waiting/scene.ts';
 
@@ -232,5 +232,35 @@ describe('a semaphore', () => {
   ])('of %s is refused', async (permits, message) => {
     const { programs } = await sceneOf(1);
     expect(() => at(programs, 0).redlock.semaphore('s', permits)).toThrow(new RangeError(message));
+  });
+
+  it('tells who holds each permit, and who waits for one', async () => {
+    const { scene, programs } = await sceneOf(2);
+    const { simulation } = scene;
+    const [ours, theirs] = [at(programs, 0).redlock, at(programs, 1).redlock];
+    const semaphore = ours.semaphore('s', 3);
+    const inspect = async () => (await simulation.until(semaphore.inspect())).map(({ state }) => state);
+    expect(await inspect()).toEqual(['free', 'free', 'free']);
+    const lock = await simulation.until(theirs.semaphore('s', 3).acquire());
+    const { slot = -1 } = lock.toJSON().permit ?? {};
+    const inspections = await simulation.until(semaphore.inspect());
+    expect(inspections[slot]).toMatchObject({ resource: 's', state: 'held', value: lock.value });
+    expect(inspections.filter(({ state }) => state === 'free')).toHaveLength(2);
+    expect(await simulation.until(semaphore.waiting())).toMatchObject({ resource: 's', processes: [] });
+    await simulation.until(Promise.all([semaphore.acquire(), semaphore.acquire()]));
+    const waiting = semaphore.acquire({ waitTime: 60_000 });
+    await simulation.advance(50);
+    expect(await simulation.until(semaphore.waiting())).toMatchObject({
+      callers: 1,
+      processes: [{ isOwn: true, nodes: 5 }],
+    });
+    await simulation.until(lock.release());
+    await simulation.until(waiting);
+    expect(await inspect()).toEqual(['held', 'held', 'held']);
+    for (const node of simulation.nodes.slice(0, 3)) node.crash();
+    expect(await inspect()).toEqual(['unknown', 'unknown', 'unknown']);
+    await simulation.until(ours.close());
+    await expect(semaphore.inspect()).rejects.toThrow(ClosedError);
+    await expect(semaphore.waiting()).rejects.toThrow(ClosedError);
   });
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fleet } from '../../../scripts/fleet/fleet.ts';
 import { eventually, isRunning } from '../../../scripts/fleet/processes.ts';
-import { LockLostError, Redlock } from '../../../src/index.ts';
+import { type Lock, LockLostError, Redlock } from '../../../src/index.ts';
 import { Quorlock, RunningCommand } from '../../support/command.ts';
 import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
 
@@ -61,12 +61,39 @@ describe('quorlock inspect', () => {
     expect(output).toMatch(/ reader {9}reader-7, .* left, at [23] nodes\n/);
   });
 
+  it('tells which permits of a semaphore are taken, and who waits for one', async () => {
+    await using redlock = new Redlock(fleet.urls, { ...PATIENT, owner: 'crawler-1' });
+    await using other = new Redlock(fleet.urls, { ...PATIENT, owner: 'crawler-2' });
+    const ttl = 30_000;
+    const first = await redlock.semaphore('crawls', 2).acquire({ ttl });
+    const second = await other.semaphore('crawls', 2).acquire({ ttl });
+    const waiting = other.semaphore('crawls', 2).acquire({ ttl, waitTime: Number.POSITIVE_INFINITY });
+    await eventually('it waits on all nodes', async () => {
+      const { semaphore } = JSON.parse((await run('inspect', 'crawls', '--json')).output);
+      return semaphore?.queue.processes[0]?.nodes === 3 && semaphore.permits.length === 2;
+    });
+    const { exitCode, output } = await run('inspect', 'crawls');
+    expect(exitCode).toBe(0);
+    expect(output).toMatch(/^crawls is free; 2 permits of the semaphore of that name are taken\n/);
+    const [a, b] = [first, second].sort((x, y) => (slotOf(x) < slotOf(y) ? -1 : 1));
+    expect([a, b].map((lock) => lock && slotOf(lock))).toEqual([0, 1]);
+    expect(output).toMatch(/\n {2}permit 0 {7}crawler-[12], [\d.]+ s left\n {2}permit 1 {7}crawler-[12], /);
+    expect(output).toMatch(/\n {2}for a permit {3}crawler-2, for /);
+    expect(output).toMatch(/ free; 2 permits taken\n/);
+    await first.release();
+    await (await waiting).release();
+    await second.release();
+  });
+
   it('writes nothing to new nodes', async () => {
     await using own = await Fleet.start(3);
     expect((await quorlock.run(own.urls, ['inspect', 'a'])).output).toMatch(/^a is free\n/);
     expect(await nodeAt(own, 0).command('DBSIZE')).toBe(0);
   });
 });
+
+/** The permit that a lock is. */
+const slotOf = (lock: Lock) => lock.toJSON().permit?.slot ?? -1;
 
 describe('quorlock list', () => {
   it('lists locks, read locks and permits that match a pattern', async () => {
@@ -131,6 +158,20 @@ describe('quorlock watch', () => {
     watch.signal('SIGINT');
     expect(await watch.ended).toMatchObject({ exitCode: 0, errors: '' });
   });
+
+  it('prints a line when permits are taken', async () => {
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    const watch = quorlock.start(fleet.urls, ['watch', 'watched permits', '--interval', '100ms']);
+    await watch.printed(/ watched permits is free; 0 waiting\n/);
+    const semaphore = redlock.semaphore('watched permits', 3);
+    const held = await semaphore.acquire({ ttl: 30_000 });
+    await watch.printed(/ is free; 1 permit of the semaphore of that name is taken; 0 waiting\n/);
+    await semaphore.acquire({ ttl: 30_000 });
+    await watch.printed(/; 2 permits of the semaphore of that name are taken; 0 waiting\n/);
+    await held.release();
+    watch.signal('SIGINT');
+    await watch.ended;
+  });
 });
 
 describe('quorlock release --force', () => {
@@ -164,6 +205,40 @@ describe('quorlock release --force', () => {
     expect((await run('release', '--force', '-y', 'read')).exitCode).toBe(0);
     await expect(read.extend()).rejects.toThrow(LockLostError);
     await (await redlock.acquire('read')).release();
+  });
+
+  it('takes one permit of a semaphore, or all, and gives them to those who wait', async () => {
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    await using other = new Redlock(fleet.urls, PATIENT);
+    const semaphore = redlock.semaphore('pool', 3);
+    const held = await Promise.all([1, 2, 3].map(() => semaphore.acquire({ ttl: 30_000 })));
+    const [first, ...rest] = held.sort((a, b) => slotOf(a) - slotOf(b));
+    const wait = () =>
+      other.semaphore('pool', 3).acquire({ ttl: 30_000, waitTime: Number.POSITIVE_INFINITY });
+    const next = wait();
+    await eventually('it waits', async () => (await semaphore.waiting()).processes.length === 1);
+
+    const which = await run('release', '--force', '--yes', 'pool');
+    expect(which).toMatchObject({ exitCode: 64, output: '' });
+    expect(which.errors).toMatch(/^quorlock: pool is a semaphore\. Say which permit .* --permit all\n$/);
+    expect(await run('release', '--force', '--permit', '7', 'pool')).toMatchObject({
+      exitCode: 0,
+      output: 'permit 7 of pool is free\n',
+    });
+
+    const one = await run('release', '--force', '--yes', '--permit', '0', 'pool');
+    expect(one.exitCode).toBe(0);
+    expect(one.output).toMatch(/^permit 0 of pool is taken from its holder\./);
+    await expect(first?.extend()).rejects.toThrow(LockLostError);
+    expect(slotOf(await next)).toBe(0);
+
+    const more = [wait(), wait(), wait()];
+    await eventually('they wait', async () => (await semaphore.waiting()).processes.length > 0);
+    const all = await run('release', '--force', '--yes', '--permit', 'all', '--json', 'pool');
+    expect(all.exitCode).toBe(0);
+    expect(JSON.parse(all.output).broken.map(({ permit }: { permit: number }) => permit)).toEqual([0, 1, 2]);
+    for (const each of [await next, ...rest]) await expect(each.extend()).rejects.toThrow(LockLostError);
+    for (const each of await Promise.all(more)) await each.release();
   });
 
   it('asks, and without a terminal to ask at says what to say', async () => {
