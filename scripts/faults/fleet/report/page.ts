@@ -1,3 +1,4 @@
+import { documentHtml } from '../../../support/report/document.ts';
 import { escaped } from '../../../support/report/html.ts';
 import type { ReportData } from './format.ts';
 import { STYLE } from './style.ts';
@@ -20,19 +21,9 @@ const LEGEND: readonly (readonly [state: string, colour: string, text: string])[
 /** The report as one document, which needs no network. `program`: what runs in it, see page/main.ts. */
 export function pageOf(data: ReportData, program: string): string {
   const { scenario, text, seed, command, fleet, durationMs, faults } = data;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
-<title>quorlock: chaos, ${escaped(scenario)}, seed ${seed}</title>
-<link rel="icon" href="data:,">
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<h1>Chaos: ${escaped(scenario)}</h1>
+  return documentHtml(
+    `quorlock: chaos, ${scenario}, seed ${seed}`,
+    `<h1>Chaos: ${escaped(scenario)}</h1>
 <p class="quiet">${escaped(text)}. ${escaped(fleet)}, ${(durationMs / 1_000).toFixed(1)} s, ${faults.length} faults,
 seed ${seed}. To repeat it: <code>${escaped(command)}</code></p>
 ${verdictHtml(data)}
@@ -48,13 +39,11 @@ ${data.rows.map(rowHtml).join('\n')}
 <ul class="legend">${LEGEND.map(legendHtml).join('')}</ul>
 </div>
 <div id="timeline" tabindex="0"></div>
-${data.details.length === 0 ? '' : `<h2>In detail</h2>\n<pre>${escaped(data.details.join('\n'))}</pre>`}
-</main>
-<script type="application/json" id="data">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>
-<script>${program.replaceAll('</script', '<\\/script')}</script>
-</body>
-</html>
-`;
+${data.details.length === 0 ? '' : `<h2>In detail</h2>\n<pre>${escaped(data.details.join('\n'))}</pre>`}`,
+    STYLE,
+    `<script type="application/json" id="data">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>
+<script>${program.replaceAll('</script', '<\\/script')}</script>`,
+  );
 }
 
 function verdictHtml({ holds, broken, unanswered, faults }: ReportData): string {

@@ -67,9 +67,8 @@ svg .kind { fill: var(--quiet); font-size: 10px; }
 .waiting { fill: var(--waiting); } .holding { fill: var(--holding); } .lost, .refused { fill: var(--lost); }
 .stopped { fill-opacity: 0.55; } .dead { fill-opacity: 0.7; }
 .span:hover { stroke: var(--ink); stroke-width: 1; }
-.domain { stroke: var(--edge); }
-.tick line { stroke: var(--edge); }
-.latency-axis .domain { display: none; }
+.tick { stroke: var(--edge); }
+svg .time { font-size: 10px; text-anchor: middle; }
 .p50 { fill: none; stroke: var(--holding); stroke-width: 1.6; }
 .p99 { fill: var(--fault); }
 .tip { position: fixed; z-index: 2; max-width: 380px; padding: 7px 10px; white-space: pre-line; pointer-events: none;

@@ -3,18 +3,11 @@
 // What runs in the page: see ../page.ts, which puts the data beside it.
 import { scaleLinear, select, type ZoomTransform, zoom, zoomIdentity } from 'd3';
 import type { ReportData } from '../format.ts';
-import { axisOf } from './axis.ts';
-import { drawFaults } from './faults.ts';
-import { drawLanes } from './lanes.ts';
-import { drawLatency } from './latency.ts';
-import { layerOf } from './layer.ts';
+import { drawing } from './draw.ts';
 import { layoutOf } from './layout.ts';
 import { Tip } from './tip.ts';
 
 const MOST_ZOOM_MS = 20;
-
-/** From below to above. */
-const LAYERS = ['ground', 'outages', 'spans', 'strikes', 'faults', 'names'];
 
 const data = JSON.parse(document.querySelector('#data')?.textContent ?? '{}') as ReportData;
 const holder = document.querySelector<HTMLElement>('#timeline');
@@ -22,18 +15,16 @@ if (holder !== null) show(holder);
 
 function show(box: HTMLElement): void {
   const svg = select(box).append('svg').attr('role', 'img').attr('aria-label', 'timeline');
-  for (const name of LAYERS) layerOf(svg, name);
   new Tip(box);
   let transform: ZoomTransform = zoomIdentity;
   const draw = () => {
     const layout = layoutOf(data, box.clientWidth);
     const full = scaleLinear([0, data.durationMs], [layout.left, layout.right]);
     const x = transform.rescaleX(full);
-    svg.attr('width', layout.width).attr('height', layout.height);
-    drawFaults(svg, data, layout, x);
-    drawLanes(svg, data, layout, x);
-    drawLatency(svg, data, layout, x);
-    axisOf(svg, layout, x);
+    svg
+      .attr('width', layout.width)
+      .attr('height', layout.height)
+      .html(drawing(data, layout, x));
   };
   const behaviour = zoom<SVGSVGElement, unknown>()
     .scaleExtent([1, Math.max(1, data.durationMs / MOST_ZOOM_MS)])
