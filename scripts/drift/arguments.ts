@@ -11,14 +11,12 @@ export const HELP = `Usage: npm run simulate:drift -- [options]
 Runs the library in virtual time on machines whose clocks are wrong, and counts how often two holders overlap, with
 and without the drift allowance and with and without fencing; then how often a lock is granted while nodes are down,
 and how long it takes. Everything is compared with what theory says. Prints tables, and writes into a folder:
-index.html (charts; opens without a network), results.csv, and results.jsonl, from which a run that was cut short
-goes on when it is started again with the same options.
+index.html (charts; opens without a network) and results.csv.
 
 Options:
   --quick       fewer points and fewer trials: below a minute
   --seed S      decides all that is left to chance, from 0 to 2^32 - 1; default ${DEFAULT_SEED}
   --out FOLDER  where to write; default ${DEFAULT_FOLDER}
-  --fresh       forgets what was measured before
   --help        this text
 
 Exit code: 0 if everything agrees with theory, 1 if something does not (or the run failed), 2 for wrong arguments,
@@ -30,7 +28,6 @@ export interface DriftArguments {
   readonly seed: number;
   /** An absolute path. */
   readonly out: string;
-  readonly fresh: boolean;
   readonly help: boolean;
 }
 
@@ -40,19 +37,16 @@ export function parseArguments(args: readonly string[]): DriftArguments {
     quick = false,
     seed,
     out = DEFAULT_FOLDER,
-    fresh = false,
     help = false,
   } = optionsOf(args, {
     quick: { type: 'boolean' },
     seed: { type: 'string' },
     out: { type: 'string' },
-    fresh: { type: 'boolean' },
   });
   return {
     extent: quick ? 'quick' : 'default',
     seed: seed === undefined ? DEFAULT_SEED : seedOf(seed),
     out: folderOf(out),
-    fresh,
     help,
   };
 }

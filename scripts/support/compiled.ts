@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,14 +18,10 @@ export class Compiled implements Disposable {
   readonly #folder: string;
   /** The file that a process or a worker thread runs. */
   readonly path: string;
-  /** Names this code; the same for the same sources. */
-  readonly id: string;
 
   private constructor(folder: string, path: string) {
     this.#folder = folder;
     this.path = path;
-    const hash = createHash('sha256').update(readFileSync(path));
-    this.id = hash.digest('hex').slice(0, 16);
   }
 
   /**

@@ -3,7 +3,7 @@ import { SingleBar } from 'cli-progress';
 const UPDATE_EVERY_MS = 200;
 const WIDTH = 30;
 
-/** How far a soak is. */
+/** How far a run is. */
 interface Progress {
   /** From 0 to 1. */
   readonly share: number;
@@ -20,13 +20,13 @@ export class Display {
     this.#look = look;
     this.#bar = new SingleBar({
       stream: output,
-      format: '{bar} {percentage} % {text}',
+      format: '{bar} {percentage} %, {eta_formatted} left: {text}',
       barsize: WIDTH,
       barCompleteChar: '█',
       barIncompleteChar: '░',
       hideCursor: true,
       clearOnComplete: true,
-      // The soak itself decides what a Ctrl-C does, and stops this display then.
+      // The run itself decides what a Ctrl-C does, and stops this display then.
       gracefulExit: false,
     });
     this.#bar.start(1, 0, { text: '' });

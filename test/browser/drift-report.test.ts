@@ -56,12 +56,6 @@ describe.skipIf(executablePath === undefined)('the report of simulate:drift, in 
     for (const row of rows) expect(fieldsOf(row)).toHaveLength(fieldsOf(head).length);
   });
 
-  it('goes on from what was measured before', async () => {
-    const args = ['--import', 'tsx', 'scripts/simulate-drift.ts', '--quick', '--out', folder];
-    const { stdout } = await run(process.execPath, args, { cwd: root, maxBuffer: 2 ** 26 });
-    expect(stdout).toMatch(/(\d+) points from seed 1, \1 of them known from before/);
-  });
-
   it('asks for nothing from elsewhere', async () => {
     const page = await browser.newPage();
     const asked: string[] = [];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { parseArguments } from '../../../scripts/drift/arguments.ts';
 import { csvOf } from '../../../scripts/drift/csv.ts';
-import { Progress } from '../../../scripts/drift/progress.ts';
 
 describe('a CSV', () => {
   it('has a line of names, empty cells for what does not apply, and quotes where they are needed', () => {
@@ -12,18 +12,18 @@ describe('a CSV', () => {
   });
 });
 
-describe('the progress of a run', () => {
-  it('counts what was known before, and judges the rest by the speed of this run alone', () => {
-    let nowMs = 5_000;
-    const progress = new Progress(1_000, () => nowMs);
-    progress.skip(500);
-    expect(progress).toMatchObject({ share: 0.5, text: '500 of 1,000 trials' });
-    nowMs += 30_000;
-    progress.add(100);
-    expect(progress).toMatchObject({ share: 0.6, text: '600 of 1,000 trials, 2:00 left' });
+describe('the arguments of simulate:drift', () => {
+  it('are quick or default, with a seed and a folder', () => {
+    expect(parseArguments([])).toMatchObject({ extent: 'default', seed: 1 });
+    expect(parseArguments(['--quick', '--seed', '7'])).toMatchObject({ extent: 'quick', seed: 7 });
   });
 
-  it('is over at once if there is nothing to do', () => {
-    expect(new Progress(0, () => 0).share).toBe(1);
+  it.each([
+    [['--seed=-1'], '--seed must be an integer'],
+    [['--seed', 'x'], '--seed must be an integer'],
+    [['--out', ' '], '--out must be a folder'],
+    [['--what'], '--what'],
+  ])('refuse %j', (args, message) => {
+    expect(() => parseArguments(args)).toThrow(message);
   });
 });
