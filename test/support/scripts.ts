@@ -13,7 +13,7 @@ export interface Ended {
 export function runScript(name: string, ...args: readonly string[]): Promise<Ended> {
   const child = ['--import', 'tsx', `scripts/${name}`, ...args];
   return new Promise((resolve) => {
-    execFile(process.execPath, child, { cwd: ROOT }, (error, stdout, stderr) => {
+    execFile(process.execPath, child, { cwd: ROOT, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code), output: stdout + stderr });
     });
   });
