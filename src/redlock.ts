@@ -1,7 +1,7 @@
 import { abortable } from './base/abort-signal.ts';
 import { type Clock, instant, SystemClock } from './base/clock.ts';
 import { ClosedError, InitializeError, NoQuorumError, withCallersStack } from './base/errors.ts';
-import { type Random, SystemRandom } from './base/random.ts';
+import { SystemRandom } from './base/random.ts';
 import { Attempts, LockValues } from './lock/attempts.ts';
 import { Lease, type LeaseDeps } from './lock/lease.ts';
 import { Lock, type LockJSON, leaseOf } from './lock/lock.ts';
@@ -70,7 +70,6 @@ export let handleOn: (redlock: Redlock, resources: Resources, value: string, val
 export class Redlock {
   readonly #settings: Settings;
   readonly #clock: Clock;
-  readonly #random: Random;
   readonly #clients: readonly Client[];
   readonly #quorum: Quorum;
   readonly #process: string;
@@ -99,24 +98,25 @@ export class Redlock {
     const settings = resolveOptions(options);
     checkNodes(nodes);
     this.#settings = settings;
-    this.#random = options.random ?? new SystemRandom();
-    const values = new LockValues(this.#random, settings.owner);
+    const random = options.random ?? new SystemRandom();
+    const values = new LockValues(random, settings.owner);
     this.#process = values.process;
-    const clock = options.clock ?? new SystemClock();
     // What may fail comes before the first connection, as far as it can.
     this.#clients = openNodes(nodes, options.driver);
     const warn = isolateErrors(options.onWarning ?? emitWarning);
     const usesMarker = settings.quarantine !== 'off';
     warnOfNodes(this.#clients, usesMarker, warn);
+    const grace = graceFor(settings);
+    const { connectTimeout } = settings;
     const quorumSettings = {
       ...settings,
-      clock,
-      random: this.#random,
+      clock: options.clock ?? new SystemClock(),
+      random,
       nodeCount: this.#clients.length,
       nodeTimeout: nodeTimeoutFor(settings, settings.maxTtl),
       leastTimeout: leastTimeoutFor(settings),
-      grace: graceFor(settings),
-      handshakeTimeout: settings.connectTimeout,
+      grace,
+      handshakeTimeout: connectTimeout,
       usesMarker,
       probeKeys: probeKeysFor(settings),
       warn,
@@ -124,16 +124,6 @@ export class Redlock {
     this.#quorum = madeWith(this.#clients, () => new Quorum(this.#clients, quorumSettings));
     this.#clock = this.#quorum.clock;
     this.#releaseTimeout = nodeTimeoutFor(settings, settings.ttl);
-    this.#waitQueues = new WaitQueues({
-      quorum: this.#quorum,
-      clock: this.#clock,
-      random: this.#random,
-      process: this.#process,
-      releaseTimeout: this.#releaseTimeout,
-      grace: graceFor(settings),
-      closing: this.#closing.signal,
-      background: this.#background.add,
-    });
     const deps: LeaseDeps = {
       quorum: this.#quorum,
       clock: this.#clock,
@@ -144,18 +134,12 @@ export class Redlock {
       background: this.#background.add,
     };
     this.#deps = deps;
-    const { connectTimeout } = settings;
-    const closing = this.#closing.signal;
+    const { signal: closing } = this.#closing;
+    const { process } = values;
+    this.#waitQueues = new WaitQueues({ ...deps, random, process, grace, closing });
     this.#attempts = new Attempts({ deps, values, connectTimeout, closing });
-    this.#slots = new Slots(this.#attempts, this.#random);
-    this.#acquirer = new Acquirer({
-      settings,
-      clock: this.#clock,
-      quorum: this.#quorum,
-      waitQueues: this.#waitQueues,
-      closing,
-      background: this.#background.add,
-    });
+    this.#slots = new Slots(this.#attempts, random);
+    this.#acquirer = new Acquirer({ ...deps, settings, waitQueues: this.#waitQueues, closing });
     this.#usings = new Usings(settings, this.#clock, this.#acquirer);
   }
 
@@ -433,7 +417,6 @@ export class Redlock {
     this.#quorum.close();
   }
 
-  /** Releases every lease but those that routines run under. */
   #releaseUnused(locks: ReadonlySet<Lock>): void {
     // The lease of a lock that its routine has released may be another caller's by now.
     const held = [...locks].filter((lock) => lock.remainingValidity() > 0);
@@ -441,7 +424,6 @@ export class Redlock {
     for (const lease of [...this.#waitQueues.leases()]) if (!used.has(lease)) void lease.releaseOnNodes();
   }
 
-  /** Waits for some work, for `ms` milliseconds at the most. */
   #noLongerThan(ms: number, work: () => Promise<void>): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#clock.after(Math.max(0, ms), resolve);
@@ -452,7 +434,6 @@ export class Redlock {
     });
   }
 
-  /** The answer to a question that close() ends. */
   async #unlessClosing<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
     this.#acquirer.checkOpen([]);
     try {

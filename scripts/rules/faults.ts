@@ -143,8 +143,8 @@ const OWN: readonly Change[] = [
     code: [
       [
         'waiting/hand-over-watch.ts',
-        'if (this.#closing.aborted) return;\n    this.#watched',
-        'if (!this.#closing.aborted) return;\n    this.#watched',
+        'if (closing.aborted) return;\n    this.#watched',
+        'if (!closing.aborted) return;\n    this.#watched',
       ],
     ],
   },
@@ -176,11 +176,10 @@ const OWN: readonly Change[] = [
     name: 'a lock that came after its caller’s signal had aborted stayed on the nodes',
     code: [
       [
-        'waiting/wait-queues.ts',
+        'waiting/acquire-request.ts',
         "if (attempt.outcome === 'acquired') void attempt.lease.releaseOnNodes();",
         '',
       ],
-      ['redlock/acquirer.ts', "if (attempt.outcome === 'acquired') void attempt.lease.releaseOnNodes();", ''],
     ],
   },
   {

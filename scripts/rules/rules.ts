@@ -113,7 +113,7 @@ const NODES: readonly Change[] = [
   },
   {
     name: 'a free key of a node that may not vote is told as quarantined, not as free',
-    lua: [['inspect.lua', 'if not votes then return { QUARANTINED } end', '']],
+    lua: [['inspect.lua', 'return votes and { MISSING', 'return true and { MISSING']],
     model: [
       [
         'batch-model.ts',
@@ -514,7 +514,7 @@ const NODES: readonly Change[] = [
   {
     name: 'a free key with a queue goes to the first waiter, not to a caller that comes by',
     lua: [
-      ['acquire.lua', 'if has_queue(queue) then', 'if false then'],
+      ['acquire.lua', 'if has_queue(queue) and', 'if false and'],
       ['batch.lua', "if redis.pcall('EXISTS', KEYS[key + (fence and 2 or 1)]) == 0 then", 'if true then'],
       [
         'fast-acquires.lua',
@@ -1101,7 +1101,7 @@ const CLIENTS: readonly Change[] = [
     name: 'a waiter that leaves is taken out of the queues',
     code: [
       [
-        'waiting/queue-ticket.ts',
+        'waiting/notifications.ts',
         'if (this.#nodes.size > 0) leave(this.member, this.#nodes);',
         'if (this.#nodes.size > 99) leave(this.member, this.#nodes);',
       ],

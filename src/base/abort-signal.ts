@@ -6,7 +6,6 @@ export interface AbortSignalLike {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-/** Whether a value behaves like one. */
 export function isAbortSignal(value: unknown): value is AbortSignalLike {
   if (typeof value !== 'object' || value === null) return false;
   const { aborted, addEventListener, removeEventListener } = value as Partial<
@@ -31,21 +30,13 @@ export function throwIfAborted(signal: AbortSignalLike | undefined): void {
   if (signal?.aborted === true) throw reasonOf(signal);
 }
 
-/** The listeners of one signal. */
-interface Listeners {
-  readonly listeners: Set<() => void>;
-  readonly tell: () => void;
-}
-
-const crowds = new WeakMap<AbortSignalLike, Listeners>();
+/** The listeners of each signal, and what tells them. */
+const crowds = new WeakMap<AbortSignalLike, ReturnType<typeof crowdOf>>();
 
 /**
- * Calls `listener` when a signal aborts, if it has not done so before. One signal may have any number of listeners,
- * and none of them slows down the others. `addEventListener` would go through all earlier listeners, and warn of more
- * than ten.
- *
- * @param listener a function of its own for every call; must not throw
- * @returns stops listening; nothing is left at the signal after the last one
+ * Calls `listener`, a function of its own for every call, when a signal aborts, until what this returns is called.
+ * One signal may have any number. `addEventListener` would go through all earlier listeners, and warn of more than
+ * ten.
  */
 export function onAbort(signal: AbortSignalLike, listener: () => void): () => void {
   const { listeners, tell } = crowdOf(signal);
@@ -56,22 +47,23 @@ export function onAbort(signal: AbortSignalLike, listener: () => void): () => vo
   };
 }
 
-function crowdOf(signal: AbortSignalLike): Listeners {
+function crowdOf(signal: AbortSignalLike): {
+  readonly listeners: Set<() => void>;
+  readonly tell: () => void;
+} {
   const known = crowds.get(signal);
   if (known !== undefined) return known;
   const listeners = new Set<() => void>();
   const tell = () => {
     for (const listener of listeners) listener();
   };
-  const crowd = { listeners, tell };
-  crowds.set(signal, crowd);
-  return crowd;
+  crowds.set(signal, { listeners, tell });
+  return { listeners, tell };
 }
 
 /**
- * Waits for `work` unless one of the signals aborts first; then rejects at once with that signal's own reason.
- *
- * @param abandoned gets the result of `work` after an abort
+ * Waits for `work`, or rejects at once with the reason of a signal that aborts. `abandoned` gets what comes after
+ * that.
  */
 export function abortable<Result>(
   work: Promise<Result>,

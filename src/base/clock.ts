@@ -67,8 +67,8 @@ export function elapsedMs(clock: WitnessedClock, start: Instant): number {
 }
 
 /**
- * Runs `callback` once: `delayMs` from now, or as soon as nodes have shown that more time has passed than this
- * machine's clocks know of. Keeps no process running.
+ * Runs `callback` once after `delayMs`, or as soon as nodes have shown that this time has passed. Keeps no process
+ * running.
  */
 export function afterElapsed(clock: WitnessedClock, delayMs: number, callback: () => void): Timer {
   return new ElapsedTimer(clock, delayMs, callback);

@@ -32,12 +32,11 @@ function tagFor(slot: number): number {
   }
 }
 
-/** The slots of a Redis Cluster. */
 const SLOTS = 16_384;
 
 /**
- * The part of a key that a Redis Cluster hashes instead of the whole. It stands between the first `{` and the first
- * `}` after it. Undefined if it is empty, or there is none.
+ * What a Redis Cluster hashes instead of the whole key: from the first `{` to the next `}`. Undefined: empty, or
+ * none.
  */
 function hashTagOf(key: string): string | undefined {
   const open = key.indexOf('{');

@@ -16,9 +16,11 @@ export interface Statement {
 /** Each node's statement, for a person to read, on one line. The same statement of several nodes is there once. */
 export function describeVotes(votes: readonly NodeVote[]): string {
   const held = votes.flatMap((vote) => (vote.outcome === 'held' ? [vote.remainingTtl] : []));
+  const [least, most] = [Math.min(...held), Math.max(...held)];
+  const span = least === most ? `${least}` : `${least} to ${most}`;
   const waiting = votes.flatMap((vote) => (isCounting(vote) ? [vote.message] : []));
   const statements = votes.map((vote) => {
-    if (vote.outcome === 'held') return { node: vote.node, text: `${holderOf(vote)}, ${span(held)} ms left` };
+    if (vote.outcome === 'held') return { node: vote.node, text: `${holderOf(vote)}, ${span} ms left` };
     return { node: vote.node, text: isCounting(vote) ? textOf(latestOf(vote, waiting)) : textOf(vote) };
   });
   return describeStatements(statements);
@@ -28,10 +30,8 @@ export function describeVotes(votes: readonly NodeVote[]): string {
 export function describeStatements(statements: readonly Statement[]): string {
   const nodesBy = new Map<string, string[]>();
   for (const { node, text } of statements) {
-    const nodes = nodesBy.get(text);
-    const name = shorten(onOneLine(node));
-    if (nodes === undefined) nodesBy.set(text, [name]);
-    else nodes.push(name);
+    const nodes = nodesBy.get(text) ?? [];
+    nodesBy.set(text, [...nodes, shorten(onOneLine(node))]);
   }
   const lines = [...nodesBy].map(
     ([text, nodes]) => `${list(nodes, MOST_NODES)}: ${shorten(onOneLine(text), MOST_SAID)}`,
@@ -39,11 +39,9 @@ export function describeStatements(statements: readonly Statement[]): string {
   return list(lines, MOST_NODES, '; ');
 }
 
-function holderOf({
-  holder,
-  isShared,
-  isBehindWriter,
-}: Extract<NodeVote, { readonly outcome: 'held' }>): string {
+type Held = Extract<NodeVote, { readonly outcome: 'held' }>;
+
+function holderOf({ holder, isShared, isBehindWriter }: Held): string {
   if (isBehindWriter === true) return 'held by readers, and a writer that waits goes first';
   if (isShared === true) return 'held by readers';
   return holder === undefined ? 'held' : `held by ${holder}`;
@@ -63,12 +61,7 @@ function latestOf(vote: Failed, messages: readonly string[]): Failed {
   return { ...vote, message: alike.toSorted().at(-1) ?? vote.message };
 }
 
-function span(numbers: readonly number[]): string {
-  const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
-  return least === most ? `${least}` : `${least} to ${most}`;
-}
-
-function textOf(vote: Exclude<NodeVote, { readonly outcome: 'held' }>): string {
+function textOf(vote: Exclude<NodeVote, Held>): string {
   switch (vote.outcome) {
     case 'granted':
     case 'missing':

@@ -1,7 +1,6 @@
 /** The most characters of a value, a name or another program's message that a message repeats. */
 const MOST_SHOWN = 100;
 
-/** The most names that a message lists. */
 const MOST_LISTED = 5;
 
 /** A value as an error message shows it: on one line, and never long. */

@@ -27,10 +27,6 @@ export interface ErrorDetails {
 
 /** The base of every error that is about a lock. Bad arguments are `TypeError` and `RangeError` instead. */
 export abstract class QuorlockError extends Error {
-  static {
-    named(QuorlockError, 'QuorlockError');
-  }
-
   abstract readonly code: ErrorCode;
   /** The resources that were to be locked, sorted. */
   readonly resources: readonly string[];
@@ -94,21 +90,17 @@ function describeHolder({ votes = [] }: ErrorDetails): string | undefined {
 /** Another client holds the lock, or another part of this program, and the call was not to wait. */
 export class LockHeldError extends QuorlockError {
   readonly code = 'QUORLOCK_HELD';
-  static {
-    named(LockHeldError, 'LockHeldError');
-  }
 
   /** What this very process held of the lock; undefined if nothing. */
   readonly ownHold: OwnHold | undefined;
 
   constructor(details: ErrorDetails & { readonly ownHold?: OwnHold | undefined }) {
     const { resources, ownHold } = details;
-    super(
-      `${quoteAll(resources)} is held${ownHold === undefined ? ` by ${describeHolder(details) ?? 'another holder'}` : ''}. ` +
-        (ownHold === undefined ? '' : `${describeOwnHold(ownHold)}. Else give `) +
-        `${ownHold === undefined ? 'Give ' : ''}acquire() a waitTime, or try again later`,
-      details,
-    );
+    const why =
+      ownHold === undefined
+        ? `is held by ${describeHolder(details) ?? 'another holder'}. Give`
+        : `is held. ${describeOwnHold(ownHold)}. Else give`;
+    super(`${quoteAll(resources)} ${why} acquire() a waitTime, or try again later`, details);
     this.ownHold = ownHold;
   }
 }
@@ -116,9 +108,6 @@ export class LockHeldError extends QuorlockError {
 /** Fewer nodes than a majority could vote: Redis is in trouble, not the lock contended. */
 export class NoQuorumError extends QuorlockError {
   readonly code = 'QUORLOCK_NO_QUORUM';
-  static {
-    named(NoQuorumError, 'NoQuorumError');
-  }
 
   constructor(details: ErrorDetails) {
     const votes = details.votes ?? [];
@@ -137,9 +126,6 @@ export class NoQuorumError extends QuorlockError {
 /** Another client held the lock during all of waitTime, or another part of this program. */
 export class WaitTimeoutError extends QuorlockError {
   readonly code = 'QUORLOCK_WAIT_TIMEOUT';
-  static {
-    named(WaitTimeoutError, 'WaitTimeoutError');
-  }
 
   /** What this very process held of the lock at the end; undefined if nothing. */
   readonly ownHold: OwnHold | undefined;
@@ -161,9 +147,6 @@ export class WaitTimeoutError extends QuorlockError {
 /** A majority granted the lock, but so slowly that nothing was left of its validity. It was released. */
 export class LockExpiredError extends QuorlockError {
   readonly code = 'QUORLOCK_EXPIRED';
-  static {
-    named(LockExpiredError, 'LockExpiredError');
-  }
 
   constructor(details: ErrorDetails & { readonly ttl: number }) {
     super(
@@ -177,9 +160,6 @@ export class LockExpiredError extends QuorlockError {
 /** A lock that was held is held no more: its validity ended, or a majority says that it is gone or another client's. */
 export class LockLostError extends QuorlockError {
   readonly code = 'QUORLOCK_LOST';
-  static {
-    named(LockLostError, 'LockLostError');
-  }
 
   constructor(why: string, details: ErrorDetails) {
     super(
@@ -193,9 +173,6 @@ export class LockLostError extends QuorlockError {
 /** The lock was released by its own holder and is used all the same. */
 export class LockReleasedError extends QuorlockError {
   readonly code = 'QUORLOCK_RELEASED';
-  static {
-    named(LockReleasedError, 'LockReleasedError');
-  }
 
   constructor(details: ErrorDetails) {
     super(`the lock on ${quoteAll(details.resources)} has been released. Acquire it again to go on`, details);
@@ -205,9 +182,6 @@ export class LockReleasedError extends QuorlockError {
 /** The lock was handed over to another process by its own holder, and is used here all the same. */
 export class LockHandedOverError extends QuorlockError {
   readonly code = 'QUORLOCK_HANDED_OVER';
-  static {
-    named(LockHandedOverError, 'LockHandedOverError');
-  }
 
   constructor(details: ErrorDetails) {
     super(
@@ -221,9 +195,6 @@ export class LockHandedOverError extends QuorlockError {
 /** No majority extended the lock. It stays valid for what is left of its old validity. */
 export class ExtendFailedError extends QuorlockError {
   readonly code = 'QUORLOCK_EXTEND_FAILED';
-  static {
-    named(ExtendFailedError, 'ExtendFailedError');
-  }
 
   /** Milliseconds of validity left when the extension failed. */
   readonly remainingValidity: number;
@@ -241,9 +212,6 @@ export class ExtendFailedError extends QuorlockError {
 /** A majority can't grant the lock: on too many nodes the resource's key is something else. */
 export class NotALockError extends QuorlockError {
   readonly code = 'QUORLOCK_NOT_A_LOCK';
-  static {
-    named(NotALockError, 'NotALockError');
-  }
 
   constructor(details: ErrorDetails) {
     super(
@@ -257,9 +225,6 @@ export class NotALockError extends QuorlockError {
 /** A routine needs a lock alone, and the lock passed as `within` is a read lock of the same resource. */
 export class UpgradeError extends QuorlockError {
   readonly code = 'QUORLOCK_UPGRADE';
-  static {
-    named(UpgradeError, 'UpgradeError');
-  }
 
   constructor(details: ErrorDetails) {
     super(
@@ -274,9 +239,6 @@ export class UpgradeError extends QuorlockError {
 /** initialize() could not have every node vote. */
 export class InitializeError extends QuorlockError {
   readonly code = 'QUORLOCK_NOT_INITIALIZED';
-  static {
-    named(InitializeError, 'InitializeError');
-  }
 
   /** The nodes where it did not work, and why. The others vote. */
   readonly failures: readonly { readonly node: string; readonly why: string }[];
@@ -303,11 +265,26 @@ export function withCallersStack(error: unknown): unknown {
 /** The Redlock was closed before or during the call. */
 export class ClosedError extends QuorlockError {
   readonly code = 'QUORLOCK_CLOSED';
-  static {
-    named(ClosedError, 'ClosedError');
-  }
 
   constructor(details: ErrorDetails) {
     super('this Redlock is closed. Make a new one to go on', details);
   }
 }
+
+// The names are literals: see {@link named}.
+const NAMES = {
+  QuorlockError,
+  LockHeldError,
+  NoQuorumError,
+  WaitTimeoutError,
+  LockExpiredError,
+  LockLostError,
+  LockReleasedError,
+  LockHandedOverError,
+  ExtendFailedError,
+  NotALockError,
+  UpgradeError,
+  InitializeError,
+  ClosedError,
+};
+for (const [name, errorClass] of Object.entries(NAMES)) named(errorClass, name);

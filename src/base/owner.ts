@@ -1,21 +1,17 @@
 import { platform } from './platform.ts';
 
-/** The most characters of an owner's name. */
 const LONGEST_OWNER = 64;
 
 /** The name of this process unless the program gives another: `<host name>:<process id>`. */
 export function defaultOwner(): string {
   const rest = `:${platform.processId}`;
-  return hostName().slice(rest.length - LONGEST_OWNER) + rest;
-}
-
-/** Deno tells the host's name only to a program that was allowed to ask. */
-function hostName(): string {
+  let host = 'unknown';
   try {
-    return platform.hostName();
+    host = platform.hostName();
   } catch {
-    return 'unknown';
+    // Deno tells it only to a program that was allowed to ask.
   }
+  return host.slice(rest.length - LONGEST_OWNER) + rest;
 }
 
 /** What makes a name unfit to be one of an owner; undefined: nothing does. A message shows it on one line. */

@@ -15,7 +15,6 @@ export const platform = {
   setImmediate,
   clearImmediate,
   queueMicrotask,
-  /** Milliseconds on the monotonic clock. */
   monotonicMs: performance.now.bind(performance),
   /** The same clock from a beginning that all processes of this host have in common. */
   hostMs: () => Number(process.hrtime.bigint()) / 1e6,

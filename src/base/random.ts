@@ -8,7 +8,6 @@ export interface Random {
   identifier(): string;
 }
 
-/** Chance from the operating system. */
 export class SystemRandom implements Random {
   fraction(): number {
     return Math.random();

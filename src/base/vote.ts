@@ -91,9 +91,6 @@ export function holderOf(votes: readonly NodeVote[]): { readonly owner: string |
 
 /** The longest time for which another value still owns a key, as far as these votes tell. */
 export function longestRemainingTtl(votes: readonly NodeVote[]): number | undefined {
-  let longest: number | undefined;
-  for (const vote of votes) {
-    if (vote.outcome === 'held') longest = Math.max(longest ?? 0, vote.remainingTtl);
-  }
-  return longest;
+  const ttls = votes.flatMap((vote) => (vote.outcome === 'held' ? [vote.remainingTtl] : []));
+  return ttls.length === 0 ? undefined : Math.max(...ttls);
 }

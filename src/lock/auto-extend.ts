@@ -28,7 +28,6 @@ const GIVE_UP_AT_MOST_MS = 500;
 /** However short the ttl, an auto-extension rests this long between two steps. */
 const SHORTEST_REST_MS = 1;
 
-/** The terms of an auto-extension. */
 export interface AutoExtendTerms {
   /** Milliseconds from now after which the lock is not extended any longer; Infinity for no bound. */
   readonly maxHold: number;
@@ -86,7 +85,6 @@ export class AutoExtend {
     else this.#watch();
   }
 
-  /** Gives up when it is time to. */
   #watch(): void {
     this.#after(this.#untilGivingUpMs(), () => this.#giveUp());
   }

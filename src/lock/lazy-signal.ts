@@ -1,8 +1,6 @@
 /**
- * An AbortSignal that is right whenever it is read. After the process was stopped or busy, a plain signal says "not
- * aborted" until a timer gets its turn; this one looks first.
- *
- * @param look called before `aborted`, `reason` or `throwIfAborted` answers; aborts the controller if it is time
+ * An AbortSignal that is right whenever it is read: `look` comes first, and aborts the controller if it is time.
+ * After the process was stopped or busy, a plain signal says "not aborted" until a timer gets its turn.
  */
 export function lazySignal(controller: AbortController, look: () => void): AbortSignal {
   const { signal } = controller;

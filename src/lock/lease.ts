@@ -42,7 +42,6 @@ export interface LeaseDeps {
   background(work: Promise<unknown>): void;
 }
 
-/** The terms of a lease. */
 export interface LeaseTerms {
   readonly resources: readonly string[];
   readonly target: LockKeys;
@@ -92,7 +91,6 @@ export class Lease {
   readonly #turnMs: number;
   #validity: Validity;
   #state: 'held' | 'lost' | 'released' = 'held';
-  /** Makes the error that says why it is over. */
   #why: (() => QuorlockError) | undefined;
   #holder: object | undefined;
   #tell: Tell | undefined;
@@ -142,13 +140,9 @@ export class Lease {
   }
 
   /**
-   * Gives it to the next caller.
-   *
-   * There may be very many leases, so that a function of its own for each would count.
-   *
-   * @param holder that caller's lock
-   * @param tell called once with it, if the lease is over before that caller has released it
-   * @returns that caller's fencing token; 0 without fencing
+   * Gives it to the next caller, and returns that caller's fencing token, 0 without fencing. `tell` is called once
+   * with the lock `holder` if the lease is over before that is released. (It is no closure: there may be very many
+   * leases.)
    */
   handTo(holder: object, tell: Tell): number {
     const isFirst = this.#tell === undefined;
@@ -213,11 +207,8 @@ export class Lease {
   /**
    * Extends the keys to `ttl` milliseconds from now; never shortens. Runs in turn with other extensions and the
    * release.
-   *
    * @param check called when its turn comes; throws if the extension is not wanted any more
-   * @returns what each node said
-   * @throws {LockLostError} it is lost, or a majority of nodes said so now
-   * @throws {LockReleasedError} it was released
+   * @throws {LockLostError | LockReleasedError} it is over, or a majority of nodes said so now
    * @throws {ExtendFailedError} too few nodes answered in time
    */
   extend(ttl: number, check?: () => void): Promise<readonly NodeVote[]> {
@@ -227,10 +218,7 @@ export class Lease {
     });
   }
 
-  /**
-   * Ends its holder's turn. The successor, which knows this process's waiters, gives it to the next one, or has it
-   * released with {@link releaseOnNodes}, which goes to the quorum.
-   */
+  /** Ends its holder's turn: the successor has it handed over, or released with {@link releaseOnNodes}. */
   release(): Promise<ReleaseReport> {
     this.#holder = undefined;
     return this.#successor === undefined ? this.releaseOnNodes() : this.#successor.released(this);

@@ -33,7 +33,6 @@ export let targetOf: (lock: unknown, quorum: Quorum) => LockKeys | undefined;
 /** Aborts the signal of a lock that stays held, unless it has aborted: its caller is to stop, and release it. */
 export let askToStop: (lock: Lock, reason: unknown) => void;
 
-/** The lease that a lock is a handle on is over. */
 let endLock: (lock: object, why: () => QuorlockError) => void;
 
 /** Extends a lock, as its method does, and says what each node said. */
@@ -109,7 +108,6 @@ export class Lock {
   readonly ttl: number;
   readonly #lease: Lease;
   readonly #token: number;
-  /** Makes the error that says why it is over. */
   #why: (() => QuorlockError) | undefined;
   #release: Promise<ReleaseReport> | undefined;
   #controller: AbortController | undefined;

@@ -18,7 +18,6 @@ export interface ReleaseReport {
   readonly votes: readonly NodeVote[];
 }
 
-/** The report of a lock that was handed over. */
 export const HANDED_OVER: Promise<ReleaseReport> = Promise.resolve({
   freed: true,
   handedOver: true,

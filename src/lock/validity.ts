@@ -23,8 +23,8 @@ export function validityMs(ttl: number, elapsed: number, driftFactor: number): n
 }
 
 /**
- * The time in which a lock is valid, counted from before its request was sent. There is one for every held lock, so it
- * stores the moment only; its callers pass what all locks of a Redlock have in common.
+ * The time in which a lock is valid. There is one for every held lock: what all locks of a Redlock share is passed
+ * in.
  */
 export class Validity implements Instant {
   readonly monotonic: number;

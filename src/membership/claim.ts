@@ -13,13 +13,10 @@ export interface Fresh<Subject> {
 }
 
 /**
- * Claims all nodes of what looks like a new deployment for a start, and looks at them again. If each node still
- * carries this client's claim, there was a moment at which all of them carried it. So none had a memory that could
- * contradict. To have seen every node without a marker does not prove that, since the client saw them one after the
- * other. All clients place the first claim on the same node, so that one wins if several start together.
- *
+ * Claims all nodes of what looks like a new deployment, and looks at them again. If each node still carries this
+ * client's claim, there was a moment at which all of them carried it, and none had a memory that could contradict.
+ * All clients place the first claim on the same node, so that one wins if several start together.
  * @param write writes a claim, provided that the node is still as it was seen
- * @param handshakeAgain looks at a node again
  * @returns the nodes as they were seen with the claims; undefined if another client has changed one
  * @throws the error of a handshake
  */

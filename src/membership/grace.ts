@@ -10,7 +10,6 @@ export class Grace {
   #untilMs: number | undefined;
   #timer: Timer | undefined;
 
-  /** @param over called once, when it has ended */
   constructor(clock: Clock, over: () => void) {
     this.#clock = clock;
     this.#over = over;

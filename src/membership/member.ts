@@ -12,8 +12,8 @@ export interface Member {
   /** The longest ttl in use, in milliseconds, as far as its markers have told; 0 if they have not. */
   longestTtl: number;
   /**
-   * The nonce of the joining marker that this client watches, and since when, by its own clock, the marker has been
-   * there. The marker's longest ttl may be raised meanwhile.
+   * The nonce of the joining marker that this client watches, and since when it has been there, by the monotonic
+   * clock.
    */
   joining: { readonly nonce: string; readonly sinceMs: number; readonly isOurs: boolean } | undefined;
   /** A claim on it, and until when, by this client's clock, the claim keeps others from starting the node. */
@@ -23,7 +23,6 @@ export interface Member {
   timer: Timer | undefined;
 }
 
-/** A node that this client has not looked at yet. */
 export function newMember(node: Node): Member {
   return {
     node,

@@ -107,10 +107,8 @@ export class Membership implements MembershipListener {
     if (divergence.byMs > 0) {
       // Other programs' keys with longer ttls may have expired too early as well.
       node.distrustClock(this.#longestTtl * (1 + driftFactor));
-      leapt(
-        this.#members.findIndex((member) => member.node === node),
-        divergence.mostAheadMs,
-      );
+      const place = this.#members.findIndex((member) => member.node === node);
+      leapt(place, divergence.mostAheadMs);
     }
     this.#warnings.clockDiverged(node.address, divergence, this.#longestTtl);
   }
@@ -126,10 +124,8 @@ export class Membership implements MembershipListener {
   }
 
   /**
-   * Asks every node that votes what it is: an idle client does not notice by itself that a server hangs, or was emptied.
-   * A server that does not answer is silent then. The others are asked now and then anyway.
-   *
-   * @returns for each node what resolves when its state is as new as can be
+   * Asks every node that votes what it is: an idle client does not notice that a server hangs, or was emptied. Each
+   * of the promises resolves when the node's state is as new as can be.
    */
   askAll(): readonly Promise<void>[] {
     return this.#members.map((member) => this.#ask(member));
@@ -147,7 +143,6 @@ export class Membership implements MembershipListener {
     }
   }
 
-  /** What is known of every node. */
   status(): readonly NodeStatus[] {
     return this.#members.map((member) => {
       const untilMs = this.#quarantinedUntilMs(member);
@@ -161,35 +156,32 @@ export class Membership implements MembershipListener {
   }
 
   /**
-   * Declares that no lock is held on any node, and has all of them vote at once. From then on the longest ttl in use is
-   * this program's.
-   *
-   * @returns the nodes where that did not work, and why
+   * Declares that no lock is held, and has all nodes vote at once. Returns the nodes where that did not work, and
+   * why.
    */
   async initialize(): Promise<readonly { readonly node: string; readonly why: string }[]> {
-    const failures: { readonly node: string; readonly why: string }[] = [];
-    await Promise.all(
-      this.#members.map(async (member) => {
-        if (!this.#isMarked(member)) return;
-        try {
-          const why = await this.#initialize(member);
-          if (why !== undefined) failures.push({ node: member.node.address, why });
-        } catch (error) {
-          failures.push({ node: member.node.address, why: messageOf(error) });
-        }
-      }),
-    );
-    return failures;
+    const outcomes = this.#members.map(async (member) => {
+      const why = await this.#initialize(member).catch(messageOf);
+      return why === undefined ? [] : { node: member.node.address, why };
+    });
+    return (await Promise.all(outcomes)).flat();
   }
 
   /** This client's own quarantine may be writing a marker at the same time; the declaration comes after it. */
   async #initialize(member: Member): Promise<string | undefined> {
+    if (!this.#isMarked(member)) return undefined;
     let handshake = await member.node.handshake();
     for (let tries = 0; tries < INITIALIZE_TRIES; tries += 1) {
       const obstacle = this.#obstacleOf(member, handshake);
       if (obstacle !== undefined) return obstacle;
-      handshake = await this.#activate(member, handshake, this.#settings.maxTtl);
-      if (handshake.written) return undefined;
+      const marker = { ...this.#marker('active', handshake), maxTtl: this.#settings.maxTtl };
+      handshake = await this.#writeMarker(member, handshake, marker);
+      if (!handshake.written) continue;
+      noteTtl(member, handshake);
+      member.timer?.cancel();
+      member.handshake = handshake;
+      this.#admit(member);
+      return undefined;
     }
     return 'another program is changing it; try again';
   }
@@ -229,14 +221,13 @@ export class Membership implements MembershipListener {
   }
 
   /**
-   * Raises the ttl of the marker to this program's, before anything else. An active marker needs it, because the node
-   * may forget this program's locks later on. A joining one needs it, because the node may have forgotten them already,
-   * and every client that watches must wait for them. The nonce stays: it is the same memory.
+   * Raises the ttl of the marker to this program's, before anything else: the node may forget this program's locks
+   * later on, or, if it is joining, has forgotten them already. The nonce stays: it is the same memory.
    */
   #withOurTtl(member: Member, handshake: Handshake, marker: Marker, then: () => void): void {
     const { maxTtl } = this.#settings;
     if (marker.maxTtl >= maxTtl) then();
-    else this.#replaceMarker(member, handshake, { ...marker, maxTtl }, then);
+    else void this.#replaceMarker(member, handshake, { ...marker, maxTtl }, then);
   }
 
   #admit(member: Member): void {
@@ -267,17 +258,12 @@ export class Membership implements MembershipListener {
     if (this.#closed || this.#settings.quarantine !== 'auto') return;
     if (!this.#members.some(isUndecided)) return;
     // A node that is being connected to tells soon; then there is another survey.
-    if (
-      this.#members.some(
-        ({ node, handshake }) => node.isExpected && (handshake === undefined || node.isRefused),
-      )
-    )
-      return;
-    const handshakes = await Promise.allSettled(this.#members.map(({ node }) => node.handshake()));
-    if (this.#closed) return;
-    await this.#judge(
-      handshakes.map((handshake) => (handshake.status === 'fulfilled' ? handshake.value : undefined)),
-    );
+    const tellsSoon = ({ node, handshake }: Member) =>
+      node.isExpected && (handshake === undefined || node.isRefused);
+    if (this.#members.some(tellsSoon)) return;
+    const ask = ({ node }: Member) => node.handshake().catch(() => undefined);
+    const handshakes = await Promise.all(this.#members.map(ask));
+    if (!this.#closed) await this.#judge(handshakes);
   }
 
   async #judge(handshakes: readonly (Handshake | undefined)[]): Promise<void> {
@@ -322,34 +308,18 @@ export class Membership implements MembershipListener {
       for (const { member } of fresh) this.#handshakeAgain(member, CLAIM_WATCH_MS);
       return;
     }
+    const claim = async ({ member, handshake }: Fresh<Member>) => {
+      const after = await this.#writeMarker(member, handshake, this.#marker('starting', handshake));
+      if (after.written) noteOwnClaim(member, after);
+      return after;
+    };
     try {
-      const claimed = await claimAll(
-        fresh,
-        (one) => this.#claim(one),
-        ({ node }) => node.handshake(),
-      );
-      if (claimed !== undefined) {
-        await Promise.all(claimed.map((one) => this.#activateOrDecide(one)));
-        return;
-      }
-      for (const { member } of fresh) this.#handshakeAgain(member, random.fraction() * CLAIM_WATCH_MS);
+      const claimed = await claimAll(fresh, claim, ({ node }) => node.handshake());
+      if (claimed !== undefined)
+        await Promise.all(claimed.map(({ member, handshake }) => this.#activate(member, handshake)));
+      else for (const { member } of fresh) this.#handshakeAgain(member, random.fraction() * CLAIM_WATCH_MS);
     } catch (error) {
       for (const { member } of fresh) this.#couldNotWrite(member, error);
-    }
-  }
-
-  async #claim({ member, handshake }: Fresh<Member>): Promise<Handshake> {
-    const after = await this.#writeMarker(member, handshake, this.#marker('starting', handshake));
-    if (after.written) noteOwnClaim(member, after);
-    return after;
-  }
-
-  async #activateOrDecide({ member, handshake }: Fresh<Member>): Promise<void> {
-    try {
-      const after = await this.#activate(member, handshake);
-      if (!after.written) this.#handshakeAgain(member, 0);
-    } catch (error) {
-      this.#couldNotWrite(member, error);
     }
   }
 
@@ -358,17 +328,9 @@ export class Membership implements MembershipListener {
     this.#handshakeAgain(member, TRY_AGAIN_MS);
   }
 
-  /** Makes a node active if it is still as it was seen, and that is not long ago. Returns its new handshake. */
-  async #activate(member: Member, seen: Handshake, maxTtl?: number): Promise<Handshake> {
-    noteTtl(member, seen);
-    const marker = this.#marker('active', seen);
-    const after = await this.#writeMarker(member, seen, { ...marker, maxTtl: maxTtl ?? marker.maxTtl });
-    if (!after.written) return after;
-    noteTtl(member, after);
-    member.timer?.cancel();
-    member.handshake = after;
-    this.#admit(member);
-    return after;
+  /** Makes a node active if it is still as it was seen, and that is not long ago. */
+  #activate(member: Member, seen: Handshake): Promise<void> {
+    return this.#replaceMarker(member, seen, this.#marker('active', seen), () => this.#admit(member));
   }
 
   /** Writes the marker from which a node's quarantine counts. */
@@ -380,7 +342,7 @@ export class Membership implements MembershipListener {
 
   #writeJoining(member: Member, seen: Handshake): void {
     const marker = this.#marker('joining', seen);
-    this.#replaceMarker(member, seen, marker, () => this.#watch(member, marker.nonce, true));
+    void this.#replaceMarker(member, seen, marker, () => this.#watch(member, marker.nonce, true));
   }
 
   /** initialize() of another program may have taken back the long ttl for which the node would wait. */
@@ -393,9 +355,8 @@ export class Membership implements MembershipListener {
       if (others.length > 0 && areAllRead) member.longestTtl = 0;
       noteTtl(member, handshake);
       if (this.#closed) return;
-      const isStillUnmarked =
-        currentMarker(handshake) === undefined || currentMarker(handshake)?.state === 'starting';
-      if (isStillUnmarked) this.#writeJoining(member, handshake);
+      const { state = 'starting' } = currentMarker(handshake) ?? {};
+      if (state === 'starting') this.#writeJoining(member, handshake);
       else this.#decide(member, handshake);
     } catch {
       this.#handshakeAgain(member, TRY_AGAIN_MS);
@@ -432,8 +393,7 @@ export class Membership implements MembershipListener {
       const isUnchanged = nonce !== undefined && nonce === waitedFor?.nonce;
       const isOver = isUnchanged && this.#longestTtl <= waitedForTtl;
       if (!isOver || this.#closed) this.#decide(member, handshake);
-      else
-        this.#replaceMarker(member, handshake, this.#marker('active', handshake), () => this.#admit(member));
+      else await this.#activate(member, handshake);
     } catch {
       this.#handshakeAgain(member, TRY_AGAIN_MS);
     }
@@ -441,26 +401,22 @@ export class Membership implements MembershipListener {
 
   /** Reads the ttls of the markers. Returns whether all of them could be read. */
   async #readTtls(members: readonly Member[] = this.#members): Promise<boolean> {
-    const handshakes = await Promise.allSettled(
-      members.map(async (member) => noteTtl(member, await member.node.handshake())),
-    );
-    return handshakes.every(({ status }) => status === 'fulfilled');
+    const reads = members.map(async (member) => noteTtl(member, await member.node.handshake()));
+    return (await Promise.allSettled(reads)).every(({ status }) => status === 'fulfilled');
   }
 
-  /** Replaces the marker that was seen; if it is another one by now, decides anew. */
-  #replaceMarker(member: Member, seen: Handshake, marker: Marker, done: () => void): void {
-    this.#writeMarker(member, seen, marker).then(
-      (after) => {
-        if (this.#closed) return;
-        if (!after.written) {
-          this.#decide(member, after);
-          return;
-        }
-        member.handshake = after;
-        done();
-      },
-      (error: unknown) => this.#couldNotWrite(member, error),
-    );
+  /** Replaces the marker that was seen; if it is another one by now, decides anew. Never rejects. */
+  async #replaceMarker(member: Member, seen: Handshake, marker: Marker, done: () => void): Promise<void> {
+    try {
+      const after = await this.#writeMarker(member, seen, marker);
+      if (this.#closed) return;
+      if (!after.written) return this.#decide(member, after);
+      member.timer?.cancel();
+      member.handshake = after;
+      done();
+    } catch (error) {
+      this.#couldNotWrite(member, error);
+    }
   }
 
   async #writeMarker(member: Member, seen: Handshake, marker: Marker): Promise<Handshake> {
@@ -468,34 +424,24 @@ export class Membership implements MembershipListener {
     const after = await member.node.handshake({ seen, marker, deadlineUs });
     member.isFar = !after.written && after.timeUs > deadlineUs;
     if (member.isFar) member.node.quarantine(TOO_FAR);
-    if (after.written) this.#warnOfRaise(parseMarker(seen.marker)?.maxTtl, marker.maxTtl);
+    const beforeTtl = parseMarker(seen.marker)?.maxTtl ?? marker.maxTtl;
+    const { maxTtl } = this.#settings;
+    if (after.written && beforeTtl < maxTtl && marker.maxTtl === maxTtl) this.#warnings.raised(beforeTtl);
     return after;
-  }
-
-  #warnOfRaise(beforeTtl: number | undefined, afterTtl: number): void {
-    const { maxTtl, driftFactor } = this.#settings;
-    if (beforeTtl === undefined || beforeTtl >= maxTtl || afterTtl !== maxTtl) return;
-    this.#warnings.raised(beforeTtl, {
-      fromMs: Math.ceil(quarantineMs(beforeTtl, driftFactor)),
-      toMs: Math.ceil(quarantineMs(maxTtl, driftFactor)),
-    });
   }
 
   /** Looks later and decides anew. A node that is down by then is looked at when it is back. */
   #handshakeAgain(member: Member, delayMs: number): void {
     member.timer?.cancel();
     if (this.#closed) return;
-    member.timer = this.#settings.clock.after(
-      delayMs,
-      () => {
-        if (member.node.isDown) return;
-        member.node.handshake().then(
-          (handshake) => this.#decide(member, handshake),
-          () => this.#handshakeAgain(member, TRY_AGAIN_MS),
-        );
-      },
-      { keepAlive: false },
-    );
+    const look = () => {
+      if (member.node.isDown) return;
+      member.node.handshake().then(
+        (handshake) => this.#decide(member, handshake),
+        () => this.#handshakeAgain(member, TRY_AGAIN_MS),
+      );
+    };
+    member.timer = this.#settings.clock.after(delayMs, look, { keepAlive: false });
   }
 
   #marker(state: Marker['state'], handshake: Handshake): Marker {

@@ -11,39 +11,31 @@ export interface Standing {
   why(): string;
 }
 
-/** A node's state has changed. */
 export interface NodeChange extends Pick<Standing, 'state' | 'why'> {
-  /** Its address. */
   readonly node: string;
   readonly before: NodeState;
   /** For how many milliseconds it was in the state before. */
   readonly lastedMs: number;
 }
 
-/**
- * The states of all nodes, as their operators see them. While a node is being found out about (a new connection, another
- * handshake) it keeps its state.
- */
+/** The states of all nodes, as their operators see them. A node that is being found out about keeps its state. */
 export class NodeStates {
   readonly #clock: Clock;
   readonly #changed: (change: NodeChange) => void;
   readonly #standings = new Map<Node, Standing>();
   readonly #clockTimers = new Map<Node, Timer>();
 
-  /** @param changed called after every change */
   constructor(clock: Clock, changed: (change: NodeChange) => void) {
     this.#clock = clock;
     this.#changed = changed;
   }
 
-  /** Follows a node from now on. */
   follow(node: Node): void {
     this.#standings.set(node, this.#enters(node, 'connecting'));
     node.onStateChange(() => this.#look(node));
     this.#look(node);
   }
 
-  /** How many nodes are up. */
   get upCount(): number {
     return [...this.#standings.values()].filter(({ state }) => state === 'up').length;
   }

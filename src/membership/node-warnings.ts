@@ -1,10 +1,11 @@
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Timer } from '../base/clock.ts';
 import { describeSpan, shorten } from '../base/describe.ts';
 import type { NodeState } from '../base/diagnostics.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Handshake } from '../node/marker.ts';
 import type { Divergence, TimeReading } from '../node/node-clock.ts';
 import type { NodeChange } from './node-states.ts';
+import { type MembershipSettings, quarantineMs } from './quarantine.ts';
 
 /** Two readings of clocks are compared only if they were taken within this time: later a clock may have been set. */
 const SAME_TIME_MS = 1_000;
@@ -15,17 +16,9 @@ const SHORTEST_REPEAT_MS = 5_000;
 /** The largest driftFactor that an option allows. */
 const LARGEST_DRIFT_FACTOR = 0.5;
 
-export interface NodeWarningSettings {
-  readonly clock: Clock;
-  readonly driftFactor: number;
-  /** Milliseconds. */
-  readonly maxTtl: number;
-  readonly nodeCount: number;
-  /** How many nodes have to vote. */
-  readonly quota: number;
-  /** How many nodes do. */
+interface NodeWarningSettings
+  extends Pick<MembershipSettings, 'clock' | 'driftFactor' | 'maxTtl' | 'nodeCount' | 'quota' | 'warn'> {
   upCount(): number;
-  warn(warning: RedlockWarning): void;
 }
 
 /** How long a state lasts before it is told of: a shorter one is not worth a line. */
@@ -66,44 +59,52 @@ interface Told {
 /** Warns of faults of single nodes or their clocks: of each once, or now and then while it lasts. */
 export class NodeWarnings {
   readonly #settings: NodeWarningSettings;
-  readonly #evicting = new Set<string>();
+  /** What is warned of once was warned of already: its code and, where it is about one node, the address. */
+  readonly #toldOnce = new Set<string>();
   /** For each node until when the warning of its wrong clock is not repeated, by a clock that does not jump. */
   readonly #clockToldUntilMs = new Map<string, number>();
-  /** The last reading of each node's clock. */
   readonly #readings = new Map<string, TimeReading>();
-  #isToldApart = false;
-  readonly #deaf = new Set<string>();
   readonly #pending = new Map<string, Pending>();
   /** The states that were told of, and have not ended for as long as another one takes to be told of. */
   readonly #told = new Map<string, Told>();
-  #isToldNameless = false;
-  #isToldRaised = false;
 
   constructor(settings: NodeWarningSettings) {
     this.#settings = settings;
   }
 
-  /** A node had its handshake. */
   greeted(address: string, handshake: Handshake): void {
-    if (handshake.evicts && !this.#evicting.has(address)) {
-      this.#evicting.add(address);
-      this.#settings.warn({
-        code: 'QUORLOCK_EVICTION',
-        message:
-          `${shorten(address)} may evict locks when its memory is full (maxmemory-policy ${shorten(handshake.evictionPolicy)}). Set ` +
-          'maxmemory-policy to noeviction',
-      });
+    const { evicts, evictionPolicy, deafness, runId } = handshake;
+    if (evicts) {
+      const how = `may evict locks when its memory is full (maxmemory-policy ${shorten(evictionPolicy)})`;
+      this.#warnOnce(
+        'QUORLOCK_EVICTION',
+        `${shorten(address)} ${how}. Set maxmemory-policy to noeviction`,
+        address,
+      );
     }
-    if (handshake.deafness !== undefined) this.#tellDeaf(address, handshake.deafness);
-    if (handshake.runId === '') this.#tellNameless(address);
+    if (deafness !== undefined) {
+      const message = `waiters do not hear ${address}, and ask it now and then instead: ${deafness}`;
+      this.#warnOnce('QUORLOCK_SLOW_WAITING', message, address);
+    }
+    if (runId === '') {
+      this.#warnOnce(
+        'QUORLOCK_NO_RUN_ID',
+        `${address} does not tell its run_id (INFO server). Quarantine can't work there, and it would not be noticed if two ` +
+          "addresses led to it. Use a server that does; else say quarantine: 'off', and give every server once",
+      );
+    }
     this.#readings.set(address, handshake);
     this.#compareClocks(handshake);
   }
 
-  /**
-   * A node's state has changed: tells the end of the one before, and of this one if it lasts. A node may go from one such
-   * state to another and back again and again, as one that hangs up does. That is told of once.
-   */
+  #warnOnce(code: RedlockWarning['code'], message: string, address = ''): void {
+    const what = `${code} ${address}`;
+    if (this.#toldOnce.has(what)) return;
+    this.#toldOnce.add(what);
+    this.#settings.warn({ code, message });
+  }
+
+  /** Tells the end of the state before, and this one if it lasts. A node that goes back and forth is told of once. */
   nodeChanged({ node, state, why, before }: NodeChange): void {
     const { clock } = this.#settings;
     const nowMs = clock.uptime();
@@ -143,7 +144,6 @@ export class NodeWarnings {
     this.#settings.warn({ code: CODES[told.state], message, node });
   }
 
-  /** Tells the end of the state that was told of, if there is one. */
   #tellEnd(node: string, state: NodeState): void {
     const told = this.#told.get(node);
     if (told === undefined) return;
@@ -159,7 +159,6 @@ export class NodeWarnings {
     this.#pending.clear();
   }
 
-  /** What the votes of all nodes come to. */
   #votes(): string {
     const { nodeCount, quota, upCount } = this.#settings;
     const up = upCount();
@@ -168,44 +167,21 @@ export class NodeWarnings {
     return up === quota ? `${votes}: one more failure, and there are no locks` : votes;
   }
 
-  #tellDeaf(address: string, why: string): void {
-    if (this.#deaf.has(address)) return;
-    this.#deaf.add(address);
-    this.#settings.warn({
-      code: 'QUORLOCK_SLOW_WAITING',
-      message: `waiters do not hear ${address}, and ask it now and then instead: ${why}`,
-    });
-  }
-
-  #tellNameless(address: string): void {
-    if (this.#isToldNameless) return;
-    this.#isToldNameless = true;
-    this.#settings.warn({
-      code: 'QUORLOCK_NO_RUN_ID',
-      message:
-        `${address} does not tell its run_id (INFO server). Quarantine can't work there, and it would not be noticed if two ` +
-        "addresses led to it. Use a server that does; else say quarantine: 'off', and give every server once",
-    });
-  }
-
-  /** This program raises the ttl of the markers, in milliseconds, with quarantines of such lengths. */
-  raised(beforeTtl: number, { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }): void {
-    if (this.#isToldRaised) return;
-    this.#isToldRaised = true;
-    const { maxTtl, warn } = this.#settings;
-    warn({
-      code: 'QUORLOCK_MAX_TTL',
-      message:
-        `maxTtl is ${maxTtl} ms here, and ${beforeTtl} ms in all programs of these nodes until now. A node that loses its ` +
+  /** This program raises the ttl of the markers, in milliseconds, to its maxTtl. */
+  raised(beforeTtl: number): void {
+    const { maxTtl, driftFactor } = this.#settings;
+    const [fromMs, toMs] = [beforeTtl, maxTtl].map((ttl) => Math.ceil(quarantineMs(ttl, driftFactor)));
+    this.#warnOnce(
+      'QUORLOCK_MAX_TTL',
+      `maxTtl is ${maxTtl} ms here, and ${beforeTtl} ms in all programs of these nodes until now. A node that loses its ` +
         `memory does not vote for ${toMs} ms from now on, instead of ${fromMs} ms. Give all programs the same maxTtl; to go ` +
         'back to a shorter one, give it to all, and call initialize() when no lock is held',
-    });
+    );
   }
 
   /**
-   * A node's clock went wrong. While it goes on doing so, the warning is repeated now and then.
-   *
-   * @param forMs for how long its votes do not count if it went ahead
+   * A node's clock went wrong: told now and then while it lasts. `forMs`: for how long its votes do not count if it
+   * is ahead.
    */
   clockDiverged(address: string, divergence: Divergence, forMs: number): void {
     const { clock, maxTtl, warn } = this.#settings;
@@ -228,38 +204,35 @@ export class NodeWarnings {
   #whatHappened({ byMs, withinMs }: Divergence): string {
     const { driftFactor } = this.#settings;
     const ms = Math.abs(Math.round(byMs));
-    return isDrift({ byMs, withinMs })
-      ? `is too ${byMs > 0 ? 'fast: it gained' : 'slow: it lost'} ${ms} ms in ${Math.round(withinMs)} ms (${percent(byMs / withinMs)}), which is more than ` +
-          `driftFactor (${driftFactor}) allows`
-      : `is ${ms} ms ${byMs > 0 ? 'ahead of' : 'behind'} what it should be since it was last read`;
+    if (!isDrift({ byMs, withinMs }))
+      return `is ${ms} ms ${byMs > 0 ? 'ahead of' : 'behind'} what it should be since it was last read`;
+    const rate = `${Math.round(withinMs)} ms (${(Math.abs(byMs / withinMs) * 100).toFixed(1)} %)`;
+    const how = byMs > 0 ? 'fast: it gained' : 'slow: it lost';
+    return `is too ${how} ${ms} ms in ${rate}, which is more than driftFactor (${driftFactor}) allows`;
   }
 
   #whatToDo({ byMs, withinMs }: Divergence): string {
     const enough = Math.ceil((Math.abs(byMs) / withinMs) * 120) / 100;
+    let more = '';
     if (!isDrift({ byMs, withinMs })) {
-      const stopped =
-        byMs > 0 ? '. If all nodes are said to be ahead, this host was stopped for as long' : '';
-      return `Have its clock slewed, not stepped${stopped}`;
+      if (byMs > 0) more = '. If all nodes are said to be ahead, this host was stopped for as long';
+      return `Have its clock slewed, not stepped${more}`;
     }
-    const raise =
-      enough > LARGEST_DRIFT_FACTOR
-        ? ''
-        : `, or raise driftFactor to ${enough} in all programs while it lasts`;
-    return `It is being slewed fast, or broken. Have it slewed more slowly${raise}`;
+    if (enough <= LARGEST_DRIFT_FACTOR)
+      more = `, or raise driftFactor to ${enough} in all programs while it lasts`;
+    return `It is being slewed fast, or broken. Have it slewed more slowly${more}`;
   }
 
   /** Tokens outlive a node's memory because they follow the nodes' time; for that it must be about the same. */
   #compareClocks(reading: TimeReading): void {
-    const { maxTtl, warn } = this.#settings;
+    const { maxTtl } = this.#settings;
     const apartMs = Math.max(...[...this.#readings.values()].map((other) => leastApartMs(other, reading)));
-    if (this.#isToldApart || apartMs <= maxTtl) return;
-    this.#isToldApart = true;
-    warn({
-      code: 'QUORLOCK_CLOCKS_APART',
-      message:
-        `the nodes' clocks are at least ${Math.round(apartMs)} ms apart, more than maxTtl (${maxTtl} ms). If a node loses its ` +
+    if (apartMs <= maxTtl) return;
+    this.#warnOnce(
+      'QUORLOCK_CLOCKS_APART',
+      `the nodes' clocks are at least ${Math.round(apartMs)} ms apart, more than maxTtl (${maxTtl} ms). If a node loses its ` +
         'memory, a later fencing token may be lower than an earlier one. Set the clocks of all nodes',
-    });
+    );
   }
 }
 
@@ -272,21 +245,10 @@ function isDrift({ byMs, withinMs }: Pick<Divergence, 'byMs' | 'withinMs'>): boo
   return Math.abs(byMs) < withinMs / 2;
 }
 
-function percent(ratio: number): string {
-  return `${(Math.abs(ratio) * 100).toFixed(1)} %`;
-}
-
 /** How far two nodes' clocks are apart at the least, in milliseconds; 0 for readings of different times. */
 function leastApartMs(a: TimeReading, b: TimeReading): number {
   if (Math.abs(a.receivedAtMs - b.receivedAtMs) > SAME_TIME_MS) return 0;
-  return Math.max(leastAheadMs(a) - mostAheadMs(b), leastAheadMs(b) - mostAheadMs(a));
-}
-
-/** The node read its clock after the client had sent the question, and before the answer came. */
-function mostAheadMs({ timeUs, sentAtMs }: TimeReading): number {
-  return timeUs / 1_000 - sentAtMs;
-}
-
-function leastAheadMs({ timeUs, receivedAtMs }: TimeReading): number {
-  return timeUs / 1_000 - receivedAtMs;
+  // A node read its clock after the client had sent the question, and before the answer came.
+  const aheadMs = (a.timeUs - b.timeUs) / 1_000;
+  return Math.max(aheadMs - a.receivedAtMs + b.sentAtMs, a.sentAtMs - b.receivedAtMs - aheadMs);
 }

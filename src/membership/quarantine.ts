@@ -1,8 +1,7 @@
-import type { Clock } from '../base/clock.ts';
 import { list, shorten } from '../base/describe.ts';
 import type { Random } from '../base/random.ts';
 import type { RedlockWarning } from '../base/warning.ts';
-import { CLAMP_MS } from '../node/node-settings.ts';
+import { CLAMP_MS, type NodeSettings } from '../node/node-settings.ts';
 
 /**
  * What happens to a node that may have lost its memory. `auto`: it does not vote until all locks that it may have
@@ -12,15 +11,12 @@ import { CLAMP_MS } from '../node/node-settings.ts';
 export type Quarantine = 'auto' | 'strict' | 'off';
 
 /** The terms of a quorum's membership. All durations in milliseconds. */
-export interface MembershipSettings {
-  readonly clock: Clock;
+export interface MembershipSettings
+  extends Pick<NodeSettings, 'clock' | 'nodeCount' | 'maxTtl' | 'driftFactor'> {
   readonly random: Random;
   readonly quarantine: Quarantine;
-  readonly nodeCount: number;
-  /** How many of them have to vote. */
+  /** How many nodes have to vote. */
   readonly quota: number;
-  readonly maxTtl: number;
-  readonly driftFactor: number;
   warn(warning: RedlockWarning): void;
   /** The clock of a node, by its place in the list, is at most `ms` ahead of what it should be. */
   leapt(node: number, ms: number): void;
@@ -30,9 +26,8 @@ export interface MembershipSettings {
 const MARGIN_MS = 100;
 
 /**
- * How long a node that may have lost its memory does not vote, in milliseconds by the clock of the client that
- * watches it. By then all locks that it may have granted have expired, and its TIME is past every token that it may
- * have given.
+ * For how many milliseconds, by the watching client's clock, a node that may have lost its memory does not vote. By
+ * then all locks that it may have granted have expired, and its TIME is past every token that it may have given.
  */
 export function quarantineMs(longestTtl: number, driftFactor: number): number {
   return longestTtl * (1 + driftFactor) + 2 * CLAMP_MS + MARGIN_MS;

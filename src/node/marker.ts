@@ -1,30 +1,25 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Client } from '../wire/client.ts';
-import { readHandshake } from '../wire/handshake.ts';
+import { type HandshakeAnswer, readHandshake } from '../wire/handshake.ts';
 import { checkNumbers, isCount } from '../wire/numbers.ts';
 import { runScript } from '../wire/run.ts';
 import { markerScript } from '../wire/scripts.ts';
 import { CLUSTER_SERVER, describeLacks, type Lack } from '../wire/server-errors.ts';
 import type { TimeReading } from './node-clock.ts';
 
-/** The key of a node's marker. */
 export const MARKER_KEY = 'quorlock:node';
 
-/**
- * What a node remembers of its own membership, without expiry. A node votes only while its marker is active and of
- * the running process. A node that lost its memory has no marker, or that of an earlier process.
- */
+/** What a node remembers of its own membership, without expiry; see `membership/membership.ts`. */
 export interface Marker {
   /**
-   * `joining`: the node waits until everything it may have forgotten has expired. `starting`: a client found it without
-   * a marker and means to make it active together with all others; it remembers no more than one without.
+   * `joining`: it waits until all that it may have forgotten has expired. `starting`: a client found it without a
+   * marker, and means to make it active together with all others.
    */
   readonly state: 'active' | 'joining' | 'starting';
   /** The server process that the marker was written for. */
   readonly runId: string;
   /** Makes every marker different from all others. */
   readonly nonce: string;
-  /** How many nodes the quorum has. */
   readonly nodeCount: number;
   /** The longest ttl in use, in milliseconds. Clients with longer ones raise it; only initialize() shortens it. */
   readonly maxTtl: number;
@@ -47,20 +42,9 @@ export function parseMarker(text: string): Marker | undefined {
 }
 
 /** What a server says of itself. */
-export interface Handshake extends TimeReading {
-  /** Names the running server process; another one after every restart. Empty: the server does not tell. */
-  readonly runId: string;
-  /** Empty: the server does not tell. */
-  readonly role: string;
-  /** The text of the marker; empty if there is none. */
-  readonly marker: string;
-  /** Whether this handshake wrote the marker. */
-  readonly written: boolean;
+export interface Handshake extends TimeReading, Omit<HandshakeAnswer, 'maxMemory' | 'mode' | 'lacks'> {
   /** Whether the server may throw keys away when its memory is full. */
   readonly evicts: boolean;
-  readonly evictionPolicy: string;
-  /** `7.0.15`, or `valkey 8.1.1`. Empty: the server does not tell. */
-  readonly version: string;
   /** Why waiters do not get notifications from it, and the remedy. Undefined: they do. */
   readonly deafness?: string | undefined;
 }
@@ -102,7 +86,6 @@ export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError';
 }
 
-/** The terms of a handshake. */
 export interface HandshakeTerms {
   readonly clock: Clock;
   readonly timeoutMs: number;
@@ -146,23 +129,12 @@ async function ask(
       : [formatMarker(write.marker), write.seen.runId, write.seen.marker, write.deadlineUs];
   checkNumbers(args);
   const answer = readHandshake(await runScript(client, markerScript, [MARKER_KEY, ...probeKeys], args));
-  const { timeUs, runId, role, marker, written, maxMemory, evictionPolicy, mode, version, lacks } = answer;
+  const { maxMemory, mode, lacks, ...told } = answer;
   if (mode === 'cluster' && !client.isCluster) throw new UnfitServerError(CLUSTER_SERVER);
-  const { needed, wanted } = readLacks(lacks, version, needsInfo);
+  const { needed, wanted } = readLacks(lacks, told.version, needsInfo);
   if (needed !== undefined) throw new UnfitServerError(needed);
-  return {
-    timeUs,
-    sentAtMs,
-    receivedAtMs: clock.uptime(),
-    runId,
-    role,
-    marker,
-    written,
-    evicts: maxMemory > 0 && evictionPolicy !== 'noeviction',
-    evictionPolicy,
-    version,
-    deafness: wanted,
-  };
+  const evicts = maxMemory > 0 && told.evictionPolicy !== 'noeviction';
+  return { ...told, sentAtMs, receivedAtMs: clock.uptime(), evicts, deafness: wanted };
 }
 
 /** The commands for locks, and for waiting, that the server lacks. */

@@ -30,9 +30,8 @@ interface Known extends TimeReading {
 }
 
 /**
- * A node's wall clock as its answers show it: every script answers with the TIME it ran at. Redis expires keys by
- * this clock. A node whose clock steps, or runs at another rate than this machine's, keeps locks too short or too
- * long.
+ * A node's wall clock as its answers show it. Where it steps, or runs at another rate, locks are kept too short or
+ * too long.
  */
 export class NodeClock {
   readonly #driftFactor: number;
@@ -49,11 +48,9 @@ export class NodeClock {
   }
 
   /**
-   * Notes a reading. Returns how far the clock went wrong since earlier ones, if beyond the allowance. The measurement
-   * begins anew then.
-   *
-   * @param jumpedMs how far this host's uptime is ahead of its monotonic clock. Either the host was suspended, or the
-   *   uptime is wrong, and a node that agrees with one of the two is not to blame
+   * Notes a reading. Returns how far the clock went wrong beyond the allowance; the measurement begins anew then.
+   * @param jumpedMs how far this host's uptime is ahead of its monotonic clock: a node that agrees with one of them
+   * is not to blame
    */
   note(reading: TimeReading, jumpedMs = 0): Divergence | undefined {
     // The server's TIME is checked already; a failing clock of this process must not spoil all readings to come.
@@ -82,8 +79,8 @@ export class NodeClock {
   }
 
   /**
-   * The moment in the node's time, in microseconds, that lies `withinMs` after `nowMs`, or later. The time since a
-   * reading counts from when the client asked for it, and with the full drift. Undefined before the first reading.
+   * The node's time, in microseconds, that lies `withinMs` after `nowMs` or later: with the full drift, from when the
+   * client asked for the last reading. Undefined before the first.
    */
   deadlineUs(nowMs: number, withinMs: number): number | undefined {
     const last = this.#last;

@@ -18,23 +18,7 @@ export interface NodeSettings {
   /** How long a server has to say what it is. */
   readonly handshakeTimeout: number;
   readonly fenceRetention: number;
-  /** Whether the node's marker must let it vote. */
   readonly usesMarker: boolean;
   /** Keys in the form of a lock's keys, which no lock has, to try out what locks need; see `wire/lua/marker.lua`. */
   readonly probeKeys: readonly string[];
 }
-
-/** Pause before another handshake with a server that refused one. */
-export const HANDSHAKE_AGAIN_MS = 250;
-
-/** A server that can't be a node is connected to anew at once, then after so long, then after twice as long, … */
-export const SHORTEST_RENEWAL_MS = 100;
-
-/** … and at the latest after so long. */
-export const LONGEST_RENEWAL_MS = 5_000;
-
-/** If another address leads to the same server, a voting node is connected to anew after so long, then twice that, … */
-export const SHORTEST_DOUBT_MS = 1_000;
-
-/** … and at the latest after so long. */
-export const LONGEST_DOUBT_MS = 300_000;

@@ -18,15 +18,7 @@ import {
   UnfitServerError,
 } from './marker.ts';
 import { type Divergence, NodeClock, type TimeReading } from './node-clock.ts';
-import {
-  CLAMP_MS,
-  HANDSHAKE_AGAIN_MS,
-  LONGEST_DOUBT_MS,
-  LONGEST_RENEWAL_MS,
-  type NodeSettings,
-  SHORTEST_DOUBT_MS,
-  SHORTEST_RENEWAL_MS,
-} from './node-settings.ts';
+import { CLAMP_MS, type NodeSettings } from './node-settings.ts';
 import { NodeSubscription } from './node-subscription.ts';
 import { ReleaseRetries } from './release-retries.ts';
 
@@ -44,6 +36,21 @@ export interface MembershipListener {
 export type Why = string | (() => string);
 
 type Phase = 'connecting' | 'greeting' | 'voting' | 'quarantined' | 'refused' | 'down' | 'ended';
+
+/** Pause before another handshake with a server that refused one. */
+const HANDSHAKE_AGAIN_MS = 250;
+
+/** A server that can't be a node is connected to anew at once, then after so long, then after twice as long, … */
+const SHORTEST_RENEWAL_MS = 100;
+
+/** … and at the latest after so long. */
+const LONGEST_RENEWAL_MS = 5_000;
+
+/** If another address leads to the same server, a voting node is connected to anew after so long, then twice that, … */
+const SHORTEST_DOUBT_MS = 1_000;
+
+/** … and at the latest after so long. */
+const LONGEST_DOUBT_MS = 300_000;
 
 /** A deadline that no clock reaches, for a Cluster, whose servers each have a TIME of their own. */
 const NO_DEADLINE_US = Number.MAX_SAFE_INTEGER;

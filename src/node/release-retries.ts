@@ -34,18 +34,14 @@ interface Retry {
   readonly operation: Owed;
   /** Monotonic milliseconds after which the keys have expired by themselves. */
   readonly untilMs: number;
-  /** How often the node has refused it. */
   refusals: number;
   pause: Timer | undefined;
 }
 
 /**
- * The releases of one node that no caller waits for, and the ends of waits. Some go along with the next call; others are
- * sent again until the node has confirmed them. A waiter that has gone, and still is in a queue, costs as much as one that
- * hangs.
- *
- * A retry ends with the node's answer, or when the keys must have expired. Until then the node is asked again. If it
- * could not be asked, its next sign of life is the occasion; if it refused, a pause that grows comes before.
+ * The releases of one node that no caller waits for, and the ends of waits. Some go along with the next call. Others
+ * are sent again until the node has answered, or the keys must have expired: with its next sign of life if it could
+ * not be asked, after a pause that grows if it refused.
  */
 export class ReleaseRetries {
   readonly #settings: NodeSettings;
@@ -59,8 +55,7 @@ export class ReleaseRetries {
 
   /**
    * @param enqueue has the node do an operation; resolves when that has been answered, or never will be
-   * @param room the weight of what the node may have: an operation that finds no room would be tried in vain. Not positive
-   *   while the node can't be asked
+   * @param room the weight of what the node may have now; not positive while it can't be asked
    */
   constructor(settings: NodeSettings, enqueue: (operation: Owed) => Promise<void>, room: () => number) {
     this.#settings = settings;
@@ -68,14 +63,12 @@ export class ReleaseRetries {
     this.#room = room;
   }
 
-  /** An operation is being sent. */
   sent(operation: Owed): void {
     if (this.#retries.size === 0) return;
     const retry = this.#retries.get(nameOf(operation));
     if (retry !== undefined) this.#endWait(retry);
   }
 
-  /** The node has done it. */
   confirmed(operation: Owed): void {
     if (this.#retries.size === 0) return;
     const retry = this.#retries.get(nameOf(operation));
@@ -103,9 +96,8 @@ export class ReleaseRetries {
   }
 
   /**
-   * Puts off an operation without hurry: it goes along with the next call, or by itself within a quarter of a second.
-   * It ends a wait for a lock that the caller holds, or releases a key that the node has just refused. Only a command
-   * that a driver sent twice could have taken that key since.
+   * Puts off an operation without hurry: the end of a wait for a lock that the caller holds, or the release of a key
+   * that the node has just refused. It goes along with the next call, or by itself within a quarter of a second.
    */
   putOff(operation: Owed): void {
     this.#putOff.push(operation);

@@ -13,10 +13,7 @@ const FIRST_KEY_MS = 0.05;
 /** Calls over at least this number of keys tell how long a key takes. Calls over fewer tell how long the way is. */
 const MANY_KEYS = 64;
 
-/**
- * One answer counts for at most this multiple of what the node had: a single long pause says little of the next
- * answer.
- */
+/** One answer counts for at most this multiple of what the node had: a single long pause says little of the next. */
 const MOST_TIMES = 4;
 
 /** A time that is measured again and again: its smoothed value and variation, by RFC 6298, section 2. */
@@ -36,10 +33,8 @@ class Smoothed {
 }
 
 /**
- * How long a node takes to answer, as its answers show it, and how long it therefore has. Answers that come too late to
- * be a reply count: a node that is far away has its time from its second answer on.
- *
- * An operation may wait for the call before it, so it has the time of two round trips.
+ * How long a node takes to answer, and therefore has: the time of two round trips, since an operation may wait for
+ * the call before it. Answers that come too late to be a reply count.
  */
 export class ResponseTime {
   /** How long the node has for a few keys, in milliseconds. */
@@ -51,7 +46,6 @@ export class ResponseTime {
   readonly #leastMs: number;
   #notedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** @param leastMs how long the node has at least, however fast it has been */
   constructor(leastMs: number) {
     this.#leastMs = leastMs;
     this.timeoutMs = leastMs;
@@ -62,7 +56,6 @@ export class ResponseTime {
     return this.#trip.ms;
   }
 
-  /** A call over `keys` keys was answered now. */
   note(keys: number, sentAtMs: number, nowMs: number): void {
     // One measurement a round trip: calls in flight at the same time say the same. A failing clock says nothing.
     if (!(sentAtMs >= this.#notedAtMs) || !Number.isFinite(nowMs)) return;

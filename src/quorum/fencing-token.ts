@@ -10,7 +10,6 @@ import type { NodeVote } from '../base/vote.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';
 import { isTimeUs } from '../wire/numbers.ts';
 
-/** The prefix of the library's own keys. */
 export const OWN_PREFIX = 'quorlock:';
 
 /** The key of the fence counter that belongs to a lock key, in the same hash slot of a Redis Cluster. */
@@ -68,16 +67,14 @@ export function chooseToken(votes: readonly NodeVote[]): TokenChoice {
   return { token, confirmed };
 }
 
-/** The time of one node as {@link TokenClock} needs it. */
 export interface TimeEstimate {
   /** The best guess of how far the node's time is ahead of the monotonic clock, in microseconds; undefined: unknown. */
   readonly aheadUs: number | undefined;
 }
 
 /**
- * Proposes fencing tokens: microseconds of the nodes' own time, each above the last as far as nodes accept that. It is
- * a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014) over the median of the nodes' times. The
- * wall clock of this machine plays no part.
+ * Proposes fencing tokens: a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014) over the median
+ * of the nodes' times, in microseconds. The wall clock of this machine plays no part.
  */
 export class TokenClock {
   readonly #nodes: readonly TimeEstimate[];
@@ -89,9 +86,9 @@ export class TokenClock {
   }
 
   /**
-   * The next proposal. Before any node has told its time, the nodes' own lower bound decides. Each node clamps a
-   * proposal that is too far ahead by its own clock, and so the nodes would disagree. Where their clocks were set
-   * back, proposals follow.
+   * The next proposal. Each node clamps one that is too far ahead by its own clock, and the nodes would disagree. So
+   * proposals follow clocks that were set back. Before any node has told its time, the nodes' own lower bound
+   * decides.
    */
   next(nowMs: number): number {
     const timeUs = this.timeUs(nowMs);

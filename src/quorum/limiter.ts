@@ -22,11 +22,9 @@ const PLACE = 8;
 export type Round<Result> = (isTooLate?: boolean) => Promise<Result>;
 
 /**
- * Bounds the rounds of one priority that run at the same time. A program may start any number at once, and nodes
- * still answer each in time. The others wait here, first come first served, and no longer than their callers let them.
- *
- * A lone round costs no more than to be counted. p-limit, which costs each some promises, has those that come while many
- * run. It begins as many together as have ended together, so that they travel in one call.
+ * Bounds the rounds of one priority that run at the same time: first come first served. A lone round is only counted.
+ * p-limit, which costs each some promises, has those that come while many run: it begins as many together as have
+ * ended together, so that they travel in one call.
  */
 export class Limiter {
   readonly #clock: Clock;
@@ -63,9 +61,8 @@ export class Limiter {
   }
 
   /**
-   * A round that needs three places stands in the queue three times, and begins with the last of them. As the queue
-   * is in order, it has the two others then. One that needs more than the queue has begins when it has all of the
-   * queue.
+   * A round that needs three places stands in the queue three times, and begins with the last of them: it has the two
+   * others then. One that needs more than the queue has begins when it has all of it.
    */
   #enqueue<Result>(
     places: number,

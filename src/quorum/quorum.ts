@@ -30,7 +30,6 @@ import {
 } from './round.ts';
 import { type HandOver, handOverAt, isInQueue, type SpotCheck } from './spot-check.ts';
 
-/** The result of asking a quorum for a lock. */
 export interface Grant {
   readonly granted: boolean;
   readonly votes: readonly NodeVote[];
@@ -40,10 +39,7 @@ export interface Grant {
   readonly token: number;
 }
 
-/**
- * All nodes together. It sends an operation to every node at the same time and counts the votes. How long a lock is
- * valid is its caller's business.
- */
+/** All nodes together. How long a lock is valid is its caller's business. */
 export class Quorum {
   readonly size: number;
   /** Time as far as locks depend on it: by this machine's clocks and by the nodes'. */
@@ -85,11 +81,8 @@ export class Quorum {
 
   /**
    * Asks for a lock with a value that was never used before. The tokens of two grants for one resource are never
-   * equal, and grow in real time. A token counts only once a majority has it as its counter while the value still
-   * owns the key there.
-   *
-   * An attempt may have to wait for its turn. It is not made once its caller's waitTime is over. Where the caller does
-   * not wait, it has the time that a node has to answer.
+   * equal, and grow in real time. An attempt may have to wait for its turn: until its caller's waitTime is over, or
+   * for the time that a node has to answer.
    */
   acquire(
     target: LockKeys,
@@ -159,15 +152,13 @@ export class Quorum {
     return { granted: false, votes, startedAt: instant(this.clock), token: 0 };
   }
 
-  /** Refuses all attempts from now on. */
   stopAsking(): void {
     this.#isEnding = true;
   }
 
   /**
-   * Lets a lock live `ttl` from now. `token` is 0 without fencing.
-   *
-   * @param previous the lock value, handed over by another process, whose keys go over to this one
+   * Lets a lock live `ttl` from now. `token`: 0 without fencing. `previous`: the value of another process that handed
+   * it over.
    */
   extend(
     target: LockKeys,
@@ -193,9 +184,8 @@ export class Quorum {
   }
 
   /**
-   * Releases a value's keys on every node, which hands them over to the first waiter. Resolves when a majority has
-   * confirmed it, or can't any more. All nodes are asked by then. Those that do not confirm it are asked again in the
-   * background.
+   * Releases a value's keys on every node. Resolves when a majority has confirmed it, or can't any more. Nodes that
+   * do not confirm it are asked again in the background.
    */
   release(target: LockKeys, value: string, timeoutMs: number): Promise<RoundResult> {
     const release = { kind: 'release', ...target, value } as const;
@@ -204,9 +194,9 @@ export class Quorum {
   }
 
   /**
-   * Rolls back a lost attempt. A caller that waits enters the queue where the attempt was granted, so that all nodes go
-   * on to notify the same one. Nodes that refused have nothing to release, but for a command that was sent twice; they
-   * are asked along with the next call. Nodes that were never asked have nothing.
+   * Rolls back a lost attempt. A caller that waits enters the queue where the attempt was granted, so that all nodes
+   * notify the same one. Nodes that refused are asked along with the next call: a driver may have sent a command
+   * twice.
    */
   async rollBack(
     target: LockKeys,
@@ -237,10 +227,7 @@ export class Quorum {
     });
   }
 
-  /**
-   * Takes a waiter out of the queues of these nodes, by their places. A key that is reserved for it goes on to the
-   * next.
-   */
+  /** Takes a waiter out of these nodes' queues. A key that is reserved for it goes on to the next. */
   async leave(
     target: LockKeys,
     member: string,
@@ -261,12 +248,10 @@ export class Quorum {
     for (const index of nodes) this.#nodes[index]?.submitLater({ kind: 'leave', ...target, member });
   }
 
-  /** The waiters, as every node knows them. Changes nothing. */
   async waiting(target: LockKeys, timeoutMs: number): Promise<readonly NodeVote[]> {
     return await this.#look({ kind: 'waiting', ...target }, timeoutMs);
   }
 
-  /** See {@link handOverAt}. */
   handOver(check: SpotCheck, graceMs: number): Promise<HandOver> {
     return this.#taking.run(check.target, () => handOverAt(this.#nodes, check, graceMs));
   }
@@ -277,7 +262,6 @@ export class Quorum {
     await this.#releasing.run(target, () => askAll(this.#nodes, operation, timeoutMs, 'all'));
   }
 
-  /** See {@link isInQueue}. */
   isInQueue(check: SpotCheck, member: string): Promise<boolean> {
     return this.#taking.run(check.target, () => isInQueue(this.#nodes, check, member));
   }
@@ -307,12 +291,10 @@ export class Quorum {
     };
   }
 
-  /** The nodes' time at a moment of the monotonic clock, in microseconds. */
   timeUs(nowMs: number): number {
     return this.#tokenClock.timeUs(nowMs);
   }
 
-  /** The state of a lock at every node. Changes nothing. */
   async inspect(target: LockKeys, timeoutMs: number): Promise<readonly NodeVote[]> {
     return await this.#look({ kind: 'inspect', ...target }, timeoutMs);
   }
@@ -344,10 +326,7 @@ export class Quorum {
     return this.#membership.status();
   }
 
-  /**
-   * Asks every node, and resolves with undefined as soon as a majority has shown that it is up; after `timeoutMs` with
-   * what every node says.
-   */
+  /** Asks every node. Undefined as soon as a majority is up; after `timeoutMs` what every node says. */
   async ready(timeoutMs: number): Promise<readonly NodeVote[] | undefined> {
     const asked = new Set<Node>();
     const asks = this.#membership.askAll().map(async (answer, index) => {
@@ -409,7 +388,6 @@ export class Quorum {
     await Promise.all(this.#nodes.map((node) => node.flush()));
   }
 
-  /** Ends all nodes. Operations in flight fail. */
   close(): void {
     this.#membership.close();
     for (const node of this.#nodes) node.close();

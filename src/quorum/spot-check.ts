@@ -9,7 +9,6 @@ interface KeyStatus {
   readonly queue: Reply;
 }
 
-/** The terms of a check of one node. */
 export interface SpotCheck {
   readonly target: LockKeys;
   /** In [0, 1): chooses among the nodes that vote and answer. */
@@ -57,8 +56,8 @@ export async function handOverAt(
 }
 
 /**
- * Asks one node whether a waiter has a reason to go on waiting. It has one if another value owns one of the keys, and
- * the waiter is among the first hundred of that key's queue. False if the node does not say so.
+ * Asks one node whether another value owns a key that the waiter is queued for, among the first hundred; false if it
+ * does not say so.
  */
 export async function isInQueue(nodes: readonly Node[], check: SpotCheck, member: string): Promise<boolean> {
   const statuses = await checkOneNode(nodes, check);

@@ -1,12 +1,11 @@
 import { type AbortSignalLike, abortable, throwIfAborted } from '../base/abort-signal.ts';
-import type { Clock } from '../base/clock.ts';
 import { type AcquireMessage, acquiring, type Draft, traced } from '../base/diagnostics.ts';
 import { ClosedError, LockLostError, type OwnHold, QuorlockError, withCallersStack } from '../base/errors.ts';
 import type { Attempt } from '../lock/attempts.ts';
+import type { LeaseDeps } from '../lock/lease.ts';
 import { followLock, type Lock, leaseOf, targetOf, tokenOf } from '../lock/lock.ts';
-import type { Quorum } from '../quorum/quorum.ts';
 import type { ContendOptions } from '../quorum/round.ts';
-import { type AcquireRequest, failureOf, type Pace } from '../waiting/acquire-request.ts';
+import { type AcquireRequest, failureOf, type Pace, releaseLate } from '../waiting/acquire-request.ts';
 import type { WaitQueues } from '../waiting/wait-queues.ts';
 import { type CallTime, callTime } from '../waiting/waiter.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
@@ -26,24 +25,18 @@ import {
 
 /** A lock of some kind, which can be acquired again and again. */
 export interface LockSpec {
-  /** The resources, as errors name them. */
   readonly resources: readonly string[];
   /** The keys at whose queues its waiters wait. */
   readonly target: LockKeys;
-  /** Makes one attempt. */
   attempt(ttl: number, contend?: ContendOptions): Promise<Attempt>;
 }
 
 /** What an {@link Acquirer} needs of its Redlock. */
-export interface AcquirerSettings {
+export interface AcquirerSettings extends Pick<LeaseDeps, 'quorum' | 'clock' | 'background'> {
   readonly settings: Settings;
-  readonly clock: Clock;
-  readonly quorum: Quorum;
   readonly waitQueues: WaitQueues;
   /** Aborts, with a {@link ClosedError}, when the Redlock closes. */
   readonly closing: AbortSignal;
-  /** Takes note of work that no caller waits for, but that close() has to. */
-  background(work: Promise<unknown>): void;
 }
 
 const NOT_TO_ADOPT =
@@ -52,20 +45,10 @@ const NOT_TO_ADOPT =
 
 /** Acquires locks of any kind: what `acquire`, `tryAcquire` and `using` have in common. */
 export class Acquirer {
-  readonly #settings: Settings;
-  readonly #clock: Clock;
-  readonly #quorum: Quorum;
-  readonly #waitQueues: WaitQueues;
-  readonly #closing: AbortSignal;
-  readonly #background: AcquirerSettings['background'];
+  readonly #deps: AcquirerSettings;
 
-  constructor({ settings, clock, quorum, waitQueues, closing, background }: AcquirerSettings) {
-    this.#settings = settings;
-    this.#clock = clock;
-    this.#quorum = quorum;
-    this.#waitQueues = waitQueues;
-    this.#closing = closing;
-    this.#background = background;
+  constructor(deps: AcquirerSettings) {
+    this.#deps = deps;
   }
 
   /** Acquires, and waits for other holders and for nodes up to waitTime; see `Redlock.acquire` for what it throws. */
@@ -73,9 +56,9 @@ export class Acquirer {
     checkSignal(options.signal);
     if (options.attempts !== undefined) checkAttempts(options.attempts);
     const waitTime =
-      options.attempts === undefined ? waitTimeOf(this.#settings, options) : Number.POSITIVE_INFINITY;
+      options.attempts === undefined ? waitTimeOf(this.#deps.settings, options) : Number.POSITIVE_INFINITY;
     const onOutage =
-      options.onOutage === undefined ? this.#settings.onOutage : checkOnOutage(options.onOutage);
+      options.onOutage === undefined ? this.#deps.settings.onOutage : checkOnOutage(options.onOutage);
     const request = this.#request(spec, options, waitTime, options.signal, onOutage);
     if (!acquiring.hasSubscribers) return this.#acquire(request, spec.target);
     return this.#traced(request, spec.target, (asked) => this.#acquire(asked, spec.target));
@@ -85,17 +68,17 @@ export class Acquirer {
     const { resources, waitTime, signal } = request;
     try {
       let calledAt: CallTime | undefined;
-      if (!this.#quorum.isConnected) {
-        calledAt = callTime(this.#clock);
+      if (!this.#deps.quorum.isConnected) {
+        calledAt = callTime(this.#deps.clock);
         await this.connected(signal, waitTime || Number.POSITIVE_INFINITY);
       }
       this.checkOpen(resources);
       throwIfAborted(signal);
       const asking =
-        waitTime > 0 ? this.#waitQueues.acquire(request, target, calledAt) : this.#tryOnce(request, raise);
+        waitTime > 0 ? this.#deps.waitQueues.acquire(request, target, calledAt) : this.#tryOnce(request);
       const lock = await asking;
       // A close() since the grant has released it.
-      this.#closing.throwIfAborted();
+      this.#deps.closing.throwIfAborted();
       return lock;
     } catch (error) {
       // The caller gets its signal's own reason, which may be an error of another lock.
@@ -106,83 +89,73 @@ export class Acquirer {
 
   /** Makes one attempt; null if another holder has it. */
   tryAcquire(spec: LockSpec, options: TryAcquireOptions): Promise<Lock | null> {
-    const request = this.#request(spec, options, 0, undefined);
-    if (!acquiring.hasSubscribers) return this.#tryAcquire(request);
-    return this.#traced(request, spec.target, (asked) => this.#tryAcquire(asked));
-  }
-
-  async #tryAcquire(request: AcquireRequest): Promise<Lock | null> {
-    try {
-      if (!this.#quorum.isConnected) await this.connected(undefined);
-      const lock = await this.#tryOnce(request, () => null);
-      this.#closing.throwIfAborted();
-      return lock;
-    } catch (error) {
-      throw this.unlessClosed(error, request.resources);
-    }
+    return this.#callOnce(spec, options, async (request) => {
+      if (!this.#deps.quorum.isConnected) await this.connected(undefined);
+      return await this.#tryOnce(request, () => null);
+    });
   }
 
   /**
-   * Exchanges a caller's lock for another one on the same key, in one step: no other client comes between. The old lock
-   * is released whatever comes of it, and its lease is not handed over in this process.
+   * Exchanges a lock for another one on the same key in one step. It is released whatever comes of it, and not handed
+   * over here.
    */
   downgrade(lock: Lock, spec: LockSpec, options: TryAcquireOptions): Promise<Lock> {
-    const request = this.#request(spec, options, 0, undefined);
-    lock.assertHeld();
-    if (!acquiring.hasSubscribers) return this.#downgrade(lock, request);
-    return this.#traced(request, spec.target, (asked) => this.#downgrade(lock, asked));
-  }
-
-  async #downgrade(lock: Lock, request: AcquireRequest): Promise<Lock> {
     const lease = leaseOf(lock);
-    try {
+    lock.assertHeld();
+    return this.#callOnce(spec, options, async (request) => {
       const taking = request.attempt({ waiter: undefined, previous: lease.value });
       void lease.releaseOnNodes();
-      return await this.#tryOnce({ ...request, attempt: () => taking }, raise);
-    } catch (error) {
-      throw this.unlessClosed(error, request.resources);
-    }
+      return await this.#tryOnce({ ...request, attempt: () => taking });
+    });
   }
 
   /** Takes over a lock that another process has handed over, in the one attempt of the spec. */
   adopt(spec: LockSpec, options: TryAcquireOptions): Promise<Lock> {
-    const request = this.#request(spec, options, 0, undefined);
-    if (!acquiring.hasSubscribers) return this.#adopt(request);
-    return this.#traced(request, spec.target, (asked) => this.#adopt(asked));
-  }
-
-  async #adopt(request: AcquireRequest): Promise<Lock> {
-    try {
-      if (!this.#quorum.isConnected) await this.connected(undefined);
+    return this.#callOnce(spec, options, async (request) => {
+      if (!this.#deps.quorum.isConnected) await this.connected(undefined);
       return await this.#tryOnce(request, (failure) => {
         throw failure instanceof QuorlockError ? new LockLostError(NOT_TO_ADOPT, failure) : failure;
       });
-    } catch (error) {
-      throw withCallersStack(this.unlessClosed(error, request.resources));
-    }
+    });
+  }
+
+  /** A call that does not wait for other holders. */
+  #callOnce<Result extends Lock | null>(
+    spec: LockSpec,
+    options: TryAcquireOptions,
+    work: (request: AcquireRequest) => Promise<Result>,
+  ): Promise<Result> {
+    const call = async (request: AcquireRequest) => {
+      try {
+        const result = await work(request);
+        this.#deps.closing.throwIfAborted();
+        return result;
+      } catch (error) {
+        throw withCallersStack(this.unlessClosed(error, spec.resources));
+      }
+    };
+    const request = this.#request(spec, options, 0, undefined);
+    return acquiring.hasSubscribers ? this.#traced(request, spec.target, call) : call(request);
   }
 
   /** The keys of a lock of this Redlock; undefined for anything else. */
   targetOf(lock: unknown): LockKeys | undefined {
-    return targetOf(lock, this.#quorum);
+    return targetOf(lock, this.#deps.quorum);
   }
 
-  /** Whether close() was called. */
   get isClosed(): boolean {
-    return this.#closing.aborted;
+    return this.#deps.closing.aborted;
   }
 
-  /** @throws {ClosedError} */
   checkOpen(resources: readonly string[]): void {
     if (this.isClosed) throw new ClosedError({ resources });
   }
 
   /** Waits for first connections, for no longer than connectTimeout and `mostMs`. */
   async connected(signal: AbortSignalLike | undefined, mostMs = Number.POSITIVE_INFINITY): Promise<void> {
-    const connected = this.#quorum.connected(Math.min(this.#settings.connectTimeout, mostMs));
-    await abortable(connected, this.#signals(signal), () => {
-      // There is nothing to release: the connection serves the next call.
-    });
+    const connected = this.#deps.quorum.connected(Math.min(this.#deps.settings.connectTimeout, mostMs));
+    // There is nothing to release then: the connection serves the next call.
+    await abortable(connected, this.#signals(signal), () => undefined);
   }
 
   #request(
@@ -194,7 +167,7 @@ export class Acquirer {
   ): AcquireRequest {
     const { resources } = spec;
     const pace = options.attempts && new CountedAttempts(options.attempts);
-    const ttl = ttlOf(this.#settings, options);
+    const ttl = ttlOf(this.#deps.settings, options);
     throwIfAborted(signal);
     this.checkOpen(resources);
     return {
@@ -208,16 +181,15 @@ export class Acquirer {
       attempt: (contend) => {
         const attempt = spec.attempt(ttl, contend);
         pace?.count(attempt);
-        this.#background(attempt);
+        this.#deps.background(attempt);
         return attempt;
       },
       // New nodes get their markers first: then it is certain whether they vote.
       endsInOutage: (votes) =>
-        this.#quorum.isLost(votes) || (onOutage === 'reject' && this.#quorum.isConnected),
+        this.#deps.quorum.isLost(votes) || (onOutage === 'reject' && this.#deps.quorum.isConnected),
     };
   }
 
-  /** Publishes the course of a call. */
   async #traced<Result extends Lock | null>(
     request: AcquireRequest,
     target: LockKeys,
@@ -225,28 +197,19 @@ export class Acquirer {
   ): Promise<Result> {
     const { resources, ttl, waitTime } = request;
     const message: Draft<AcquireMessage> = { resources, mode: modeOf(target), ttl, waitTime, attempts: 0 };
-    const attempt: AcquireRequest['attempt'] = (contend) => {
+    const attempt: AcquireRequest['attempt'] = async (contend) => {
       message.attempts += 1;
-      const made = request.attempt(contend);
-      // The caller hears of an attempt that failed itself.
-      made.then(
-        ({ votes }) => {
-          message.votes = votes;
-        },
-        () => undefined,
-      );
+      const made = await request.attempt(contend);
+      message.votes = made.votes;
       return made;
     };
-    const lock = await traced(acquiring, message, this.#clock, async () => {
-      try {
-        const result = await call({ ...request, attempt });
-        message.granted = result !== null;
-        if (result !== null) message.token = tokenOf(result);
-        return result;
-      } catch (error) {
+    const lock = await traced(acquiring, message, this.#deps.clock, async () => {
+      const result = await call({ ...request, attempt }).finally(() => {
         message.granted = false;
-        throw error;
-      }
+      });
+      message.granted = result !== null;
+      if (result !== null) message.token = tokenOf(result);
+      return result;
     });
     if (lock !== null) followLock(lock, message);
     this.checkOpen(resources);
@@ -256,7 +219,7 @@ export class Acquirer {
   /** What this process holds of the lock already, so that a caller that waits for itself learns of it. */
   #ownHold(spec: LockSpec): OwnHold | undefined {
     const { target } = spec;
-    const leases = this.#waitQueues.leasesAt(target);
+    const leases = this.#deps.waitQueues.leasesAt(target);
     if (leases.length === 0) return undefined;
     return {
       heldForMs: Math.max(...leases.map(({ ageMs }) => ageMs)),
@@ -267,35 +230,28 @@ export class Acquirer {
   }
 
   /** Makes one attempt. If it is cancelled it rejects at once, and releases what it may still get. */
-  async #tryOnce<Held>(request: AcquireRequest, held: (failure: Error) => Held): Promise<Lock | Held> {
-    const startedAtMs = this.#clock.monotonic();
+  async #tryOnce<Held = never>(
+    request: AcquireRequest,
+    held?: (failure: Error) => Held,
+  ): Promise<Lock | Held> {
+    const startedAtMs = this.#deps.clock.monotonic();
     const attempt = await abortable(request.attempt(), this.#signals(request.signal), releaseLate);
-    if (attempt.outcome === 'acquired') return this.#waitQueues.lockOf(attempt.lease, request.ttl);
-    const failure = failureOf(attempt, request, this.#clock.monotonic() - startedAtMs);
-    if (attempt.outcome === 'held') return held(failure);
+    if (attempt.outcome === 'acquired') return this.#deps.waitQueues.lockOf(attempt.lease, request.ttl);
+    const failure = failureOf(attempt, request, this.#deps.clock.monotonic() - startedAtMs);
+    if (attempt.outcome === 'held' && held !== undefined) return held(failure);
     throw failure;
   }
 
   #signals(signal: AbortSignalLike | undefined): readonly AbortSignalLike[] {
-    return signal === undefined ? [this.#closing] : [signal, this.#closing];
+    return signal === undefined ? [this.#deps.closing] : [signal, this.#deps.closing];
   }
 
   /** An error of close() becomes a ClosedError that names the resources. */
   unlessClosed(error: unknown, resources: readonly string[]): unknown {
-    return error === this.#closing.reason ? new ClosedError({ resources }) : error;
+    return error === this.#deps.closing.reason ? new ClosedError({ resources }) : error;
   }
 }
 
-function raise(failure: Error): never {
-  throw failure;
-}
-
-/** The caller of an attempt has left before it was over. */
-function releaseLate(attempt: Attempt): void {
-  if (attempt.outcome === 'acquired') void attempt.lease.releaseOnNodes();
-}
-
-/** Counts the attempts of one call. */
 class CountedAttempts implements Pace {
   readonly #plan: AttemptPlan;
   #left: number;

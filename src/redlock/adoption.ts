@@ -1,9 +1,10 @@
 import { describe, describeKind, quote } from '../base/describe.ts';
+import type { HandedTokens } from '../lock/attempts.ts';
 import type { LockJSON } from '../lock/lock.ts';
 import { isReserved, isShared } from '../quorum/fencing-token.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import { boolean, checkPermits, checkTtl, duration, integer, isPlain, type Settings } from './options.ts';
-import { checkResource, keysFor, normalizeResources, sharedKeysFor, slotKeysFor } from './resources.ts';
+import { keysFor, normalizeResources, sharedKeysFor, slotKeysFor } from './resources.ts';
 
 /** Nodes refuse a counter that is much higher. */
 const HIGHEST_TOKEN = Number.MAX_SAFE_INTEGER - 1_000;
@@ -11,20 +12,14 @@ const HIGHEST_TOKEN = Number.MAX_SAFE_INTEGER - 1_000;
 const LONGEST_VALUE = 1_024;
 
 /** A lock that another process has handed over, once it is certain that it is one. */
-export interface HandedLock {
+export interface HandedLock extends HandedTokens {
   readonly resources: readonly string[];
   readonly target: LockKeys;
   readonly ttl: number;
-  /** The value that owns the keys until the lock is adopted. */
-  readonly value: string;
-  /** Both are 0 without fencing. */
-  readonly token: number;
-  readonly counter: number;
 }
 
 /**
- * Checks what `adopt` was called with. It may come from anywhere, so every field is checked, and others are left alone.
- *
+ * Checks what `adopt` was called with. It may come from anywhere.
  * @throws {TypeError | RangeError} the first field that is not what `handOver()` returns, by its name
  */
 export function checkHandedLock(json: unknown, settings: Settings): HandedLock {
@@ -49,13 +44,8 @@ export function checkHandedLock(json: unknown, settings: Settings): HandedLock {
   const ttl = checkTtl(settings, given.ttl, 'json.ttl');
   duration('json.validity', given.validity, 0);
   const isForReaders = boolean('json.isShared', given.isShared);
-  return {
-    resources,
-    value,
-    ttl,
-    target: targetOf(resources, isForReaders, given.permit, settings),
-    ...tokensOf(given, settings),
-  };
+  const target = targetOf(resources, isForReaders, given.permit, settings);
+  return { resources, value, ttl, target, ...tokensOf(given, settings) };
 }
 
 function checkValue(value: unknown): string {
@@ -87,11 +77,8 @@ function targetOf(
     throw new TypeError(`json.permit must be an object, or null: got ${describe(permit)}`);
   const { slot, of }: Partial<Record<'slot' | 'of', unknown>> = permit;
   const permits = checkPermits(of, 'json.permit.of');
-  return slotKeysFor(
-    checkResource(resource),
-    { slot: integer('json.permit.slot', slot, 0, permits - 1), of: permits },
-    settings,
-  );
+  const taken = { slot: integer('json.permit.slot', slot, 0, permits - 1), of: permits };
+  return slotKeysFor(resource, taken, settings);
 }
 
 function tokensOf(

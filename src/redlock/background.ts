@@ -8,7 +8,6 @@ export class Background {
     for (const finished of this.#finished.splice(0)) finished();
   };
 
-  /** Adds work, until it settles in either way. */
   readonly add = (work: Promise<unknown>): void => {
     this.#works += 1;
     work.then(this.#settled, this.#settled);

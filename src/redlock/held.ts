@@ -35,24 +35,17 @@ export interface Held {
   readonly waiting: readonly WaitingCaller[];
 }
 
-/** Lists what a Redlock holds and waits for. */
 export function heldBy(owner: string, waitQueues: WaitQueues, clock: Clock): Held {
   const epochMs = clock.wall() - clock.uptime();
-  const locks: HeldLock[] = [];
-  for (const { lease, mode } of waitQueues.held()) {
-    locks.push({
-      resources: lease.resources,
-      mode,
-      token: lease.token,
-      since: clock.wall() - lease.ageMs,
-      remainingValidity: lease.remainingMs(),
-    });
-  }
-  const waiting: WaitingCaller[] = [];
-  for (const { request, calledAt, mode } of waitQueues.callers()) {
+  const locks = Array.from(waitQueues.held(), ({ lease, mode }): HeldLock => {
+    const { resources, token } = lease;
+    const since = clock.wall() - lease.ageMs;
+    return { resources, mode, token, since, remainingValidity: lease.remainingMs() };
+  });
+  const waiting = Array.from(waitQueues.callers(), ({ request, calledAt, mode }): WaitingCaller => {
     const { resources, waitTime } = request;
-    waiting.push({ resources, mode, since: epochMs + calledAt.uptimeMs, waitTime });
-  }
+    return { resources, mode, since: epochMs + calledAt.uptimeMs, waitTime };
+  });
   const bySince = (a: { readonly since: number }, b: { readonly since: number }) => a.since - b.since;
   return { owner, locks: locks.sort(bySince), waiting: waiting.sort(bySince) };
 }

@@ -83,7 +83,6 @@ export function readersIn(votes: readonly NodeVote[], nowMs: number): readonly I
   return [...readers.values()].sort((a, b) => b.remainingTtl - a.remainingTtl);
 }
 
-/** Puts together what the nodes said. */
 export function inspectionOf(
   resource: string,
   key: string,
@@ -96,15 +95,11 @@ export function inspectionOf(
   const seen = { resource, key, ...none, nodes };
   const ttls = new Map<string, number[]>();
   const shares: number[] = [];
-  let free = 0;
-  let foreign = 0;
-  let unknown = 0;
+  const count = (of: NodeInspection['state']) => nodes.filter(({ state }) => state === of).length;
+  const [free, foreign, unknown] = [count('free'), count('not-a-lock'), count('unknown')];
   for (const node of nodes) {
     if (node.state === 'held') ttls.set(node.value, [...(ttls.get(node.value) ?? []), node.remainingTtl]);
     else if (node.state === 'shared') shares.push(node.remainingTtl);
-    else if (node.state === 'free') free += 1;
-    else if (node.state === 'not-a-lock') foreign += 1;
-    else if (node.state === 'unknown') unknown += 1;
   }
   const untilMajorityEnds = (remaining: number[]) => remaining.sort((a, b) => b - a)[majority - 1];
   for (const [value, remaining] of ttls) {
@@ -112,10 +107,8 @@ export function inspectionOf(
     const remainingTtl = untilMajorityEnds(remaining);
     return { ...seen, state: 'held', value, owner: ownerIn(value), remainingTtl };
   }
-  if (shares.length >= majority) {
-    const remainingTtl = untilMajorityEnds(shares);
-    return { ...seen, state: 'shared', readers, remainingTtl };
-  }
+  if (shares.length >= majority)
+    return { ...seen, state: 'shared', readers, remainingTtl: untilMajorityEnds(shares) };
   const most = Math.max(shares.length, free, foreign, ...[...ttls.values()].map(({ length }) => length));
   const state = () => {
     if (free >= majority) return 'free';
@@ -129,21 +122,12 @@ function inspectNode(vote: NodeVote): NodeInspection {
   const { node } = vote;
   switch (vote.outcome) {
     case 'held': {
-      const waiter = waiterOf(vote.value ?? '');
-      if (waiter !== undefined) {
-        return { node, state: 'kept', for: waiter, owner: ownerIn(waiter), remainingTtl: vote.remainingTtl };
-      }
-      if (vote.value !== undefined && isShared(vote.value)) {
-        return { node, state: 'shared', remainingTtl: vote.remainingTtl };
-      }
-      return {
-        node,
-        state: 'held',
-        value: vote.value ?? '',
-        owner: ownerIn(vote.value ?? ''),
-        remainingTtl: vote.remainingTtl,
-        counter: vote.counter ?? 0,
-      };
+      const { value = '', remainingTtl, counter = 0 } = vote;
+      const waiter = waiterOf(value);
+      if (waiter !== undefined)
+        return { node, state: 'kept', for: waiter, owner: ownerIn(waiter), remainingTtl };
+      if (isShared(value)) return { node, state: 'shared', remainingTtl };
+      return { node, state: 'held', value, owner: ownerIn(value), remainingTtl, counter };
     }
     case 'missing':
       return { node, state: 'free' };

@@ -1,14 +1,12 @@
 import { URL } from 'node:url';
 import { shorten } from '../base/describe.ts';
 
-/** What the query of a node's URL may set. */
 const QUERY_NAMES = ['db', 'family', 'username', 'password'];
 
 /**
- * Checks the URL of a node. The message repeats no part of the URL. Where a password was not percent-encoded, a part
- * of it stands as a path, a query or a fragment.
+ * Checks the URL of a node, `nodes[0]` by name. The message repeats no part of the URL: where a password was not
+ * percent-encoded, a part of it stands as a path, a query or a fragment.
  *
- * @param name what the URL is called, as in `nodes[0]`
  * @throws {TypeError} not a URL that the driver takes as it is meant
  */
 export function checkNodeUrl(text: string, name: string): void {
@@ -63,15 +61,10 @@ function checkQuery(url: URL, name: string): void {
           : `the query of ${name} must not set ${shorten(parameter)}: it may set ${names}`,
       );
     }
-    const bound = brokenBound(parameter, value);
-    if (bound !== undefined) {
-      throw new TypeError(`${parameter} in the query of ${name} must be ${bound}: got something else`);
-    }
+    let bound: string | undefined;
+    if (parameter === 'db' && !/^\d+$/.test(value)) bound = 'the number of a database';
+    if (parameter === 'family' && !/^[046]$/.test(value)) bound = '0, 4 or 6';
+    if (bound === undefined) continue;
+    throw new TypeError(`${parameter} in the query of ${name} must be ${bound}: got something else`);
   }
-}
-
-function brokenBound(parameter: string, value: string): string | undefined {
-  if (parameter === 'db' && !/^\d+$/.test(value)) return 'the number of a database';
-  if (parameter === 'family' && !/^[046]$/.test(value)) return '0, 4 or 6';
-  return undefined;
 }

@@ -16,12 +16,7 @@ import { checkNodeUrl } from './node-url.ts';
  */
 export type NodeSource = string | URL | IoredisClient | NodeRedisClient | GlideClientLike | Client;
 
-/**
- * Checks the sources of the nodes, before any connection is made.
- *
- * @throws {TypeError} a source of a wrong kind, or the same one twice
- * @throws {RangeError} no source at all
- */
+/** Checks the sources of the nodes, before any connection is made. @throws {TypeError | RangeError} */
 export function checkNodes(sources: readonly NodeSource[]): void {
   if (!Array.isArray(sources)) throw new TypeError(`nodes must be an array: got ${describeKind(sources)}`);
   if (sources.length === 0) throw new RangeError('nodes must name at least one node: got []');
@@ -31,10 +26,8 @@ export function checkNodes(sources: readonly NodeSource[]): void {
 }
 
 /**
- * Makes a client of every source, or of none.
- *
- * @param driver which one connects to a URL; undefined: the first one that is installed
- * @throws {TypeError} a source that its driver refuses
+ * Makes a client of every source, or of none; of a URL with this driver. @throws {TypeError} a driver refuses its
+ * source
  */
 export function openNodes(sources: readonly NodeSource[], driver?: DriverName): readonly Client[] {
   const opened: Client[] = [];
@@ -76,25 +69,16 @@ export function madeWith<Made>(clients: readonly Client[], make: () => Made): Ma
 
 function checkSource(source: unknown, index: number): void {
   const name = `nodes[${index}]`;
-  if (isUrl(source)) {
-    checkNodeUrl(String(source), name);
-    return;
-  }
-  if (isClient(source)) return;
-  if (driverOf(source) !== undefined) return;
+  if (isUrl(source)) checkNodeUrl(String(source), name);
+  if (isUrl(source) || isClient(source) || driverOf(source) !== undefined) return;
   const refusal = typeof source === 'object' && source !== null ? refusalOf(source) : undefined;
   if (refusal !== undefined) throw new TypeError(`${name} is ${refusal}`);
   const drivers = DRIVER_NAMES.join(', ');
-  throw new TypeError(
-    `${name} must be a URL, or a client of ${drivers}: got ${describe(source)}${urlHint(source)}`,
-  );
-}
-
-/** The options of a driver's client, as objects with a host, are given as a URL. */
-function urlHint(source: unknown): string {
+  // The options of a driver's client have a host.
   const { host, port, socket } = Object(source) as Partial<Record<'host' | 'port' | 'socket', unknown>>;
-  const isAddress = host !== undefined || port !== undefined || socket !== undefined;
-  return isAddress ? '; an address is given as a URL, as in redis://host:port' : '';
+  const isAddress = (host ?? port ?? socket) !== undefined;
+  const hint = isAddress ? '; an address is given as a URL, as in redis://host:port' : '';
+  throw new TypeError(`${name} must be a URL, or a client of ${drivers}: got ${describe(source)}${hint}`);
 }
 
 /** A URL may come from another realm: Jest and jsdom have a URL class of their own. */

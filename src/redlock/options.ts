@@ -164,22 +164,12 @@ export interface UsingOptions extends AcquireOptions {
   readonly within?: Lock | null | undefined;
 }
 
+type Given = { readonly [Name in keyof RedlockOptions]-?: Exclude<RedlockOptions[Name], undefined> };
+
 /** Options after checks and defaults, without the ports. */
-export interface Settings {
-  readonly ttl: number;
-  readonly maxTtl: number;
-  readonly waitTime: number;
-  readonly onOutage: OnOutage;
-  readonly nodeTimeout: number | undefined;
-  readonly connectTimeout: number;
-  readonly closeTimeout: number;
-  readonly driftFactor: number;
-  readonly keyPrefix: string;
-  readonly fencing: boolean;
-  readonly fenceRetention: number;
-  readonly quarantine: Quarantine;
-  readonly owner: string;
-}
+export interface Settings
+  extends Omit<Given, 'nodeTimeout' | 'driver' | 'onWarning' | 'clock' | 'random'>,
+    Pick<RedlockOptions, 'nodeTimeout'> {}
 
 const YEAR_MS = 31_536_000_000;
 
@@ -243,7 +233,6 @@ export function resolveOptions(options: RedlockOptions): Settings {
   return settings;
 }
 
-/** The ttl of one call, checked. */
 export function ttlOf(settings: Settings, options: TryAcquireOptions): number {
   // The Redlock's own was checked when that was made.
   return options.ttl === undefined ? settings.ttl : checkTtl(settings, options.ttl);
@@ -294,18 +283,15 @@ export function checkOnOutage(onOutage: unknown): OnOutage {
   return choice('onOutage', onOutage, ['wait', 'reject']);
 }
 
-/** How long one call waits for another holder's lock, or for nodes. */
 export function waitTimeOf(settings: Settings, options: AcquireOptions): number {
   return options.waitTime === undefined ? settings.waitTime : duration('waitTime', options.waitTime, 0);
 }
 
-/** How long one ready() waits. */
 export function readyTimeoutOf(settings: Settings, options: ReadyOptions): number {
   checkNames('ready option', options, ['timeout']);
   return duration('timeout', given(options.timeout, settings.waitTime || settings.connectTimeout), 1);
 }
 
-/** Checks how a call is bounded by its attempts. */
 export function checkAttempts(attempts: AttemptPlan): void {
   checkNames('attempts option', attempts, ['most', 'pauseMs', 'made']);
   const { most, pauseMs } = attempts;
@@ -324,7 +310,6 @@ export function checkPermits(permits: unknown, name = 'permits'): number {
   return integer(name, permits, 1, MOST_SLOTS);
 }
 
-/** How long one `using` extends its lock. */
 export function maxHoldOf(options: UsingOptions): number {
   return duration('maxHold', given(options.maxHold, Number.POSITIVE_INFINITY), 1);
 }
@@ -337,11 +322,9 @@ export const ACQUIRE_NAMES: readonly string[] = [
   'attempts',
   'signal',
 ];
-/** The options of a `using` of a lock that the caller has already. */
 export const KEEP_NAMES: readonly string[] = ['maxHold'];
 export const USING_NAMES: readonly string[] = [...ACQUIRE_NAMES, 'maxHold', 'within'];
 
-/** The options of a call that gives none. */
 export const NO_OPTIONS: Readonly<Record<string, never>> = {};
 
 /** Checks that options are an object and have no other names than these: a misspelt setting must not be ignored. */
@@ -376,7 +359,6 @@ export function isPlain(options: unknown): options is object {
   return kindOf(options) === 'Object';
 }
 
-/** @throws {TypeError} neither an AbortSignal nor anything that behaves like one */
 export function checkSignal(signal: unknown): void {
   if (signal !== undefined && !isAbortSignal(signal)) {
     throw new TypeError(`signal must be an AbortSignal: got ${describe(signal)}`);

@@ -26,7 +26,6 @@ export interface Queue {
   readonly unknown: number;
 }
 
-/** Puts together what the nodes said. */
 export function queueOf(
   resource: string,
   votes: readonly NodeVote[],
@@ -44,20 +43,10 @@ export function queueOf(
       nodes.set(member, { since: Math.min(known.since, since), nodes: known.nodes + 1 });
     }
   }
-  const processes = [...nodes].map(([member, waiter]) => {
+  const processes = [...nodes].map(([member, { since, nodes: count }]) => {
     const process = member.slice(0, Math.max(0, member.lastIndexOf('.')));
-    return {
-      process,
-      owner: ownerIn(member),
-      since: waiter.since / 1_000,
-      nodes: waiter.nodes,
-      isOwn: process === own.process,
-    };
+    const isOwn = process === own.process;
+    return { process, owner: ownerIn(member), since: since / 1_000, nodes: count, isOwn };
   });
-  return {
-    resource,
-    callers: own.callers,
-    processes: processes.sort((a, b) => a.since - b.since),
-    unknown,
-  };
+  return { resource, callers: own.callers, processes: processes.sort((a, b) => a.since - b.since), unknown };
 }

@@ -104,7 +104,6 @@ export class ReadWriteLock {
   }
 }
 
-/** Describes an argument that is not a write lock of this resource. */
 function strangerOf(lock: unknown, target: LockKeys | undefined): string {
   if (target === undefined) return lock instanceof Lock ? 'a lock of another Redlock' : describe(lock);
   if (target.permit !== undefined) return "a semaphore's permit";

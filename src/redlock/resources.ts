@@ -21,10 +21,8 @@ const MOST_CHARACTERS = 1_048_576;
 
 /**
  * The resources sorted and without duplicates, so that two locks over the same ones are the same lock.
- *
- * @throws {TypeError} not a string or a list of strings
- * @throws {RangeError} an empty list, one of more than 1 000, an empty name, one with half of a character, or more than
- *   1 048 576 characters in all
+ * @throws {TypeError | RangeError} not a string or a list of strings; none, an empty one, too many or too long ones,
+ *   or one with half of a character
  */
 export function normalizeResources(resources: Resources, whole = 'resources'): readonly string[] {
   if (typeof resources === 'string' && resources !== '' && resources.isWellFormed()) {
@@ -61,29 +59,22 @@ export function checkWellFormed(name: string, text: string): void {
     throw new RangeError(`${name} must have no half of a character: got ${quote(text)}`);
 }
 
-/** @throws {RangeError} too many */
 function checkLength(what: string, characters: number): void {
   if (characters <= MOST_CHARACTERS) return;
   throw new RangeError(`${what} must have at most ${MOST_CHARACTERS} characters: got ${characters}`);
 }
 
-/** @throws {TypeError} not a string */
 export function checkResource(resource: unknown): string {
   if (typeof resource === 'string') return resource;
   throw new TypeError(`resource must be a string: got ${describe(resource)}`);
 }
 
-/** What the keys depend on. */
 export interface KeySettings {
   readonly keyPrefix: string;
   readonly fencing: boolean;
 }
 
-/**
- * The keys of a lock over these resources.
- *
- * @throws {RangeError} a key would be one of the library's own
- */
+/** The keys of a lock over these resources. @throws {RangeError} a key would be one of the library's own */
 export function keysFor(resources: readonly string[], { keyPrefix, fencing }: KeySettings): LockKeys {
   const keys = resources.map((resource) => keyPrefix + resource);
   for (const key of keys) {
@@ -127,11 +118,7 @@ export function probeKeysFor({ keyPrefix, fencing }: KeySettings): readonly stri
   return fencing ? [...keys, fenceKeyOf(key)] : keys;
 }
 
-/**
- * Checks that every Redis Cluster among the nodes keeps all these keys in one slot.
- *
- * @throws {RangeError} a Cluster spreads them over several
- */
+/** Checks that every Redis Cluster among the nodes keeps all these keys in one slot. @throws {RangeError} */
 export function checkSlots(clients: readonly Client[], { keys, fences }: LockKeys): void {
   for (const client of clients) {
     if (!client.isCluster) continue;

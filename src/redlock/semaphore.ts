@@ -14,12 +14,10 @@ import type { Queue } from './queue.ts';
 import type { Slots } from './slots.ts';
 import { callOf, type Routine, type Usings } from './usings.ts';
 
-/** What a semaphore needs of its Redlock. */
 export interface SemaphoreDeps {
   readonly acquirer: Acquirer;
   readonly usings: Usings;
   readonly slots: Slots;
-  /** The keys of one of its slots. */
   keysOf(slot: number): LockKeys;
   /** What the nodes know of a lock with these keys, and of those that wait for it. */
   inspect(target: LockKeys): Promise<Inspection>;

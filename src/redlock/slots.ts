@@ -16,8 +16,8 @@ export interface SlotTerms {
 }
 
 /**
- * Chooses slots of semaphores: one that this process has not and does not ask for, at random, or one that a refusal
- * named. It only knows of this process: the nodes decide.
+ * Chooses slots of semaphores: at random one that this process does not use, or one that a refusal named. The nodes
+ * decide.
  */
 export class Slots {
   readonly #attempts: Pick<Attempts, 'make'>;

@@ -11,16 +11,12 @@ import type { NodeVote } from '../base/vote.ts';
 import type { Attempt } from '../lock/attempts.ts';
 import type { ContendOptions } from '../quorum/round.ts';
 
-/** An attempt that got no lock. */
 export type FailedAttempt = Exclude<Attempt, { readonly outcome: 'acquired' }>;
 
 /** The attempts of a call that makes a limited number of them, a pause apart, all of them its own. */
 export interface Pace {
-  /** Whether one more is left. */
   readonly isLeft: boolean;
-  /** Whether the next one is the last. */
   readonly isLast: boolean;
-  /** Milliseconds until the next one. */
   readonly pauseMs: () => number;
 }
 
@@ -42,6 +38,11 @@ export interface AcquireRequest {
   attempt(contend?: ContendOptions): Promise<Attempt>;
   /** Whether the call ends, at this moment, because too few nodes can vote: these are their votes. */
   endsInOutage(votes: readonly NodeVote[]): boolean;
+}
+
+/** The caller of an attempt has left before it was over. */
+export function releaseLate(attempt: Attempt): void {
+  if (attempt.outcome === 'acquired') void attempt.lease.releaseOnNodes();
 }
 
 /** Whether an attempt failed because too few nodes voted. */

@@ -53,9 +53,8 @@ export function expiryMs(votes: readonly NodeVote[], random: Random): number {
 }
 
 /**
- * How long a waiter that notifications reach sleeps until it rechecks.
- *
- * @param sleepers how many sleep in this process: together they recheck no more often than once in a few milliseconds
+ * For how long a waiter sleeps until it rechecks. `sleepers`, all of this process, do so once in a few milliseconds
+ * at most.
  */
 export function recheckMs(
   votes: readonly NodeVote[],
@@ -87,11 +86,7 @@ export function afterSilenceMs(random: Random): number {
   return random.fraction() * LONGEST_PAUSE_MS;
 }
 
-/**
- * How soon to ask again in an outage.
- *
- * @param areBack whether a majority of nodes votes and answers, as far as is known
- */
+/** How soon to ask again in an outage. `areBack`: a majority of nodes votes and answers, as far as is known. */
 export function outageMs(areBack: boolean, tries: number, random: Random): number {
   const span = areBack ? doubled(FIRST_RETURN_MS, LONGEST_OUTAGE_MS, tries) : LONGEST_OUTAGE_MS;
   return span * (0.5 + random.fraction() / 2);

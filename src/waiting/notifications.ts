@@ -5,9 +5,11 @@
  */
 
 import type { Clock, Timer } from '../base/clock.ts';
+import type { Attempt } from '../lock/attempts.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/round.ts';
 import type { Subscription } from '../wire/client.ts';
+import type { Waiter } from '../wire/operation.ts';
 
 /** A node has this many milliseconds to confirm the subscription; then waiters do not wait for it any longer. */
 const OPENING_MS = 100;
@@ -21,35 +23,58 @@ const MESSAGE = /^([^:]*)(?::(\d{1,3}))?$/;
 /** Takes the notifications for one wait queue. */
 export interface Notified {
   /**
-   * A node says that the lock is this queue's to take. Only a hint: it may come twice, late, or from any client.
-   *
-   * @param slot of a semaphore: which slot
+   * A node says that the lock, or this slot, is the queue's to take. Only a hint: it may come twice, late, or from
+   * any client.
    */
   notified(node: number, slot: number | undefined): void;
   /** Notifications of some nodes may have been lost for a while. */
   missed(): void;
 }
 
-/** Subscriptions that are being made. */
 interface Opening {
   readonly done: Promise<void>;
-  /** Looks whether it is done. */
   look(): void;
   finish(): void;
 }
 
-/** A wait queue that nodes can notify. */
-export interface Registration {
-  /** Its name in the nodes' queues. */
+/** Takes a waiter out of these nodes' queues. */
+export type Leave = (member: string, nodes: ReadonlySet<number>) => void;
+
+/** A wait queue's ticket in the nodes' queues: the name by which they notify it, and where it may be waiting. */
+export class QueueTicket {
   readonly member: string;
-  /** Ends it: no notification reaches the wait queue any more. */
-  end(): void;
+  readonly #unregister: () => void;
+  readonly #nodes = new Set<number>();
+
+  constructor(member: string, unregister: () => void) {
+    this.member = member;
+    this.#unregister = unregister;
+  }
+
+  get isQueued(): boolean {
+    return this.#nodes.size > 0;
+  }
+
+  /**
+   * Notes an attempt. A node that refuses a waiter has it in its queue. A node that grants has not, unless it refuses
+   * another attempt that is under way.
+   */
+  asked({ outcome, votes }: Attempt, waiter: Waiter | undefined, isAskingMore: boolean): void {
+    votes.forEach((vote, node) => {
+      if (outcome === 'acquired' && vote.outcome === 'granted' && !isAskingMore) this.#nodes.delete(node);
+      else if (waiter !== undefined) this.#nodes.add(node);
+    });
+  }
+
+  end(leave: Leave): void {
+    if (this.#nodes.size > 0) leave(this.member, this.#nodes);
+    this.#unregister();
+  }
 }
 
 /**
- * The nodes' notifications to this process: one channel and one subscription a node, however many wait queues there
- * are. The first wait makes it, and it ends when there has been none for a while. A notification only shortens a wait:
- * it never votes.
+ * The nodes' notifications to this process. The first wait subscribes, and the subscriptions end when there has been
+ * none for a while.
  */
 export class Notifications {
   readonly #quorum: Quorum;
@@ -82,26 +107,19 @@ export class Notifications {
   }
 
   /**
-   * Lets nodes notify a wait queue, until the registration ends.
-   *
-   * Its name says to the nodes what they need to know of it.
-   *
-   * @param isSharing whether it waits for a share, which others may hold as well
-   * @param permits of a semaphore: how many slots it knows of
+   * Lets nodes notify a wait queue, until its ticket ends. Its name tells them whether it waits for a share, or how
+   * many slots of a semaphore it knows of.
    */
-  register(queue: Notified, isSharing: boolean, permits: number | undefined): Registration {
+  register(queue: Notified, isSharing: boolean, permits: number | undefined): QueueTicket {
     this.#idle?.cancel();
     this.#count += 1;
     const slots = permits === undefined ? '' : `/${permits}`;
     const name = `${isSharing ? '+' : ''}${this.#count.toString(36)}${slots}`;
     this.#registered.set(name, queue);
-    return {
-      member: `${this.#process}.${name}`,
-      end: () => {
-        this.#registered.delete(name);
-        if (this.#registered.size === 0) this.#rest();
-      },
-    };
+    return new QueueTicket(`${this.#process}.${name}`, () => {
+      this.#registered.delete(name);
+      if (this.#registered.size === 0) this.#rest();
+    });
   }
 
   /** Subscribes, unless that was done. Resolves when all nodes that vote have confirmed, or have had time enough. */
@@ -127,7 +145,6 @@ export class Notifications {
     return done;
   }
 
-  /** Ends it for good. */
   close(): void {
     this.#opening?.finish();
     this.#idle?.cancel();

@@ -36,8 +36,7 @@ import {
   pauseMs,
   recheckMs,
 } from './backoff.ts';
-import type { Notifications, Notified } from './notifications.ts';
-import { type Leave, QueueTicket } from './queue-ticket.ts';
+import type { Leave, Notifications, Notified, QueueTicket } from './notifications.ts';
 import { type CallTime, callTime, Waiter, type WaiterEvents } from './waiter.ts';
 
 /** What the wait queues of one Redlock share. */
@@ -64,11 +63,9 @@ export interface Awaited {
   readonly leaveLater: Leave;
   /** Whether a node has a waiter in its queue for a lock that another value owns; false if that is not known. */
   isInQueue(member: string): Promise<boolean>;
-  /** No caller waits here any more. */
   idle(): void;
 }
 
-/** The last attempt that failed. */
 type Failure = FailedAttempt & {
   /** When the holder's keys should have expired, as far as the nodes said; monotonic milliseconds. */
   readonly expiresAtMs: number;
@@ -78,7 +75,6 @@ const NONE_FAILED: Failure = { outcome: 'held', votes: [], expiresAtMs: Number.P
 
 type State = 'idle' | 'acquiring' | 'subscribing' | 'waiting' | 'outage' | 'held' | 'renewing';
 
-/** An attempt under way. */
 interface Asking {
   readonly waiter: Waiter;
   /** A permit was granted since to an attempt that was begun later. */
@@ -146,7 +142,6 @@ export class WaitQueue implements WaiterEvents, Notified {
     this.#state = isAsking ? 'acquiring' : awaited.lease === undefined ? 'idle' : 'held';
   }
 
-  /** The callers that wait, the first one first. */
   get waiters(): readonly Waiter[] {
     return this.#waiters;
   }
@@ -196,7 +191,6 @@ export class WaitQueue implements WaiterEvents, Notified {
     }
   }
 
-  /** The holder has released this process's lease. */
   released(lease: Lease): Promise<ReleaseReport> {
     const next = this.#waiters[0];
     switch (next === undefined ? 'no' : lease.fitnessFor(next.request.ttl)) {
@@ -210,18 +204,15 @@ export class WaitQueue implements WaiterEvents, Notified {
     }
   }
 
-  /** This process's lease was lost. */
   lost(): void {
     if (this.#state === 'held' || this.#state === 'renewing') this.#attempt();
   }
 
-  /** Ends every wait with this reason. */
   close(reason: unknown): void {
     for (const waiter of this.#waiters.splice(0)) waiter.crash(reason);
     if (this.#state !== 'acquiring' && this.#state !== 'renewing') this.#becomeIdle();
   }
 
-  /** See {@link Notified.notified}. */
   notified(node: number, slot: number | undefined): void {
     this.#notified.set(node, { times: (this.#notified.get(node)?.times ?? 0) + 1, slot });
     if (this.#state !== 'waiting') return;
@@ -376,7 +367,7 @@ export class WaitQueue implements WaiterEvents, Notified {
     if (waiter.request.pace?.isLast === true && this.#ticket === undefined) return undefined;
     const { mode } = this.#awaited;
     const { permits } = waiter.request;
-    this.#ticket ??= new QueueTicket(notifications.register(this, mode === 'shared', permits));
+    this.#ticket ??= notifications.register(this, mode === 'shared', permits);
     waiter.score ??= quorum.timeUs(waiter.calledAt.uptimeMs);
     return { member: this.#ticket.member, since: waiter.score };
   }
@@ -407,7 +398,6 @@ export class WaitQueue implements WaiterEvents, Notified {
     if (this.#asking.size === 0 && this.#state === 'acquiring') this.#becomeIdle();
   }
 
-  /** Whether more callers wait than attempts are under way. */
   get #wantsMore(): boolean {
     return this.#waiters.length > this.#asking.size;
   }
@@ -478,7 +468,6 @@ export class WaitQueue implements WaiterEvents, Notified {
     else this.#wait();
   }
 
-  /** Sleeps until something may have changed. */
   #wait(): void {
     const { notifications, random } = this.#deps;
     if (this.#pace !== undefined) {

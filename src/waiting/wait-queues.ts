@@ -1,15 +1,12 @@
 import { abortable, throwIfAborted } from '../base/abort-signal.ts';
-import type { Clock } from '../base/clock.ts';
 import type { LockMode } from '../base/diagnostics.ts';
-import type { Random } from '../base/random.ts';
 import type { Attempt } from '../lock/attempts.ts';
-import type { Lease, Successor } from '../lock/lease.ts';
+import type { Lease, LeaseDeps, Successor } from '../lock/lease.ts';
 import { Lock } from '../lock/lock.ts';
 import type { ReleaseReport } from '../lock/release-report.ts';
-import type { Quorum } from '../quorum/quorum.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
-import type { AcquireRequest } from './acquire-request.ts';
-import { HandOverWatch, hasNotified } from './hand-over-watch.ts';
+import { type AcquireRequest, releaseLate } from './acquire-request.ts';
+import { HandOverWatch, type HandOverWatchSettings, hasNotified } from './hand-over-watch.ts';
 import { LeaseIndex } from './lease-index.ts';
 import { Notifications } from './notifications.ts';
 import { type Awaited, WaitQueue, type WaitQueueDeps } from './wait-queue.ts';
@@ -19,20 +16,9 @@ import { type CallTime, callTime, type Waiter } from './waiter.ts';
 const SMALLEST_SWEEP = 1_024;
 
 /** What wait queues need of their Redlock. */
-export interface WaitQueuesSettings {
-  readonly quorum: Quorum;
-  readonly clock: Clock;
-  readonly random: Random;
+export interface WaitQueuesSettings extends HandOverWatchSettings, Pick<LeaseDeps, 'background'> {
   /** Names this process in the nodes' queues; no other process has this name. */
   readonly process: string;
-  /** The longest time that a node may have to answer a release, in milliseconds. */
-  readonly releaseTimeout: number;
-  /** How long a waiter that was notified has to take its lock, in milliseconds. */
-  readonly grace: number;
-  /** Aborts, with a {@link ClosedError}, when the Redlock closes: no call waits then. */
-  readonly closing: AbortSignal;
-  /** Adds work that no caller waits for, but that close() waits for. */
-  background(work: Promise<unknown>): void;
 }
 
 /** What this process has, asks or waits for under one name. Without any of the three it is dropped. */
@@ -329,11 +315,6 @@ export class WaitQueues {
       },
     };
   }
-}
-
-/** The caller of an attempt has left before it was over. */
-function releaseLate(attempt: Attempt): void {
-  if (attempt.outcome === 'acquired') void attempt.lease.releaseOnNodes();
 }
 
 /** Names a lock that callers may wait for. Readers and writers of a resource wait for the same one. */

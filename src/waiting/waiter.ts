@@ -3,7 +3,6 @@ import type { Clock, Timer } from '../base/clock.ts';
 import type { Lock } from '../lock/lock.ts';
 import { type AcquireRequest, type FailedAttempt, failureOf } from './acquire-request.ts';
 
-/** The events that end a waiter's wait. */
 export interface WaiterEvents {
   /** Its signal has aborted, and its caller has the error. */
   left(waiter: Waiter): void;
@@ -83,7 +82,6 @@ export class Waiter {
     this.#end()?.resolve(lock);
   }
 
-  /** Ends the call with the error of a failed attempt. */
   fail(attempt: FailedAttempt): void {
     this.#end()?.reject(failureOf(attempt, this.request, this.elapsedMs));
   }

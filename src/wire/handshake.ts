@@ -1,16 +1,20 @@
 import { isTimeUs, MalformedAnswerError } from './numbers.ts';
 
-/** The answer of the marker script, see `lua/marker.lua`. */
+/** The answer of the marker script, see `lua/marker.lua`. A text is empty where the server does not tell. */
 export interface HandshakeAnswer {
   /** 0 where the server does not tell it: TIME is among `lacks` then. */
   readonly timeUs: number;
+  /** Names the running server process; another one after every restart. */
   readonly runId: string;
   readonly role: string;
+  /** The text of the marker; empty if there is none. */
   readonly marker: string;
+  /** Whether this call wrote the marker. */
   readonly written: boolean;
   readonly maxMemory: number;
   readonly evictionPolicy: string;
   readonly mode: string;
+  /** `7.0.15`, or `valkey 8.1.1`. */
   readonly version: string;
   /** The commands that failed, each followed by its error. */
   readonly lacks: readonly string[];
@@ -18,11 +22,7 @@ export interface HandshakeAnswer {
 
 const FIELDS = 10;
 
-/**
- * Takes apart the answer of the marker script.
- *
- * @throws {MalformedAnswerError} it is not in the script's form
- */
+/** Takes apart the answer of the marker script. @throws {MalformedAnswerError} it is not in the script's form */
 export function readHandshake(answer: unknown): HandshakeAnswer {
   if (!Array.isArray(answer) || answer.length !== FIELDS) throw new MalformedAnswerError(answer);
   const [timeUs, runId, role, marker, written, maxMemory, evictionPolicy, mode, version, lacks] =

@@ -4,7 +4,6 @@ export interface Lack {
   readonly error: string;
 }
 
-/** The oldest Redis that has all that locks need. */
 const OLDEST_REDIS = [6, 2] as const;
 
 /** The keys and channels of the library beside those of locks, as an ACL rule names them. */
@@ -32,15 +31,13 @@ export function isServerError(message: string): boolean {
   return /^-?[A-Z][A-Z0-9]{2,} /.test(message);
 }
 
-/** Whether the server takes no commands yet, because it loads its data. */
 export function isLoading(message: string): boolean {
   return LOADING.test(message);
 }
 
 /**
- * Whether an error says that this connection leads to a server that can't be a node. It may be a replica, still
- * loading, one of a Redis Cluster, or not know this client. A new connection to the same address may lead to another
- * one.
+ * Whether this connection leads to a server that can't be a node: a replica, one that loads or of a Cluster, a wrong
+ * password. A new one may lead to another.
  */
 export function isWrongServer(message: string): boolean {
   return LOADING.test(message) || REPLICA.test(message) || CLUSTER.test(message) || PASSWORD.test(message);
@@ -55,7 +52,6 @@ export function isOfSettings(why: string): boolean {
   return SETTING.test(why);
 }
 
-/** A server's error, with a remedy if one is known. */
 export function explain(message: string): string {
   const remedy = remedyOf(message);
   return remedy === undefined ? message : `${remedy} [${firstLine(message)}]`;
@@ -84,9 +80,8 @@ export const CLUSTER_SERVER =
   'master, or hand in a Cluster of ioredis';
 
 /**
- * What a server lacks of all that locks need, with a remedy; undefined if it lacks nothing.
- *
- * @param version what Redis the server says it is; empty if it does not say
+ * What a server of this version of Redis, if it says one, lacks of all that locks need, with a remedy. Undefined:
+ * nothing.
  */
 export function describeLacks(lacks: readonly Lack[], version: string): string | undefined {
   const lasting = lacks.filter(({ error }) => !PASSING.test(error));

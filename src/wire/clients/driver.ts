@@ -6,12 +6,11 @@ import type { Client } from '../client.ts';
 export type DriverName = 'ioredis' | 'redis' | 'iovalkey' | '@valkey/valkey-glide';
 
 /**
- * How long a connection may leave a command without any answer; then it is taken for dead and made anew. The kernel
- * would take a quarter of an hour. Longer than a healthy server is busy with one command.
+ * How long a connection may leave a command without any answer; then it is made anew. Longer than a healthy server is
+ * busy with one.
  */
 export const SILENCE_MS = 10_000;
 
-/** Longest pause between two attempts to connect again. */
 const LONGEST_RECONNECT_MS = 500;
 
 /** The pause before an attempt to connect again, the first of which is 1. */
@@ -55,14 +54,10 @@ export interface Driver<Candidate extends object = object> {
   refusal?(candidate: object): string | undefined;
   /** Where a client leads, for messages and to tell one server from another. Never holds a password. */
   addressOf(candidate: Candidate): string;
-  /**
-   * Connects to the server of a program's client, and leaves that client alone.
-   *
-   * @throws {DuplicateError} it can't be duplicated
-   */
+  /** Connects to the server of a program's client, and leaves that client alone. @throws {DuplicateError} it can't */
   adopt(candidate: Candidate): Client;
   /**
-   * Imports the package.
+   * Imports the package. A bundler takes an import that is tried for one of a package that may be missing.
    *
    * @throws {DriverError} there is none, or none that will do
    */
@@ -84,7 +79,6 @@ export function serverAt(url: URL): ServerAddress {
   };
 }
 
-/** An address as messages have it. */
 export function hostAndPort(host = 'localhost', port = 6379): string {
   return `${/^[^[]*:/.test(host) ? `[${host}]` : host}:${port}`.toLowerCase();
 }

@@ -9,7 +9,6 @@ import { valkeyGlide } from './valkey-glide.ts';
 /** The drivers, in the order in which they are asked whether a client is theirs, and tried for a URL. */
 const DRIVERS: readonly Driver[] = [ioredis, nodeRedis, iovalkey, valkeyGlide];
 
-/** The drivers' packages, in that order. */
 export const DRIVER_NAMES: readonly DriverName[] = DRIVERS.map(({ name }) => name);
 
 /** The driver whose client something is; undefined if it is none's. */
@@ -26,11 +25,7 @@ export function refusalOf(candidate: object): string | undefined {
   return undefined;
 }
 
-/**
- * Connects to the server of a URL, once a driver is loaded.
- *
- * @param name the driver to use; undefined: the first one that is installed
- */
+/** Connects to the server of a URL with this driver, or the first one that is installed, once that is loaded. */
 export function connectByUrl(url: URL, name: DriverName | undefined): Client {
   const server = serverAt(url);
   const loading = load(name).then((connect) => () => {
@@ -48,7 +43,6 @@ export function connectByUrl(url: URL, name: DriverName | undefined): Client {
 export const NO_DRIVER =
   'a URL needs a driver, and none is installed: npm install ioredis, or npm install redis';
 
-/** The first driver that can be loaded. */
 async function load(name: DriverName | undefined): Promise<Connect> {
   const faults: string[] = [];
   for (const driver of DRIVERS) {

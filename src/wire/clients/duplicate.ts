@@ -3,21 +3,16 @@ import { describe, messageOf } from '../../base/describe.ts';
 /** Why a client can't be duplicated. */
 export class DuplicateError extends Error {}
 
-/** Driver options, by name. */
 export type DriverOptions = Readonly<Record<string, unknown>>;
 
-/** How the clients of one driver are duplicated. */
 interface Duplication<Own> {
   /** What a duplicate has to be, for messages: `an ioredis client`. */
   readonly kind: string;
-  /** The arguments of `duplicate()`. */
   readonly args: readonly unknown[];
-  /** The options that the duplicate must have. */
   readonly wanted: DriverOptions;
   is(candidate: unknown): candidate is Own;
   /** Whether a client has not been connected before. */
   isNew(own: Own): boolean;
-  /** Ends a duplicate that is of no use. */
   end(own: Own): void;
 }
 
@@ -25,9 +20,7 @@ interface Duplication<Own> {
 const given = new WeakSet<object>();
 
 /**
- * A client of the library's own that connects as the program's does. The library sends nothing on the program's client
- * and does not listen to it, so the program may do with it as it likes.
- *
+ * A client of the library's own that connects as the program's does. Nothing is sent on the program's client.
  * @throws {DuplicateError} there is none; then nothing is left open
  */
 export function duplicateOf<Own extends { readonly options?: object | undefined }>(
@@ -57,7 +50,6 @@ function callDuplicate(client: object, args: readonly unknown[]): unknown {
   }
 }
 
-/** A message without the user and the password of a URL in it. */
 function withoutSecrets(message: string): string {
   return message.replace(/\/\/[^\s/]*@/g, '//');
 }

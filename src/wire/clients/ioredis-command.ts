@@ -1,5 +1,4 @@
 import type { Command } from 'ioredis';
-import { encodeCall } from '../resp.ts';
 
 /** Sends EVALSHA or EVAL in bytes that the library encoded. */
 export type SendCall = (
@@ -39,7 +38,6 @@ function callClassFor(Base: typeof Command): CallClass {
   return Call;
 }
 
-/** The part of an ioredis client, version 5 or 6, that sends commands. */
 interface Sender {
   readonly isCluster: boolean;
   sendCommand?(command: never): unknown;
@@ -47,11 +45,9 @@ interface Sender {
 }
 
 /**
- * A way to send a call that costs a fraction of the driver's own, which looks at each argument several times. It hands
- * a `Command` to `sendCommand`, as the driver documents it. A `Cluster` has to know the keys. Undefined for a client
- * that only behaves like the driver: use its `evalsha` and `eval`.
- *
- * @param client one of the library's own, which does nothing with a command but to write it
+ * A way to send a call that costs a fraction of the driver's own, which looks at each argument several times: a
+ * `Command` for `sendCommand`, as the driver documents it. A `Cluster` has to know the keys. Undefined for a client
+ * that only behaves like the driver.
  */
 export function callSenderOf(client: Sender): SendCall | undefined {
   const Base = commandOf(client);
@@ -63,8 +59,7 @@ export function callSenderOf(client: Sender): SendCall | undefined {
 }
 
 /**
- * The class of the commands that a client sends. It comes from the client's own copy of the driver, of which a program
- * may have several. Nothing is sent to find it.
+ * The class of the commands that a client sends, of the client's own copy of the driver. Nothing is sent to find it.
  */
 function commandOf(client: Sender): typeof Command | undefined {
   if (typeof client.sendCommand !== 'function') return undefined;
@@ -91,3 +86,43 @@ function driversEvalsha(client: Sender): Sender['evalsha'] {
 }
 
 function ignore(): void {}
+
+/** The end of one argument and the head of the next one, by the number of the next one's bytes. */
+const heads: string[] = [];
+
+const MOST_HEADS = 1_024;
+
+function headOf(bytes: number): string {
+  if (bytes >= MOST_HEADS) return `\r\n$${bytes}\r\n`;
+  heads[bytes] ??= `\r\n$${bytes}\r\n`;
+  return heads[bytes];
+}
+
+/** A call as it goes to a server. It is one string first: a string of many pieces would be copied piece by piece. */
+export function encodeCall(...call: Parameters<SendCall>): Buffer {
+  const text = join(call, (piece) => piece.length);
+  // Nearly all calls are ASCII: there are as many bytes as characters, and the shortest way to write them will do.
+  if (Buffer.byteLength(text) === text.length) return Buffer.from(text, 'latin1');
+  return Buffer.from(join(call, Buffer.byteLength), 'utf8');
+}
+
+function join(
+  [command, script, keys, args]: Parameters<SendCall>,
+  bytesOf: (text: string) => number,
+): string {
+  const count = `${keys.length}`;
+  const pieces = [
+    `*${3 + keys.length + args.length}\r\n$${command.length}\r\n${command}`,
+    headOf(bytesOf(script)),
+    script,
+    headOf(count.length),
+    count,
+  ];
+  for (const key of keys) pieces.push(headOf(bytesOf(key)), key);
+  for (const argument of args) {
+    const text = typeof argument === 'number' ? `${argument}` : argument;
+    pieces.push(headOf(bytesOf(text)), text);
+  }
+  pieces.push('\r\n');
+  return pieces.join('');
+}

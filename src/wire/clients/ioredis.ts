@@ -23,7 +23,9 @@ export interface IoredisClient {
   duplicate(...args: never[]): unknown;
 }
 
-/** A client of ioredis that is the library's own. */
+type Listener = ((error: Error) => void) | ((...texts: string[]) => void);
+
+/** A client of ioredis, version 5 or 6, that is the library's own. */
 interface OwnClient {
   readonly status: string;
   readonly isCluster: boolean;
@@ -31,8 +33,10 @@ interface OwnClient {
   evalsha(sha1: string, numberOfKeys: number, ...args: (string | number)[]): Promise<unknown>;
   eval(source: string, numberOfKeys: number, ...args: (string | number)[]): Promise<unknown>;
   call(command: string, ...args: string[]): Promise<unknown>;
-  on(event: string, listener: (error: Error) => void): unknown;
-  off(event: string, listener: (error: Error) => void): unknown;
+  subscribe(channel: string): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
+  on(event: string, listener: Listener): unknown;
+  off(event: string, listener: Listener): unknown;
   connect(): Promise<void>;
   disconnect(reconnect?: boolean): void;
 }
@@ -56,7 +60,6 @@ export const ioredis: Driver<IoredisClient> = {
   addressOf,
   adopt,
   load: async () => {
-    // A bundler takes an import that is tried for one of a package that may be missing.
     try {
       return connectWith(await import('ioredis'));
     } catch (error) {
@@ -78,14 +81,13 @@ export const iovalkey: Driver<IoredisClient> = {
   },
 };
 
-/** Whether something is a client of ioredis or iovalkey, even one that can't be duplicated. */
 function isIoredisClient(candidate: unknown): candidate is IoredisClient & OwnClient {
   return isAnyClient(candidate) && oldClient(candidate) === undefined;
 }
 
 /**
- * What a client is that is too old, and what to use. A client does not know its version, but versions can be told by their
- * members: but for 5.4.1, which has those of 5.4.2. Undefined: it is not too old.
+ * What a client is that is too old, by members that newer ones have, and what to use. Undefined: it is not too old. A
+ * 5.4.1 has those of 5.4.2.
  */
 function oldClient(client: OwnClient): string | undefined {
   if (!('createScanStream' in client)) return 'a client of ioredis 4: use ioredis 5.4.2 or a newer one';
@@ -111,7 +113,6 @@ function isAnyClient(candidate: unknown): candidate is IoredisClient & OwnClient
   );
 }
 
-/** The way to connect with the driver's own class. */
 function connectWith({ Redis }: { readonly Redis?: unknown }): Connect {
   if (typeof Redis !== 'function' || !isNew(Redis.prototype))
     throw new Error('it is too old: use 5.4.2 or a newer one');
@@ -120,7 +121,6 @@ function connectWith({ Redis }: { readonly Redis?: unknown }): Connect {
     clientOver(new Class({ ...server, ...(tls && { tls: {} }), ...SAFE_OPTIONS }));
 }
 
-/** Connects to the server of a program's client. */
 function adopt(client: IoredisClient): Client {
   const { db, redisOptions, protocol } = client.options as KnownOptions & {
     readonly redisOptions?: DriverOptions;
@@ -150,7 +150,6 @@ export function clientOver(own: OwnClient, speaksOldProtocol = false): Client {
   return new IoredisAdapter(own);
 }
 
-/** One connection: nothing is sent twice, and no command waits for another connection. */
 const SAFE_CONNECTION = {
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
@@ -181,7 +180,6 @@ const PLAIN_COMMANDS = {
   scripts: null,
 } as const;
 
-/** As {@link PLAIN_COMMANDS}, for one connection. */
 const PLAIN_CONNECTION = {
   ...PLAIN_COMMANDS,
   stringNumbers: false,
@@ -197,10 +195,8 @@ const NONE: readonly never[] = [];
 const SHORTEST_DELAY_MS = 10;
 
 /**
- * The options of a connection of the library's own to the server of a program's `Redis`. Those that say how to connect
- * stay the program's: address, TLS, user, password, sentinels.
- *
- * @param db the database that the program's client was made for, whichever it has selected since
+ * The library's own connection to the server of a program's `Redis`: how to connect stays the program's. `db`: the
+ * database that the program's client was made for, whichever it has selected since.
  */
 function ownRedisOptions(db: number): DriverOptions {
   return {
@@ -220,9 +216,8 @@ function ownRedisOptions(db: number): DriverOptions {
 }
 
 /**
- * As {@link ownRedisOptions}, for a `Cluster`.
- *
- * @param redisOptions the program's own for each server, with user, password and TLS, which ioredis 5 would drop
+ * As {@link ownRedisOptions}, for a `Cluster`. `redisOptions`: the program's for each server, which ioredis 5 would
+ * drop.
  */
 function ownClusterOptions(redisOptions: DriverOptions | undefined): DriverOptions {
   return {
@@ -253,21 +248,17 @@ function addressOf(client: Pick<IoredisClient, 'options' | 'isCluster'>): string
 }
 
 function firstStartupNode(client: object): string {
-  const { startupNodes } = client as { startupNodes?: readonly unknown[] };
-  const [node] = startupNodes ?? [];
-  if (typeof node === 'object' && node !== null) {
-    const { host, port } = node as KnownOptions;
-    return hostAndPort(host, port);
-  }
+  const { startupNodes = [] } = client as { startupNodes?: readonly unknown[] };
+  const [node] = startupNodes;
   if (typeof node === 'number') return hostAndPort(undefined, node);
-  return typeof node === 'string' ? withoutCredentials(node) : 'of unknown address';
-}
-
-/** A URL, or `host:port`, reduced to its address. */
-function withoutCredentials(text: string): string {
-  if (!URL.canParse(text) || !text.includes('://')) return text.slice(text.lastIndexOf('@') + 1);
-  const { hostname, port } = new URL(text);
-  return hostAndPort(hostname, Number(port || 6379));
+  if (typeof node === 'string') {
+    if (!URL.canParse(node) || !node.includes('://')) return node.slice(node.lastIndexOf('@') + 1);
+    const { hostname, port } = new URL(node);
+    return hostAndPort(hostname, Number(port || 6379));
+  }
+  if (typeof node !== 'object' || node === null) return 'of unknown address';
+  const { host, port } = node as KnownOptions;
+  return hostAndPort(host, port);
 }
 
 /** The events after which an ioredis client's status may have changed. */
@@ -279,38 +270,32 @@ class IoredisAdapter implements Client {
   readonly #client: OwnClient;
   readonly #call: SendCall;
   readonly #listeners = new Set<() => void>();
-  readonly #following: readonly (readonly [event: string, listener: (error: Error) => void])[];
+  readonly #following: readonly (readonly [event: string, listener: () => void])[];
   readonly #reason: ConnectionReason;
   readonly #stopReconnecting: () => void;
   #everFailed = false;
-  /** Why the client is not in the database that it should be in. */
   #selectError: string | undefined;
 
   constructor(client: OwnClient) {
     this.#client = client;
     this.address = addressOf(client);
     this.isCluster = client.isCluster;
-    const options = client.options as KnownOptions;
-    this.#reason = new ConnectionReason(options);
+    this.#reason = new ConnectionReason(client.options);
     this.#call =
       callSenderOf(client) ??
       ((command, script, keys, args) => client[command](script, keys.length, ...keys, ...args));
-    const tell = () => this.#tell();
     this.#following = [
       ['connecting', () => this.#reason.connecting()],
       ['connect', () => this.#reason.connected()],
-      ['ready', () => this.#reason.ready()],
+      ['ready', () => this.#ready()],
       ['close', () => this.#lost()],
-      ['ready', () => this.#select(options.db ?? 0, tell)],
-      ...STATUS_EVENTS.map((event): [string, () => void] => [event, tell]),
+      ...STATUS_EVENTS.map((event): [string, () => void] => [event, () => this.#tell()]),
     ];
     for (const [event, listener] of this.#following) client.on(event, listener);
     this.#stopReconnecting = reconnectInRealTime(client);
     // Without a listener the driver prints connection errors, also after the end; here a vote carries them.
-    client.on('error', (error) => this.#noteError(error));
-    if (client.status !== 'ready') return;
-    this.#reason.ready();
-    this.#select(options.db ?? 0, tell);
+    client.on('error', (error: Error) => this.#noteError(error));
+    if (client.status === 'ready') this.#ready();
   }
 
   get state(): ConnectionState {
@@ -349,7 +334,7 @@ class IoredisAdapter implements Client {
   subscribe(channel: string, events: SubscriptionEvents): Subscription | undefined {
     // In a Cluster, PUBLISH does not tell how many subscribers have heard it.
     if (this.isCluster) return undefined;
-    return new IoredisSubscription(this.#client as OwnClient & Subscribable, channel, events);
+    return new IoredisSubscription(this.#client, channel, events);
   }
 
   slotOf(key: string): number {
@@ -391,30 +376,21 @@ class IoredisAdapter implements Client {
   }
 
   /**
-   * Selects the client's database once more on every connection. When the driver's own SELECT fails, the driver only
-   * emits an error and goes on in database 0. The locks of other programs are not there.
+   * Selects the database once more on every connection: when the driver's own SELECT fails, it goes on in database 0.
    */
-  #select(db: number, changed: () => void): void {
-    const { select } = this.#client as { select?(db: number): Promise<unknown> };
-    if (db === 0 || select === undefined) return;
-    select.call(this.#client, db).catch((error: unknown) => {
+  #ready(): void {
+    this.#reason.ready();
+    const { options, select } = this.#client as {
+      options: KnownOptions;
+      select?(db: number): Promise<unknown>;
+    };
+    if (!options.db || select === undefined) return;
+    select.call(this.#client, options.db).catch((error: unknown) => {
       if (this.#client.status !== 'ready') return;
       this.#selectError = this.#reason.clean(messageOf(error));
-      changed();
+      this.#tell();
     });
   }
-}
-
-/** The part of an ioredis client, version 5 or 6, that subscribes. */
-interface Subscribable {
-  readonly status: string;
-  on(event: string, listener: (...args: string[]) => void): unknown;
-  off(event: string, listener: (...args: string[]) => void): unknown;
-  subscribe(channel: string): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
-  duplicate(options: object): Subscribable;
-  connect(): Promise<void>;
-  disconnect(): void;
 }
 
 /** A connection that only listens: it is made anew for ever, and nothing waits for it. */
@@ -434,10 +410,10 @@ const LISTENER_OPTIONS = {
  * connection to the same server: with RESP2, a connection that has subscribed takes no other commands.
  */
 class IoredisSubscription implements Subscription {
-  readonly #client: Subscribable;
+  readonly #client: OwnClient;
   readonly #channel: string;
   readonly #events: SubscriptionEvents;
-  #own: Subscribable | undefined;
+  #own: OwnClient | undefined;
   #stopReconnecting: (() => void) | undefined;
   #isClosed = false;
   readonly #ready = () => this.#subscribe();
@@ -447,7 +423,7 @@ class IoredisSubscription implements Subscription {
   };
 
   /** @param client one of the library's own; a connection of its own takes over its options */
-  constructor(client: Subscribable, channel: string, events: SubscriptionEvents) {
+  constructor(client: OwnClient, channel: string, events: SubscriptionEvents) {
     this.#client = client;
     this.#channel = channel;
     this.#events = events;
@@ -470,8 +446,7 @@ class IoredisSubscription implements Subscription {
   }
 
   #subscribe(): void {
-    const isShared = this.#own === undefined && protocolOf(this.#client) === 3;
-    if (!isShared && this.#own === undefined) {
+    if (this.#own === undefined && protocolOf(this.#client) !== 3) {
       this.#connect();
       return;
     }
@@ -487,7 +462,8 @@ class IoredisSubscription implements Subscription {
   }
 
   #connect(): void {
-    const own = this.#client.duplicate(LISTENER_OPTIONS);
+    const client = this.#client as OwnClient & { duplicate(options: object): OwnClient };
+    const own = client.duplicate(LISTENER_OPTIONS);
     this.#own = own;
     this.#client.off('ready', this.#ready);
     // Without a listener the driver prints connection errors; it tries again by itself.
@@ -498,7 +474,7 @@ class IoredisSubscription implements Subscription {
     own.connect().catch(ignore);
   }
 
-  #stopHearing(connection: Subscribable): void {
+  #stopHearing(connection: OwnClient): void {
     connection.off('message', this.#message);
     connection.off('close', this.#lost);
   }
@@ -510,50 +486,39 @@ function protocolOf(client: object): unknown {
   return condition?.protocol;
 }
 
-/** A failure shows in the subscription's own events. */
+/** A failure shows in the client's state, and in the subscription's own events. */
 function ignore(): void {}
 
-/** The part of an ioredis client, version 5 or 6, that closes. */
-interface Closing {
-  on(event: 'close', listener: () => void): unknown;
-}
-
 /**
- * Ends the wait for an answer together with its connection. ioredis 5 goes on waiting, then ends the next connection,
- * which is healthy, and meanwhile keeps the process from ending.
+ * Ends the wait for an answer together with its connection. ioredis 5 goes on waiting, and then ends the next
+ * connection.
  */
-export function endSilenceWithConnection(client: Closing): void {
+export function endSilenceWithConnection(client: Pick<OwnClient, 'on'>): void {
   client.on('close', () => {
     const waiting = client as { socketTimeoutTimer?: NodeJS.Timeout | undefined };
-    endTimer(waiting.socketTimeoutTimer);
+    const timer = waiting.socketTimeoutTimer;
+    // The driver takes the timer functions that exist at the moment: a test may have replaced them since.
+    if (typeof timer?.close === 'function') timer.close();
+    else clearTimeout(timer);
     waiting.socketTimeoutTimer = undefined;
   });
-}
-
-/** The part of an ioredis client that connects again. */
-interface Reconnecting {
-  readonly status: string;
-  on(event: 'reconnecting', listener: () => void): unknown;
-  connect(): Promise<void>;
 }
 
 /** Longer than the driver ever waits by itself before it connects again. */
 const OVERDUE_MS = 1_000;
 
 /**
- * Connects again where the driver's own timer does not fire: a test's fake one, which it moves, or takes away.
- *
- * @returns stops that. A client that is disconnected while it waits to connect again stays `reconnecting` for good, so
- *   this has to be called with every `disconnect()`
+ * Connects again where the driver's own timer does not fire: a test's fake one.
+ * @returns stops that, as every `disconnect()` needs: a client that waits to connect again would stay `reconnecting`
  */
-export function reconnectInRealTime(client: Reconnecting, clock: Clock = new SystemClock()): () => void {
+export function reconnectInRealTime(
+  client: Pick<OwnClient, 'status' | 'on' | 'connect'>,
+  clock: Clock = new SystemClock(),
+): () => void {
   let overdue: Timer | undefined;
   let isStopped = false;
   const connect = () => {
-    if (client.status !== 'reconnecting' || isStopped) return;
-    client.connect().catch(() => {
-      // The client's state tells the outcome.
-    });
+    if (client.status === 'reconnecting' && !isStopped) client.connect().catch(ignore);
   };
   client.on('reconnecting', () => {
     overdue?.cancel();
@@ -565,25 +530,12 @@ export function reconnectInRealTime(client: Reconnecting, clock: Clock = new Sys
   };
 }
 
-/** The driver takes the timer functions that exist at the moment: a test may have replaced them since. */
-function endTimer(timer: NodeJS.Timeout | undefined): void {
-  if (typeof timer?.close === 'function') timer.close();
-  else clearTimeout(timer);
-}
-
-/** The part of an ioredis client, version 5 or 6, that connects. */
-interface Connecting {
-  readonly options: object;
-  on(event: string, listener: (error: Error) => void): unknown;
-}
-
 /**
- * Has a client go on with RESP2 where the server has no RESP3. The driver does that by itself for a server that does
- * not know RESP3. It does not for one that forbids HELLO, nor for a proxy that hangs up on it.
- *
- * @param speaksOldProtocol whether the program's own client speaks RESP2 there: then it is tried whatever fails first
+ * Has a client go on with RESP2 where HELLO is forbidden, or a proxy hangs up on it: where the server does not know
+ * RESP3 the driver does so itself. `speaksOldProtocol`: the program's own client speaks RESP2 there, so it is tried
+ * whatever fails first.
  */
-function fallBackToOldProtocol(client: Connecting, speaksOldProtocol: boolean): void {
+function fallBackToOldProtocol(client: OwnClient, speaksOldProtocol: boolean): void {
   const options = client.options as { protocol?: number };
   let isGreeting = false;
   client.on('connect', () => {
@@ -592,7 +544,7 @@ function fallBackToOldProtocol(client: Connecting, speaksOldProtocol: boolean): 
   client.on('ready', () => {
     isGreeting = false;
   });
-  client.on('error', ({ message }) => {
+  client.on('error', ({ message }: Error) => {
     if (isGreeting && /\bhello\b/i.test(message)) options.protocol = 2;
   });
   client.on('close', () => {

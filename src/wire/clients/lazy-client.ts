@@ -1,9 +1,6 @@
 import type { Client, ConnectionState, Subscription, SubscriptionEvents } from '../client.ts';
 
-/**
- * The client of a URL. Its driver has to be imported first. Until then the client is `connecting`; then it passes
- * everything on. It is `ended` where there is no driver.
- */
+/** The client of a URL: `connecting` until its driver is imported, and `ended` if there is none. */
 export class LazyClient implements Client {
   readonly address: string;
   readonly isCluster = false;

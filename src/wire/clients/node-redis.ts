@@ -62,7 +62,6 @@ export const nodeRedis: Driver<NodeRedisClient> = {
     return new ReconnectingClient(new NodeRedisDialler(own, optionsOf(client).RESP !== 3));
   },
   load: async () => {
-    // A bundler takes an import that is tried for one of a package that may be missing.
     try {
       return connectWith(await import('redis'));
     } catch (error) {
@@ -118,10 +117,7 @@ function addressOf({ socket }: KnownOptions): string {
   return socket?.path ?? hostAndPort(socket?.host, socket?.port);
 }
 
-/**
- * The options of a connection of the library's own. Those that say how to connect stay the program's: address, TLS,
- * user, password.
- */
+/** The options of a connection of the library's own. Those that say how to connect stay the program's. */
 function ownOptions({ socket, database }: KnownOptions): DriverOptions {
   return {
     // All that it says is in the other options as well.

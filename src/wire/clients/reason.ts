@@ -75,7 +75,6 @@ export class ConnectionReason {
     this.#isConnected = false;
   }
 
-  /** Why there is no connection. */
   text(isEnded: boolean): string {
     if (this.#error !== undefined) return this.clean(textOf(this.#error)) + this.#hint();
     if (isEnded) return 'the client was ended';
@@ -105,10 +104,7 @@ export class ConnectionReason {
   }
 }
 
-/**
- * The text of a connection's error, without the address. The message names the node beside it, so that several nodes
- * with the same error have the same text.
- */
+/** The text of a connection's error, without the address: several nodes with the same error have the same text. */
 function textOf(error: unknown): string {
   const { code, syscall, reason } = Object(error) as { code?: unknown; syscall?: unknown; reason?: unknown };
   if (typeof code !== 'string') return messageOf(error).replace(/\. Please report this\.?$/, '');

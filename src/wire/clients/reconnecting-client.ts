@@ -18,10 +18,8 @@ export interface Connection {
   unsubscribe(channel: string): Promise<unknown>;
 }
 
-/** Makes the connections of one client. */
 export interface Dialler {
   readonly address: string;
-  /** Describes them, for reasons. */
   readonly options: ConnectionOptions;
   /** Whether a connection that has subscribed takes other commands as well. Asked when there is one. */
   readonly sharesSubscriptions: boolean;
@@ -31,7 +29,6 @@ export interface Dialler {
   greetingFailed(error: unknown): void;
 }
 
-/** A subscription to a channel. */
 interface Listener {
   readonly channel: string;
   readonly events: SubscriptionEvents;
@@ -191,9 +188,8 @@ interface LineEvents {
 }
 
 /**
- * A connection to a server, which is made anew whenever it is lost. Each is a client of its own. A client of the
- * driver can't be told to connect anew, and gives up after some errors. It also keeps for the next connection what
- * the last one should have done.
+ * A connection to a server, made anew as a client of its own whenever it is lost: a driver's client can't be told to
+ * connect anew, gives up after some errors, and keeps for the next connection what the last one should have done.
  */
 class Line {
   readonly #make: () => Connection;
@@ -219,7 +215,6 @@ class Line {
     return this.#state === 'ready' ? this.#client : undefined;
   }
 
-  /** Sends a command on the present connection. */
   send(client: Connection, words: readonly string[]): Promise<unknown> {
     const answer = client.sendCommand(words);
     this.#unanswered += 1;
@@ -232,7 +227,6 @@ class Line {
     return answer;
   }
 
-  /** Gives the present connection up. */
   drop(why: string): void {
     if (this.#client !== undefined) this.#lost(this.#client, new Error(why));
   }

@@ -29,7 +29,6 @@ interface Configuration {
   readonly advancedConfiguration?: object;
 }
 
-/** The class that makes clients. */
 interface GlideClass {
   createClient(configuration: object): Promise<OwnClient>;
 }
@@ -56,7 +55,6 @@ export const valkeyGlide: Driver<GlideClientLike> = {
     return new ReconnectingClient(new GlideDialler(Class as GlideClass, configuration));
   },
   load: async () => {
-    // A bundler takes an import that is tried for one of a package that may be missing.
     try {
       return connectWith((await import('@valkey/valkey-glide')).GlideClient as unknown as GlideClass);
     } catch (error) {
@@ -135,13 +133,11 @@ class GlideDialler implements Dialler {
   greetingFailed(): void {}
 }
 
-/** How often a connection is looked at. */
 const LOOK_MS = 500;
 
 /** How long the answer to that may take: the driver keeps commands while it connects anew, and does not tell. */
 const LONGEST_LOOK_MS = 1_000;
 
-/** How long the driver may take to subscribe. */
 const SUBSCRIBE_MS = 5_000;
 
 /**
@@ -173,10 +169,7 @@ class GlideConnection extends EventEmitter implements Connection {
     });
     this.#client = client;
     this.emit('connect');
-    if (this.#isEnded) {
-      client.close();
-      return;
-    }
+    if (this.#isEnded) return client.close();
     this.#id = await this.#ask();
     this.emit('ready');
     this.#lookLater();
@@ -270,7 +263,6 @@ const CODES: Readonly<Record<string, string>> = {
   TryAgain: 'TRYAGAIN',
 };
 
-/** A server's error as the server wrote it. */
 function textOf(message: string): string {
   const [, word = '', rest = ''] =
     /^(?:An error was signalled by the server: - )?(\w+): (.*)$/s.exec(message) ?? [];

@@ -34,10 +34,8 @@ local function acquire(first, distance, value, ttl, number, member, score)
   local set = redis.pcall('SET', key, value, 'NX', 'PX', ttl)
   local failure = error_of(set)
   if set and not failure then
-    if has_queue(queue) then
-      if is_behind(queue, member or '', score) and hand_to_first(key, queue) then
-        return refused({ HELD, tonumber(grace), '' })
-      end
+    if has_queue(queue) and is_behind(queue, member or '', score) and hand_to_first(key, queue) then
+      return refused({ HELD, tonumber(grace), '' })
     end
     is_taken = true
   else

@@ -12,10 +12,8 @@
 -- The queues of the keys follow, for operations that have to do with waiting. Operations on a shared lock have one more
 -- key.
 --
--- Or a batch, the form of most operations: `acquires` of one key each, or `releases` of one key each, no key twice. It
--- has four arguments: its name; how many; the ttl of all acquires; for acquires, whether they are fenced: not empty.
--- Then follow, for each, its lock value, and its proposed token if fenced. Its keys: all lock keys; if fenced, all
--- fence counters; all queues.
+-- Or a batch, the form of most operations: `acquires` or `releases` of one key each, no key twice; wire/batch.ts has the
+-- form. Whether acquires are fenced: not empty.
 --
 -- The frequent replies are short. An acquire that is granted answers the counter alone. A release that notified no waiter
 -- answers the number of its keys.

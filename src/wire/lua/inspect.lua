@@ -14,18 +14,9 @@
 local function inspect(first, _, _, _, number)
   local owner, foreign = owner_of(KEYS[first])
   if foreign then return foreign end
-  local counter = 0
-  if number ~= '' then
-    counter = counter_of(KEYS[first + 1]) or 0
-  end
-  if owner == nil then
-    if not votes then return { QUARANTINED } end
-    return { MISSING, counter }
-  end
+  local counter = number ~= '' and counter_of(KEYS[first + 1]) or 0
+  if owner == nil then return votes and { MISSING, counter } or { QUARANTINED } end
   local reply = refusal(KEYS[first], owner)
-  if reply[1] == HELD then
-    reply[3] = owner
-    reply[4] = counter
-  end
+  if reply[1] == HELD then return { HELD, reply[2], owner, counter } end
   return reply
 end

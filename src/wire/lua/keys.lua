@@ -15,9 +15,7 @@ local function owner_of(key)
   local owner = redis.pcall('GET', key)
   local failure = error_of(owner)
   if not failure then return owner or nil end
-  if string.find(failure, 'WRONGTYPE', 1, true) then
-    return nil, { FOREIGN, redis.call('TYPE', key).ok }
-  end
+  if string.find(failure, 'WRONGTYPE', 1, true) then return nil, { FOREIGN, redis.call('TYPE', key).ok } end
   return nil, { FAILED, failure }
 end
 
@@ -32,9 +30,7 @@ end
 -- The reply for a key that this other value owns. A key without expiry never was a lock.
 local function refusal(key, value)
   local remaining = redis.call('PTTL', key)
-  if remaining == -1 then
-    return { FOREIGN, 'string without expiry' }
-  end
+  if remaining == -1 then return { FOREIGN, 'string without expiry' } end
   return { HELD, remaining, holder_in(value) }
 end
 

@@ -81,12 +81,10 @@ local function permit(first, _, value, ttl, number, member, score, permits)
     -- Nodes may have reserved different slots for it. Reservations own nothing: it exchanges that of another slot.
     pass_on(semaphore, queue, member, key, owner ~= mine and owner)
     redis.call('SET', key, mine, 'PX', grace)
-    reply = acquire(first, 1, value, ttl, number, member, score)
   elseif has_one and owner ~= value then
     reply = refusal(key, owner)
-  else
-    reply = acquire(first, 1, value, ttl, number, member, score)
   end
+  reply = reply or acquire(first, 1, value, ttl, number, member, score)
   if reply[1] ~= HELD then return reply end
 
   local _, owners, slots = look(semaphore, member)

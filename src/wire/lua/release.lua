@@ -18,20 +18,14 @@ local function release(first, n, value, _, _, distance)
     local queue = KEYS[i + (distance or n)]
     return has_queue(queue) and hand_to_first(KEYS[i], queue)
   end
-  local freed = 0
-  local notified
-  local other
+  local freed, notified, other = 0, nil, nil
   for i = first, first + n - 1 do
     local owner, foreign = owner_of(KEYS[i])
     if foreign then
       other = other or foreign
     elseif owner == value then
       freed = freed + 1
-      if hand_over(i) then
-        notified = 1
-      else
-        redis.call('DEL', KEYS[i])
-      end
+      if hand_over(i) then notified = 1 else redis.call('DEL', KEYS[i]) end
     elseif owner ~= nil then
       other = other or refusal(KEYS[i], owner)
     elseif hand_over(i) then

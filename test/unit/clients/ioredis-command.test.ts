@@ -2,8 +2,7 @@ import { Cluster, Command, Redis } from 'ioredis';
 import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it } from 'vitest';
 import { slotOf } from '../../../src/base/companion-key.ts';
-import { callSenderOf } from '../../../src/wire/clients/ioredis-command.ts';
-import { encodeCall } from '../../../src/wire/resp.ts';
+import { callSenderOf, encodeCall } from '../../../src/wire/clients/ioredis-command.ts';
 
 const SHA1 = 'b'.repeat(40);
 
