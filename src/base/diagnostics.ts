@@ -67,6 +67,7 @@ export interface ReleaseMessage extends CallMessage, HoldMessage {
 
 /** A lock was lost before its holder had released it. */
 interface LostMessage extends HoldMessage {
+  /** Why. */
   readonly error: LockLostError;
 }
 
