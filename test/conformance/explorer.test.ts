@@ -13,10 +13,17 @@ const RULES: Exploration = {
   doubled: 0,
   extends: true,
   reserves: false,
+  adopters: 0,
 };
 
 /** Blocks of several tokens, and of several sizes. */
 const BLOCKS: Exploration = { ...RULES, blocks: [2, 3], proposals: [3, 6], extends: false };
+
+/** A lock that is handed over, while another attempt is made. */
+const ADOPTED: Exploration = { ...RULES, proposals: [1], extends: false, adopters: 1 };
+
+/** A lock that is handed over and sent to two processes, or by the first of them to the second. */
+const SENT_TWICE: Exploration = { ...RULES, blocks: [1], proposals: [1], adopters: 2 };
 
 describe('fencing-token.ts and tally.ts over the model of the scripts, with keys that expire at any moment', () => {
   it('give tokens that are unique and in order, and extensions that come before any higher one', () => {
@@ -39,6 +46,17 @@ describe('fencing-token.ts and tally.ts over the model of the scripts, with keys
     expect(states).toBeGreaterThan(least);
   });
 
+  it.each<[string, number, Exploration]>([
+    ['while another attempt is made', 50_000, ADOPTED],
+    ['by one process of two, whatever the giver extends late', 5_000, SENT_TWICE],
+    ['with an ACQUIRE that arrives twice', 5_000, { ...SENT_TWICE, extends: false, doubled: 1 }],
+    ['with tokens that are left', 10_000, { ...SENT_TWICE, blocks: [2], proposals: [2] }],
+  ])('let a lock that is handed over be adopted once, %s', (_, least, exploration) => {
+    const { states, counterexample } = new Explorer(exploration).run();
+    expect(counterexample).toBeUndefined();
+    expect(states).toBeGreaterThan(least);
+  });
+
   it.each([
     ['confirm without owner check', RULES, 'had been won before'],
     ['no confirm', RULES, 'had been won before'],
@@ -46,6 +64,12 @@ describe('fencing-token.ts and tally.ts over the model of the scripts, with keys
     ['counter raised by one', BLOCKS, 'had been won before'],
     ['hand-over past the block', BLOCKS, 'had been won before'],
     ['next block from memory', BLOCKS, 'had been won before'],
+    ['adoption of a lost key', SENT_TWICE, 'had been won before'],
+    ['adoption from any value', SENT_TWICE, 'had been won before'],
+    ['adoption that raises no counter', SENT_TWICE, 'had been won before'],
+    ['adopters that share a value', SENT_TWICE, 'had been won before'],
+    ['adoption by a minority', SENT_TWICE, 'had been won before'],
+    ['giver that goes on', SENT_TWICE, 'had been won before'],
   ] as const)('break a promise with %s', (weakening, rules, promise) => {
     const { counterexample } = new Explorer({ ...rules, weakening }).run();
     expect(counterexample?.at(-1)).toContain(promise);

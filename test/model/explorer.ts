@@ -19,7 +19,19 @@ type Weakening =
   /** A lease that is out of tokens is handed over once more, with the number that follows. */
   | 'hand-over past the block'
   /** A process goes on with the numbers that follow its block, and asks no node. */
-  | 'next block from memory';
+  | 'next block from memory'
+  /** ADOPT takes a key that the node has lost. */
+  | 'adoption of a lost key'
+  /** ADOPT takes a key from any value. */
+  | 'adoption from any value'
+  /** ADOPT leaves the counter as the giver had it. */
+  | 'adoption that raises no counter'
+  /** All adopters of a lock have one value. */
+  | 'adopters that share a value'
+  /** A lock is adopted as soon as one node agrees. */
+  | 'adoption by a minority'
+  /** The giver's process still has the token, and those after it. */
+  | 'giver that goes on';
 
 export interface Exploration {
   readonly nodeCount: number;
@@ -29,8 +41,10 @@ export interface Exploration {
   readonly proposals: readonly number[];
   /** How many ACQUIREs of an attempt may reach their node twice. */
   readonly doubled: number;
-  /** Whether the first attempt, if it wins, also extends its lock, once. */
+  /** Whether the first attempt, if it wins, also extends its lock, once. So do those that adopt it. */
   readonly extends: boolean;
+  /** How many processes are sent the lock of the first attempt, if it wins, or what one of them has adopted by then. */
+  readonly adopters: number;
   /** Whether a key that no attempt owns may be reserved for one of them, at any moment. */
   readonly reserves: boolean;
   readonly weakening?: Weakening;
@@ -64,15 +78,23 @@ interface Column {
   readonly deliveries: number;
 }
 
-type Phase = 'idle' | 'acquire' | 'confirm' | 'won' | 'extend' | 'extended' | 'over';
+/** `given`: its process has handed the lock over to another one. */
+type Phase = 'idle' | 'acquire' | 'confirm' | 'adopt' | 'won' | 'extend' | 'extended' | 'given' | 'over';
 
+const WON: ReadonlySet<Phase> = new Set(['won', 'extend', 'extended', 'given'] as const);
+
+/** An attempt to acquire a lock. The last ones are adopters: attempts to adopt what another one had. */
 interface AttemptState {
   readonly phase: Phase;
   readonly proposal: number;
   readonly token: number;
-  /** The highest token that had been won when it started, and when its extension was sent. */
+  /** The highest token that had been won when it started, and when its extension or its adoption was sent. */
   readonly wonBefore: number;
   readonly wonBeforeExtending: number;
+  /** The token of the caller that handed it over; 0 if none did. */
+  readonly last: number;
+  /** Of an adopter, the attempt whose lock it was sent, counted from 1; 0 if none. */
+  readonly giver: number;
   readonly columns: readonly Column[];
 }
 
@@ -96,7 +118,7 @@ interface Origin {
   readonly what: () => string;
 }
 
-type Kind = 'acquire' | 'confirm' | 'extend' | 'release';
+type Kind = 'acquire' | 'confirm' | 'extend' | 'adopt' | 'release';
 
 /** What a node makes of a request. */
 interface Result {
@@ -110,7 +132,7 @@ interface Request {
   readonly results: Map<number, Result>;
 }
 
-/** More than any counter or token here. */
+/** More than any counter or token here, and more than any number of attempts. */
 const MANY = 1_000;
 
 const KEY = 'lock:k';
@@ -128,7 +150,8 @@ const MOST_DELIVERIES = 2;
  * Tries every order of events there is: requests that arrive late, twice or never, answers that are lost or late,
  * keys that expire at any moment or are reserved for an attempt, from which an older one takes them. Nodes do what the script model does, which the conformance suite holds equal to the
  * Lua; attempts do what the tally and `fencing-token.ts` say. All tokens of a lease count as given when it is won: after every win the blocks must not overlap and must be in order,
- * and an extension that a majority agreed to must not come after a higher token.
+ * and an extension that a majority agreed to must not come after a higher token. A lock that was handed over is adopted once at the most: the tokens from its last one on are
+ * the adopter's then.
  */
 export class Explorer {
   readonly #exploration: Exploration;
@@ -136,6 +159,7 @@ export class Explorer {
     acquire: new Map(),
     confirm: new Map(),
     extend: new Map(),
+    adopt: new Map(),
     release: new Map(),
   };
 
@@ -163,16 +187,18 @@ export class Explorer {
   }
 
   #start(): State {
-    const { nodeCount, blocks } = this.#exploration;
+    const { nodeCount, blocks, adopters } = this.#exploration;
     const columns = Array.from({ length: nodeCount }, () => NO_COLUMN);
     return {
       nodes: columns.map(() => ({ owner: 0, counter: 0 })),
-      attempts: blocks.map(() => ({
+      attempts: Array.from({ length: blocks.length + adopters }, () => ({
         phase: 'idle' as const,
         proposal: 0,
         token: 0,
         wonBefore: 0,
         wonBeforeExtending: 0,
+        last: 0,
+        giver: 0,
         columns,
       })),
       won: [],
@@ -185,12 +211,16 @@ export class Explorer {
     for (const [index, attempt] of state.attempts.entries()) {
       const name = `attempt ${index + 1}`;
       if (attempt.phase === 'idle') {
-        if (this.#isNext(state, index)) yield* this.#starts(state, index, name);
+        if (!this.#isNext(state, index)) continue;
+        yield* this.#isAdopter(index)
+          ? this.#adoptions(state, index, name)
+          : this.#starts(state, index, name);
         continue;
       }
       yield* this.#arrivals(state, index, attempt, name);
       yield* this.#conclusions(state, index, attempt, name);
-      if (attempt.phase === 'won' && this.#exploration.extends && index === 0) {
+      if (this.#mayTravel(attempt, index)) yield* this.#givesAway(state, index, name);
+      if (attempt.phase === 'won' && this.#extends(index)) {
         const wonBeforeExtending = highest(state.won.filter(({ last }) => last !== attempt.token));
         yield {
           what: () => `${name} sends EXTEND`,
@@ -201,12 +231,66 @@ export class Explorer {
     }
   }
 
-  /** Attempts that ask for equal blocks are alike but for their names: the first one that is idle starts. */
+  /** Attempts that ask for equal blocks are alike but for their names: the first one that is idle starts. So are adopters. */
   #isNext({ attempts }: State, index: number): boolean {
-    const { blocks } = this.#exploration;
+    const { blocks, adopters } = this.#exploration;
+    // The first attempt is the one that is handed over.
+    if (adopters > 0 && !this.#isAdopter(index)) return true;
     return !attempts.some(
       ({ phase }, other) => other < index && phase === 'idle' && blocks[other] === blocks[index],
     );
+  }
+
+  /** Adopters come after those that acquire. */
+  #isAdopter(index: number): boolean {
+    return index >= this.#exploration.blocks.length;
+  }
+
+  #extends(index: number): boolean {
+    return this.#exploration.extends && (index === 0 || this.#isAdopter(index));
+  }
+
+  #mayTravel({ phase }: AttemptState, index: number): boolean {
+    if (this.#exploration.adopters === 0 || (index > 0 && !this.#isAdopter(index))) return false;
+    return WON.has(phase) && phase !== 'given';
+  }
+
+  /** The lowest token of a lease that was won. */
+  #lowestOf(state: State, index: number): number {
+    const { giver, token } = attemptOf(state, index);
+    if (giver > 0) return attemptOf(state, giver - 1).last;
+    return blockOf(token, this.#exploration.blocks[index] ?? 1).first;
+  }
+
+  /** A process hands its lock over, as the first of its callers or as the last one. */
+  *#givesAway(state: State, index: number, name: string): Generator<Step> {
+    const attempt = attemptOf(state, index);
+    const columns = attempt.columns.map(cleared);
+    for (const last of new Set([this.#lowestOf(state, index), attempt.token])) {
+      const what = () => `${name} is handed over, with token ${last}`;
+      yield { what, next: withAttempt(state, index, { ...attempt, phase: 'given', last, columns }) };
+    }
+  }
+
+  /** A process that was sent a lock asks the nodes for it. */
+  *#adoptions(state: State, index: number, name: string): Generator<Step> {
+    const rise = this.#exploration.weakening === 'adoption that raises no counter' ? 0 : 1;
+    const attempt = attemptOf(state, index);
+    for (const [other, { phase, token }] of state.attempts.entries()) {
+      if (phase !== 'given') continue;
+      const giver = other + 1;
+      const wonBeforeExtending = highest(state.won.filter(({ last }) => last !== token));
+      yield {
+        what: () => `${name} sends ADOPT of what attempt ${giver} had`,
+        next: withAttempt(state, index, {
+          ...attempt,
+          phase: 'adopt',
+          giver,
+          token: token + rise,
+          wonBeforeExtending,
+        }),
+      };
+    }
   }
 
   *#expiries(state: State): Generator<Step> {
@@ -260,26 +344,18 @@ export class Explorer {
 
   /** A request reaches a node: for the first time or again, in time or long after it mattered. */
   *#arrivals(state: State, index: number, attempt: AttemptState, name: string): Generator<Step> {
-    const { phase, token, proposal } = attempt;
+    const { phase, token, giver } = attempt;
     for (const [n, column] of attempt.columns.entries()) {
-      const again = { ...column, deliveries: column.deliveries + 1 };
-      const doubled = attempt.columns.filter(({ deliveries }) => deliveries > 1).length;
-      const mayDouble = again.deliveries === 1 || doubled < this.#exploration.doubled;
-      if (again.deliveries <= MOST_DELIVERIES && mayDouble) {
-        const acquire = this.#request('acquire', index, proposal);
-        yield* this.#arrival(state, index, n, acquire, name, again, (reply) =>
-          phase === 'acquire' && reply.outcome === 'granted'
-            ? { ...again, acquired: reply.counter - NOW_US }
-            : again,
+      if (giver > 0) {
+        const adopt = this.#request('adopt', index, token, giver);
+        yield* this.#arrival(state, index, n, adopt, name, column, (reply) =>
+          phase === 'adopt' && reply.outcome === 'granted' ? { ...column, isExtended: true } : column,
         );
+      } else {
+        yield* this.#acquirersArrivals(state, index, n, name);
       }
-      if (phase !== 'acquire' && token > 0) {
-        const confirm = this.#request('confirm', index, token);
-        yield* this.#arrival(state, index, n, confirm, name, column, (reply) =>
-          phase === 'confirm' && reply.outcome === 'granted' ? { ...column, isConfirmed: true } : column,
-        );
-      }
-      if (phase === 'extend' || phase === 'extended') {
+      // A lock may be handed over while its extension is under way.
+      if (phase === 'extend' || phase === 'extended' || (phase === 'given' && this.#extends(index))) {
         const extend = this.#request('extend', index, token);
         yield* this.#arrival(state, index, n, extend, name, column, (reply) =>
           phase === 'extend' && reply.outcome === 'granted' ? { ...column, isExtended: true } : column,
@@ -292,17 +368,42 @@ export class Explorer {
     }
   }
 
+  /** ACQUIRE and CONFIRM. */
+  *#acquirersArrivals(state: State, index: number, n: number, name: string): Generator<Step> {
+    const { phase, token, proposal, columns } = attemptOf(state, index);
+    const column = columns[n] ?? NO_COLUMN;
+    const again = { ...column, deliveries: column.deliveries + 1 };
+    const doubled = columns.filter(({ deliveries }) => deliveries > 1).length;
+    const mayDouble = again.deliveries === 1 || doubled < this.#exploration.doubled;
+    if (again.deliveries <= MOST_DELIVERIES && mayDouble) {
+      const acquire = this.#request('acquire', index, proposal);
+      yield* this.#arrival(state, index, n, acquire, name, again, (reply) =>
+        phase === 'acquire' && reply.outcome === 'granted'
+          ? { ...again, acquired: reply.counter - NOW_US }
+          : again,
+      );
+    }
+    if (phase !== 'acquire' && token > 0) {
+      const confirm = this.#request('confirm', index, token);
+      yield* this.#arrival(state, index, n, confirm, name, column, (reply) =>
+        phase === 'confirm' && reply.outcome === 'granted' ? { ...column, isConfirmed: true } : column,
+      );
+    }
+  }
+
   /** What an attempt asks of nodes: the same for all of them, and asked very often. */
-  #request(kind: Kind, index: number, number: number): Request {
-    const known = this.#requests[kind].get(index * MANY + number);
+  #request(kind: Kind, index: number, number: number, giver = 0): Request {
+    const key = (giver * MANY + index) * MANY + number;
+    const known = this.#requests[kind].get(key);
     if (known !== undefined) return known;
-    const request = { operation: this.#operation(kind, index, number), results: new Map() };
-    this.#requests[kind].set(index * MANY + number, request);
+    const request = { operation: this.#operation(kind, index, number, giver), results: new Map() };
+    this.#requests[kind].set(key, request);
     return request;
   }
 
-  #operation(kind: Kind, index: number, number: number): Operation {
-    const lock = { ...LOCK, value: `v${index + 1}` };
+  #operation(kind: Kind, index: number, number: number, giver: number): Operation {
+    const isShared = this.#exploration.weakening === 'adopters that share a value' && this.#isAdopter(index);
+    const lock = { ...LOCK, value: `v${isShared ? this.#exploration.blocks.length + 1 : index + 1}` };
     const waiter = this.#exploration.reserves ? { member: memberOf(index), since: index + 1 } : undefined;
     switch (kind) {
       case 'acquire':
@@ -311,6 +412,8 @@ export class Explorer {
         return { ...lock, kind, token: NOW_US + number };
       case 'extend':
         return { ...lock, kind, ttl: 1_000, token: NOW_US + number };
+      case 'adopt':
+        return { ...lock, kind: 'extend', ttl: 1_000, token: NOW_US + number, previous: `v${giver}` };
       case 'release':
         return { ...lock, kind };
     }
@@ -328,8 +431,7 @@ export class Explorer {
     const before = state.nodes[n];
     if (before === undefined) return;
     const { node, reply } = this.#execute(before, request, this.#exploration.blocks[index] ?? 1);
-    const what = () =>
-      `node ${n + 1} does ${request.operation.kind.toUpperCase()} of ${name}: ${describe(reply)}`;
+    const what = () => `node ${n + 1} does ${nameOf(request.operation)} of ${name}: ${describe(reply)}`;
     const next = withColumn(withNode(state, n, node), index, n, unheard);
     // The answer gets lost or is late, …
     yield { what: () => `${what()}, and the answer is lost`, next };
@@ -341,7 +443,7 @@ export class Explorer {
   /** An attempt has heard enough, of whichever nodes, or gives up. */
   *#conclusions(state: State, index: number, attempt: AttemptState, name: string): Generator<Step> {
     const { columns, phase } = attempt;
-    if (phase === 'acquire' || phase === 'confirm') {
+    if (phase === 'acquire' || phase === 'confirm' || phase === 'adopt') {
       yield { what: () => `${name} has lost`, next: ended(state, index) };
     }
     if (phase === 'acquire') {
@@ -354,6 +456,12 @@ export class Explorer {
     }
     if (phase === 'extend' && this.#majorities(columns, ({ isExtended }) => isExtended).length > 0) {
       yield this.#concludeExtend(state, index, name);
+    }
+    if (phase === 'adopt') {
+      const agreed = columns.filter(({ isExtended }) => isExtended).length;
+      const { nodeCount, weakening } = this.#exploration;
+      const isEnough = weakening === 'adoption by a minority' ? agreed > 0 : agreed >= majorityOf(nodeCount);
+      if (isEnough) yield this.#adopt(state, index, name);
     }
   }
 
@@ -400,6 +508,33 @@ export class Explorer {
     };
   }
 
+  /** The adopter has the tokens from the last one that its giver's process gave to a caller. */
+  #adopt(state: State, index: number, name: string): Step {
+    const attempt = attemptOf(state, index);
+    const { token, giver, wonBeforeExtending } = attempt;
+    const given = attemptOf(state, giver - 1);
+    const { token: counter, last } = given;
+    const block = { first: last, last: token };
+    const isAdopted = state.attempts.some((other) => other.giver === giver && WON.has(other.phase));
+    const goesOn = isAdopted || this.#exploration.weakening === 'giver that goes on';
+    const won = state.won.flatMap((other) => {
+      if (other.last !== counter || goesOn) return [other];
+      return other.first < last ? [{ first: other.first, last: last - 1 }] : [];
+    });
+    const columns = attempt.columns.map(cleared);
+    const next = {
+      ...withAttempt(state, index, { ...attempt, phase: 'won', columns }),
+      won: sorted([...won, block]),
+    };
+    const step = { what: () => `${name} has adopted tokens ${block.first} to ${block.last}`, next };
+    const other = won.find((earlier) => overlap(earlier, block));
+    if (other !== undefined) {
+      return { ...step, broken: `although tokens ${other.first} to ${other.last} had been won before` };
+    }
+    if (wonBeforeExtending <= counter) return step;
+    return { ...step, broken: `although token ${wonBeforeExtending} had been won before ADOPT was sent` };
+  }
+
   #win(state: State, index: number, token: number, name: string): Step {
     const attempt = attemptOf(state, index);
     const won = withAttempt(state, index, {
@@ -426,7 +561,8 @@ export class Explorer {
     const known = results.get(key);
     if (known !== undefined) return known;
     const store = new KeyStore(() => NOW_US / 1_000);
-    if (node.owner !== 0) store.set(KEY, this.#ownerSeenBy(operation, node.owner), '1000');
+    const owned = this.#ownerSeenBy(operation, node.owner);
+    if (owned !== undefined) store.set(KEY, owned, '1000');
     const hidesCounter = weakening === 'extend without counter check' && operation.kind === 'extend';
     if (node.counter > 0 && !hidesCounter) store.set(FENCE, String(NOW_US + node.counter), '3600000');
     const rise = weakening === 'counter raised by one' ? 1 : block;
@@ -434,22 +570,27 @@ export class Explorer {
     const args = [...header, ...encode(operation, true)].map(String);
     const server = { store, runId: 'r', timeUs: NOW_US, publish: () => 1 };
     const [, answer] = runBatch(server, keysOf(operation), args);
-    const owner = ownerOf(store.get(KEY));
+    const reply = decode(answer);
+    const isRefused = reply.outcome !== 'granted';
     const counter = Number(store.get(FENCE) ?? NOW_US) - NOW_US;
     const after = {
-      owner: operation.kind === 'confirm' ? node.owner : owner,
+      owner: isRefused || operation.kind === 'confirm' ? node.owner : ownerOf(store.get(KEY)),
       counter: hidesCounter ? Math.max(node.counter, counter) : counter,
     };
-    const result = { node: after, reply: decode(answer) };
+    const result = { node: after, reply };
     results.set(key, result);
     return result;
   }
 
-  /** Without its owner check, CONFIRM takes any owner of the key for the one it asks for. */
-  #ownerSeenBy(operation: Operation, owner: number): string {
-    const ignoresOwner =
-      this.#exploration.weakening === 'confirm without owner check' && operation.kind === 'confirm';
-    if (ignoresOwner && operation.kind === 'confirm') return operation.value;
+  /** Without its owner check, CONFIRM takes any owner of the key for the one it asks for. So does ADOPT. */
+  #ownerSeenBy(operation: Operation, owner: number): string | undefined {
+    const { weakening } = this.#exploration;
+    if (weakening === 'confirm without owner check' && operation.kind === 'confirm') return operation.value;
+    if (operation.kind === 'extend' && operation.previous !== undefined) {
+      if (weakening === 'adoption of a lost key' && owner === 0) return operation.previous;
+      if (weakening === 'adoption from any value' && owner !== 0) return operation.previous;
+    }
+    if (owner === 0) return undefined;
     return owner > 0 ? `v${owner}` : `~${memberOf(-owner - 1)}:${-owner}`;
   }
 }
@@ -529,7 +670,9 @@ function ended(state: State, index: number): State {
   return withAttempt(state, index, { ...attempt, phase: 'over', columns });
 }
 
-const PHASES: readonly Phase[] = ['idle', 'acquire', 'confirm', 'won', 'extend', 'extended', 'over'];
+const PHASES: readonly Phase[] = [
+  ...(['idle', 'acquire', 'confirm', 'adopt', 'won', 'extend', 'extended', 'given', 'over'] as const),
+];
 
 /** States that differ only in which node is which are one. All numbers are small, so that each is a character. */
 function keyOf({ nodes, attempts, won }: State): string {
@@ -542,9 +685,11 @@ function keyOf({ nodes, attempts, won }: State): string {
     return text;
   });
   let key = columns.sort().join('');
-  for (const { phase, proposal, token, wonBefore, wonBeforeExtending } of attempts)
-    key += String.fromCharCode(PHASES.indexOf(phase), proposal, token, wonBefore, wonBeforeExtending);
-  for (const { last } of won) key += String.fromCharCode(last);
+  for (const { phase, proposal, token, wonBefore, wonBeforeExtending, last, giver } of attempts) {
+    key += String.fromCharCode(PHASES.indexOf(phase), proposal, token, wonBefore);
+    key += String.fromCharCode(wonBeforeExtending, last, giver);
+  }
+  for (const { first, last } of won) key += String.fromCharCode(first, last);
   return key;
 }
 
@@ -552,6 +697,11 @@ function pathTo(seen: ReadonlyMap<string, Origin | undefined>, key: string): rea
   const path: string[] = [];
   for (let step = seen.get(key); step !== undefined; step = seen.get(step.from)) path.unshift(step.what());
   return path;
+}
+
+function nameOf(operation: Operation): string {
+  const isAdoption = operation.kind === 'extend' && operation.previous !== undefined;
+  return isAdoption ? 'ADOPT' : operation.kind.toUpperCase();
 }
 
 function describe(reply: Reply): string {

@@ -16,20 +16,28 @@
  * may take a reserved key; it reserves nothing for an EXTEND. A reservation may expire or be
  * moved at any moment. WITHOUT it, every key that could be reserved is unowned, which permits more.
  *
- * Checked in `won`, `hand_over` and `extended`:
+ * ADOPT adopters: a process that has won a lease may give it away, with the token that its last
+ * caller had. An adopter is another process that was sent it. It asks for what the giver owns, by
+ * ADOPT, and raises c to one above the giver's token. Any number of them may be sent one lease, and
+ * what was adopted may be given away again. The giver's messages are in the network for ever. An
+ * adopter that has won has the tokens from the giver's last one to its own, and the giver had those
+ * below.
+ *
+ * Checked in `won`, `hand_over`, `adopted` and `extended`:
  *   P1  no token is given twice: the blocks of two leases never overlap, and no hand-over
  *       leaves its block;
  *   P2  a lease that was won before another attempt started has the lower tokens: its highest
  *       is below the other's lowest;
  *   P3  an extension that a majority accepted proves that no higher token had been won
- *       before it was sent.
+ *       before it was sent. So does an adoption.
  *
  * -DN=nodes (3 to 5), -DA=attempts (2 or 3), -DK=largest block (1 to 3; blocks of 1 .. K mixed).
  * -DREDUCE and -DMERGE make the search smaller without losing a violation: see there. Weakened
  * rules, each of which breaks a property: NO_CONFIRM, NO_OWNER_CHECK, NO_CONFIRM_COUNTER_CHECK,
  * NO_COUNTER_CHECK, OWNER_ONLY_EXTEND, OLD_ANSWERS, HANDOFF_KEEPS_COUNTER; with K > 1,
- * RAISED_BY_ONE, PAST_BLOCK, BLOCK_IN_MEMORY; with RESERVE, RESERVED_KEEPS_COUNTER; and the
- * weakened assumption NODE_FORGETS.
+ * RAISED_BY_ONE, PAST_BLOCK, BLOCK_IN_MEMORY; with RESERVE, RESERVED_KEEPS_COUNTER; with ADOPT,
+ * ADOPT_LOST, ADOPT_ANY, ADOPT_KEEPS_COUNTER, ADOPT_NO_COUNTER_CHECK, ADOPT_MINORITY, SHARED_VALUE,
+ * GIVER_GOES_ON; and the weakened assumption NODE_FORGETS.
  */
 #ifndef N
 #define N 3
@@ -44,14 +52,20 @@
 #define MAX_COUNTER 3 /* at most 9; with REDUCE and blocks of one token there is no bound */
 #endif
 #define QUORUM (N / 2 + 1)
+#ifdef ADOPT
+#define ALL (A + ADOPT) /* adopters are numbered after the attempts */
+#else
+#define ALL A
+#endif
 
 /* Where an attempt is. From ASKING on its ACQUIRE is in the network, from CONFIRMING on its
-   CONFIRM too, from EXTENDING on its EXTEND too. */
+   CONFIRM too, from EXTENDING on its EXTEND too. An adopter asks by ADOPT and has no CONFIRM. */
 #define IDLE 0
 #define ASKING 1
 #define CONFIRMING 2
 #define WON 3
 #define EXTENDING 4
+#define GIVEN 5 /* its process has given it away */
 
 /* What an attempt has heard from a node. While it asks: a counter LOWER than the highest it
    has heard, or equal to it (TOP). Later, TOP: its CONFIRM, then its EXTEND, was accepted. */
@@ -62,7 +76,7 @@
 typedef Node {
   byte owner;        /* 0: unowned, else an attempt, 1 .. A; A + a: reserved for a */
   byte c;
-  byte heard[A + 1]
+  byte heard[ALL + 1]
 #ifdef ACQUIRE_ONCE
   ; bool asked[A + 1]
 #endif
@@ -77,15 +91,20 @@ typedef Attempt {
 #ifdef PAST_BLOCK
   byte given;        /* how many tokens its callers have had */
 #endif
+#ifdef ADOPT
+  byte giver;        /* of an adopter: whose lease it was sent; 0 while it is IDLE */
+  byte last;         /* the token of the last caller before it was given away */
+  bool isAdopted;    /* it was given away, and an adopter has won it */
+#endif
   byte wonBefore;    /* bit b: attempt b had won when this one started */
   bool outrun        /* a higher token had been won when the last extension was sent */
 }
 
 Node node[N];
-Attempt at[A + 1];
+Attempt at[ALL + 1];
 
 /* Scratch, no part of the state. (A breadth-first search does not allow hidden variables.) */
-#ifdef REDUCE
+#if defined(REDUCE) || defined(SORT)
 hidden byte i, j, k, count, swap;
 hidden int lhs, rhs, used;
 #else
@@ -99,10 +118,41 @@ byte i, count;
 #else
 #define BLOCK(a) 1
 #endif
+#ifdef ADOPT
+#define LOWEST(a) (a > A -> at[at[a].giver].last : at[a].token + 1 - BLOCK(a))
+#else
 #define LOWEST(a) (at[a].token + 1 - BLOCK(a))
+#endif
+
+#if defined(REDUCE) || defined(SORT)
+#define SWAP(x, y) swap = x; x = y; y = swap
+
+inline node_key(n, key) {
+  key = node[n].owner * 16 + node[n].c;
+  for (i : 1 .. ALL) { key = key * 3 + node[n].heard[i] }
+}
+
+inline sort_nodes() {
+  for (j : 1 .. N - 1) {
+    for (k : 0 .. N - 1 - j) {
+      node_key(k, lhs);
+      node_key((k + 1), rhs);
+      if
+      :: lhs > rhs ->
+        SWAP(node[k].owner, node[k + 1].owner);
+        SWAP(node[k].c, node[k + 1].c);
+        for (i : 1 .. ALL) { SWAP(node[k].heard[i], node[k + 1].heard[i]) }
+      :: else
+      fi
+    }
+  }
+}
+#endif
 
 /*
- * REDUCE. Nodes are interchangeable and so are attempts: both are kept sorted.
+ * SORT. Nodes are interchangeable: they are kept sorted.
+ *
+ * REDUCE. So are attempts.
  *
  * With blocks of one token, counters are only compared with tokens and with new counters, and
  * what a node permits with a counter it also permits with a lower one. So a counter is rounded
@@ -116,6 +166,9 @@ byte i, count;
 #endif
 #ifdef BLOCK_IN_MEMORY
 #error "REDUCE takes attempts for interchangeable, and these are of two processes"
+#endif
+#ifdef ADOPT
+#error "REDUCE takes attempts for interchangeable, and an adopter is not; SORT does not"
 #endif
 #if K == 1
 byte top;
@@ -171,7 +224,6 @@ inline set_counter(n, q) { node[n].c = q }
 inline round_down() { skip }
 #endif
 
-#define SWAP(x, y) swap = x; x = y; y = swap
 #define BIT(set, b) ((set >> b) & 1)
 
 inline swap_attempts(a, b) {
@@ -228,34 +280,17 @@ inline sort_attempts() {
   }
 }
 
-inline node_key(n, key) {
-  key = node[n].owner * 16 + node[n].c;
-  for (i : 1 .. A) { key = key * 3 + node[n].heard[i] }
-}
-
-inline sort_nodes() {
-  for (j : 1 .. N - 1) {
-    for (k : 0 .. N - 1 - j) {
-      node_key(k, lhs);
-      node_key((k + 1), rhs);
-      if
-      :: lhs > rhs ->
-        SWAP(node[k].owner, node[k + 1].owner);
-        SWAP(node[k].c, node[k + 1].c);
-        for (i : 1 .. A) { SWAP(node[k].heard[i], node[k + 1].heard[i]) }
-      :: else
-      fi
-    }
-  }
-}
-
 inline settle() { d_step { round_down(); sort_attempts(); sort_nodes(); count = 0 } }
 #else
 #define ABOVE(q, c) (q > c && q <= MAX_COUNTER)
 #define NEXT(q, c) (q == c + 1 && q <= MAX_COUNTER)
 #define IS_TOKEN(c) true
 inline set_counter(n, q) { node[n].c = q }
+#ifdef SORT
+inline settle() { d_step { sort_nodes(); count = 0 } }
+#else
 inline settle() { d_step { i = 0; count = 0 } }
+#endif
 #endif
 
 /*
@@ -279,12 +314,17 @@ inline settle() { d_step { i = 0; count = 0 } }
 #define LEAST(q, k, c) (NEXT(q, (c + RISE(k) < k -> k - 1 : c + RISE(k) - 1)))
 
 #ifdef RESERVE
+#ifdef ADOPT
+#error "an owner above A is a reservation, or an adopter"
+#endif
 #ifdef MERGE
 #error "MERGE takes any key: a reservation would keep nothing"
 #endif
 /* A waiter is older than another one, or it is not: any number of them may be. */
-#define MAY_TAKE(a, n) (node[n].owner == 0 || node[n].owner > A)
+#define IS_RESERVED(n) (node[n].owner > A)
+#define MAY_TAKE(a, n) (node[n].owner == 0 || IS_RESERVED(n))
 #else
+#define IS_RESERVED(n) false
 #define MAY_TAKE(a, n) FREE(n)
 #endif
 
@@ -317,7 +357,7 @@ inline start(a, k) {
 #if K > 1
   at[a].block = k;
 #endif
-  for (i : 1 .. A) { if :: at[i].phase >= WON -> at[a].wonBefore = at[a].wonBefore | (1 << i) :: else fi }
+  for (i : 1 .. ALL) { if :: at[i].phase >= WON -> at[a].wonBefore = at[a].wonBefore | (1 << i) :: else fi }
 }
 
 /* A node has answered c to a's ACQUIRE. */
@@ -333,7 +373,9 @@ inline hear(a, n) {
 }
 
 /* What a's callers have, or may yet have, by the rules. */
-#ifdef PAST_BLOCK
+#ifdef ADOPT
+#define HIGHEST(a) (at[a].isAdopted -> at[a].last - 1 : at[a].token)
+#elif defined(PAST_BLOCK)
 #define HIGHEST(a) (at[a].given > BLOCK(a) -> at[a].token + 1 : at[a].token)
 #else
 #define HIGHEST(a) at[a].token
@@ -351,7 +393,7 @@ inline check_unique(a) {
 #ifdef WITHOUT_P1
   skip
 #else
-  for (i : 1 .. A) {
+  for (i : 1 .. ALL) {
     if
     :: i != a && at[i].phase >= WON && OVERLAP(a, i) ->
       printf("P1 broken: %c has tokens %d to %d, and %c %d to %d\n",
@@ -376,7 +418,7 @@ inline won(a) {
 #endif
   printf("%c wins with tokens %d to %d\n", NAME(a), LOWEST(a), at[a].token);
   check_unique(a);
-  for (i : 1 .. A) {
+  for (i : 1 .. ALL) {
     if
     :: (at[a].wonBefore & (1 << i)) && !IS_BELOW(i, a) ->
       printf("P2 broken: %c had won token %d before %c started\n", NAME(i), HIGHEST(i), NAME(a)); assert(false)
@@ -420,7 +462,7 @@ inline send_extension(a) {
   forget_answers(a);
 #endif
   at[a].outrun = false;
-  for (i : 1 .. A) { if :: at[i].phase >= WON && at[i].token > at[a].token -> at[a].outrun = true :: else fi }
+  for (i : 1 .. ALL) { if :: at[i].phase >= WON && at[i].token > at[a].token -> at[a].outrun = true :: else fi }
 }
 
 inline extended(a) {
@@ -439,6 +481,44 @@ inline extended(a) {
   fi
 #endif
 }
+
+#ifdef ADOPT
+/* At one moment, in memory. The lease is no caller's of this process any more. */
+inline give_away(a) {
+  printf("%c is given away, with token %d\n", NAME(a), at[a].last);
+  at[a].phase = GIVEN;
+  at[a].outrun = false;
+  forget_answers(a)
+}
+
+#ifdef ADOPT_KEEPS_COUNTER
+#define RAISE 0
+#else
+#define RAISE 1
+#endif
+
+inline start_adoption(a, g) {
+  printf("%c starts to adopt %c\n", NAME(a), NAME(g));
+  at[a].phase = ASKING;
+  at[a].giver = g;
+  at[a].token = at[g].token + RAISE;
+  for (i : 1 .. ALL) { if :: at[i].phase >= WON && at[i].token > at[g].token -> at[a].outrun = true :: else fi }
+}
+
+inline adopted(a) {
+  at[a].phase = WON;
+#ifndef GIVER_GOES_ON
+  at[at[a].giver].isAdopted = true;
+#endif
+  printf("%c has adopted %c, with tokens %d to %d\n", NAME(a), NAME(at[a].giver), LOWEST(a), at[a].token);
+  check_unique(a);
+  if
+  :: at[a].outrun -> printf("P3 broken: a higher token had been won before the adoption began\n"); assert(false)
+  :: else
+  fi
+  forget_answers(a)
+}
+#endif
 
 /* ---- A node executes a message ---- */
 
@@ -464,9 +544,38 @@ inline extended(a) {
 #define EXTENDS(a, n) ((node[n].owner == a || FREE(n)) && node[n].c <= at[a].token)
 #endif
 
+#ifdef ADOPT
+#ifdef SHARED_VALUE /* the adopters of one giver are one to the nodes */
+#define IS_OWN(a, n) (node[n].owner == a || (node[n].owner > A && at[node[n].owner].giver == at[a].giver))
+#else
+#define IS_OWN(a, n) (node[n].owner == a)
+#endif
+
+#ifdef ADOPT_LOST
+#define MAY_ADOPT(a, n) (IS_OWN(a, n) || node[n].owner == at[a].giver || node[n].owner == 0)
+#elif defined(ADOPT_ANY)
+#define MAY_ADOPT(a, n) (node[n].owner != 0)
+#else
+#define MAY_ADOPT(a, n) (IS_OWN(a, n) || node[n].owner == at[a].giver)
+#endif
+
+#ifdef ADOPT_NO_COUNTER_CHECK
+#define ADOPTS(a, n) MAY_ADOPT(a, n)
+#else
+#define ADOPTS(a, n) (MAY_ADOPT(a, n) && node[n].c <= at[a].token)
+#endif
+
+/* Only a weakened rule meets a higher counter here. */
+inline adopt(a, n) {
+  node[n].owner = a;
+  if :: node[n].c < at[a].token -> node[n].c = at[a].token :: else fi
+  printf("node %d lets %c adopt %c", n + 1, NAME(a), NAME(at[a].giver))
+}
+#endif
+
 inline own(a, n) {
   if
-  :: node[n].owner != 0 && node[n].owner <= A && node[n].owner != a ->
+  :: node[n].owner != 0 && !IS_RESERVED(n) && node[n].owner != a ->
     printf("  node %d: %c's key expires\n", n + 1, NAME(node[n].owner))
   :: else
   fi
@@ -549,7 +658,7 @@ proctype Wire(byte a, n) {
   /* The same two, late or doubled or with their answers lost. */
   :: d_step { at[a].phase >= CONFIRMING && CONFIRMS(a, n) && node[n].c != at[a].token ->
     confirm(a, n); printf(", unheard\n") }
-  :: d_step { at[a].phase == EXTENDING && EXTENDS(a, n) ->
+  :: d_step { at[a].phase >= EXTENDING && EXTENDS(a, n) ->
     extend(a, n); printf(", unheard\n") }
 #ifndef MERGE
   /* ACQUIRE finds that the key is a's already. (A counter that was rounded down need not be
@@ -582,7 +691,7 @@ proctype Expiry(byte n) {
   :: atomic { if
   :: d_step { node[n].owner != 0 ->
     if
-    :: node[n].owner > A -> printf("node %d: what is reserved for %c expires\n", n + 1, NAME(node[n].owner - A))
+    :: IS_RESERVED(n) -> printf("node %d: what is reserved for %c expires\n", n + 1, NAME(node[n].owner - A))
     :: else -> printf("node %d: %c's key expires\n", n + 1, NAME(node[n].owner))
     fi
     node[n].owner = 0 }
@@ -623,12 +732,66 @@ proctype Client(byte a) {
   :: d_step { at[a].phase == IDLE && (a == 1 || at[a - 1].phase != IDLE) -> start(a, 3); skip }
 #endif
   :: d_step { at[a].phase == CONFIRMING && MAJORITY(TOP) -> won(a); skip }
-  :: d_step { at[a].phase >= WON -> send_extension(a); skip }
+  :: d_step { at[a].phase >= WON && at[a].phase != GIVEN -> send_extension(a); skip }
+#ifdef ADOPT
+  :: d_step { at[a].phase >= WON && at[a].phase != GIVEN -> at[a].last = at[a].token; give_away(a); skip }
+#if K > 1
+  :: d_step { at[a].phase >= WON && at[a].phase != GIVEN && BLOCK(a) > 1 -> at[a].last = LOWEST(a); give_away(a); skip }
+#endif
+#endif
   :: d_step { at[a].phase == EXTENDING && MAJORITY(TOP) -> extended(a); skip }
 #endif
   fi; settle() }
   od
 }
+
+#ifdef ADOPT
+proctype AdoptersWire(byte a, n) {
+  do
+  :: atomic { if
+  :: d_step { at[a].phase == ASKING && node[n].heard[a] == NOTHING && ADOPTS(a, n) ->
+    adopt(a, n); printf("\n"); node[n].heard[a] = TOP }
+  :: d_step { at[a].phase >= ASKING && ADOPTS(a, n) && (node[n].owner != a || node[n].c != at[a].token) ->
+    adopt(a, n); printf(", unheard\n") }
+  :: d_step { at[a].phase == EXTENDING && node[n].heard[a] == NOTHING && EXTENDS(a, n) ->
+    extend(a, n); printf("\n"); node[n].heard[a] = TOP }
+  :: d_step { at[a].phase >= EXTENDING && EXTENDS(a, n) ->
+    extend(a, n); printf(", unheard\n") }
+  fi; settle() }
+  od
+}
+
+#ifdef ADOPT_MINORITY
+#define AGREED (HEARD_BY_ALL(TOP) >= 1)
+#else
+#define AGREED MAJORITY(TOP)
+#endif
+
+/* Adopters are interchangeable: they start in order. */
+#define MAY_START(a) (at[a].phase == IDLE && (a == A + 1 || at[a - 1].phase != IDLE))
+#define ADOPTER_OF(g) \
+  :: d_step { MAY_START(a) && at[g].phase == GIVEN -> start_adoption(a, g); skip }
+
+proctype Adopter(byte a) {
+  do
+  :: atomic { if
+  ADOPTER_OF(1)
+  ADOPTER_OF(2)
+#if ALL > 3
+  ADOPTER_OF(3)
+#endif
+#if ALL > 4
+  ADOPTER_OF(4)
+#endif
+  :: d_step { at[a].phase == ASKING && AGREED -> adopted(a); skip }
+  :: d_step { at[a].phase == WON || at[a].phase == EXTENDING -> send_extension(a); skip }
+  :: d_step { at[a].phase == EXTENDING && MAJORITY(TOP) -> extended(a); skip }
+  :: d_step { at[a].phase == WON || at[a].phase == EXTENDING -> at[a].last = LOWEST(a); give_away(a); skip }
+  :: d_step { at[a].phase == WON || at[a].phase == EXTENDING -> at[a].last = at[a].token; give_away(a); skip }
+  fi; settle() }
+  od
+}
+#endif
 
 /* The search tries the process that was started last first: attempt 1, node 1. */
 init {
@@ -644,6 +807,16 @@ init {
       for (n : 0 .. N - 1) { run Wire(a, N - 1 - n) }
       a--
     od;
+#ifdef ADOPT
+    a = A + 1;
+    do
+    :: a > ALL -> a = 0; break
+    :: else ->
+      run Adopter(a);
+      for (n : 0 .. N - 1) { run AdoptersWire(a, N - 1 - n) }
+      a++
+    od;
+#endif
     n = 0
   }
 }

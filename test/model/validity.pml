@@ -20,6 +20,10 @@
  * older one does: which waiter is older is left open, so any of them may. A reservation may be moved to
  * another waiter, and may expire, at any moment.
  *
+ * ADOPT adopters: the holder of a lease may give it away, and its handle is over then. An adopter, which was sent
+ * it, asks with a ttl of its own for the keys that the giver owns, by ADOPT, and counts its validity from before it
+ * asked. Any number of them may be sent one lease, at once or much later; what was adopted may be given away again.
+ *
  * Checked in `check_alone` and `hand_over`:
  *   P4  two handles are never valid at the same time, be they of two leases or of one;
  *   P5  a hand-over gives the newest token there is: no other lease was won since its lease was.
@@ -29,6 +33,7 @@
  * SHORTENING_EXTENSION, ACQUIRE_SETS_EXPIRY, OLD_ANSWERS, VALIDITY_FROM_ANSWER, NO_DRIFT,
  * HANDOFF_EARLY, TWO_CALLERS, HAND_OVER_PAST_VALIDITY (with CALLERS_OWN_TTL too),
  * HAND_OVER_UNEXTENDED, HAND_OVER_BEFORE_AGREED; with RESERVE, CALL_IS_GRANT and RESERVED_OVER_OWNER;
+ * with ADOPT, ADOPT_BY_MESSAGE and GIVER_GOES_ON;
  * and the weakened assumption EARLY_EXPIRY.
  */
 #ifndef N
@@ -38,6 +43,11 @@
 #define A 2
 #endif
 #define QUORUM (N / 2 + 1)
+#ifdef ADOPT
+#define ALL (A + ADOPT) /* adopters are numbered after the attempts */
+#else
+#define ALL A
+#endif
 
 /* The times to live that an ACQUIRE or an EXTEND may ask for, in ticks. */
 #ifndef LONG
@@ -54,17 +64,19 @@
 #endif
 
 /* Where an attempt is. From ASKING on its ACQUIRE is in the network; when it has ENDED, for
-   whatever reason, its RELEASE is too. HOLDING and EXTENDING: the lease is valid. */
+   whatever reason, its RELEASE is too. HOLDING and EXTENDING: the lease is valid. GIVEN: its holder
+   has given it away. */
 #define IDLE 0
 #define ASKING 1
 #define HOLDING 2
 #define EXTENDING 3
 #define ENDED 4
+#define GIVEN 5
 
 typedef Node {
   byte owner;          /* 0: unowned, else an attempt, 1 .. A; A + a: reserved for a */
   byte life;           /* ticks until the key may expire */
-  bool heard[A + 1]    /* by each attempt: its ACQUIRE, or its latest EXTEND, was accepted */
+  bool heard[ALL + 1]    /* by each attempt: its ACQUIRE, or its latest EXTEND, was accepted */
 }
 
 typedef Attempt {
@@ -74,12 +86,16 @@ typedef Attempt {
   byte extension;      /* the ttl of the latest EXTEND */
   byte extensionLeft;  /* the validity that this would give */
   bool sentLong, sentShort; /* the EXTENDs that are in the network */
+#ifdef ADOPT
+  byte giver;          /* of an adopter: whose lease it was sent; 0 while it is IDLE */
+  bool isAdopted;      /* it was given away, and an adopter has won it */
+#endif
   byte handles;        /* how many callers believe that they hold the lock under it */
   bool outrun          /* another lease was won since */
 }
 
 Node node[N];
-Attempt at[A + 1];
+Attempt at[ALL + 1];
 
 #ifdef REDUCE
 hidden byte i, j, k, swap;
@@ -96,7 +112,7 @@ byte i, j;
 
 inline node_key(n, key) {
   key = node[n].owner * 16 + node[n].life;
-  for (i : 1 .. A) { key = key * 2 + node[n].heard[i] }
+  for (i : 1 .. ALL) { key = key * 2 + node[n].heard[i] }
 }
 
 inline settle() {
@@ -109,7 +125,7 @@ inline settle() {
         :: lhs > rhs ->
           SWAP(node[k].owner, node[k + 1].owner);
           SWAP(node[k].life, node[k + 1].life);
-          for (i : 1 .. A) { SWAP(node[k].heard[i], node[k + 1].heard[i]) }
+          for (i : 1 .. ALL) { SWAP(node[k].heard[i], node[k + 1].heard[i]) }
         :: else
         fi
       }
@@ -155,7 +171,7 @@ inline check_alone(a) {
 #ifdef WITHOUT_P4
   skip
 #else
-  for (i : 1 .. A) {
+  for (i : 1 .. ALL) {
     if
     :: i != a && VALID(i) && VALID(a) -> printf("P4 broken: %c is still valid for %d\n", NAME(i), at[i].left); assert(false)
     :: at[i].handles > 1 -> printf("P4 broken: two callers hold the lock under %c\n", NAME(i)); assert(false)
@@ -173,7 +189,7 @@ inline win(a) {
   at[a].handles = 1;
   forget_answers(a);
   printf("%c wins, valid for %d\n", NAME(a), at[a].left);
-  for (i : 1 .. A) { if :: i != a && IS_LEASE(i) -> at[i].outrun = true :: else fi }
+  for (i : 1 .. ALL) { if :: i != a && IS_LEASE(i) -> at[i].outrun = true :: else fi }
   check_alone(a)
 }
 
@@ -228,6 +244,35 @@ inline extended(a) {
   printf("%c is extended, valid for %d\n", NAME(a), at[a].left)
 }
 
+#ifdef ADOPT
+/* At one moment, in memory: the handle is over. */
+inline give_away(a) {
+  printf("%c is given away\n", NAME(a));
+#ifdef ADOPT_BY_MESSAGE
+  i = at[a].left;
+#endif
+  end(a);
+  at[a].phase = GIVEN;
+  at[a].handles = 0;
+#ifdef ADOPT_BY_MESSAGE
+  at[a].left = i
+#endif
+}
+
+inline start_adoption(a, g, ms) {
+  at[a].phase = ASKING;
+  at[a].giver = g;
+  at[a].ttl = ms;
+  at[a].left = ms - DRIFT;
+  printf("%c starts to adopt %c, ttl %d\n", NAME(a), NAME(g), ms)
+}
+
+inline adopted(a) {
+  at[at[a].giver].isAdopted = true;
+  win(a)
+}
+#endif
+
 /* ---- A node executes a message ---- */
 
 inline take(a, n, ms) {
@@ -246,11 +291,19 @@ inline extend(a, n, ms) {
 }
 
 #define LISTENS(a, n) (at[a].phase == ASKING && !node[n].heard[a])
-#define OWNED(n) (node[n].owner != 0 && node[n].owner <= A)
+#ifdef RESERVE
+#ifdef ADOPT
+#error "an owner above A is a reservation, or an adopter"
+#endif
+#define IS_RESERVED(n) (node[n].owner > A)
+#else
+#define IS_RESERVED(n) false
+#endif
+#define OWNED(n) (node[n].owner != 0 && !IS_RESERVED(n))
 #define MINE_OR_FREE(a, n) (node[n].owner == a || node[n].owner == 0)
 
 #define IS_OVER(a) (at[a].phase == ENDED)
-#define MAY_TAKE(n) (node[n].owner == 0 || node[n].owner > A)
+#define MAY_TAKE(n) (node[n].owner == 0 || IS_RESERVED(n))
 
 /* The old critical section has settled, or not. */
 #ifdef HANDOFF_EARLY
@@ -264,6 +317,22 @@ inline extend(a, n, ms) {
 #else
 #define RESERVABLE(n) (!OWNED(n) || IS_OVER(node[n].owner))
 #endif
+
+#ifdef ADOPT
+#define RELEASES(a) (IS_OVER(a) || at[a].isAdopted)
+#else
+#define RELEASES(a) IS_OVER(a)
+#endif
+
+/* EXTEND: of the latest round; of any round, late or doubled or unheard. RELEASE, which an adopter sends for its
+   giver too. */
+#define HOLDERS_MESSAGES(a, n) \
+  :: d_step { at[a].phase == EXTENDING && !node[n].heard[a] && MINE_OR_FREE(a, n) -> \
+    extend(a, n, at[a].extension); node[n].heard[a] = true; printf("\n") } \
+  :: d_step { at[a].sentLong && MINE_OR_FREE(a, n) -> extend(a, n, LONG); printf(", unheard\n") } \
+  :: d_step { at[a].sentShort && MINE_OR_FREE(a, n) -> extend(a, n, SHORT); printf(", unheard\n") } \
+  :: d_step { RELEASES(a) && node[n].owner == a -> \
+    node[n].owner = 0; node[n].life = 0; printf("node %d releases %c's key\n", n + 1, NAME(a)) }
 
 proctype Wire(byte a, n) {
   do
@@ -285,14 +354,7 @@ proctype Wire(byte a, n) {
   :: d_step { LISTENS(a, n) && OWNED(n) && node[n].owner != a && MAY_HAND_OFF(node[n].owner) ->
     printf("node %d hands %c's key to %c\n", n + 1, NAME(node[n].owner), NAME(a));
     take(a, n, at[a].ttl); node[n].heard[a] = true }
-  /* EXTEND: of the latest round; of any round, late or doubled or unheard */
-  :: d_step { at[a].phase == EXTENDING && !node[n].heard[a] && MINE_OR_FREE(a, n) ->
-    extend(a, n, at[a].extension); node[n].heard[a] = true; printf("\n") }
-  :: d_step { at[a].sentLong && MINE_OR_FREE(a, n) -> extend(a, n, LONG); printf(", unheard\n") }
-  :: d_step { at[a].sentShort && MINE_OR_FREE(a, n) -> extend(a, n, SHORT); printf(", unheard\n") }
-  /* RELEASE */
-  :: d_step { IS_OVER(a) && node[n].owner == a ->
-    node[n].owner = 0; node[n].life = 0; printf("node %d releases %c's key\n", n + 1, NAME(a)) }
+  HOLDERS_MESSAGES(a, n)
 #ifdef RESERVE
   /* RELEASE that calls a waiter, of an attempt that is over or on a key that no attempt owns */
   :: d_step { at[a].phase == ASKING && RESERVABLE(n) && node[n].owner != a && node[n].owner != A + a ->
@@ -318,7 +380,7 @@ proctype Expiry(byte n) {
   :: atomic { if
   :: d_step { node[n].owner != 0 && EXPIRES(n) ->
     if
-    :: node[n].owner > A -> printf("node %d: what is reserved for %c expires\n", n + 1, NAME(node[n].owner - A))
+    :: IS_RESERVED(n) -> printf("node %d: what is reserved for %c expires\n", n + 1, NAME(node[n].owner - A))
     :: else -> printf("node %d: %c's key expires\n", n + 1, NAME(node[n].owner))
     fi
     node[n].owner = 0; node[n].life = 0 }
@@ -333,6 +395,21 @@ proctype Expiry(byte n) {
   (node[0].heard[a] + node[1].heard[a] + node[2].heard[a] + node[3].heard[a] + node[4].heard[a] >= QUORUM)
 #endif
 
+#ifdef ADOPT
+#define GIVES(a) :: d_step { VALID(a) -> give_away(a) }
+#else
+#define GIVES(a)
+#endif
+
+/* At last: the holder is done, or an attempt is given up. */
+#define HOLDERS_STEPS(a) \
+  :: d_step { VALID(a) -> send_extension(a, LONG) } \
+  :: d_step { VALID(a) -> send_extension(a, SHORT) } \
+  :: d_step { at[a].phase == EXTENDING && at[a].extensionLeft > 0 && MAJORITY -> extended(a) } \
+  :: d_step { VALID(a) -> hand_over(a); skip } \
+  GIVES(a) \
+  :: d_step { at[a].phase != IDLE && at[a].phase < ENDED -> at[a].handles = 0; end(a); printf("%c ends\n", NAME(a)) }
+
 /* Attempts are interchangeable: they start in order. */
 proctype Client(byte a) {
   do
@@ -340,10 +417,7 @@ proctype Client(byte a) {
   :: d_step { at[a].phase == IDLE && (a == 1 || at[a - 1].phase != IDLE) -> start(a, LONG) }
   :: d_step { at[a].phase == IDLE && (a == 1 || at[a - 1].phase != IDLE) -> start(a, SHORT) }
   :: d_step { at[a].phase == ASKING && MAJORITY -> win(a); skip }
-  :: d_step { VALID(a) -> send_extension(a, LONG) }
-  :: d_step { VALID(a) -> send_extension(a, SHORT) }
-  :: d_step { at[a].phase == EXTENDING && at[a].extensionLeft > 0 && MAJORITY -> extended(a) }
-  :: d_step { VALID(a) -> hand_over(a); skip }
+  HOLDERS_STEPS(a)
 #ifdef HAND_OVER_PAST_VALIDITY
 #ifdef CALLERS_OWN_TTL
   :: d_step { at[a].phase == ENDED && at[a].handles > 0 -> hand_over_anew(a, LONG); skip }
@@ -357,12 +431,15 @@ proctype Client(byte a) {
 #ifdef HAND_OVER_BEFORE_AGREED
   :: d_step { at[a].phase == EXTENDING && at[a].extensionLeft > 0 -> hand_over_anew(a, at[a].extension); skip }
 #endif
-  /* The holder is done, or an attempt is given up. */
-  :: d_step { at[a].phase != IDLE && at[a].phase != ENDED ->
-    at[a].handles = 0; end(a); printf("%c ends\n", NAME(a)) }
   fi; settle() }
   od
 }
+
+#ifdef ADOPT_BY_MESSAGE
+#define TICKS(a) (at[a].phase != GIVEN)
+#else
+#define TICKS(a) true
+#endif
 
 /* A lease is valid, and an attempt may be won, as long as something is left. */
 proctype Time() {
@@ -371,11 +448,11 @@ proctype Time() {
     d_step {
       printf("a tick\n");
       for (i : 0 .. N - 1) { if :: node[i].life > 0 -> node[i].life-- :: else fi }
-      for (i : 1 .. A) {
+      for (i : 1 .. ALL) {
         if :: at[i].extensionLeft > 0 -> at[i].extensionLeft-- :: else fi
         if
-        :: at[i].left > 1 -> at[i].left--
-        :: at[i].left == 1 ->
+        :: TICKS(i) && at[i].left > 1 -> at[i].left--
+        :: TICKS(i) && at[i].left == 1 ->
           printf("  the validity of %c is over\n", NAME(i));
 #ifndef HAND_OVER_PAST_VALIDITY
           at[i].handles = 0;
@@ -391,6 +468,59 @@ proctype Time() {
   od
 }
 
+#ifdef ADOPT
+#define ADOPTS(a, n) (node[n].owner == a || node[n].owner == at[a].giver)
+
+inline adopt(a, n) {
+  node[n].owner = a;
+  if :: at[a].ttl - SKEW > node[n].life -> node[n].life = at[a].ttl - SKEW :: else fi
+  printf("node %d lets %c adopt %c", n + 1, NAME(a), NAME(at[a].giver))
+}
+
+proctype AdoptersWire(byte a, n) {
+  do
+  :: atomic { if
+  :: d_step { at[a].phase == ASKING && !node[n].heard[a] && ADOPTS(a, n) ->
+    adopt(a, n); printf("\n"); node[n].heard[a] = true }
+  :: d_step { at[a].phase >= ASKING && ADOPTS(a, n) -> adopt(a, n); printf(", unheard\n") }
+  HOLDERS_MESSAGES(a, n)
+  fi; settle() }
+  od
+}
+
+#ifdef ADOPT_BY_MESSAGE /* which says what was left, however long it was under way */
+#define BEGIN(a, g) at[a].left = at[g].left; adopted(a)
+#else
+#define BEGIN(a, g) skip
+#endif
+
+#ifdef GIVER_GOES_ON
+#define IS_GIVEN(g) (VALID(g) || at[g].phase == ENDED)
+#else
+#define IS_GIVEN(g) (at[g].phase == GIVEN)
+#endif
+
+/* Adopters are interchangeable: they start in order. */
+#define MAY_ADOPT(a, g) (at[a].phase == IDLE && (a == A + 1 || at[a - 1].phase != IDLE) && IS_GIVEN(g))
+#define ADOPTER_OF(g) \
+  :: d_step { MAY_ADOPT(a, g) -> start_adoption(a, g, LONG); BEGIN(a, g); skip } \
+  :: d_step { MAY_ADOPT(a, g) -> start_adoption(a, g, SHORT); BEGIN(a, g); skip }
+
+proctype Adopter(byte a) {
+  do
+  :: atomic { if
+  ADOPTER_OF(1)
+  ADOPTER_OF(2)
+#if ALL > 3
+  ADOPTER_OF(3)
+#endif
+  :: d_step { at[a].phase == ASKING && MAJORITY -> adopted(a); skip }
+  HOLDERS_STEPS(a)
+  fi; settle() }
+  od
+}
+#endif
+
 /* The search tries the process that was started last first: attempt 1, node 1. */
 init {
   atomic {
@@ -404,6 +534,16 @@ init {
       for (n : 0 .. N - 1) { run Wire(a, N - 1 - n) }
       a--
     od;
+#ifdef ADOPT
+    a = A + 1;
+    do
+    :: a > ALL -> a = 0; break
+    :: else ->
+      run Adopter(a);
+      for (n : 0 .. N - 1) { run AdoptersWire(a, N - 1 - n) }
+      a++
+    od;
+#endif
     n = 0
   }
 }
