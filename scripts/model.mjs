@@ -42,6 +42,12 @@ const ROWS = [
   row('blocks-3-2', 'protocol', 3, 2, ['REDUCE', 'MERGE', 'K=3', 'MAX_COUNTER=7'], HOLDS),
   row('blocks-5-2', 'protocol', 5, 2, ['REDUCE', 'MERGE', 'K=2', 'MAX_COUNTER=4'], HOLDS),
   row('blocks-3-3', 'protocol', 3, 3, ['REDUCE', 'MERGE', 'K=2', 'MAX_COUNTER=5'], HOLDS),
+  // Leases that are given away to other processes, of which several may be sent one.
+  row('adopt-3-2', 'protocol', 3, 2, ['SORT', 'ADOPT=2', 'MAX_COUNTER=4'], HOLDS),
+  row('adopt-5-2', 'protocol', 5, 2, ['SORT', 'ADOPT=1', 'MAX_COUNTER=2'], HOLDS),
+  row('adopt-chain-3-1', 'protocol', 3, 1, ['SORT', 'ADOPT=3', 'MAX_COUNTER=4'], HOLDS, 'quick'),
+  row('adopt-blocks-3-2', 'protocol', 3, 2, ['SORT', 'ADOPT=1', 'K=2', 'MAX_COUNTER=4'], HOLDS),
+  row('adopt-validity-3-2', 'validity', 3, 2, ['REDUCE', 'ADOPT=1', 'LONG=3'], HOLDS),
   // Not a weakened rule: shows that the search does reach extensions after several wins.
   row('witness', 'protocol', 3, 2, ['WITNESS'], reaches(13)),
   // One rule weakened at a time.
@@ -95,6 +101,15 @@ const ROWS = [
   ),
   row('unextended', 'validity', 3, 2, ['HAND_OVER_UNEXTENDED'], breaks('P4', 11), 'quick'),
   row('before-agreed', 'validity', 3, 2, ['HAND_OVER_BEFORE_AGREED'], breaks('P4', 12)),
+  row('adopt-lost', 'protocol', 3, 1, ['ADOPT=2', 'ADOPT_LOST'], breaks('P1', 14), 'quick'),
+  row('adopt-any', 'protocol', 3, 1, ['ADOPT=2', 'ADOPT_ANY'], breaks('P1', 13), 'quick'),
+  row('adopt-keeps-counter', 'protocol', 3, 1, ['ADOPT=2', 'ADOPT_KEEPS_COUNTER'], breaks('P1', 16), 'quick'),
+  row('adopt-unchecked', 'protocol', 3, 1, ['ADOPT=2', 'ADOPT_UNCHECKED'], breaks('P1', 16), 'quick'),
+  row('adopt-minority', 'protocol', 3, 1, ['ADOPT=2', 'ADOPT_MINORITY'], breaks('P1', 11), 'quick'),
+  row('shared-value', 'protocol', 3, 1, ['ADOPT=2', 'SHARED_VALUE'], breaks('P1', 13), 'quick'),
+  row('giver-goes-on', 'protocol', 3, 1, ['ADOPT=1', 'GIVER_GOES_ON'], breaks('P1', 9), 'quick'),
+  row('giver-goes-on-alone', 'validity', 3, 2, ['ADOPT=1', 'GIVER_GOES_ON'], breaks('P4', 8), 'quick'),
+  row('by-message', 'validity', 3, 2, ['ADOPT=1', 'ADOPT_BY_MESSAGE'], breaks('P4', 13)),
   row('early-expiry', 'validity', 3, 2, ['EARLY_EXPIRY'], breaks('P4', 9)),
   row('early-expiry-order', 'validity', 3, 2, ['EARLY_EXPIRY', 'WITHOUT_P4'], breaks('P5', 10)),
 ];

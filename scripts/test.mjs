@@ -124,7 +124,7 @@ const PARTS = {
       },
     ],
   ],
-  model: [6, [script('model')]],
+  model: [7, [script('model')]],
   environments: [8, [script('test:environments')]],
   ...Object.fromEntries(
     [1, 2, 3, 4].map((part) => [`rules-${part}`, [8, [script('rules', ['--part', `${part}/4`])]]]),

@@ -36,7 +36,7 @@
  * rules, each of which breaks a property: NO_CONFIRM, NO_OWNER_CHECK, NO_CONFIRM_COUNTER_CHECK,
  * NO_COUNTER_CHECK, OWNER_ONLY_EXTEND, OLD_ANSWERS, HANDOFF_KEEPS_COUNTER; with K > 1,
  * RAISED_BY_ONE, PAST_BLOCK, BLOCK_IN_MEMORY; with RESERVE, RESERVED_KEEPS_COUNTER; with ADOPT,
- * ADOPT_LOST, ADOPT_ANY, ADOPT_KEEPS_COUNTER, ADOPT_NO_COUNTER_CHECK, ADOPT_MINORITY, SHARED_VALUE,
+ * ADOPT_LOST, ADOPT_ANY, ADOPT_KEEPS_COUNTER, ADOPT_UNCHECKED, ADOPT_MINORITY, SHARED_VALUE,
  * GIVER_GOES_ON; and the weakened assumption NODE_FORGETS.
  */
 #ifndef N
@@ -559,7 +559,7 @@ inline adopted(a) {
 #define MAY_ADOPT(a, n) (IS_OWN(a, n) || node[n].owner == at[a].giver)
 #endif
 
-#ifdef ADOPT_NO_COUNTER_CHECK
+#ifdef ADOPT_UNCHECKED
 #define ADOPTS(a, n) MAY_ADOPT(a, n)
 #else
 #define ADOPTS(a, n) (MAY_ADOPT(a, n) && node[n].c <= at[a].token)

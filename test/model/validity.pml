@@ -268,7 +268,9 @@ inline start_adoption(a, g, ms) {
 }
 
 inline adopted(a) {
+#ifndef ADOPT_BY_MESSAGE
   at[at[a].giver].isAdopted = true;
+#endif
   win(a)
 }
 #endif

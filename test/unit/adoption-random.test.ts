@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { chooseSeed, seedAfter } from '../../scripts/support/seeds.ts';
 import { type Lock, type LockJSON, QuorlockError, type Redlock } from '../../src/index.ts';
+import { MARKER_KEY } from '../../src/node/marker.ts';
 import { findOverAdmissions } from '../../src/testing/checkers/over-admission.ts';
 import { findOverlaps, type SharedInterval } from '../../src/testing/checkers/overlaps.ts';
 import { findTokenFaults, type Grant } from '../../src/testing/checkers/tokens.ts';
@@ -23,6 +24,16 @@ const CALLERS = 2;
 const LASTS_MS = 3_000;
 /** Everything has expired by then, and no caller waits. */
 const REST_MS = 10 * TTL;
+/** A node that lost its memory votes again within that time. */
+const ROUGH_LASTS_MS = 10_000;
+
+/** The world that locks travel in. */
+interface Terms {
+  /** Whether holders use a lock that they have sent away, which they must not. */
+  readonly goesOn?: boolean;
+  /** Whether nodes lose their memory, Redlocks are closed, and clocks step. */
+  readonly isRough?: boolean;
+}
 
 /** What one handle was used for, from its grant to the last moment at which its caller made sure that it was held. */
 interface Use extends SharedInterval {
@@ -45,16 +56,17 @@ class Travels {
   readonly adopted = new Map<LockJSON, number>();
   readonly #simulation: Simulation;
   readonly #rng: Rng;
-  readonly #goesOn: boolean;
+  readonly #terms: Terms;
+  readonly #lastsMs: number;
   readonly #redlocks = new Map<Machine, Redlock>();
 
-  /** @param goesOn whether holders use a lock that they have sent away, which they must not */
-  constructor(ofRun: number, goesOn: boolean) {
+  constructor(ofRun: number, terms: Terms = {}) {
     this.#rng = Rng.ofSeed(ofRun);
-    this.#goesOn = goesOn;
+    this.#terms = terms;
+    this.#lastsMs = terms.isRough === true ? ROUGH_LASTS_MS : LASTS_MS;
     this.#simulation = new Simulation({
       seed: ofRun,
-      nodes: this.#rng.pick([1, 3, 3, 5]),
+      nodes: this.#rng.pick([terms.isRough === true ? 3 : 1, 3, 3, 5]),
       network: {
         latency: this.#rng.pick([{ least: 0.05, most: 0.3 }, { least: 0.2, most: 3 }, { mean: 1 }]),
         doubling: this.#rng.pick([0, 0.1, 0.3]),
@@ -71,7 +83,7 @@ class Travels {
   }
 
   async run(): Promise<void> {
-    await this.#simulation.advance(LASTS_MS + REST_MS);
+    await this.#simulation.advance(this.#lastsMs + REST_MS);
   }
 
   get keysLeft(): readonly string[] {
@@ -86,13 +98,13 @@ class Travels {
   }
 
   get #isOver(): boolean {
-    return this.#simulation.nowMs > LASTS_MS;
+    return this.#simulation.nowMs > this.#lastsMs;
   }
 
   #launch(): void {
     const machine = this.#simulation.machine({ clocks: { rate: this.#rate() } });
     const redlock = machine.redlock({
-      quarantine: 'off',
+      quarantine: this.#terms.isRough === true ? 'auto' : 'off',
       ttl: TTL,
       maxTtl: 2 * TTL,
       nodeTimeout: NODE_TIMEOUT,
@@ -103,12 +115,55 @@ class Travels {
       void this.#call(machine, redlock, `${machine.name}.${count}`);
   }
 
+  /** Not all nodes at once: those would be taken for new ones. */
+  #forget(): void {
+    const { nodes } = this.#simulation;
+    const marked = nodes.filter(({ store }) => store.typeOf(MARKER_KEY) !== 'none');
+    const node = this.#rng.pick(nodes);
+    if (marked.every((other) => other === node)) return;
+    if (this.#rng.chance(0.5)) node.flushAll();
+    else node.restart({ keepMemory: this.#rng.chance(0.3) });
+  }
+
+  /** A program ends as it should, and another one begins. */
+  async #close(machine: Machine, redlock: Redlock): Promise<void> {
+    this.#redlocks.delete(machine);
+    this.#launch();
+    await redlock.close();
+  }
+
+  #disturbRoughly(machine: Machine, redlock: Redlock): void {
+    const rng = this.#rng;
+    switch (rng.pick(['forget', 'close', 'step', 'set back', 'suspend'] as const)) {
+      case 'forget':
+        this.#forget();
+        break;
+      case 'close':
+        void this.#close(machine, redlock);
+        break;
+      case 'step':
+        machine.clock.stepWall(rng.between(-2, 2) * TTL);
+        break;
+      case 'set back':
+        rng.pick(this.#simulation.nodes).wall.step(rng.between(-0.2, 0) * TTL);
+        break;
+      case 'suspend':
+        machine.suspend(rng.between(0, 1.5 * TTL));
+    }
+  }
+
   /** Machines are paused and killed, and connections break. */
   #disturb(): void {
     const rng = this.#rng;
     this.#simulation.timeline.in(rng.between(20, 200), Turn.input, () => {
       const [machine] = rng.sample([...this.#redlocks.keys()], 1);
       if (this.#isOver || machine === undefined) return;
+      const redlock = this.#redlocks.get(machine);
+      if (this.#terms.isRough === true && redlock !== undefined && rng.chance(0.5)) {
+        this.#disturbRoughly(machine, redlock);
+        this.#disturb();
+        return;
+      }
       const client = rng.pick(machine.clients);
       switch (rng.pick(['pause', 'kill', 'disconnect', 'cut'] as const)) {
         case 'pause':
@@ -132,7 +187,7 @@ class Travels {
 
   async #call(machine: Machine, redlock: Redlock, name: string): Promise<void> {
     const rng = this.#rng.fork();
-    for (let count = 1; !this.#isOver; count += 1) {
+    for (let count = 1; !this.#isOver && this.#redlocks.get(machine) === redlock; count += 1) {
       const requestedAt = this.#simulation.nowMs;
       const lock = await unlessRefused(acquire(redlock, rng.pick(WISHES), rng.pick([30, 500])));
       if (lock !== undefined)
@@ -170,7 +225,8 @@ class Travels {
   /** Sends a lock to one machine or, as queues do when in doubt, to several. */
   #send(lock: Lock, from: string): void {
     const rng = this.#rng;
-    const json: LockJSON = this.#goesOn ? { ...lock.toJSON(), isHandedOver: true } : lock.handOver();
+    const json: LockJSON =
+      this.#terms.goesOn === true ? { ...lock.toJSON(), isHandedOver: true } : lock.handOver();
     const text = JSON.stringify(json);
     this.adopted.set(json, 0);
     for (let copy = 0; copy < rng.pick([1, 1, 2, 3]); copy += 1) {
@@ -248,13 +304,20 @@ function faultsOf(travels: Travels): readonly string[] {
 }
 
 describe('locks that travel between machines', () => {
-  it(
-    `are never two holders', and keep their tokens, QUORLOCK_SEED=${seed}`,
-    async () => {
+  it.each<[string, number, Terms]>([
+    ['are never two holders', RUNS, {}],
+    [
+      'are never two holders where nodes forget, programs end and clocks are set',
+      RUNS / 2,
+      { isRough: true },
+    ],
+  ])(
+    `%s, and keep their tokens, QUORLOCK_SEED=${seed}`,
+    async (_, runs, terms) => {
       let [sent, adoptions] = [0, 0];
-      for (let index = 0; index < RUNS; index += 1) {
+      for (let index = 0; index < runs; index += 1) {
         const ofRun = seedAfter(seed, index);
-        const travels = new Travels(ofRun, false);
+        const travels = new Travels(ofRun, terms);
         await travels.run();
         expect(faultsOf(travels), `QUORLOCK_SEED=${ofRun}`).toEqual([]);
         sent += travels.adopted.size;
@@ -262,7 +325,7 @@ describe('locks that travel between machines', () => {
       }
       console.log(`${sent} locks were sent, ${adoptions} adopted, QUORLOCK_SEED=${seed}`);
       // Or else nothing was tried.
-      expect(adoptions).toBeGreaterThan(RUNS * 10);
+      expect(adoptions).toBeGreaterThan(runs * 10);
     },
     LONGEST_TEST_MS,
   );
@@ -270,7 +333,7 @@ describe('locks that travel between machines', () => {
   it(`would be two holders' where one uses what it has sent, QUORLOCK_SEED=${seed}`, async () => {
     const faults: string[] = [];
     for (let index = 0; faults.length === 0 && index < RUNS; index += 1) {
-      const travels = new Travels(seedAfter(seed, index), true);
+      const travels = new Travels(seedAfter(seed, index), { goesOn: true });
       await travels.run();
       faults.push(...faultsOf(travels));
     }
