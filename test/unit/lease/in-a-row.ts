@@ -26,7 +26,6 @@ export async function inARow(
 ): Promise<InARow> {
   const scene = new Scene({ network: { latency: { least: 0.2, most: 0.3 } } });
   const [program, other] = await scene.programs(2, { maxTtl: 60_000, ...options });
-  if (program === undefined || other === undefined) throw new Error('too few');
   const { simulation } = scene;
   const [first, ...next] = callers.map((caller) =>
     program.redlock.acquire('r', { ttl: TTL, waitTime: 600_000, ...caller }),

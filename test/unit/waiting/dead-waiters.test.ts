@@ -8,7 +8,6 @@ describe('the first waiter', () => {
   it('that was killed costs nothing', async () => {
     const scene = new Scene();
     const [holder, dead, next] = await scene.programs(3);
-    if (holder === undefined || dead === undefined || next === undefined) throw new Error('too few');
     const { simulation } = scene;
     const held = await simulation.until(holder.redlock.acquire('r'));
     void scene.hold(dead, 'dead', 1).catch(() => undefined);
@@ -26,7 +25,6 @@ describe('the first waiter', () => {
   it('that hangs costs one grace, though no other waiter has a reason to ask', async () => {
     const scene = new Scene();
     const [holder, hung, next] = await scene.programs(3);
-    if (holder === undefined || hung === undefined || next === undefined) throw new Error('too few');
     const { simulation } = scene;
     const held = await simulation.until(holder.redlock.acquire('r'));
     const waitingToo = scene.hold(hung, 'hung', 1);
@@ -53,7 +51,6 @@ describe('the first waiter', () => {
     async (kind, isAwaited) => {
       const scene = new Scene();
       const [holder, hung, next] = await scene.programs(3);
-      if (holder === undefined || hung === undefined || next === undefined) throw new Error('too few');
       const { simulation } = scene;
       const held = await simulation.until(holder.redlock.acquire('r'));
       for (let index = 0; index < 10; index += 1) {
@@ -96,7 +93,6 @@ describe('the first waiter', () => {
   it('that gave up after its notification passes the lock on at once', async () => {
     const scene = new Scene();
     const [holder, fickle, next] = await scene.programs(3);
-    if (holder === undefined || fickle === undefined || next === undefined) throw new Error('too few');
     const { simulation } = scene;
     const held = await simulation.until(holder.redlock.acquire('r'));
     const controller = new AbortController();
@@ -118,7 +114,6 @@ describe('a waiter that left while nodes hung', () => {
   it('is in no queue soon after they are back, and costs nothing', async () => {
     const scene = new Scene();
     const [holder, fickle, next] = await scene.programs(3);
-    if (holder === undefined || fickle === undefined || next === undefined) throw new Error('too few');
     const { simulation } = scene;
     const held = await simulation.until(holder.redlock.acquire('r'));
     const controller = new AbortController();

@@ -6,7 +6,6 @@ import { Scene } from './scene.ts';
 async function waiters() {
   const scene = new Scene();
   const [holder, program] = await scene.programs(2);
-  if (holder === undefined || program === undefined) throw new Error('too few');
   const held = await scene.simulation.until(holder.redlock.acquire('r'));
   return { scene, program, held };
 }

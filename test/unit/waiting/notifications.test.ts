@@ -73,7 +73,6 @@ describe('who can not be heard', () => {
   it('asks again now and then, and is served', async () => {
     const scene = new Scene();
     const [holder, waiter] = await scene.programs(2);
-    if (holder === undefined || waiter === undefined) throw new Error('too few');
     // As where a user of the server may not subscribe.
     for (const client of waiter.machine.clients) client.subscribe = () => ({ close: () => undefined });
     const held = await scene.simulation.until(holder.redlock.acquire('r'));
@@ -92,7 +91,6 @@ describe('a late subscriber misses nothing', () => {
   it.each(Array.from({ length: 30 }, (_, index) => index / 10))('released after %f ms', async (afterMs) => {
     const scene = new Scene();
     const [holder, waiter] = await scene.programs(2);
-    if (holder === undefined || waiter === undefined) throw new Error('too few');
     const held = await scene.simulation.until(holder.redlock.acquire('r'));
     const waiting = scene.hold(waiter, 'waiter', 1);
     await scene.simulation.advance(afterMs);

@@ -20,7 +20,6 @@ describe('of callers in different processes', () => {
   it('a newcomer does not pass the waiters, however it comes', async () => {
     const scene = new Scene();
     const [holder, waiter, newcomer] = await scene.programs(3);
-    if (holder === undefined || waiter === undefined || newcomer === undefined) throw new Error('too few');
     const { simulation } = scene;
     const held = await simulation.until(holder.redlock.acquire('r', { ttl: 1_000 }));
     const waiting = scene.hold(waiter, 'waiter', 5);
@@ -46,7 +45,6 @@ describe('of callers in different processes', () => {
     async (other) => {
       const scene = new Scene();
       const [holder, waiter, newcomer] = await scene.programs(3);
-      if (holder === undefined || waiter === undefined || newcomer === undefined) throw new Error('too few');
       const { simulation } = scene;
       await simulation.until(holder.redlock.acquire('r'));
       const waiting = scene.hold(waiter, 'waiter', 5);
@@ -143,7 +141,6 @@ describe('a turn of a process whose callers come back at once', () => {
   it('has no pause between two locks of a lease, where no other process waits either', async () => {
     const scene = new Scene();
     const [program] = await scene.programs(1);
-    if (program === undefined) throw new Error('too few');
     await scene.simulation.until(Promise.all(twoOf(scene, program, 10)));
     scene.turns.length = 0;
     await scene.simulation.until(Promise.all(twoOf(scene, program, 64)));
@@ -157,7 +154,6 @@ describe('a turn of a process whose callers come back at once', () => {
   it('ends with its tokens for a process that comes to wait, each time', async () => {
     const scene = new Scene();
     const [program, other] = await scene.programs(2);
-    if (program === undefined || other === undefined) throw new Error('too few');
     const two = twoOf(scene, program, 200);
     await scene.simulation.advance(50);
     const one = (async () => {
@@ -195,7 +191,6 @@ describe('of callers in one process', () => {
   it('one speaks for all of them while another process holds the lock', async () => {
     const scene = new Scene();
     const [holder, program] = await scene.programs(2);
-    if (holder === undefined || program === undefined) throw new Error('too few');
     const held = await scene.simulation.until(holder.redlock.acquire('r'));
     const before = scene.commands;
     const all = Array.from({ length: 1_000 }, (_, index) => scene.hold(program, `caller ${index}`, 0.1));
@@ -210,7 +205,6 @@ describe('of callers in one process', () => {
   it('no more callers than a lease has tokens go before a process that waits', async () => {
     const scene = new Scene();
     const [many, one] = await scene.programs(2);
-    if (many === undefined || one === undefined) throw new Error('too few');
     const held = await scene.simulation.until(one.redlock.acquire('r'));
     const all = Array.from({ length: 50 }, () => scene.hold(many, 'many', 1));
     await scene.simulation.advance(10);
@@ -223,7 +217,6 @@ describe('of callers in one process', () => {
   it('nor for longer than a tenth of a second', async () => {
     const scene = new Scene();
     const [many, one] = await scene.programs(2);
-    if (many === undefined || one === undefined) throw new Error('too few');
     const all = Array.from({ length: 10 }, () => scene.hold(many, 'many', 30));
     await scene.simulation.advance(10);
     all.push(scene.hold(one, 'one', 1));

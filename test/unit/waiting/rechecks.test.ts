@@ -5,7 +5,6 @@ import { type Program, Scene } from './scene.ts';
 async function waitingScene(): Promise<{ scene: Scene; waiter: Program; served: Promise<unknown> }> {
   const scene = new Scene();
   const [holder, waiter] = await scene.programs(2, { ttl: 60_000, maxTtl: 60_000 });
-  if (holder === undefined || waiter === undefined) throw new Error('too few');
   await scene.simulation.until(holder.redlock.acquire('r'));
   const served = waiter.redlock.acquire('r', { waitTime: 100_000 });
   await scene.simulation.advance(2_000);

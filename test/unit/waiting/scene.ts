@@ -8,6 +8,8 @@ export interface Program {
   readonly redlock: Redlock;
 }
 
+type ProgramOptions = [options?: RedlockOptions, machineOptions?: MachineOptions];
+
 /** A lock as a holder had it, in true milliseconds. */
 export interface Turn {
   readonly who: string;
@@ -26,6 +28,11 @@ export class Scene {
   }
 
   /** Programs that are connected to their nodes. */
+  programs(count: 1, ...options: ProgramOptions): Promise<readonly [Program]>;
+  programs(count: 2, ...options: ProgramOptions): Promise<readonly [Program, Program]>;
+  programs(count: 3, ...options: ProgramOptions): Promise<readonly [Program, Program, Program]>;
+  programs(count: 4, ...options: ProgramOptions): Promise<readonly [Program, Program, Program, Program]>;
+  programs(count: number, ...options: ProgramOptions): Promise<readonly Program[]>;
   async programs(
     count: number,
     options: RedlockOptions = {},

@@ -7,7 +7,6 @@ const PATIENT = { waitTime: 600_000 };
 async function sceneOfThree() {
   const scene = new Scene();
   const [holder, waiter, third] = await scene.programs(3);
-  if (holder === undefined || waiter === undefined || third === undefined) throw new Error('too few');
   const held = await scene.simulation.until(holder.redlock.acquire('b'));
   const both = waiter.redlock.acquire(['a', 'b'], PATIENT);
   both.catch(() => undefined);
