@@ -769,6 +769,28 @@ const NODES: readonly Change[] = [
       ],
     ],
   },
+  {
+    name: 'ADOPT takes a share away from the value that was handed over',
+    lua: [['share.lua', "      redis.call('ZREM', readers, previous)\n", '']],
+    model: [['share-model.ts', 'this.#call.store.removeMember(this.#sharers, previous);', 'void previous;']],
+  },
+  {
+    name: 'ADOPT takes no share that the node has lost',
+    lua: [
+      [
+        'share.lua',
+        'if not known and (previous or not token) then return { MISSING } end',
+        'if not known and not token then return { MISSING } end',
+      ],
+    ],
+    model: [
+      [
+        'share-model.ts',
+        'if (known === undefined && (isAdopted || token === undefined)) return [MISSING];',
+        'if (known === undefined && token === undefined) return [MISSING];',
+      ],
+    ],
+  },
 ];
 
 /** What a client keeps to. */
@@ -1289,6 +1311,58 @@ const CLIENTS: readonly Change[] = [
         'if (isPlainRelease(operation)) {',
       ],
     ],
+  },
+  {
+    name: 'an adoption raises the counters, so that no late extension of the giver counts',
+    code: [['lock/attempts.ts', 'handed.counter === 0 ? 0 : handed.counter + 1', 'handed.counter']],
+  },
+  {
+    name: 'an adoption gives the keys a value of its own',
+    code: [
+      [
+        'lock/attempts.ts',
+        'const value = values.next();\n    const counter',
+        'const value = handed.value || values.next();\n    const counter',
+      ],
+    ],
+  },
+  {
+    name: 'a lock that was not handed over is not adopted',
+    code: [
+      ['redlock/adoption.ts', 'if (given.isHandedOver !== true) {', "if (given.isHandedOver === 'never') {"],
+    ],
+  },
+  {
+    name: 'a lock that was handed over is not released by the process that had it',
+    code: [['lock/lock.ts', '    this.#release = GIVEN_AWAY;\n', '']],
+  },
+  {
+    name: 'a lease that was handed over has no next caller in the process that had it',
+    code: [['lock/lease.ts', '    this.#released = GIVEN_AWAY;\n', '']],
+  },
+  {
+    name: 'the time until a first connection counts to waitTime',
+    code: [
+      [
+        'redlock/acquirer.ts',
+        'await this.connected(signal, waitTime || Number.POSITIVE_INFINITY);',
+        'await this.connected(signal);',
+      ],
+    ],
+  },
+  {
+    name: 'a wait whose last attempt had too little time ends for the holder’s sake',
+    code: [
+      [
+        'waiting/wait-queue.ts',
+        'if (isOver && isCutShort && !isSpent)',
+        'if (isOver && isCutShort && isSpent)',
+      ],
+    ],
+  },
+  {
+    name: 'a node whose clock is wrong is not looked at again in no time',
+    code: [['membership/node-states.ts', 'Math.max(1, ms)', 'ms']],
   },
 ];
 

@@ -225,4 +225,11 @@ export const extend = (keys: LockKeys, value: string, token: number, ttl = 10_00
   token,
   ttl,
 });
+export const adopt = (
+  keys: LockKeys,
+  previous: string,
+  value: string,
+  token: number,
+  ttl = 10_000,
+): Operation => ({ ...{ kind: 'extend', ...keys, value, token, ttl }, previous });
 export const release = (keys: LockKeys, value: string): Operation => ({ kind: 'release', ...keys, value });

@@ -3,6 +3,7 @@ import { fenceKeyOf, slotKeyOf } from '../../../src/quorum/fencing-token.ts';
 import type { LockKeys, Operation } from '../../../src/wire/operation.ts';
 import {
   acquire,
+  adopt,
   BEHIND,
   BLOCK,
   CLAMP_US,
@@ -352,6 +353,80 @@ const extending: readonly Rule[] = [ONE, SEVERAL, SLOT].flatMap((keys) => {
       await node.pass(1_000);
       expect(await node.askOne(extend(keys, 'v', token), { deadlineUs: -1 })).toEqual([LATE]);
       for (const key of keys.keys) expect(await node.left(key)).toBe(9_000);
+    }),
+  ];
+});
+
+const adopting: readonly Rule[] = [ONE, SEVERAL, SLOT].flatMap((keys) => {
+  const which = `ADOPT of ${keys === SLOT ? 'a permit' : keys.keys.length}`;
+  const last = keys.keys.at(-1) ?? '';
+  const given = (node: RuleNode) => node.askOne(acquire(keys, 'v', node.timeUs));
+  return [
+    rule(`${which} gives the keys another value, asked twice as well, and never shortens`, async (node) => {
+      const token = node.timeUs + 1;
+      await given(node);
+      for (const ttl of [5_000, 12_000, 12_000]) {
+        expect(await node.askOne(adopt(keys, 'v', 'w', token, ttl))).toEqual([GRANTED, token]);
+        await node.expectHeld(keys, 'w', token);
+        for (const key of keys.keys) expect(await node.left(key)).toBe(Math.max(10_000, ttl));
+      }
+      expect(await node.askOne(adopt(keys, 'v', 'x', token))).toEqual([HELD, 12_000, '']);
+      expect(await node.askOne(extend(keys, 'v', token - 1))).toEqual([HELD, 12_000, '']);
+      await node.expectHeld(keys, 'w', token);
+    }),
+    ...[keys, unfenced(keys)].map((those) =>
+      rule(`${which} takes no key that is gone, with ${those.fences.length} counters`, async (node) => {
+        await given(node);
+        await node.delete(last);
+        expect(await node.askOne(adopt(those, 'v', 'w', node.timeUs + 1))).toEqual([MISSING]);
+        expect(await node.get(last)).toBeNull();
+        for (const key of keys.keys.slice(0, -1)) expect(await node.get(key)).toBe('v');
+      }),
+    ),
+    rule(`${which} is refused where a counter is higher`, async (node) => {
+      const token = node.timeUs;
+      await given(node);
+      await node.set(keys.fences.at(-1) ?? '', token + 2);
+      expect(await node.askOne(adopt(keys, 'v', 'w', token + 1))).toEqual([SUPERSEDED, token + 2]);
+      for (const key of keys.keys) expect(await node.get(key)).toBe('v');
+    }),
+  ];
+});
+
+/** Adopted shares, of locks with a token and without. */
+const adoptingShares: readonly Rule[] = [SHARED, unfenced(SHARED)].flatMap((keys) => {
+  const which = `ADOPT of a share with ${keys.fences.length} counters`;
+  const sharers = SHARED.sharers ?? '';
+  const taken = (node: RuleNode, value: string, ttl: number) =>
+    node.askOne(acquire(keys, value, node.timeUs, ttl));
+  const answer = (token: number) => [GRANTED, keys.fences.length === 0 ? 0 : token];
+  return [
+    rule(`${which} takes it away from the value that had it, asked twice as well`, async (node) => {
+      const { timeUs, timeMs } = node;
+      await taken(node, 'r1', 20_000);
+      await taken(node, 'r2', 30_000);
+      const token = timeUs + BLOCK + 1;
+      for (const ttl of [5_000, 25_000, 25_000]) {
+        expect(await node.askOne(adopt(keys, 'r1', 'r3', token, ttl))).toEqual(answer(token));
+        const left = ['r3', String(timeMs + Math.max(20_000, ttl)), 'r2', String(timeMs + 30_000)];
+        expect(await node.members(sharers)).toEqual(left);
+      }
+      expect(await node.askOne(adopt(keys, 'r1', 'r4', token))).toEqual([MISSING]);
+      expect(await node.askOne(release(keys, 'r1'))).toEqual([MISSING]);
+      await node.askOne(release(keys, 'r2'));
+      expect(await node.get('lock:a')).toBe('&');
+      expect((await node.askOne(release(keys, 'r3')))[0]).toBe(GRANTED);
+      expect(await node.get('lock:a')).toBeNull();
+    }),
+    rule(`${which} takes none that is gone, or has expired`, async (node) => {
+      await taken(node, 'r1', 1_000);
+      await taken(node, 'r2', 20_000);
+      await node.pass(1_001);
+      const token = node.timeUs + BLOCK;
+      expect(await node.askOne(adopt(keys, 'r1', 'r3', token))).toEqual([MISSING]);
+      await node.askOne(release(keys, 'r2'));
+      expect(await node.askOne(adopt(keys, 'r2', 'r3', token))).toEqual([MISSING]);
+      expect(await node.get('lock:a')).toBeNull();
     }),
   ];
 });
@@ -763,6 +838,8 @@ export const RULES: readonly Rule[] = [
   ...marking,
   ...confirming,
   ...extending,
+  ...adopting,
+  ...adoptingShares,
   ...releasing,
   ...sharing,
   ...permitting,
