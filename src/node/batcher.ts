@@ -47,8 +47,6 @@ export interface AnswerListener {
   tooSlow(roundTripMs: number, timeoutMs: number): void;
   /** After {@link tooSlow}, an answer came in time. */
   inTime(): void;
-  /** Whether the library still needs an operation that the server did not do, as far as is known beside the batcher. */
-  isWanted(operation: Operation): boolean;
 }
 
 /** Operations in one script call: bounds how long a call keeps the server from serving others. */
@@ -320,10 +318,7 @@ export class Batcher {
   /** The server had lost the script and did nothing. An operation that is no longer wanted must not run any more. */
   #askBySource(call: Call, unknownScript: unknown): void {
     const { entries } = call;
-    const wanted = entries.filter(
-      ({ replied, operation }) =>
-        !replied && !this.#isBeingReleased(operation) && this.#answers.isWanted(operation),
-    );
+    const wanted = entries.filter(({ replied, operation }) => !replied && !this.#isBeingReleased(operation));
     this.#rejectAll(
       entries.filter((entry) => !wanted.includes(entry)),
       unknownScript,

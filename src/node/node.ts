@@ -142,7 +142,6 @@ export class Node {
         this.#slow = undefined;
         this.#tellListeners();
       },
-      isWanted: (operation) => !this.#releases.owes(operation),
     };
     const usesMarker = settings.usesMarker && !client.isCluster;
     const header = {

@@ -5,7 +5,7 @@
  */
 
 import type { Timer } from '../base/clock.ts';
-import { isTaking, type Operation, type Owed, weightOf } from '../wire/operation.ts';
+import { type Owed, weightOf } from '../wire/operation.ts';
 import type { NodeSettings } from './node-settings.ts';
 
 /** An operation without hurry is sent by itself after this many milliseconds, … */
@@ -128,11 +128,6 @@ export class ReleaseRetries {
       room -= weightOf(retry.operation);
       void this.#send(retry.operation);
     }
-  }
-
-  /** Whether the lock value of an operation waits for its release. */
-  owes(operation: Operation): boolean {
-    return isTaking(operation) && this.#retries.has(operation.value);
   }
 
   close(): void {

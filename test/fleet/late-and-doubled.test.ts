@@ -76,7 +76,6 @@ class Wire {
       timedOut: () => undefined,
       tooSlow: () => undefined,
       inTime: () => undefined,
-      isWanted: () => true,
     };
     // The driver needs its time to send something twice.
     this.#batcher = new Batcher(clientOver(client), new SystemClock(), header, answers, 20_000);

@@ -223,7 +223,6 @@ describe('an answer that is not in the script’s form', () => {
         timedOut: () => heard.push('timed out'),
         tooSlow: () => undefined,
         inTime: () => undefined,
-        isWanted: () => true,
       });
       batcher.send();
       for (const operation of [acquire, { ...release, keys: ['other'] }]) {
@@ -319,7 +318,6 @@ describe('a number that is none', () => {
       timedOut: () => undefined,
       tooSlow: () => undefined,
       inTime: () => undefined,
-      isWanted: () => true,
     });
     batcher.send();
     const other: Operation = {

@@ -71,7 +71,6 @@ class Setup {
   readonly replies = new Map<string, Reply>();
   readonly done: string[] = [];
   readonly undone: string[] = [];
-  readonly unwanted = new Set<string>();
   readonly readings: (number | undefined)[] = [];
   timeouts = 0;
   onAnswer: () => void = () => undefined;
@@ -101,7 +100,6 @@ class Setup {
       timedOut: () => {
         this.timeouts += 1;
       },
-      isWanted: (operation) => !this.unwanted.has(lockValueOf(operation)),
     });
     this.batcher.send();
   }
@@ -468,17 +466,22 @@ describe('a server that does not know the script', () => {
     expect(setup.replies.get('a')).toEqual(GRANTED);
   });
 
-  it('does not get operations that are no longer wanted', async () => {
+  // Another program may bring the script in between: the release would find nothing, and the key would stay.
+  it.each([1, 2])('does not get operations whose release is on its way, in call %i', async (released) => {
     const setup = new Setup();
     for (const value of ['a', 'b', 'c']) setup.enqueue(value);
     await setup.clock.advance(0);
-    setup.unwanted.add('b');
+    if (released === 2) setup.enqueue('d');
+    await setup.clock.advance(0);
+    setup.release('b');
+    await setup.clock.advance(0);
     setup.client.call(0).fail(unknown());
     await setup.clock.advance(0);
-    expect(setup.client.call(1).values).toEqual(['a', 'c']);
+    const again = setup.client.calls.filter(({ command }) => command === 'eval');
+    expect(again.map(({ values }) => values)).toEqual([['a', 'c']]);
     expect(setup.undone).toEqual(['b']);
     expect(setup.replies.get('b')).toMatchObject({ outcome: 'failed', reason: 'error' });
-    setup.client.call(1).answer([1_000, granted, granted]);
+    again[0]?.answer([1_000, granted, granted]);
     await setup.clock.advance(0);
     expect(setup.replies.get('c')).toEqual(GRANTED);
   });
