@@ -137,7 +137,7 @@ export class Redlock {
     const { signal: closing } = this.#closing;
     const { process } = values;
     this.#waitQueues = new WaitQueues({ ...deps, random, process, grace, closing });
-    this.#attempts = new Attempts({ deps, values, connectTimeout, closing });
+    this.#attempts = new Attempts({ deps, values, connectTimeout });
     this.#slots = new Slots(this.#attempts, random);
     this.#acquirer = new Acquirer({ ...deps, settings, waitQueues: this.#waitQueues, closing });
     this.#usings = new Usings(settings, this.#clock, this.#acquirer);

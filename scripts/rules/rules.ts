@@ -1364,6 +1364,74 @@ const CLIENTS: readonly Change[] = [
     name: 'a node whose clock is wrong is not looked at again in no time',
     code: [['membership/node-states.ts', 'Math.max(1, ms)', 'ms']],
   },
+  {
+    name: 'an operation that was given up is not sent again by source',
+    code: [['node/batcher.ts', '!replied && !this.#isBeingReleased', '!this.#isBeingReleased']],
+  },
+  {
+    name: 'an acquire is not sent again by source after its release',
+    code: [['node/batcher.ts', '!replied && !this.#isBeingReleased(operation)', '!replied']],
+  },
+  {
+    name: 'an acquire that is sent again by source is granted until its first deadline',
+    code: [
+      [
+        'node/batcher.ts',
+        "this.#call(call, wanted, 'eval', this.#clock.uptime())",
+        "this.#call(call, wanted, 'eval', wanted[0]?.tick.atMs ?? 0)",
+      ],
+    ],
+  },
+  {
+    name: 'a process that was stopped reads what a node has answered before the node counts as late',
+    code: [['node/batcher.ts', 'this.#looksAgain = isLate && !this.#looksAgain;', 'void isLate;']],
+  },
+  {
+    name: 'a process that is stopped again and again finds a node late all the same',
+    code: [['node/batcher.ts', 'isLate && !this.#looksAgain;', 'isLate;']],
+  },
+  {
+    name: 'a look from before a change does not undo what is known of a node since',
+    code: [
+      [
+        'membership/membership.ts',
+        'if (this.#closed || isOlder(handshake, member.handshake)) return;',
+        'if (this.#closed) return;',
+      ],
+    ],
+  },
+  {
+    name: 'a waiter asks soon after its subscription was lost and made again',
+    code: [['waiting/notifications.ts', 'if (wasBetter) for (const', 'if (!wasBetter) for (const']],
+  },
+  {
+    name: 'a waiter asks soon after its subscription was lost and made again during its attempt',
+    code: [['waiting/wait-queue.ts', 'if (this.#hasMissed) return afterSilenceMs(random);', '']],
+  },
+  {
+    name: 'a lock that comes to a Redlock that was closed meanwhile is released',
+    code: [['waiting/wait-queues.ts', '    void lease?.releaseOnNodes();\n', '']],
+  },
+  {
+    name: 'a lock whose attempt close() has cut short is released',
+    code: [
+      ['redlock/acquirer.ts', "if (attempt.outcome === 'acquired') void attempt.lease.releaseOnNodes();", ''],
+    ],
+  },
+  {
+    name: 'a client that was closed does not connect again',
+    code: [['wire/clients/ioredis.ts', 'if (!isStopped) overdue =', 'overdue =']],
+  },
+  {
+    name: 'only a write lock of the resource itself is downgraded',
+    code: [
+      [
+        'redlock/read-write.ts',
+        'target?.keys.length === 1 && target.keys[0] === this.#writing.target.keys[0]',
+        'target !== undefined',
+      ],
+    ],
+  },
 ];
 
 /** The rules of the protocol, and what stands in the place of each where it is taken out. */

@@ -35,7 +35,6 @@ export interface AttemptsSettings {
   readonly values: LockValues;
   /** How long nodes that turn out to be new have until they vote, in milliseconds. */
   readonly connectTimeout: number;
-  readonly closing: AbortSignal;
 }
 
 /** Makes attempts to get a lease, each with a lock value of its own. */
@@ -48,10 +47,10 @@ export class Attempts {
 
   /**
    * Makes one attempt. If it gets no valid lease, its value is released on every node, also on those that answered
-   * nothing. The caller does not wait for that. A lease that comes while the Redlock closes is released, too.
+   * nothing. The caller does not wait for that.
    */
   async make(terms: Omit<LeaseTerms, 'value'>, contend?: ContendOptions): Promise<Attempt> {
-    const { deps, connectTimeout, closing } = this.#settings;
+    const { deps, connectTimeout } = this.#settings;
     let result = await this.#makeOne(terms, contend);
     if (result.outcome === 'no-quorum' && contend === undefined && !deps.quorum.isConnected) {
       // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment; a caller that
@@ -59,7 +58,6 @@ export class Attempts {
       await deps.quorum.connected(connectTimeout);
       result = await this.#makeOne(terms, contend);
     }
-    if (result.outcome === 'acquired' && closing.aborted) void result.lease.releaseOnNodes();
     return result;
   }
 
@@ -71,7 +69,7 @@ export class Attempts {
    * value back then. And the lease has one token more, which no other value can have.
    */
   async adopt(terms: Omit<LeaseTerms, 'value'>, handed: HandedTokens): Promise<Attempt> {
-    const { deps, values, closing } = this.#settings;
+    const { deps, values } = this.#settings;
     const { target, ttl } = terms;
     const value = values.next();
     const counter = handed.counter === 0 ? 0 : handed.counter + 1;
@@ -80,7 +78,7 @@ export class Attempts {
     const { votes, granted } = grant;
     if (granted) quorum.releaseLater(target, handed.value, votes);
     const validity = new Validity(grant.startedAt, ttl);
-    if (granted && !closing.aborted && validity.remainingMs(deps) > 0) {
+    if (granted && validity.remainingMs(deps) > 0) {
       const block = counter - handed.token + 1;
       return {
         outcome: 'acquired',

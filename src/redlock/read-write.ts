@@ -92,10 +92,7 @@ export class ReadWriteLock {
   async downgrade(lock: Lock, options: TryAcquireOptions = {}): Promise<Lock> {
     checkNames('downgrade option', options, TRY_ACQUIRE_NAMES);
     const target = this.#acquirer.targetOf(lock);
-    const isOurs =
-      target?.permit === undefined &&
-      target?.keys.length === 1 &&
-      target.keys[0] === this.#writing.target.keys[0];
+    const isOurs = target?.keys.length === 1 && target.keys[0] === this.#writing.target.keys[0];
     if (!isOurs || lock.isShared) {
       const found = isOurs ? 'a read lock' : strangerOf(lock, target);
       throw new TypeError(`lock must be a write lock of ${describe(this.resource)}: got ${found}`);

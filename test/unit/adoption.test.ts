@@ -100,6 +100,17 @@ describe('a lock that is handed over', () => {
     expect(world.valuesOf('lock:r')).toEqual(all(lock.value));
   });
 
+  it('stays there though that process closes because the signal has aborted', async () => {
+    const { world, giver, lock } = await scene();
+    let closed: Promise<void> | undefined;
+    lock.signal.addEventListener('abort', () => {
+      closed = giver.close();
+    });
+    lock.handOver();
+    await world.clock.runUntil(Promise.resolve(closed));
+    expect(world.valuesOf('lock:r')).toEqual(all(lock.value));
+  });
+
   it('goes on in the process that adopts it, with the same token and the whole ttl', async () => {
     const { world, receiver, lock } = await scene();
     await world.clock.advance(4_000);

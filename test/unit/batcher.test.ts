@@ -325,6 +325,48 @@ describe('where the process is stopped between asking and sending', () => {
   });
 });
 
+describe('where the process is stopped before the answer comes', () => {
+  async function stopped(): Promise<Setup> {
+    const setup = new Setup();
+    setup.enqueue('a');
+    await setup.clock.advance(0);
+    await setup.clock.pause(10 * TIMEOUT_MS);
+    // The timer comes, before what the node has answered meanwhile is read.
+    await setup.clock.advance(0);
+    expect(setup.replies.size).toBe(0);
+    return setup;
+  }
+
+  it('the answer is read before the node counts as late', async () => {
+    const setup = await stopped();
+    setup.client.call(0).answer([1_000, granted]);
+    await setup.clock.advance(0);
+    expect(setup.replies.get('a')).toEqual(GRANTED);
+    await setup.clock.advance(1);
+    expect(setup.timeouts).toBe(0);
+    expect(setup.clock.pendingTimers).toBe(0);
+  });
+
+  it('and none has come, the node is late', async () => {
+    const setup = await stopped();
+    await setup.clock.advance(1);
+    expectLate(setup);
+  });
+
+  it('and none has come, the node is late, be it stopped once more', async () => {
+    const setup = await stopped();
+    await setup.clock.pause(10 * TIMEOUT_MS);
+    await setup.clock.advance(0);
+    expectLate(setup);
+  });
+
+  function expectLate({ replies, timeouts, clock }: Setup): void {
+    expect(replies.get('a')).toMatchObject({ outcome: 'failed', reason: 'timeout' });
+    expect(timeouts).toBe(1);
+    expect(clock.pendingTimers).toBe(0);
+  }
+});
+
 describe('while calls are under way', () => {
   it('two at the most, what is posted is collected, and goes together with the next one', async () => {
     const setup = new Setup();

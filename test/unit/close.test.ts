@@ -421,6 +421,42 @@ describe('close() where a lock goes from hand to hand', () => {
   );
 });
 
+describe('close() while a call asks for a lock', () => {
+  const CALLS: Readonly<Record<string, (redlock: Redlock) => Promise<unknown>>> = {
+    acquire: (redlock) => redlock.acquire('r'),
+    'acquire with a signal': (redlock) => redlock.acquire('r', { signal: new AbortController().signal }),
+    'acquire without waiting': (redlock) => redlock.acquire('r', { waitTime: 0 }),
+    'acquire with a number of attempts': (redlock) =>
+      redlock.acquire('r', { attempts: { most: 2, pauseMs: () => 1 } }),
+    tryAcquire: (redlock) => redlock.tryAcquire('r'),
+    'acquire of the next caller': async (redlock) => {
+      const first = redlock.acquire('r').then((lock) => lock.release());
+      // The lease of the first is too long for it: the nodes are asked again, as they release that.
+      await Promise.all([first, redlock.acquire('r', { ttl: 1_000 })]);
+    },
+    'acquire of several': (redlock) => redlock.acquire(['q', 'r']),
+    acquireRead: (redlock) => redlock.readWrite('r').acquireRead(),
+    'acquire of a permit': (redlock) => redlock.semaphore('r', 2).acquire(),
+    downgrade: async (redlock) => {
+      const lock = await redlock.acquire('r');
+      await redlock.readWrite('r').downgrade(lock);
+    },
+    adopt: async (redlock) => redlock.adopt((await redlock.acquire('r')).handOver()),
+  };
+
+  it.each(Object.entries(CALLS))('leaves none on the nodes once it has resolved: %s', async (_, call) => {
+    for (let step = 0; step < 24; step += 1) {
+      const { scene, simulation, programs } = await sceneOf(1);
+      const { redlock } = at(programs, 0);
+      const calling = call(redlock).catch((error: unknown) => expect(error).toBeInstanceOf(ClosedError));
+      await simulation.advance(step / 12);
+      await simulation.until(redlock.close());
+      expect(scene.keys).toEqual([]);
+      await simulation.until(calling);
+    }
+  });
+});
+
 describe('closeTimeout', () => {
   it.each<[unknown, string]>([
     [-1, 'closeTimeout must be at least 0: got -1'],

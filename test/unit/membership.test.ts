@@ -5,6 +5,7 @@ import type { RedlockOptions } from '../../src/redlock/options.ts';
 import { Redlock } from '../../src/redlock.ts';
 import type { Machine } from '../../src/testing/machine.ts';
 import { SimulatedClient } from '../../src/testing/simulated-client.ts';
+import { Listener } from '../support/heard.ts';
 import { expectNoTimers } from '../support/timers.ts';
 import { delay, statesOf } from './failures/scene.ts';
 import { ProcessClock } from './process-clock.ts';
@@ -595,6 +596,32 @@ describe('a quarantine', () => {
     expect(statesOf(world).slice(0, 2)).toEqual(['joining', 'joining']);
     await world.clock.advance(200);
     expect(statesOf(world).slice(0, 2)).toEqual(['active', 'active']);
+  });
+
+  it('does not come back by a look from before its end, which waited for slower nodes', async () => {
+    const world = await inUse();
+    const { store, runId, address } = world.server(0);
+    const mark = (state: string) => store.set(MARKER, `${state} ${runId} another 3 30000`);
+    mark('joining');
+    using changes = new Listener(['quorlock:node']);
+    const states = () =>
+      changes.on('quorlock:node').flatMap(({ node, state }) => (node === address ? [state] : []));
+    const machine = world.machine();
+    const redlock = program(world, {}, machine);
+    await world.clock.runUntil(redlock.acquire('first'));
+    await world.clock.advance(400);
+    // The loss of another node's memory makes all be looked at; one of them answers after 600 ms.
+    const speedUp = delay(machine, [2], 'look', 600);
+    world.server(1).flushAll();
+    machine.clients[1]?.disconnect({ requestsArrive: true });
+    await world.clock.advance(70);
+    speedUp();
+    mark('active');
+    // The next look at the first node by itself.
+    await world.clock.advance(70);
+    expect(states()).toEqual(['quarantined', 'up']);
+    await world.clock.advance(700);
+    expect(states()).toEqual(['quarantined', 'up']);
   });
 
   it('of all nodes is no obstacle to a start that its client gave up after they were emptied', async () => {

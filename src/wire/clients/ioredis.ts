@@ -518,7 +518,7 @@ export function reconnectInRealTime(
   let overdue: Timer | undefined;
   let isStopped = false;
   const connect = () => {
-    if (client.status === 'reconnecting' && !isStopped) client.connect().catch(ignore);
+    if (client.status === 'reconnecting') client.connect().catch(ignore);
   };
   client.on('reconnecting', () => {
     overdue?.cancel();

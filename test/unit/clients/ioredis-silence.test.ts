@@ -56,6 +56,11 @@ describe.each([
   ['ioredis 5', () => new Redis5({ ...OPTIONS, port: 1, retryStrategy: () => 60_000 })],
   ['ioredis 6', () => new Redis6({ ...OPTIONS, port: 1, retryStrategy: () => 60_000 })],
 ])('a client of %s that waits to connect again', (_driver, connect) => {
+  const saysSo = (redis: ReturnType<typeof connect>) =>
+    new Promise<void>((resolve) => {
+      redis.once('reconnecting', () => resolve());
+    });
+
   /** One that has just found its server closed, and the connections that it tries from then on. */
   async function waiting() {
     const redis = connect();
@@ -63,9 +68,7 @@ describe.each([
     onTestFinished(() => redis.disconnect());
     const clock = new VirtualClock();
     const stop = reconnectInRealTime(redis, clock);
-    await new Promise<void>((resolve) => {
-      redis.once('reconnecting', () => resolve());
-    });
+    await saysSo(redis);
     const connecting = vi.spyOn(redis, 'connect').mockResolvedValue();
     return { redis, clock, stop, connecting };
   }
@@ -80,6 +83,24 @@ describe.each([
     const { redis, clock, stop, connecting } = await waiting();
     stop();
     redis.disconnect();
+    await clock.advance(10_000);
+    expect(connecting).not.toHaveBeenCalled();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('does not where it is disconnected for good just before it says that it waits', async () => {
+    const redis = connect();
+    redis.on('error', () => undefined);
+    const clock = new VirtualClock();
+    const stop = reconnectInRealTime(redis, clock);
+    const said = saysSo(redis);
+    redis.once('close', () => {
+      expect(redis.status).toBe('reconnecting');
+      stop();
+      redis.disconnect();
+    });
+    await said;
+    const connecting = vi.spyOn(redis, 'connect');
     await clock.advance(10_000);
     expect(connecting).not.toHaveBeenCalled();
     expect(clock.pendingTimers).toBe(0);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { chooseSeed, seedAfter } from '../../../scripts/support/seeds.ts';
+import { queueKeyOf } from '../../../src/quorum/fencing-token.ts';
 import { Rng } from '../../../src/testing/rng.ts';
 import { Scene } from './scene.ts';
 
@@ -99,5 +100,62 @@ describe('a late subscriber misses nothing', () => {
     await scene.simulation.until(waiting);
     // One more attempt at the most: not a wait for anything that only time brings.
     expect((scene.turns[0]?.from ?? 0) - releasedAt).toBeLessThan(7);
+  });
+});
+
+describe('subscriptions that were lost and are made again', () => {
+  /** A waiter that rechecks seldom by now, and the keys of the lock that it waits for. */
+  async function waits(seed: number) {
+    const scene = new Scene({ seed });
+    const { simulation } = scene;
+    const [holder, waiter] = await scene.programs(2);
+    await simulation.until(holder.redlock.acquire('r', { ttl: 30_000 }));
+    const waiting = scene.hold(waiter, 'waiter', 1);
+    await simulation.advance(15_000);
+    return { scene, simulation, waiter, waiting };
+  }
+
+  it.each(Array.from({ length: 10 }, (_, seed) => seed + 1))(
+    'have the waiter ask soon, for what was published meanwhile is lost: seed %i',
+    async (seed) => {
+      const { scene, simulation, waiter, waiting } = await waits(seed);
+      for (const client of waiter.machine.clients) client.disconnect({ requestsArrive: true });
+      for (const { store } of simulation.nodes) store.delete('lock:r');
+      const before = simulation.nowMs;
+      await simulation.until(waiting);
+      // The connections take 50 ms; it would recheck within one to two seconds.
+      expect((scene.turns[0]?.from ?? 0) - before).toBeLessThan(50 + 200 + 20);
+    },
+  );
+
+  it('have it ask soon, though an attempt was under way meanwhile', async () => {
+    const scene = new Scene();
+    const { simulation } = scene;
+    const [holder, waiter] = await scene.programs(2);
+    await simulation.until(holder.redlock.acquire('r', { ttl: 30_000 }));
+    const again: (() => void)[] = [];
+    for (const client of waiter.machine.clients) {
+      client.rules.latency = { least: 20, most: 20 };
+      const subscribe = client.subscribe.bind(client);
+      client.subscribe = (channel, events) => {
+        again.push(() => {
+          events.lost();
+          events.subscribed();
+        });
+        return subscribe(channel, events);
+      };
+    }
+    const waiting = scene.hold(waiter, 'waiter', 1);
+    // An attempt, the subscriptions, and a second attempt take 40 ms each; all nodes have refused the second one by now.
+    await simulation.advance(110);
+    expect(simulation.nodes.map(({ store }) => store.typeOf(queueKeyOf('lock:r')))).toEqual(
+      Array(5).fill('zset'),
+    );
+    for (const makeAnew of again) makeAnew();
+    for (const { store } of simulation.nodes) store.delete('lock:r');
+    const before = simulation.nowMs;
+    await simulation.until(waiting);
+    // It would recheck within half a second to a second.
+    expect((scene.turns[0]?.from ?? 0) - before).toBeLessThan(10 + 200 + 50);
   });
 });
