@@ -1337,7 +1337,7 @@ const CLIENTS: readonly Change[] = [
     code: [['lock/lock.ts', '    this.#release = GIVEN_AWAY;\n', '']],
   },
   {
-    name: 'a lease that was handed over has no next caller in the process that had it',
+    name: 'close() of the process that had it leaves a lock alone that was handed over',
     code: [['lock/lease.ts', '    this.#released = GIVEN_AWAY;\n', '']],
   },
   {

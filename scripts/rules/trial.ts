@@ -173,6 +173,7 @@ export class Workshop implements Disposable {
   }
 
   async #run({ name, args, env, longestMs }: Tier): Promise<Notice | undefined> {
+    if (this.#isStopped) return undefined;
     const report = join(this.#folder, 'report.json');
     rmSync(report, { force: true });
     const excluded = [...this.#unsound].flatMap((file) => (args.includes(file) ? [] : ['--exclude', file]));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ClosedError, type Lock, NoQuorumError, type Redlock, WaitTimeoutError } from '../../../src/index.ts';
+import type { SimulatedServer } from '../../../src/testing/index.ts';
 import { type Program, Scene } from './scene.ts';
 
 const CALLS = 3_000;
@@ -151,9 +152,12 @@ describe('a call that waits for its turn in a crowded process', () => {
 });
 
 describe.each(Object.entries(CALL_KINDS))('the first call of a program, %s', (_, call) => {
-  it('ends in time, though no node can be connected to', async () => {
+  it.each([
+    ['can be connected to', (node: SimulatedServer) => node.crash()],
+    ['answers a connection', (node: SimulatedServer) => node.pause()],
+  ])('ends in time, though no node %s', async (_why, stop) => {
     const scene = new Scene();
-    for (const node of scene.simulation.nodes) node.crash();
+    scene.simulation.nodes.forEach(stop);
     const redlock = scene.simulation.machine().redlock({ connectTimeout: 1_000 });
     const settled = await scene.simulation.until(
       crowd(scene, (index) => call(redlock, index, { waitTime: 300 }), 1),
