@@ -468,6 +468,14 @@ const NODES: readonly Change[] = [
     ],
   },
   {
+    name: 'RELEASE in front of others of its call does not end that',
+    lua: [['prelude.lua', "if #ARGV ~= 7 or n ~= '1' then", "if n ~= '1' then"]],
+  },
+  {
+    name: 'RELEASE of several keys that is alone in its call looks at each',
+    lua: [['prelude.lua', "if #ARGV ~= 7 or n ~= '1' then", 'if #ARGV ~= 7 then']],
+  },
+  {
     name: 'RELEASE hands the key to the first waiter',
     lua: [['release.lua', 'return has_queue(queue) and hand_to_first(KEYS[i], queue)', 'return false']],
     model: [

@@ -7,7 +7,7 @@ import {
   slotKeyOf,
 } from '../../../src/quorum/fencing-token.ts';
 import { encodeAll, inSendingOrder, quorumText } from '../../../src/wire/batch.ts';
-import type { LockKeys, Operation } from '../../../src/wire/operation.ts';
+import { isTimed, type LockKeys, type Operation } from '../../../src/wire/operation.ts';
 import { batchScript, markerScript } from '../../../src/wire/scripts.ts';
 import type { Answer, Command } from '../../conformance/subject.ts';
 
@@ -83,7 +83,9 @@ export class RuleNode {
   /** Operations of one call, in this order. Returns their replies. */
   async ask(operations: readonly Operation[], header: Header = {}): Promise<readonly unknown[]> {
     const { deadlineUs = 50_000, nodeCount, maxTtl = 30_000, retention = RETENTION_MS, grace = 100 } = header;
-    const keys = nodeCount === undefined ? [] : [MARKER_KEY];
+    // As the library does it: what does not depend on the time needs neither.
+    const timed = operations.some(isTimed);
+    const keys = timed && nodeCount !== undefined ? [MARKER_KEY] : [];
     const terms = {
       nodeCount,
       maxTtl,
@@ -92,7 +94,7 @@ export class RuleNode {
       graceMs: grace,
       block: BLOCK,
     };
-    const args: (string | number)[] = [quorumText(terms), this.timeUs + deadlineUs];
+    const args: (string | number)[] = [quorumText(terms), timed ? this.timeUs + deadlineUs : ''];
     const carriers = operations.map((operation) => ({ operation }));
     encodeAll(inSendingOrder(carriers), true, { keys, args });
     const reply = await this.#run([

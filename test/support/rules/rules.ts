@@ -227,8 +227,9 @@ const marking: readonly Rule[] = [
   rule('RELEASE needs no marker and no deadline', async (node) => {
     for (const keys of [ONE, SEVERAL, SLOT]) {
       await node.askOne(acquire(keys, 'v', node.timeUs));
-      const reply = await node.askOne(release(keys, 'v'), { ...MARKED, deadlineUs: -1 });
-      expect(reply[0]).toBe(GRANTED);
+      const operations = [release(keys, 'v'), acquire(keys, 'w', node.timeUs)];
+      const replies = await node.ask(operations, { ...MARKED, deadlineUs: -1 });
+      expect(replies).toEqual([expect.toBeOneOf([1, 2]), [LATE]]);
       for (const key of keys.keys) expect(await node.get(key)).toBeNull();
     }
   }),
@@ -780,6 +781,21 @@ const notifying: readonly Rule[] = [
       },
     ),
   ),
+  rule('RELEASE of several reserves a key though another of them is gone', async (node) => {
+    await node.listen('q');
+    await node.askOne(acquire(SEVERAL, 'v', node.timeUs));
+    await node.askOne(enter(SEVERAL, 'q.1', 1));
+    await node.delete(SEVERAL.keys[1] ?? '');
+    await node.askOne(release(SEVERAL, 'v'));
+    for (const key of SEVERAL.keys) expect(await node.get(key)).toBe('~q.1:1');
+  }),
+  rule('RELEASE is not all that is done of its call', async (node) => {
+    await node.askOne(acquire(ONE, 'v', node.timeUs));
+    await node.set('lock:b', '~q.1', 100);
+    const leave: Operation = { ...SEVERAL, kind: 'leave', member: 'q.1' };
+    expect(await node.ask([release(ONE, 'v'), leave])).toEqual([1, [GRANTED, 2]]);
+    expect(await node.get('lock:b')).toBeNull();
+  }),
   ...WAYS.filter(([way]) => /^(?:ACQUIRE|SHARE)/.test(way)).map(([way, keys, take]) =>
     rule(`${way} of what is free and waited for gives it to the first waiter`, async (node) => {
       await node.listen('q');
