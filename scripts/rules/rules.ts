@@ -468,12 +468,8 @@ const NODES: readonly Change[] = [
     ],
   },
   {
-    name: 'RELEASE in front of others of its call does not end that',
-    lua: [['prelude.lua', "if #ARGV ~= 7 or n ~= '1' then", "if n ~= '1' then"]],
-  },
-  {
     name: 'RELEASE of several keys that is alone in its call looks at each',
-    lua: [['prelude.lua', "if #ARGV ~= 7 or n ~= '1' then", 'if #ARGV ~= 7 then']],
+    lua: [['prelude.lua', "first == 'release' and n == '1' and deadline", "first == 'release' and deadline"]],
   },
   {
     name: 'RELEASE hands the key to the first waiter',

@@ -1,4 +1,4 @@
--- The end of the batch script, which goes on where prelude.lua ends (`key`, `i`, `alone`, `now`, `votes`, `late`): does the operations in order and answers
+-- The end of the batch script, which goes on where prelude.lua ends (`key`, `i`, `now`, `votes`, `late`): does the operations in order and answers
 -- {time in microseconds or 0, reply of the first operation, reply of the second, …}.
 --
 -- ARGV, five an operation from the third on, and eight for contend, share, permit, adopt and adopt-share:

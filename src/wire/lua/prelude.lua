@@ -20,12 +20,11 @@ local quorum, deadline = ARGV[1], ARGV[2]
 -- Where the next operation's keys and arguments begin.
 local key, i = 1, 3
 
--- Most calls have one operation, of one key.
-local alone, n, value = unpack(ARGV, i)
-if #ARGV ~= 7 or n ~= '1' then alone = nil end
+-- A plain release that is not alone in its call is one of `releases`.
+local first, n, value = unpack(ARGV, i)
 
 -- A release of a key that is still the caller's and has no waiter, as nearly all are.
-if alone == 'release' and deadline == '' and redis.pcall('EXISTS', KEYS[key + 1]) == 0 then
+if first == 'release' and n == '1' and deadline == '' and redis.pcall('EXISTS', KEYS[key + 1]) == 0 then
   local lock = KEYS[key]
   if redis.pcall('GET', lock) == value and redis.pcall('DEL', lock) == 1 then return { 0, 1 } end
 end

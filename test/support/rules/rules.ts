@@ -789,13 +789,6 @@ const notifying: readonly Rule[] = [
     await node.askOne(release(SEVERAL, 'v'));
     for (const key of SEVERAL.keys) expect(await node.get(key)).toBe('~q.1:1');
   }),
-  rule('RELEASE is not all that is done of its call', async (node) => {
-    await node.askOne(acquire(ONE, 'v', node.timeUs));
-    await node.set('lock:b', '~q.1', 100);
-    const leave: Operation = { ...SEVERAL, kind: 'leave', member: 'q.1' };
-    expect(await node.ask([release(ONE, 'v'), leave])).toEqual([1, [GRANTED, 2]]);
-    expect(await node.get('lock:b')).toBeNull();
-  }),
   ...WAYS.filter(([way]) => /^(?:ACQUIRE|SHARE)/.test(way)).map(([way, keys, take]) =>
     rule(`${way} of what is free and waited for gives it to the first waiter`, async (node) => {
       await node.listen('q');
