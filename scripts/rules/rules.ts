@@ -1406,7 +1406,13 @@ const CLIENTS: readonly Change[] = [
   },
   {
     name: 'a waiter asks soon after its subscription was lost and made again',
-    code: [['waiting/notifications.ts', 'if (wasBetter) for (const', 'if (!wasBetter) for (const']],
+    code: [
+      [
+        'waiting/notifications.ts',
+        'if (wasBetter) for (const',
+        'if (wasBetter && this.#opening !== undefined) for (const',
+      ],
+    ],
   },
   {
     name: 'a waiter asks soon after its subscription was lost and made again during its attempt',
