@@ -1423,12 +1423,6 @@ const CLIENTS: readonly Change[] = [
     code: [['waiting/wait-queues.ts', '    void lease?.releaseOnNodes();\n', '']],
   },
   {
-    name: 'a lock whose attempt close() has cut short is released',
-    code: [
-      ['redlock/acquirer.ts', "if (attempt.outcome === 'acquired') void attempt.lease.releaseOnNodes();", ''],
-    ],
-  },
-  {
     name: 'a client that was closed does not connect again',
     code: [['wire/clients/ioredis.ts', 'if (!isStopped) overdue =', 'overdue =']],
   },

@@ -423,25 +423,15 @@ describe('close() where a lock goes from hand to hand', () => {
 
 describe('close() while a call asks for a lock', () => {
   const CALLS: Readonly<Record<string, (redlock: Redlock) => Promise<unknown>>> = {
-    acquire: (redlock) => redlock.acquire('r'),
-    'acquire with a signal': (redlock) => redlock.acquire('r', { signal: new AbortController().signal }),
-    'acquire without waiting': (redlock) => redlock.acquire('r', { waitTime: 0 }),
-    'acquire with a number of attempts': (redlock) =>
-      redlock.acquire('r', { attempts: { most: 2, pauseMs: () => 1 } }),
-    tryAcquire: (redlock) => redlock.tryAcquire('r'),
     'acquire of the next caller': async (redlock) => {
       const first = redlock.acquire('r').then((lock) => lock.release());
       // The lease of the first is too long for it: the nodes are asked again, as they release that.
       await Promise.all([first, redlock.acquire('r', { ttl: 1_000 })]);
     },
-    'acquire of several': (redlock) => redlock.acquire(['q', 'r']),
-    acquireRead: (redlock) => redlock.readWrite('r').acquireRead(),
-    'acquire of a permit': (redlock) => redlock.semaphore('r', 2).acquire(),
     downgrade: async (redlock) => {
       const lock = await redlock.acquire('r');
       await redlock.readWrite('r').downgrade(lock);
     },
-    adopt: async (redlock) => redlock.adopt((await redlock.acquire('r')).handOver()),
   };
 
   it.each(Object.entries(CALLS))('leaves none on the nodes once it has resolved: %s', async (_, call) => {
