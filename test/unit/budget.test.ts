@@ -15,8 +15,8 @@ const CEILINGS: Readonly<Record<string, number>> = {
   'files entered by release when no caller waits': 22,
   'functions entered by that release': 89,
   'mutable fields of the waiting state': 16,
-  'lines of the core, Lua included': 14_632,
-  'characters of the composed batch script': 30_628,
+  'lines of the core, Lua included': 14_615,
+  'characters of the composed batch script': 30_594,
   'Lua files that stand in it more than once': 0,
   'lines of the longest function': 70,
 };
