@@ -48,6 +48,7 @@ const ROWS = [
   row('adopt-chain-3-1', 'protocol', 3, 1, ['SORT', 'ADOPT=3', 'MAX_COUNTER=4'], HOLDS, 'quick'),
   row('adopt-blocks-3-2', 'protocol', 3, 2, ['SORT', 'ADOPT=1', 'K=2', 'MAX_COUNTER=4'], HOLDS),
   row('adopt-validity-3-2', 'validity', 3, 2, ['REDUCE', 'ADOPT=1', 'LONG=3'], HOLDS),
+  row('adopt-validity-3-1', 'validity', 3, 1, ['REDUCE', 'ADOPT=2', 'LONG=3'], HOLDS),
   // Not a weakened rule: shows that the search does reach extensions after several wins.
   row('witness', 'protocol', 3, 2, ['WITNESS'], reaches(13)),
   // One rule weakened at a time.
