@@ -1256,8 +1256,8 @@ const CLIENTS: readonly Change[] = [
     code: [
       [
         'membership/membership.ts',
-        "else if (isFresh(handshake) && this.#settings.quarantine === 'auto') this",
-        'else if (isFresh(handshake)) this',
+        "else if (isFresh(handshake) && this.#settings.quarantine === 'auto') void",
+        'else if (isFresh(handshake)) void',
       ],
       [
         'membership/membership.ts',

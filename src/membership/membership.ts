@@ -6,7 +6,6 @@
 
 import { messageOf } from '../base/describe.ts';
 import { nodeChanged } from '../base/diagnostics.ts';
-import { SingleFlight } from '../base/single-flight.ts';
 import { currentMarker, type Handshake, isFresh, isOlder, type Marker, parseMarker } from '../node/marker.ts';
 import type { MembershipListener, Node } from '../node/node.ts';
 import type { Divergence } from '../node/node-clock.ts';
@@ -62,7 +61,8 @@ const LONGEST_COURTESY_MS = 500;
 export class Membership implements MembershipListener {
   readonly #settings: MembershipSettings;
   #members: readonly Member[] = [];
-  readonly #survey = new SingleFlight(() => this.#surveyAll());
+  #isSurveying = false;
+  #isSurveyWanted = false;
   readonly #grace: Grace;
   readonly #states: NodeStates;
   readonly #warnings: NodeWarnings;
@@ -72,7 +72,7 @@ export class Membership implements MembershipListener {
     this.#settings = settings;
     this.#states = new NodeStates(settings.clock, (change) => this.#nodeChanged(change));
     this.#warnings = new NodeWarnings({ ...settings, upCount: () => this.#states.upCount });
-    this.#grace = new Grace(settings.clock, () => this.#survey.request());
+    this.#grace = new Grace(settings.clock, () => void this.#survey());
   }
 
   /** Takes the nodes of the quorum, before any of them has had its handshake. */
@@ -84,7 +84,7 @@ export class Membership implements MembershipListener {
         if (!member.node.isDown) return;
         member.handshake = undefined;
         member.timer?.cancel();
-        this.#survey.request();
+        void this.#survey();
       });
     }
   }
@@ -98,7 +98,7 @@ export class Membership implements MembershipListener {
     const member = this.#members.find((candidate) => candidate.node === node);
     if (member !== undefined) this.#decide(member, handshake);
     // Others may have been waiting to see this one.
-    this.#survey.request();
+    void this.#survey();
   }
 
   /** A clock that went ahead may have ended keys early. One that went back keeps them for longer: no danger. */
@@ -216,7 +216,7 @@ export class Membership implements MembershipListener {
       this.#withOurTtl(member, handshake, marker, () => this.#watch(member, nonce, false));
     else if (marker?.state === 'active')
       this.#withOurTtl(member, handshake, marker, () => this.#admit(member));
-    else if (isFresh(handshake) && this.#settings.quarantine === 'auto') this.#survey.request();
+    else if (isFresh(handshake) && this.#settings.quarantine === 'auto') void this.#survey();
     else this.#join(member, handshake);
   }
 
@@ -251,6 +251,21 @@ export class Membership implements MembershipListener {
 
   #countedBeside(member: Member): readonly Member[] {
     return this.#members.filter((other) => other !== member && other.node.isCounted);
+  }
+
+  /** Surveys all nodes now, or once more after the present survey: that one may have looked too early. */
+  async #survey(): Promise<void> {
+    this.#isSurveyWanted = true;
+    if (this.#isSurveying) return;
+    this.#isSurveying = true;
+    try {
+      while (this.#isSurveyWanted) {
+        this.#isSurveyWanted = false;
+        await this.#surveyAll();
+      }
+    } finally {
+      this.#isSurveying = false;
+    }
   }
 
   /** Looks at all nodes at once to tell a new deployment from nodes that lost their memory. */

@@ -26,7 +26,6 @@ import { ReleaseRetries } from './release-retries.ts';
 export interface MembershipListener {
   /** The node had its handshake, on a new connection or because its marker would not let it vote. */
   greeted(node: Node, handshake: Handshake): void;
-  /** The node's clock went wrong. */
   clockDiverged(node: Node, divergence: Divergence): void;
   /** The node keeps answering too late; it is *slow*. */
   tooSlow(node: Node): void;
@@ -72,9 +71,7 @@ export class Node {
   readonly pending: NodeVote;
   /** Whether it is a Redis Cluster, whose servers have no marker in common. */
   readonly isCluster: boolean;
-  /** The subscription to its notifications. */
   readonly subscription: NodeSubscription;
-  /** The node's wall clock, as far as it is known. */
   readonly time: NodeClock;
   readonly #client: Client;
   readonly #settings: NodeSettings;
@@ -93,7 +90,6 @@ export class Node {
   #hasFailed = false;
   #connection = 0;
   #handshakeAgain: Timer | undefined;
-  /** The reason of a refused node. */
   #refusedFor: FailureReason = 'refused';
   /**
    * Why it will not vote until a program or a server is set up in another way. The next connection may be lost without a
@@ -225,7 +221,13 @@ export class Node {
   /** Why it does not vote, or its votes do not count; empty if there is no reason. */
   get why(): string {
     if (this.#state !== 'voting') return this.#reason();
-    if (this.#slow !== undefined) return describeSlowness(this.#slow);
+    if (this.#slow !== undefined) {
+      const [tripMs, hasMs] = [this.#slow.roundTripMs, this.#slow.timeoutMs].map(Math.round);
+      return (
+        `it takes about ${tripMs} ms to answer, and has ${hasMs} ms: its votes come too late and do not count. Raise ` +
+        'nodeTimeout or, if it is not set, the ttl: a node has a quarter of it at most. Or take a node that is nearer or faster'
+      );
+    }
     if (this.#silent) return 'it has left a question unanswered, and has not answered anything since';
     return this.clockWrongForMs > 0 ? this.#whyClock() : '';
   }
@@ -315,12 +317,10 @@ export class Node {
     else this.#decide('voting', '');
   }
 
-  /** The membership keeps the node from voting for now. */
   quarantine(why: Why): void {
     this.#decide('quarantined', why);
   }
 
-  /** The membership finds that the node can't be part of this quorum. */
   refuse(why: string, reason: FailureReason = 'refused'): void {
     this.#refusedFor = reason;
     this.#decide('refused', why);
@@ -355,7 +355,11 @@ export class Node {
     if (this.#state === 'ended') return;
     switch (this.#client.state) {
       case 'ready':
-        if (this.#state === 'connecting' || this.#state === 'down' || this.#renewal === 'lost') this.#greet();
+        if (this.#state !== 'connecting' && this.#state !== 'down' && this.#renewal !== 'lost') return;
+        this.#connection += 1;
+        this.#greetedAtMs = this.#settings.clock.uptime();
+        this.#enter('greeting', '');
+        void this.#introduce(this.#connection);
         return;
       case 'connecting':
         return;
@@ -377,7 +381,6 @@ export class Node {
     }
   }
 
-  /** The connection failed, or was lost. */
   #noteLoss(): void {
     this.#why = this.#client.stateReason;
     if (isOfSettings(this.#why)) this.#keptOut = this.#why;
@@ -393,14 +396,6 @@ export class Node {
     this.#handshakeAgain = clock.after(handshakeTimeout, tooLate, { keepAlive: false });
   }
 
-  #greet(): void {
-    this.#connection += 1;
-    this.#greetedAtMs = this.#settings.clock.uptime();
-    this.#enter('greeting', '');
-    void this.#introduce(this.#connection);
-  }
-
-  /** Makes a handshake, and has the membership decide. */
   #introduce(connection: number): Promise<void> {
     const isOver = () => connection !== this.#connection || this.#state === 'ended';
     return this.handshake().then(
@@ -459,10 +454,8 @@ export class Node {
   #renewLater(): void {
     if (this.isCluster || this.#renewalTimer !== undefined) return;
     const { clock } = this.#settings;
-    const pauseMs =
-      this.#renewals === 0
-        ? 0
-        : Math.min(SHORTEST_RENEWAL_MS * 2 ** (this.#renewals - 1), LONGEST_RENEWAL_MS);
+    const nextMs = Math.min(SHORTEST_RENEWAL_MS * 2 ** (this.#renewals - 1), LONGEST_RENEWAL_MS);
+    const pauseMs = this.#renewals === 0 ? 0 : nextMs;
     this.#renewalTimer = clock.after(pauseMs, () => this.#renew(), { keepAlive: false });
   }
 
@@ -540,7 +533,6 @@ export class Node {
     return deadline ?? NO_DEADLINE_US;
   }
 
-  /** It has left a question unanswered. */
   #fallSilent(): void {
     if (this.#silent) return;
     this.#silent = true;
@@ -601,12 +593,4 @@ export class Node {
     this.#enter('greeting', '');
     await this.#introduce(this.#connection);
   }
-}
-
-function describeSlowness({ roundTripMs, timeoutMs }: { roundTripMs: number; timeoutMs: number }): string {
-  return (
-    `it takes about ${Math.round(roundTripMs)} ms to answer, and has ${Math.round(timeoutMs)} ms: its votes come too late and ` +
-    'do not count. Raise nodeTimeout or, if it is not set, the ttl: a node has a quarter of it at most. Or take a node that is ' +
-    'nearer or faster'
-  );
 }

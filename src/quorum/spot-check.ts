@@ -3,12 +3,6 @@ import type { Node } from '../node/node.ts';
 import type { LockKeys, Operation } from '../wire/operation.ts';
 import { waiterOf } from './fencing-token.ts';
 
-/** What one node says of a lock key: its owner and its waiters. */
-interface KeyStatus {
-  readonly owner: Reply;
-  readonly queue: Reply;
-}
-
 export interface SpotCheck {
   readonly target: LockKeys;
   /** In [0, 1): chooses among the nodes that vote and answer. */
@@ -69,11 +63,11 @@ export async function isInQueue(nodes: readonly Node[], check: SpotCheck, member
   );
 }
 
-/** All questions travel in one call. Empty where no node would answer. */
+/** What one node says of each lock key, in one call: its owner and its waiters. Empty where no node would answer. */
 async function checkOneNode(
   nodes: readonly Node[],
   { target, fraction, timeoutMs }: SpotCheck,
-): Promise<readonly KeyStatus[]> {
+): Promise<readonly { readonly owner: Reply; readonly queue: Reply }[]> {
   const voting = nodes.filter((node) => node.isVoting && !node.isSilent);
   const node = voting[Math.floor(fraction * voting.length)];
   if (node === undefined) return [];

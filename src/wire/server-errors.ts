@@ -96,35 +96,25 @@ export function describeLacks(lacks: readonly Lack[], version: string): string |
   const forbidden = lasting.filter(({ error }) => isForbidden(error));
   if (forbidden.length > 0) parts.push(describeForbidden(forbidden));
   const others = lasting.filter(({ error }) => !UNKNOWN.test(error) && !isForbidden(error));
-  if (others.length > 0) {
-    const failed = unique(others.map(({ command, error }) => `${command} (${firstLine(error)})`));
-    parts.push(
-      `it fails to do ${failed.join(', ')}: use Redis ${OLDEST_REDIS.join('.')} or newer, or Valkey`,
-    );
-  }
+  const failed = unique(others.map(({ command, error }) => `${command} (${firstLine(error)})`)).join(', ');
+  if (failed !== '')
+    parts.push(`it fails to do ${failed}: use Redis ${OLDEST_REDIS.join('.')} or newer, or Valkey`);
   return parts.join('. ');
 }
 
 function describeForbidden(forbidden: readonly Lack[]): string {
   const commands = unique(forbidden.map(({ command }) => command));
-  const rules = unique(
-    forbidden.flatMap(({ command, error }) => {
-      if (FORBIDDEN_KEY.test(error)) return ['~<keyPrefix>*', OWN_KEYS];
-      if (FORBIDDEN_CHANNEL.test(error)) return [OWN_CHANNELS];
-      const usesChannel = command === 'PUBLISH' || command === 'SUBSCRIBE';
-      return usesChannel ? [`+${command.toLowerCase()}`, OWN_CHANNELS] : [`+${command.toLowerCase()}`];
-    }),
-  );
-  return mayNot(`run ${commands.join(', ')}`, rules);
+  const rules = forbidden.flatMap(({ command, error }) => {
+    if (FORBIDDEN_KEY.test(error)) return ['~<keyPrefix>*', OWN_KEYS];
+    if (FORBIDDEN_CHANNEL.test(error)) return [OWN_CHANNELS];
+    const usesChannel = command === 'PUBLISH' || command === 'SUBSCRIBE';
+    return usesChannel ? [`+${command.toLowerCase()}`, OWN_CHANNELS] : [`+${command.toLowerCase()}`];
+  });
+  return mayNot(`run ${commands.join(', ')}`, unique(rules));
 }
 
 function isForbidden(error: string): boolean {
-  return (
-    FORBIDDEN.test(error) ||
-    FORBIDDEN_COMMAND.test(error) ||
-    FORBIDDEN_KEY.test(error) ||
-    FORBIDDEN_CHANNEL.test(error)
-  );
+  return [FORBIDDEN, FORBIDDEN_COMMAND, FORBIDDEN_KEY, FORBIDDEN_CHANNEL].some((kind) => kind.test(error));
 }
 
 function notThere(commands: readonly string[]): string {
@@ -140,7 +130,6 @@ function mayNot(what: string, rules: readonly string[]): string {
 
 function isTooOld(version: string): boolean {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(version) ?? [];
-  if (major === undefined) return false;
   const [oldestMajor, oldestMinor] = OLDEST_REDIS;
   return Number(major) < oldestMajor || (Number(major) === oldestMajor && Number(minor) < oldestMinor);
 }
@@ -151,8 +140,8 @@ function unique(items: readonly string[]): readonly string[] {
 
 /** Servers repeat the arguments of unknown commands, and tell their place in a script. */
 function firstLine(message: string): string {
-  const [line = ''] = message.split(
-    /[\r\n]|, with args beginning with| script: (?:[0-9a-f]{40}|on @user_script)/,
+  return message.replace(
+    /(?:[\r\n]|, with args beginning with| script: (?:[0-9a-f]{40}|on @user_script)).*/s,
+    '',
   );
-  return line;
 }
