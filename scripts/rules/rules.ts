@@ -995,7 +995,7 @@ const CLIENTS: readonly Change[] = [
     code: [
       [
         'lock/lease.ts',
-        'if (validity.remainingMs(this.#deps) > this.remainingMs()) this.#validity',
+        'if (validity.remainingMs(this.deps) > this.remainingMs()) this.#validity',
         'this.#validity',
       ],
     ],
@@ -1035,7 +1035,7 @@ const CLIENTS: readonly Change[] = [
   },
   {
     name: 'every caller of a lease has a token of its own, in order',
-    code: [['lock/lease.ts', '0 ? 0 : this.#lastToken - this.#handsLeft', '0 ? 0 : this.#lastToken']],
+    code: [['lock/lease.ts', '0 ? 0 : this.lastToken - this.#handsLeft', '0 ? 0 : this.lastToken']],
   },
   {
     name: 'no late extension brings a lock back to the process that has handed it over to another one',

@@ -81,9 +81,10 @@ export class Lease {
   readonly target: LockKeys;
   /** The string that owns the keys: new for every lease. */
   readonly value: string;
-  readonly #deps: LeaseDeps;
+  readonly deps: LeaseDeps;
+  /** The highest token of the block, which the nodes' counters have; 0 without fencing. */
+  readonly lastToken: number;
   readonly #ended: (() => void) | undefined;
-  readonly #lastToken: number;
   /** The hand-off budget: how many more callers can have it. */
   #handsLeft: number;
   readonly #beganAtMs: number;
@@ -104,9 +105,9 @@ export class Lease {
     this.resources = terms.resources;
     this.target = terms.target;
     this.value = terms.value;
-    this.#deps = deps;
+    this.deps = deps;
     this.#ended = terms.ended;
-    this.#lastToken = grant.token;
+    this.lastToken = grant.token;
     this.#handsLeft = block;
     // A whole number takes no memory of its own.
     this.#beganAtMs = Math.floor(grant.startedAt.uptime);
@@ -118,15 +119,6 @@ export class Lease {
     // Permits are handed over beside each other.
     this.#turnMs =
       terms.target.permit === undefined ? Math.min(LONGEST_LEASE_MS, ROUND_MS / others) : LONGEST_LEASE_MS;
-  }
-
-  get deps(): LeaseDeps {
-    return this.#deps;
-  }
-
-  /** The highest token of the block, which the nodes' counters have; 0 without fencing. */
-  get lastToken(): number {
-    return this.#lastToken;
   }
 
   /** Whether it is neither lost nor released. Looks whether the validity has ended. */
@@ -150,7 +142,7 @@ export class Lease {
     if (this.#why === undefined) this.#holder = holder;
     else tell(holder, this.#why);
     this.#handsLeft -= 1;
-    const token = this.#lastToken === 0 ? 0 : this.#lastToken - this.#handsLeft;
+    const token = this.lastToken === 0 ? 0 : this.lastToken - this.#handsLeft;
     if (!isFirst && handedOn.hasSubscribers) {
       const { resources, target } = this;
       handedOn.publish({ resources, mode: modeOf(target), token: token === 0 ? undefined : token });
@@ -160,8 +152,8 @@ export class Lease {
 
   /** The fencing token of the caller that has it; undefined without fencing, and between two callers. */
   get token(): number | undefined {
-    const isTaken = this.#holder !== undefined && this.#lastToken !== 0;
-    return isTaken ? this.#lastToken - this.#handsLeft : undefined;
+    const isTaken = this.#holder !== undefined && this.lastToken !== 0;
+    return isTaken ? this.lastToken - this.#handsLeft : undefined;
   }
 
   /** Whether another caller can have it at all: a token is left, and it is not the turn of other processes yet. */
@@ -171,7 +163,7 @@ export class Lease {
 
   /** Whether a caller with this ttl can have it next. */
   fitnessFor(ttl: number): Fitness {
-    const { driftFactor } = this.#deps;
+    const { driftFactor } = this.deps;
     const remainingMs = this.remainingMs();
     // A caller's ttl bounds for how long others wait if its process dies.
     if (!this.mayBeHandedOver || remainingMs > ttl) return 'no';
@@ -182,12 +174,12 @@ export class Lease {
 
   /** Milliseconds since its request. */
   get ageMs(): number {
-    return this.#deps.clock.uptime() - this.#beganAtMs;
+    return this.deps.clock.uptime() - this.#beganAtMs;
   }
 
   /** Milliseconds of validity left; 0 once it has ended. */
   remainingMs(): number {
-    return Math.max(0, this.#validity.remainingMs(this.#deps));
+    return Math.max(0, this.#validity.remainingMs(this.deps));
   }
 
   /** Looks whether the validity has ended. Returns why the lease is over, if it is. */
@@ -232,7 +224,7 @@ export class Lease {
     if (this.#released === undefined) {
       this.#released = this.#turn === undefined ? this.#release() : this.#turn.then(() => this.#release());
       this.#turn = this.#released;
-      this.#deps.background(this.#released);
+      this.deps.background(this.#released);
       if (this.#state === 'held') {
         this.#end('released', () => new LockReleasedError({ resources: this.resources }));
       }
@@ -247,9 +239,9 @@ export class Lease {
   }
 
   async #extend(ttl: number): Promise<readonly NodeVote[]> {
-    const { quorum, clock, nodeTimeoutFor } = this.#deps;
+    const { quorum, clock, nodeTimeoutFor } = this.deps;
     this.#assertHeld();
-    const grant = await quorum.extend(this.target, this.value, ttl, this.#lastToken, nodeTimeoutFor(ttl));
+    const grant = await quorum.extend(this.target, this.value, ttl, this.lastToken, nodeTimeoutFor(ttl));
     // An agreement after the end of the old validity comes too late. Others may have held the lock in between, and
     // the signal has said so.
     this.#assertHeld();
@@ -263,12 +255,12 @@ export class Lease {
       throw new ExtendFailedError({ ...details, remainingValidity: this.remainingMs() });
     }
     const validity = new Validity(grant.startedAt, ttl);
-    if (validity.remainingMs(this.#deps) > this.remainingMs()) this.#validity = validity;
+    if (validity.remainingMs(this.deps) > this.remainingMs()) this.#validity = validity;
     return grant.votes;
   }
 
   async #release(): Promise<ReleaseReport> {
-    const { quorum, releaseTimeout } = this.#deps;
+    const { quorum, releaseTimeout } = this.deps;
     return reportOf(await quorum.release(this.target, this.value, releaseTimeout));
   }
 

@@ -273,16 +273,14 @@ export class Lock {
   async #extend(ttl: number): Promise<readonly NodeVote[]> {
     const check = () => this.assertHeld();
     check();
-    let votes: readonly NodeVote[];
     try {
-      votes = await this.#lease.extend(ttl, check);
+      return await this.#lease.extend(ttl, check);
     } catch (error) {
+      throw withCallersStack(error);
+    } finally {
       // Another caller may have the lease by now.
       check();
-      throw withCallersStack(error);
     }
-    check();
-    return votes;
   }
 
   #tracedExtend(ttl: number): Promise<readonly NodeVote[]> {
