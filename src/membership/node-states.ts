@@ -57,14 +57,8 @@ export class NodeStates {
     if (before === undefined || state === undefined || state === before.state) return;
     const now = this.#enters(node, state);
     this.#standings.set(node, now);
-    const { why, sinceMs } = now;
-    this.#changed({
-      node: node.address,
-      state,
-      why,
-      before: before.state,
-      lastedMs: sinceMs - before.sinceMs,
-    });
+    const lastedMs = now.sinceMs - before.sinceMs;
+    this.#changed({ node: node.address, state, why: now.why, before: before.state, lastedMs });
   }
 
   #enters(node: Node, state: NodeState): Standing {
@@ -76,10 +70,8 @@ export class NodeStates {
 
   #lookWithin(node: Node, ms: number): void {
     this.#clockTimers.get(node)?.cancel();
-    this.#clockTimers.set(
-      node,
-      // What is left may be a rounding error, in which no time passes.
-      this.#clock.after(Math.max(1, ms), () => this.#look(node), { keepAlive: false }),
-    );
+    // What is left may be a rounding error, in which no time passes.
+    const timer = this.#clock.after(Math.max(1, ms), () => this.#look(node), { keepAlive: false });
+    this.#clockTimers.set(node, timer);
   }
 }

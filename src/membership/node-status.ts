@@ -41,8 +41,9 @@ export function statusOf(
 ): NodeStatus {
   const wallMs = clock.wall();
   const { aheadUs } = node.time;
-  const leftMs =
-    state === 'clock' ? node.clockWrongForMs : quarantineLeftMs(state, quarantinedUntilMs, clock);
+  let leftMs = state === 'clock' ? node.clockWrongForMs : undefined;
+  if (state === 'quarantined' && quarantinedUntilMs !== undefined)
+    leftMs = Math.max(0, quarantinedUntilMs - clock.monotonic());
   return {
     node: node.address,
     state,
@@ -58,10 +59,4 @@ export function statusOf(
     marker: handshake?.marker || undefined,
     isMarkerActive: handshake !== undefined && currentMarker(handshake)?.state === 'active',
   };
-}
-
-function quarantineLeftMs(state: NodeState, untilMs: number | undefined, clock: Clock): number | undefined {
-  return state === 'quarantined' && untilMs !== undefined
-    ? Math.max(0, untilMs - clock.monotonic())
-    : undefined;
 }

@@ -4,7 +4,7 @@ import { describe } from '../base/describe.ts';
 import { type CallMessage, type Draft, traced, usings } from '../base/diagnostics.ts';
 import { ClosedError, UpgradeError } from '../base/errors.ts';
 import { Lock, tokenOf } from '../lock/lock.ts';
-import { type LockKeys, modeOf } from '../wire/operation.ts';
+import { modeOf } from '../wire/operation.ts';
 import type { Acquirer, LockSpec } from './acquirer.ts';
 import {
   type AcquireOptions,
@@ -139,22 +139,12 @@ export class Usings {
     if (!(within instanceof Lock)) {
       throw new TypeError(`within must be a lock that is held, or null: got ${describe(within)}`);
     }
-    const shown = this.#acquirer.targetOf(within);
-    if (shown === undefined || !touches(shown, target)) return undefined;
+    const shown = new Set(this.#acquirer.targetOf(within)?.queues);
+    // Locks exclude each other where they have a queue in common. Of a semaphore any permit will do.
+    const isShown = (queue: string) => shown.has(queue);
+    if (!target.queues.some(isShown)) return undefined;
     within.assertHeld();
     if (target.sharers === undefined && within.isShared) throw new UpgradeError({ resources });
-    return covers(shown, target) ? within : undefined;
+    return target.queues.every(isShown) ? within : undefined;
   }
-}
-
-/** Whether two locks exclude each other. */
-function touches(shown: LockKeys, wanted: LockKeys): boolean {
-  const queues = new Set(shown.queues);
-  return wanted.queues.some((queue) => queues.has(queue));
-}
-
-/** Whether the holder of the one lock needs no other to have what the other one is for. Of a semaphore any permit will do. */
-function covers(shown: LockKeys, wanted: LockKeys): boolean {
-  const queues = new Set(shown.queues);
-  return wanted.queues.every((queue) => queues.has(queue));
 }

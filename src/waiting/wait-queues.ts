@@ -233,12 +233,6 @@ export class WaitQueues {
     this.#sweepAt = Math.max(SMALLEST_SWEEP, 2 * (this.#entries.size + this.#others.size));
   }
 
-  #entryOf(lease: Lease): { readonly entry: Entry; readonly name: string } | undefined {
-    const name = nameOf(lease.target);
-    const entry = this.#entries.get(name);
-    return entry?.lease === lease ? { entry, name } : undefined;
-  }
-
   #released(lease: Lease): Promise<ReleaseReport> {
     const entry = this.#entries.get(nameOf(lease.target));
     const queue = entry?.lease === lease || lease.target.permit !== undefined ? entry?.queue : undefined;
@@ -248,11 +242,12 @@ export class WaitQueues {
   #ended(lease: Lease): void {
     this.#index.delete(lease);
     if (this.#others.delete(lease)) return;
-    const kept = this.#entryOf(lease);
-    if (kept === undefined) return;
-    kept.entry.lease = undefined;
-    kept.entry.queue?.lost();
-    this.#dropIfUnused(kept.entry, kept.name);
+    const name = nameOf(lease.target);
+    const entry = this.#entries.get(name);
+    if (entry?.lease !== lease) return;
+    entry.lease = undefined;
+    entry.queue?.lost();
+    this.#dropIfUnused(entry, name);
   }
 
   /** Has the nodes release a lease, and watches that the notified waiter comes for it. */
