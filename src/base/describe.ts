@@ -47,6 +47,11 @@ export function describeSpan(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }
 
+/** A number of things. */
+export function plural(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 /** Names in quotation marks, one after the other; only the first ones, if they are many. */
 export function quoteAll(names: readonly string[]): string {
   return list(names.map(quote));

@@ -1,4 +1,4 @@
-import { describeSpan, onOneLine, quoteAll, shorten } from './describe.ts';
+import { describeSpan, onOneLine, plural, quoteAll, shorten } from './describe.ts';
 import { describeStatements, describeVotes } from './describe-votes.ts';
 import { named } from './named.ts';
 import { holderOf, longestRemainingTtl, type NodeVote } from './vote.ts';
@@ -115,8 +115,8 @@ export class NoQuorumError extends QuorlockError {
     const majority = Math.floor(votes.length / 2) + 1;
     const isSlow = votes.some((vote) => vote.outcome === 'failed' && vote.reason === 'timeout');
     super(
-      `no quorum${details.resources.length === 0 ? '' : ` for ${quoteAll(details.resources)}`}: ${silent} of ${votes.length} nodes did not vote and ` +
-        `${majority} are needed. Check the nodes that are named here` +
+      `no quorum${details.resources.length === 0 ? '' : ` for ${quoteAll(details.resources)}`}: ${silent} of ${plural(votes.length, 'node')} did not vote and ` +
+        `${majority} ${majority === 1 ? 'is' : 'are'} needed. Check the nodes that are named here` +
         (isSlow ? '; if they are only slow, raise nodeTimeout or the ttl' : ''),
       details,
     );

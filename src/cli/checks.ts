@@ -1,9 +1,10 @@
+import { plural } from '../base/describe.ts';
 import { twinOf } from '../membership/eligibility.ts';
 import { quarantineMs } from '../membership/quarantine.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';
 import { majorityOf } from '../quorum/round.ts';
 import type { Facts, Reading } from './facts.ts';
-import { plural, span } from './terminal.ts';
+import { span } from './terminal.ts';
 
 /** `error`: locks are unsafe, or a node does not vote. `warning`: locks work, and something may fail some day. */
 type Severity = 'error' | 'warning';

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { SystemClock } from '../base/clock.ts';
+import { plural } from '../base/describe.ts';
 import { majorityOf } from '../quorum/round.ts';
 import { resolveOptions } from '../redlock/options.ts';
 import { aheadMs, diagnose, type Finding, middleMs, refusedIn, roundTripMs, type Terms } from './checks.ts';
@@ -9,7 +10,7 @@ import { EXIT } from './exit.ts';
 import { type Facts, factsOf } from './facts.ts';
 import { type NodeOptions, withNodeOptions } from './node-options.ts';
 import { pause } from './pause.ts';
-import { complain, cut, plural, print, printJson, table, wrap } from './terminal.ts';
+import { complain, cut, print, printJson, table, wrap } from './terminal.ts';
 
 interface DoctorOptions extends NodeOptions {
   readonly wait?: number | true;

@@ -42,7 +42,10 @@ export function addInit(program: Command, ended: (exitCode: number) => void): vo
     await deployment.redlock({ quarantine: 'strict', maxTtl }).initialize();
     const nodes = deployment.looks.map(({ address }) => address);
     if (options.json === true) printJson({ nodes, maxTtl });
-    else print(`All ${nodes.length} nodes vote. The longest ttl is ${maxTtl} ms.`);
+    else
+      print(
+        `${nodes.length === 1 ? 'The node votes' : `All ${nodes.length} nodes vote`}. The longest ttl is ${maxTtl} ms.`,
+      );
     ended(EXIT.ok);
   });
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { SystemClock } from '../base/clock.ts';
+import { plural } from '../base/describe.ts';
 import type { Inspection, NodeInspection, Queue, Redlock } from '../index.ts';
 import { slotKeyOf } from '../quorum/fencing-token.ts';
 import { MOST_SLOTS } from '../wire/operation.ts';
@@ -7,7 +8,7 @@ import { Deployment, inTime } from './deployment.ts';
 import { EXIT } from './exit.ts';
 import { type NodeOptions, withNodeOptions } from './node-options.ts';
 import { permitsScript } from './scripts.ts';
-import { nameOf, plural, print, printJson, span, table, wrap } from './terminal.ts';
+import { nameOf, print, printJson, span, table, wrap } from './terminal.ts';
 
 const EXIT_CODES = `
 Exit codes:

@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SystemClock } from '../base/clock.ts';
+import { plural } from '../base/describe.ts';
 import { wholeNumberWithin } from './duration.ts';
 import { CommandError, EXIT, UsageError } from './exit.ts';
 import { findInstalled, findProgram, withParent } from './programs.ts';
-import { complain, plural, print } from './terminal.ts';
+import { complain, print } from './terminal.ts';
 
 interface ServersOptions {
   readonly count?: number;

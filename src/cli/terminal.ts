@@ -70,11 +70,6 @@ export function span(ms: number): string {
   return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
 }
 
-/** A number of things. */
-export function plural(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
-}
-
 /** A name on one line that is not long: a key or an owner may be anything. */
 export function nameOf(text: string): string {
   return shorten(text.replace(/[\p{Control}\u2028\u2029]+/gu, '?'), 60);

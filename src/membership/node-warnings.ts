@@ -1,5 +1,5 @@
 import type { Timer } from '../base/clock.ts';
-import { describeSpan, shorten } from '../base/describe.ts';
+import { describeSpan, plural, shorten } from '../base/describe.ts';
 import type { NodeState } from '../base/diagnostics.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Handshake } from '../node/marker.ts';
@@ -162,7 +162,7 @@ export class NodeWarnings {
   #votes(): string {
     const { nodeCount, quota, upCount } = this.#settings;
     const up = upCount();
-    const votes = `${up} of ${nodeCount} nodes ${up === 1 ? 'votes' : 'vote'}, and ${quota} must`;
+    const votes = `${up} of ${plural(nodeCount, 'node')} ${up === 1 ? 'votes' : 'vote'}, and ${quota} must`;
     if (up < quota) return `${votes}: there are no locks`;
     return up === quota ? `${votes}: one more failure, and there are no locks` : votes;
   }

@@ -40,7 +40,7 @@ describe('the snippets of README.md and of docs', () => {
     const program = await snippet(new URL('../unit/docs/snippets/first-program.ts', import.meta.url));
     const { exitCode, output, errors } = await runProgram(runnable(program, fleet.urls), {});
     expect({ exitCode, errors }).toEqual({ exitCode: 0, errors: '' });
-    expect(output).toMatch(/^locked; the database refuses a write whose token is below \d+$/);
+    expect(output).toMatch(/^locked, with the fencing token \d+$/);
   });
 
   it('lock over clients of their own, without a warning', async () => {

@@ -77,6 +77,17 @@ describe('the class of an error', () => {
   });
 });
 
+describe('an error about too few nodes', () => {
+  it.each([
+    [1, 'no quorum for "a": 1 of 1 node did not vote and 1 is needed. '],
+    [3, 'no quorum for "a": 3 of 3 nodes did not vote and 2 are needed. '],
+  ])('counts %i of them as one says it', (count, beginning) => {
+    const votes = NODES.slice(0, count).map((node) => failed(node, 'error', 'it broke'));
+    const { message } = new library.NoQuorumError({ resources: ['a'], votes });
+    expect(message.slice(0, beginning.length)).toBe(beginning);
+  });
+});
+
 describe('errors about much', () => {
   const many = Array.from({ length: 1_000 }, (_, index) => `resource-${index}`);
 
