@@ -1,8 +1,9 @@
 import { Decoder, GlideClient, type GlideClientConfiguration, Logger } from '@valkey/valkey-glide';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { Fleet, FleetNode } from '../../scripts/fleet/fleet.ts';
+import type { Fleet } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { Redlock, type RedlockWarning } from '../../src/index.ts';
+import { connectionsOf } from '../support/connections.ts';
 import { BRISK, expectLocksAfterRestart, nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
 import { LONG_TTL_MS } from '../support/lock-keys.ts';
 
@@ -32,13 +33,6 @@ async function clientsOf(
       return client;
     }),
   );
-}
-
-/** The names of the connections to a node, but for the one that asks. */
-async function connectionsOf(node: FleetNode): Promise<readonly string[]> {
-  const clientList = String(await node.command('CLIENT', 'LIST'));
-  const names = [...clientList.matchAll(/ name=(\S*) .* cmd=(\S*)/g)];
-  return names.filter(([, , command]) => command !== 'client|list').map(([, name = '']) => name);
 }
 
 describe('clients of Valkey GLIDE', () => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { Fleet, type FleetNode } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { type Lock, Redlock, type RedlockWarning } from '../../src/index.ts';
+import { connectionsOf } from '../support/connections.ts';
 import { expectLocksAfterRestart, nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
 import { expectHeldOnAll, LONG_TTL_MS } from '../support/lock-keys.ts';
 
@@ -35,13 +36,6 @@ let resources = 0;
 function fresh(): string {
   resources += 1;
   return `resource ${resources}`;
-}
-
-/** The names of the connections to a node, but for the one that asks. */
-async function connectionsOf(node: FleetNode): Promise<readonly string[]> {
-  const list = String(await node.command('CLIENT', 'LIST'));
-  const names = [...list.matchAll(/ name=(\S*) .* cmd=(\S*)/g)];
-  return names.filter(([, , command]) => command !== 'client|list').map(([, name = '']) => name);
 }
 
 /** How often commands of the name were called at a node since it started. */

@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { createClient as createClient6, RESP_TYPES } from 'redis';
 import { createClient as createClient5 } from 'redis-5';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { Fleet, FleetNode } from '../../scripts/fleet/fleet.ts';
+import type { Fleet } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { TcpProxy } from '../../scripts/fleet/proxy.ts';
 import { type Lock, Redlock, type RedlockWarning } from '../../src/index.ts';
 import { openNodes } from '../../src/redlock/nodes.ts';
+import { connectionsOf } from '../support/connections.ts';
 import { BRISK, expectLocksAfterRestart, nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
 import { LONG_TTL_MS } from '../support/lock-keys.ts';
 
@@ -46,13 +47,6 @@ function clientsOf(create: Create, options: object = {}, ofFleet = fleet): reado
 
 async function connect(clients: readonly Program[]): Promise<void> {
   await Promise.all(clients.map((client) => client.connect()));
-}
-
-/** The names of the connections to a node, but for the one that asks. */
-async function connectionsOf(node: FleetNode): Promise<readonly string[]> {
-  const clientList = String(await node.command('CLIENT', 'LIST'));
-  const names = [...clientList.matchAll(/ name=(\S*) .* cmd=(\S*)/g)];
-  return names.filter(([, , command]) => command !== 'client|list').map(([, name = '']) => name);
 }
 
 async function expectExclusion(redlock: Redlock, resource: string): Promise<Lock> {
