@@ -63,7 +63,16 @@ const REFUSED: readonly Check[] = ['replica', 'twin', 'foreign'];
 
 /** The addresses of servers that do not vote for this list. */
 export function refusedIn(findings: readonly Finding[]): ReadonlySet<string> {
-  return new Set(findings.filter(({ check }) => REFUSED.includes(check)).flatMap(({ nodes }) => nodes));
+  return nodesWith(findings, REFUSED);
+}
+
+/** The addresses where no server answers. One that wants another password does. */
+export function downIn(findings: readonly Finding[]): ReadonlySet<string> {
+  return nodesWith(findings, ['unreachable']);
+}
+
+function nodesWith(findings: readonly Finding[], checks: readonly Check[]): ReadonlySet<string> {
+  return new Set(findings.filter(({ check }) => checks.includes(check)).flatMap(({ nodes }) => nodes));
 }
 
 /** A node is nearly full when so much of its memory is used. */

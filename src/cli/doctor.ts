@@ -3,7 +3,16 @@ import { SystemClock } from '../base/clock.ts';
 import { plural } from '../base/describe.ts';
 import { majorityOf } from '../quorum/round.ts';
 import { resolveOptions } from '../redlock/options.ts';
-import { aheadMs, diagnose, type Finding, middleMs, refusedIn, roundTripMs, type Terms } from './checks.ts';
+import {
+  aheadMs,
+  diagnose,
+  downIn,
+  type Finding,
+  middleMs,
+  refusedIn,
+  roundTripMs,
+  type Terms,
+} from './checks.ts';
 import { Deployment } from './deployment.ts';
 import { duration, durationOption, durationWithin, numberWithin, ttlDuration } from './duration.ts';
 import { EXIT } from './exit.ts';
@@ -118,10 +127,9 @@ async function untilAllVote(deployment: Deployment, forMs: number): Promise<void
 
 function reportOf(facts: readonly Facts[], findings: readonly Finding[]) {
   const middle = middleMs(facts);
-  const [isNew, refused] = [areNew(facts), refusedIn(findings)];
   const nodes = facts.map((node) => ({
     node: node.address,
-    state: stateOf(node, isNew, refused),
+    state: stateOf(node, facts, findings),
     version: versionOf(node),
     roundTripMs: roundTripMs(node.readings),
     clockOffsetMs: node.readings.length === 0 ? undefined : (aheadMs(node.readings) ?? 0) - middle,
@@ -134,13 +142,13 @@ function linkOf({ check }: Finding): string {
   return `${PAGE}#${check}`;
 }
 
-function stateOf(node: Facts, isNew: boolean, refused: ReadonlySet<string>): string {
-  const { failure, marker, isActive, client, address } = node;
-  if (failure !== undefined) return client.state === 'ready' ? 'refused' : 'down';
-  if (refused.has(address)) return 'refused';
+function stateOf(node: Facts, facts: readonly Facts[], findings: readonly Finding[]): string {
+  const { failure, marker, isActive, address } = node;
+  if (downIn(findings).has(address)) return 'down';
+  if (failure !== undefined || refusedIn(findings).has(address)) return 'refused';
   if (isActive) return 'votes';
   if (marker !== undefined) return 'quarantine';
-  return isNew ? 'new' : 'emptied';
+  return areNew(facts) ? 'new' : 'emptied';
 }
 
 function versionOf({ info }: Facts): string {
@@ -149,14 +157,14 @@ function versionOf({ info }: Facts): string {
 
 function show(facts: readonly Facts[], findings: readonly Finding[]): void {
   const middle = middleMs(facts);
-  const [isNew, refused] = [areNew(facts), refusedIn(findings)];
+  const refused = refusedIn(findings);
   const rows = facts.map((node) => {
     const trip = roundTripMs(node.readings);
     const ahead = aheadMs(node.readings);
     const used = node.info.get('used_memory_human') ?? '';
     return [
       cut(node.address, 30),
-      stateOf(node, isNew, refused),
+      stateOf(node, facts, findings),
       versionOf(node),
       trip === undefined ? '' : `${trip.toFixed(1)} ms`,
       ahead === undefined ? '' : `${signed(ahead - middle)} ms`,

@@ -29,12 +29,13 @@ const NO_SERVER =
 
 const EXIT_CODES = `
 They keep their data in a temporary folder, which is removed at the end, and
-listen on 127.0.0.1 without a password: for a try, not for production.
+listen on 127.0.0.1 without a password: for a try, not for production. One that
+is killed is started again with its data.
 
 Exit codes:
   0    they were ended by Ctrl-C or SIGTERM
   64   the arguments make no sense
-  69   no server program is installed, or a server did not start or ended`;
+  69   no server program is installed, or a server did not start`;
 
 /** Adds `quorlock servers`. */
 export function addServers(program: Command, ended: (exitCode: number) => void): void {
@@ -58,8 +59,20 @@ async function serve({ count, ports, server, json }: ServersOptions): Promise<nu
   const stopped = stopSignal();
   const folder = await mkdtemp(join(tmpdir(), 'quorlock-servers-'));
   const servers: Server[] = [];
+  const start = (port: number) => Server.start(binary, port, join(folder, String(port)));
+  let isOver = false;
+  /** As a supervisor does it: a node that was killed comes back, and is in quarantine. */
+  const keepRunning = async (port: number, index: number) => {
+    for (;;) {
+      await servers[index]?.ended;
+      if (isOver || stopped.aborted) return;
+      complain(`the server on port ${port} ended by itself, and is started again`);
+      servers[index] = await start(port);
+      await servers[index]?.ready(stopped);
+    }
+  };
   try {
-    for (const port of chosen) servers.push(await Server.start(binary, port, join(folder, String(port))));
+    for (const port of chosen) servers.push(await start(port));
     await Promise.all(servers.map((each) => each.ready(stopped)));
     if (!stopped.aborted) {
       const nodes = chosen.map((port) => `redis://127.0.0.1:${port}`);
@@ -71,10 +84,10 @@ async function serve({ count, ports, server, json }: ServersOptions): Promise<nu
         );
       }
     }
-    const lost = await Promise.race([...servers.map((each) => each.ended), aborted(stopped)]);
-    if (lost === undefined) return EXIT.ok;
-    throw new CommandError(`${lost} ended by itself`, EXIT.noQuorum);
+    await Promise.race([Promise.all(chosen.map(keepRunning)), aborted(stopped)]);
+    return EXIT.ok;
   } finally {
+    isOver = true;
     await Promise.all(servers.map((each) => each.stop()));
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
@@ -138,22 +151,20 @@ class Server {
   readonly #port: number;
   readonly #log: string;
   readonly #clock = new SystemClock();
-  /** Resolves to its name. */
-  readonly ended: Promise<string>;
+  readonly ended: Promise<void>;
 
   private constructor(child: ChildProcess, port: number, log: string) {
     this.#child = child;
     this.#port = port;
     this.#log = log;
-    const name = `the server on port ${port}`;
     this.ended = new Promise((resolve) => {
-      child.once('exit', () => resolve(name));
-      child.once('error', () => resolve(name));
+      child.once('exit', () => resolve());
+      child.once('error', () => resolve());
     });
   }
 
   static async start(binary: string, port: number, folder: string): Promise<Server> {
-    await mkdir(folder);
+    await mkdir(folder, { recursive: true });
     const log = join(folder, 'log');
     // A marker and counters that outlive the server, as in production.
     const kept = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''];

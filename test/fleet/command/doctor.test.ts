@@ -101,6 +101,15 @@ describe('quorlock doctor', () => {
     expect(output).toMatch(/There is no quorum\.\n$/);
   });
 
+  it('tells a server that wants another password from one that is down', async () => {
+    await using fleet = await start(3);
+    await nodeAt(fleet, 0).command('CONFIG', 'SET', 'requirepass', 'secret');
+    await nodeAt(fleet, 1).kill();
+    const { output } = await quorlock.run(fleet.urls, ['doctor', '--clocks', '0']);
+    const states = [...output.matchAll(/^127\.0\.0\.1:\d+ +(\w+)/gm)].map(([, state]) => state);
+    expect(states).toEqual(['refused', 'down', 'votes']);
+  });
+
   it('waits no longer than it is told to', async () => {
     await using fleet = await start();
     await nodeAt(fleet, 0).kill();

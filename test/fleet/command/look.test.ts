@@ -322,6 +322,22 @@ describe('quorlock servers', () => {
     },
   );
 
+  it('starts one again that was killed, with its data', async () => {
+    const servers = quorlock.start([], ['servers', '--count', '3', '--json']);
+    const { nodes, processes } = JSON.parse(await servers.printed(/^(\{.*\})\n/));
+    await using redlock = new Redlock(nodes, PATIENT);
+    await (await redlock.acquire('a')).release();
+    process.kill(processes[0], 'SIGKILL');
+    await eventually('it is in quarantine', async () => {
+      const [node] = (await redlock.status()).nodes;
+      return node?.state === 'quarantined';
+    });
+    expect(servers.errors).toMatch(/^the server on port \d+ ended by itself, and is started again\n/m);
+    await redlock.close();
+    servers.signal('SIGINT');
+    expect((await servers.ended).exitCode).toBe(0);
+  });
+
   it('prints what to set', async () => {
     const servers = quorlock.start([], ['servers', '--count', '1']);
     expect(await servers.printed(/^export QUORLOCK_NODES=(.*)\n/)).toMatch(/^redis:\/\/127\.0\.0\.1:\d+$/);
