@@ -63,6 +63,8 @@ export class NodeWarnings {
   readonly #toldOnce = new Set<string>();
   /** For each node until when the warning of its wrong clock is not repeated, by a clock that does not jump. */
   readonly #clockToldUntilMs = new Map<string, number>();
+  /** For each node until when it is told of as slow only where that lasts. */
+  readonly #slowToldUntilMs = new Map<string, number>();
   readonly #readings = new Map<string, TimeReading>();
   readonly #pending = new Map<string, Pending>();
   /** The states that were told of, and have not ended for as long as another one takes to be told of. */
@@ -127,9 +129,18 @@ export class NodeWarnings {
     this.#pending.set(node, { timer, told, why });
   }
 
-  /** That a node is slow is certain: there is no need to wait. */
+  /**
+   * That a node is slow is certain: there is no need to wait. One whose answers come now in time and now too late is told
+   * of like that now and then only.
+   */
   tooSlow(node: string): void {
-    this.#pending.get(node)?.timer.cancel();
+    const { clock, maxTtl } = this.#settings;
+    const pending = this.#pending.get(node);
+    const nowMs = clock.uptime();
+    if (pending === undefined || nowMs < (this.#slowToldUntilMs.get(node) ?? Number.NEGATIVE_INFINITY))
+      return;
+    this.#slowToldUntilMs.set(node, nowMs + Math.max(maxTtl, SHORTEST_REPEAT_MS));
+    pending.timer.cancel();
     this.#tell(node);
   }
 

@@ -163,3 +163,35 @@ it('tells once of a node that goes from one fault to another again and again', a
   expect(codes).toHaveLength(told + 1);
   expect(messages.at(-1)).toMatch(/^a was down for .* s, and votes again/);
 });
+
+describe('a node whose answers come now in time and now too late', () => {
+  const changes = (warnings: NodeWarnings) => (before: NodeState, state: NodeState) => {
+    warnings.nodeChanged({ node: 'a', state, before, why: () => 'it is far away', lastedMs: 10 });
+    if (state === 'slow') warnings.tooSlow('a');
+  };
+
+  it('is told of as slow, with the end of that, now and then', async () => {
+    const { clock, codes, messages, warnings } = scene();
+    const change = changes(warnings);
+    for (let turn = 0; turn < 1_000; turn += 1) {
+      change('up', 'slow');
+      await clock.advance(40);
+      change('slow', 'up');
+      await clock.advance(50);
+    }
+    // For 90 s.
+    expect(codes).toEqual(Array.from({ length: 6 }, () => 'QUORLOCK_NODE_SLOW'));
+    expect(messages.filter((message) => message.includes('votes again'))).toHaveLength(3);
+  });
+
+  it('is told of whenever it stays slow for a second', async () => {
+    const { clock, codes, warnings } = scene();
+    const change = changes(warnings);
+    for (let turn = 0; turn < 3; turn += 1) {
+      change('up', 'slow');
+      await clock.advance(1_001);
+      change('slow', 'up');
+    }
+    expect(codes).toHaveLength(6);
+  });
+});
