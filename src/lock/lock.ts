@@ -1,6 +1,7 @@
 import { afterElapsed, type Timer } from '../base/clock.ts';
 import {
   type AcquireMessage,
+  acquiring,
   type Draft,
   type ExtendMessage,
   extending,
@@ -266,7 +267,7 @@ export class Lock {
     if (this.#why !== undefined) return;
     this.#why = why;
     this.#expiry?.cancel();
-    if (byLease && (lost.hasSubscribers || releasing.hasSubscribers)) this.#publishEnd(why());
+    if (byLease && (lost.hasSubscribers || releasing.hasSubscribers)) this.#tellEnd(why());
     this.#controller?.abort(why());
   }
 
@@ -310,6 +311,12 @@ export class Lock {
       acquire: call?.acquire,
       heldMs: call && deps.clock.monotonic() - call.atMs,
     };
+  }
+
+  /** Publishes that it is over: after the acquire, which a listener may hear of in a moment. */
+  #tellEnd(why: QuorlockError): void {
+    if (calls.has(this) || !acquiring.hasSubscribers) this.#publishEnd(why);
+    else this.#lease.deps.clock.after(0, () => this.#publishEnd(why), { keepAlive: false });
   }
 
   /** Publishes that it is over, which its holder has not brought about. */

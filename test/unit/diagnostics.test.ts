@@ -214,6 +214,25 @@ describe('what is published of', () => {
     expect(listener.on('quorlock:release:asyncEnd')).toHaveLength(3);
   });
 
+  it('a lock that close() releases in the very moment in which its caller gets it: the release, after the acquire', async () => {
+    for (let steps = 0; steps < 12; steps += 1) {
+      using listener = new Listener(TRACING);
+      const { world, redlock } = await connected();
+      const held = await resultOf(world, redlock.acquire('held'));
+      // The nodes answer both in one call. The program closes it as many steps after the one answer.
+      const extended = held.extend();
+      const asked = redlock.tryAcquire('r');
+      const closed = extended.then(async () => {
+        for (let step = 0; step < steps; step += 1) await undefined;
+        return redlock.close();
+      });
+      await resultOf(world, Promise.allSettled([asked, closed]));
+      const acquired = listener.on('quorlock:acquire:asyncEnd').filter(({ granted }) => granted === true);
+      const released = listener.on('quorlock:release:start').flatMap(({ acquire }) => acquire ?? []);
+      expect(released.map(({ token }) => token)).toEqual(acquired.map(({ token }) => token));
+    }
+  });
+
   it('a using: its course around that of its lock, and its error', async () => {
     const { world, redlock } = await connected();
     using listener = new Listener(TRACING);
