@@ -48,7 +48,6 @@ const CALLS: Readonly<Record<string, Ask>> = {
 async function heldElsewhere() {
   const scene = new Scene();
   const [ours, theirs] = await scene.programs(2);
-  if (ours === undefined || theirs === undefined) throw new Error('there is no program');
   const { simulation } = scene;
   await simulation.until(theirs.redlock.acquire('r', { ttl: 30_000 }));
   const permits = theirs.redlock.semaphore('r', 2);
@@ -119,7 +118,6 @@ describe('a using without options', () => {
   it('runs the routine that takes their place, and one that comes after undefined', async () => {
     const scene = new Scene();
     const [program] = await scene.programs(1);
-    if (program === undefined) throw new Error('there is no program');
     const { redlock } = program;
     const lock = redlock.readWrite('r');
     const semaphore = redlock.semaphore('r', 2);

@@ -7,7 +7,6 @@ const NAMES = Array.from({ length: 5_000 }, (_, index) => `r${index}`);
 /** A program of its own, and what it does with each of five thousand resources at once. */
 async function inBulk(scene: Scene) {
   const [program] = await scene.programs(1);
-  if (program === undefined) throw new Error('there is no program');
   const { redlock } = program;
   const forAll = <Result>(ask: (name: string) => Promise<Result>) => Promise.all(NAMES.map(ask));
   return { redlock, forAll };

@@ -7,7 +7,6 @@ import { Scene } from './waiting/scene.ts';
 async function shop() {
   const scene = new Scene();
   const [request, worker] = await scene.programs(2);
-  if (request === undefined || worker === undefined) throw new Error('there are not two programs');
   const queue: string[] = [];
   const jobs = { add: async (job: Job) => queue.push(JSON.stringify(job)) };
   return { ...scene, scene, simulation: scene.simulation, request, worker, queue, jobs };

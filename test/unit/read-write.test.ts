@@ -1,18 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { LockHeldError, LockReleasedError } from '../../src/index.ts';
 import { Lock } from '../../src/lock/lock.ts';
-import { type Program, Scene } from './waiting/scene.ts';
-
-async function sceneOf(count: number): Promise<{ scene: Scene; programs: readonly Program[] }> {
-  const scene = new Scene();
-  return { scene, programs: await scene.programs(count) };
-}
-
-function at<Item>(items: readonly Item[], index: number): Item {
-  const item = items[index];
-  if (item === undefined) throw new Error(`there is no ${index}`);
-  return item;
-}
+import { type Program, sceneOf } from './waiting/scene.ts';
+import { at } from './world.ts';
 
 describe('readers and writers', () => {
   it('any number reads together, in one process and in several; no writer has it meanwhile', async () => {

@@ -1,18 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ClosedError, WaitTimeoutError } from '../../src/index.ts';
 import { queueKeyOf, semaphoreKeyOf } from '../../src/quorum/fencing-token.ts';
-import { type Program, Scene } from './waiting/scene.ts';
-
-async function sceneOf(count: number): Promise<{ scene: Scene; programs: readonly Program[] }> {
-  const scene = new Scene();
-  return { scene, programs: await scene.programs(count) };
-}
-
-function at<Item>(items: readonly Item[], index: number): Item {
-  const item = items[index];
-  if (item === undefined) throw new Error(`there is no ${index}`);
-  return item;
-}
+import { sceneOf } from './waiting/scene.ts';
+import { at } from './world.ts';
 
 describe('a semaphore', () => {
   it.each([

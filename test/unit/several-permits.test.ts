@@ -2,18 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { underPermits } from '../../examples/recipes/permits.ts';
 import { LockLostError } from '../../src/index.ts';
 import { findOverAdmissions, type Occupancy } from '../../src/testing/checkers/over-admission.ts';
-import { type Program, Scene } from './waiting/scene.ts';
-
-async function sceneOf(count: number): Promise<{ scene: Scene; programs: readonly Program[] }> {
-  const scene = new Scene();
-  return { scene, programs: await scene.programs(count) };
-}
-
-function at<Item>(items: readonly Item[], index: number): Item {
-  const item = items[index];
-  if (item === undefined) throw new Error(`there is no ${index}`);
-  return item;
-}
+import { type Program, sceneOf } from './waiting/scene.ts';
+import { at } from './world.ts';
 
 describe('several permits', () => {
   it('are held all or not at all, and no caller waits for ever', async () => {

@@ -16,7 +16,6 @@ async function program(): Promise<
 > {
   const scene = new Scene();
   const [one, other] = await scene.programs(2);
-  if (one === undefined || other === undefined) throw new Error('there is no program');
   return { ...one, other, scene, simulation: scene.simulation };
 }
 

@@ -96,8 +96,9 @@ export class World {
   }
 }
 
-function at<Item>(items: readonly Item[], index: number): Item {
+/** @throws {Error} there is no such one */
+export function at<Item>(items: readonly Item[], index: number): Item {
   const item = items[index];
-  if (item === undefined) throw new Error(`the world has no node ${index}`);
+  if (item === undefined) throw new Error(`there is no ${index}`);
   return item;
 }

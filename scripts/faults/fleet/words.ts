@@ -1,6 +1,5 @@
 import Table from 'cli-table3';
 import { describeChecks, tell } from '../checks.ts';
-import type { Growth } from './leaks.ts';
 import { PATIENT_MS } from './outages.ts';
 import { type RunOptions, replayOf, scenarioOf } from './terms.ts';
 import { type LostUpdates, RECOVERY_SLACK_MS, type Verdict } from './verdict.ts';
@@ -92,81 +91,70 @@ export interface Row {
 export function rowsOf(verdict: Verdict): readonly Row[] {
   const { findings, waits, availability, recoveries, growth, leftovers, outages } = verdict;
   const { promises } = scenarioOf(findings.options);
-  const none = (count: number, isPromised: boolean) => (isPromised ? count === 0 : undefined);
+  const counted = (count: number, isPromised: boolean) =>
+    [count, isPromised ? count === 0 : undefined] as const;
   const slowest = Math.max(0, ...recoveries.map(({ afterMs }) => afterMs));
   const latencies = findings.history.attempts
     .flatMap(({ way, askedAt, grant }) => (way === 'probe' && grant !== undefined ? grant.at - askedAt : []))
     .sort((a, b) => a - b);
-  return [
-    { what: 'locks granted', value: `${verdict.acquisitions}` },
-    { what: 'faults', value: `${findings.incidents.length}` },
-    {
-      what: 'overlaps of holders',
-      value: `${verdict.overlaps.length}`,
-      mark: none(verdict.overlaps.length, promises.exclusion),
-    },
-    {
-      what: 'overlaps of validities',
-      value: `${verdict.validityOverlaps.length}`,
-      mark: none(verdict.validityOverlaps.length, promises.exclusion),
-    },
-    {
-      what: 'tokens not unique, or out of order',
-      value: `${verdict.tokenFaults.length}`,
-      mark: none(verdict.tokenFaults.length, promises.tokens),
-    },
-    {
-      what: 'updates lost with the guard',
-      value: updates(verdict.guarded),
-      mark: none(verdict.guarded.lost, promises.tokens),
-    },
-    { what: 'stale reads and writes it refused', value: `${verdict.guarded.refused}` },
-    { what: 'updates lost without the guard', value: updates(verdict.unguarded) },
-    {
-      what: 'keys without an owner',
-      value: `${findings.orphans.length}`,
-      mark: none(findings.orphans.length, promises.expiry),
-    },
-    { what: 'waits', value: `${waits.count}, ${waits.granted} of them granted` },
-    {
-      what: 'waits never, late or not served',
-      value: `${waits.unsettled.length}, ${waits.late.length}, ${waits.starved.length}`,
-      mark: waits.unsettled.length + waits.late.length === 0,
-    },
-    {
-      what: `waits of ${PATIENT_MS / 1_000} s and more that got a lock`,
-      value: `${percent(waits.patient - waits.disappointed.length, waits.patient)} of ${waits.patient}`,
-      mark: promises.patience ? waits.disappointed.length === 0 : undefined,
-    },
-    {
-      what: 'answered while a majority was up',
-      value: `${percent(availability.served, availability.attempts)} of ${availability.attempts}`,
-      mark: promises.availability ? availability.failures.length === 0 : undefined,
-    },
-    { what: 'outages of a majority', value: `${outages.length}` },
-    {
-      what: 'first lock after a majority was back',
-      value: recoveries.length === 0 ? '-' : `${Math.round(slowest)} ms at the most`,
-      mark: recoveries.length === 0 ? undefined : slowest <= findings.terms.ttl + RECOVERY_SLACK_MS,
-    },
-    {
-      what: 'latency of a free lock, p50 / p99',
-      value: `${milliseconds(rank(latencies, 0.5))} / ${milliseconds(rank(latencies, 0.99))}`,
-    },
-    ...growth.map(rowOfGrowth),
-    { what: 'left after close', value: `${leftovers.length}`, mark: leftovers.length === 0 },
-  ];
-}
-
-function rowOfGrowth({ worker, start, end, leaks }: Growth): Row {
+  const row = (what: string, value: string | number, mark?: boolean): Row => ({
+    what,
+    value: `${value}`,
+    mark,
+  });
   const heap = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
-  return {
-    what: `${worker}: heap, sockets, timers`,
-    value:
-      `${heap(start.heapBytes)} → ${heap(end.heapBytes)} MiB, ${start.sockets} → ${end.sockets}, ` +
-      `${start.timers} → ${end.timers}`,
-    mark: !leaks,
-  };
+  const { unsettled, late, starved, patient, disappointed } = waits;
+  const served = percent(availability.served, availability.attempts);
+  const isServed = availability.failures.length === 0;
+  const inTime = slowest <= findings.terms.ttl + RECOVERY_SLACK_MS;
+  return [
+    row('locks granted', verdict.acquisitions),
+    row('faults', findings.incidents.length),
+    row('overlaps of holders', ...counted(verdict.overlaps.length, promises.exclusion)),
+    row('overlaps of validities', ...counted(verdict.validityOverlaps.length, promises.exclusion)),
+    row('tokens not unique, or out of order', ...counted(verdict.tokenFaults.length, promises.tokens)),
+    row(
+      'updates lost with the guard',
+      updates(verdict.guarded),
+      counted(verdict.guarded.lost, promises.tokens)[1],
+    ),
+    row('stale reads and writes it refused', verdict.guarded.refused),
+    row('updates lost without the guard', updates(verdict.unguarded)),
+    row('keys without an owner', ...counted(findings.orphans.length, promises.expiry)),
+    row('waits', `${waits.count}, ${waits.granted} of them granted`),
+    row(
+      'waits never, late or not served',
+      `${unsettled.length}, ${late.length}, ${starved.length}`,
+      unsettled.length + late.length === 0,
+    ),
+    row(
+      `waits of ${PATIENT_MS / 1_000} s and more that got a lock`,
+      `${percent(patient - disappointed.length, patient)} of ${patient}`,
+      promises.patience ? disappointed.length === 0 : undefined,
+    ),
+    row(
+      'answered while a majority was up',
+      `${served} of ${availability.attempts}`,
+      promises.availability ? isServed : undefined,
+    ),
+    row('outages of a majority', outages.length),
+    recoveries.length === 0
+      ? row('first lock after a majority was back', '-')
+      : row('first lock after a majority was back', `${Math.round(slowest)} ms at the most`, inTime),
+    row(
+      'latency of a free lock, p50 / p99',
+      `${milliseconds(rank(latencies, 0.5))} / ${milliseconds(rank(latencies, 0.99))}`,
+    ),
+    ...growth.map(({ worker, start, end, leaks }) =>
+      row(
+        `${worker}: heap, sockets, timers`,
+        `${heap(start.heapBytes)} → ${heap(end.heapBytes)} MiB, ${start.sockets} → ${end.sockets}, ` +
+          `${start.timers} → ${end.timers}`,
+        !leaks,
+      ),
+    ),
+    row('left after close', leftovers.length, leftovers.length === 0),
+  ];
 }
 
 function updates({ lost, writes }: LostUpdates): string {

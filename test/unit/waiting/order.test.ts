@@ -176,7 +176,6 @@ describe('of callers in one process', () => {
   it('the first caller is served first, and each lease is one call a node', async () => {
     const scene = new Scene();
     const [program] = await scene.programs(1);
-    if (program === undefined) throw new Error('there is no program');
     const names = Array.from({ length: 100 }, (_, index) => `caller ${index}`);
     const before = scene.commands;
     await scene.simulation.until(Promise.all(names.map((name) => scene.hold(program, name, 1))));

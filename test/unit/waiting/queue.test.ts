@@ -60,7 +60,6 @@ describe('waiting()', () => {
   it('says how many nodes do not answer', async () => {
     const scene = new Scene();
     const [program] = await scene.programs(1);
-    if (program === undefined) throw new Error('there is no program');
     scene.simulation.nodes[3]?.crash();
     await scene.simulation.advance(5);
     expect(await scene.simulation.until(program.redlock.waiting('r'))).toMatchObject({ unknown: 1 });

@@ -8,7 +8,12 @@ export interface Program {
   readonly redlock: Redlock;
 }
 
-type ProgramOptions = [options?: RedlockOptions, machineOptions?: MachineOptions];
+/** So many of them; a list where it is not known how many. */
+type Several<Item, Count extends number, Some extends readonly Item[] = readonly []> = number extends Count
+  ? readonly Item[]
+  : Some['length'] extends Count
+    ? Some
+    : Several<Item, Count, readonly [...Some, Item]>;
 
 /** A lock as a holder had it, in true milliseconds. */
 export interface Turn {
@@ -28,23 +33,18 @@ export class Scene {
   }
 
   /** Programs that are connected to their nodes. */
-  programs(count: 1, ...options: ProgramOptions): Promise<readonly [Program]>;
-  programs(count: 2, ...options: ProgramOptions): Promise<readonly [Program, Program]>;
-  programs(count: 3, ...options: ProgramOptions): Promise<readonly [Program, Program, Program]>;
-  programs(count: 4, ...options: ProgramOptions): Promise<readonly [Program, Program, Program, Program]>;
-  programs(count: number, ...options: ProgramOptions): Promise<readonly Program[]>;
-  async programs(
-    count: number,
+  async programs<Count extends number>(
+    count: Count,
     options: RedlockOptions = {},
     machineOptions: MachineOptions = {},
-  ): Promise<readonly Program[]> {
+  ): Promise<Several<Program, Count>> {
     const programs = Array.from({ length: count }, () => {
       const machine = this.simulation.machine(machineOptions);
       return { machine, redlock: machine.redlock({ quarantine: 'off', ...options }) };
     });
     const connected = programs.map(({ redlock }) => redlock.inspect('something else'));
     await this.simulation.until(Promise.all(connected));
-    return programs;
+    return programs as readonly Program[] as Several<Program, Count>;
   }
 
   /** Waits for a lock, has it for a while, and gives it back. */
@@ -84,6 +84,12 @@ export class Scene {
     const keys = this.simulation.nodes.flatMap(({ store }) => [...store.keys()]);
     return [...new Set(keys)].filter((key) => !/^quorlock:(fence|node)/.test(key)).sort();
   }
+}
+
+/** A scene with its programs. */
+export async function sceneOf<Count extends number>(count: Count, options: SimulationOptions = {}) {
+  const scene = new Scene(options);
+  return { scene, programs: await scene.programs(count) };
 }
 
 /** Jain's index: 1 if all have had as much, 1/n if one has had everything. */

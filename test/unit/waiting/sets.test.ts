@@ -57,7 +57,6 @@ describe('the oldest waiter for several resources', () => {
   it('keeps nothing once it has given up', async () => {
     const s = new Scene();
     const [holder, fickle, third] = await s.programs(3);
-    if (holder === undefined || fickle === undefined || third === undefined) throw new Error('too few');
     await s.simulation.until(holder.redlock.acquire('b'));
     const controller = new AbortController();
     const gone = fickle.redlock.acquire(['a', 'b'], { ...PATIENT, signal: controller.signal });
@@ -71,7 +70,6 @@ describe('the oldest waiter for several resources', () => {
   it('takes what is kept for a younger one', async () => {
     const s = new Scene();
     const [holder, older, younger] = await s.programs(3);
-    if (holder === undefined || older === undefined || younger === undefined) throw new Error('too few');
     const { simulation } = s;
     const [a, b, c] = await simulation.until(
       Promise.all(['a', 'b', 'c'].map((resource) => holder.redlock.acquire(resource))),
