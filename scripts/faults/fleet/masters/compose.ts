@@ -2,11 +2,10 @@ import { execFile, execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { onProcessEnd } from '../../../fleet/last-resort.ts';
-import type { Ability } from '../../plan.ts';
 import { ContainerServer } from './container-server.ts';
 import { findEngine, NoContainersError } from './engine.ts';
 import { buildImage, IMAGE } from './image.ts';
-import type { MasterServer, ServerFleet } from './server.ts';
+import type { ServerFleet } from './server.ts';
 
 const FILE = fileURLToPath(new URL('../../../../docker-compose.redis5.yml', import.meta.url));
 const PROJECT = 'quorlock-chaos';
@@ -20,62 +19,41 @@ const NETWORK = `${PROJECT}_default`;
 const run = promisify(execFile);
 
 /** The services of docker-compose.redis5.yml, as they are: without a disk, on the true clock. */
-export class ComposeFleet implements ServerFleet {
-  readonly servers: readonly MasterServer[];
-  readonly spare = undefined;
-  readonly abilities: ReadonlySet<Ability> = new Set(['network', 'host']);
-  readonly description: string;
-  readonly #close: () => Promise<void>;
-
-  private constructor(servers: readonly MasterServer[], close: () => Promise<void>) {
-    this.servers = servers;
-    this.description = `the ${servers.length} services of docker-compose.redis5.yml`;
-    this.#close = close;
-  }
-
-  static async start(count: number): Promise<ComposeFleet> {
-    const engine = await findEngine();
-    await buildImage(engine);
-    const [program, args] = await composeCommand();
-    const environment = { ...process.env, QUORLOCK_REDIS_IMAGE: IMAGE };
-    const compose = (...words: readonly string[]) =>
-      run(program, [...args, '--project-name', PROJECT, '--file', FILE, ...words], { env: environment });
-    const disarm = onProcessEnd(() => {
-      execFileSync(program, [...args, '--project-name', PROJECT, '--file', FILE, 'down'], {
-        env: environment,
-        stdio: 'ignore',
-      });
+export async function startCompose(count: number): Promise<ServerFleet> {
+  const engine = await findEngine();
+  await buildImage(engine);
+  const [program, words] = await composeCommand();
+  const args = [...words, '--project-name', PROJECT, '--file', FILE];
+  const env = { ...process.env, QUORLOCK_REDIS_IMAGE: IMAGE };
+  const compose = (...more: readonly string[]) => run(program, [...args, ...more], { env });
+  const disarm = onProcessEnd(() => {
+    execFileSync(program, [...args, 'down'], { env, stdio: 'ignore' });
+  });
+  const close = async () => {
+    await compose('down');
+    disarm();
+  };
+  const serverAt = async (index: number) => {
+    const { stdout } = await compose('ps', '--quiet', `redis-${index + 1}`);
+    const server = new ContainerServer({
+      ...{ engine, id: stdout.trim(), port: FIRST_PORT + index, network: NETWORK },
+      ...{ wipe: async () => undefined, wallClock: undefined },
     });
-    const close = async () => {
-      await compose('down');
-      disarm();
+    await server.ready();
+    return server;
+  };
+  try {
+    await compose('up', '-d');
+    return {
+      servers: await Promise.all(Array.from({ length: count }, (_, index) => serverAt(index))),
+      spare: undefined,
+      abilities: new Set(['network', 'host']),
+      description: `the ${count} services of docker-compose.redis5.yml`,
+      [Symbol.asyncDispose]: close,
     };
-    try {
-      await compose('up', '-d');
-      const servers = await Promise.all(
-        Array.from({ length: count }, async (_, index) => {
-          const { stdout } = await compose('ps', '--quiet', `redis-${index + 1}`);
-          const server = new ContainerServer({
-            engine,
-            id: stdout.trim(),
-            port: FIRST_PORT + index,
-            network: NETWORK,
-            wipe: async () => undefined,
-            wallClock: undefined,
-          });
-          await server.ready();
-          return server;
-        }),
-      );
-      return new ComposeFleet(servers, close);
-    } catch (error) {
-      await close();
-      throw error;
-    }
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#close();
+  } catch (error) {
+    await close();
+    throw error;
   }
 }
 

@@ -6,61 +6,48 @@ import { dirname, join } from 'node:path';
 import { onProcessEnd } from '../../../fleet/last-resort.ts';
 import { claimPort, releasePort } from '../../../fleet/ports.ts';
 import { WallClock } from '../../../fleet/wall-clock.ts';
-import type { Ability } from '../../plan.ts';
 import { ContainerServer, NETWORK } from './container-server.ts';
 import { type Engine, findEngine } from './engine.ts';
 import { buildImage, IMAGE } from './image.ts';
-import type { MasterServer, ServerFleet } from './server.ts';
+import type { ServerFleet } from './server.ts';
 
 const COMMAND = ['redis-server', '--save', '', '--appendonly', 'yes', '--appendfsync', 'everysec'];
 
 /** Servers in containers of a local image, each on a port of its own that outlives every fault. */
-export class ContainerFleet implements ServerFleet {
-  readonly servers: readonly MasterServer[];
-  readonly spare: MasterServer | undefined;
-  readonly abilities: ReadonlySet<Ability> = new Set(['disk', 'clock', 'spare', 'network', 'host']);
-  readonly description: string;
-  readonly #close: () => Promise<void>;
-
-  private constructor(servers: readonly MasterServer[], count: number, close: () => Promise<void>) {
-    this.servers = servers.slice(0, count);
-    this.spare = servers[count];
-    this.description = `${count} containers of ${IMAGE}`;
-    this.#close = close;
-  }
-
-  static async start(count: number): Promise<ContainerFleet> {
-    const engine = await findEngine();
-    await buildImage(engine);
-    const directory = await mkdtemp(join(tmpdir(), 'quorlock-containers-'));
-    const started: ContainerServer[] = [];
-    // No Ryuk looks after them: see engine.ts.
-    const disarm = onProcessEnd(() => {
-      removeNow(started);
-      rmSync(directory, { recursive: true, force: true });
-    });
-    const close = async () => {
-      await Promise.all(started.map((server) => remove(engine, server)));
-      await rm(directory, { recursive: true, force: true });
-      disarm();
+export async function startContainers(count: number): Promise<ServerFleet> {
+  const engine = await findEngine();
+  await buildImage(engine);
+  const directory = await mkdtemp(join(tmpdir(), 'quorlock-containers-'));
+  const started: ContainerServer[] = [];
+  // No Ryuk looks after them: see engine.ts.
+  const disarm = onProcessEnd(() => {
+    removeNow(started);
+    rmSync(directory, { recursive: true, force: true });
+  });
+  const close = async () => {
+    await Promise.all(started.map((server) => remove(engine, server)));
+    await rm(directory, { recursive: true, force: true });
+    disarm();
+  };
+  const starts = Array.from({ length: count + 1 }, async (_, index) => {
+    const server = await startOne(engine, directory, index);
+    started.push(server);
+    await server.ready();
+    return server;
+  });
+  try {
+    const servers = await Promise.all(starts);
+    return {
+      servers: servers.slice(0, count),
+      spare: servers[count],
+      abilities: new Set(['disk', 'clock', 'spare', 'network', 'host']),
+      description: `${count} containers of ${IMAGE}`,
+      [Symbol.asyncDispose]: close,
     };
-    const starts = Array.from({ length: count + 1 }, async (_, index) => {
-      const server = await startOne(engine, directory, index);
-      started.push(server);
-      await server.ready();
-      return server;
-    });
-    try {
-      return new ContainerFleet(await Promise.all(starts), count, close);
-    } catch (error) {
-      await Promise.allSettled(starts);
-      await close();
-      throw error;
-    }
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#close();
+  } catch (error) {
+    await Promise.allSettled(starts);
+    await close();
+    throw error;
   }
 }
 

@@ -1,7 +1,6 @@
 import { findServerBinary, nameServer } from '../../../fleet/binary.ts';
 import { Fleet, type FleetNode } from '../../../fleet/fleet.ts';
 import type { WallClockSetting } from '../../../fleet/wall-clock.ts';
-import type { Ability } from '../../plan.ts';
 import type { MasterServer, ServerFleet } from './server.ts';
 import { Starvation } from './starvation.ts';
 
@@ -9,40 +8,19 @@ import { Starvation } from './starvation.ts';
 const DIRECTIVES = ['--appendfsync', 'everysec'];
 
 /** Servers as processes of this machine. */
-export class ProcessFleet implements ServerFleet {
-  readonly servers: readonly MasterServer[];
-  readonly spare: MasterServer | undefined;
-  readonly abilities: ReadonlySet<Ability>;
-  readonly description: string;
-  readonly #fleet: Fleet;
-
-  private constructor(fleet: Fleet, count: number, abilities: ReadonlySet<Ability>) {
-    this.#fleet = fleet;
-    const servers = fleet.nodes.map((node) => new ProcessServer(node));
-    this.servers = servers.slice(0, count);
-    this.spare = servers[count];
-    this.abilities = abilities;
-    this.description = `${count} processes of ${nameServer(findServerBinary())}`;
-  }
-
-  static async start(count: number): Promise<ProcessFleet> {
-    // The shim that sets clocks wrong runs nowhere else.
-    const hasClock = process.platform === 'linux';
-    const fleet = await Fleet.start(count + 1, {
-      appendOnly: true,
-      wallClock: hasClock,
-      directives: DIRECTIVES,
-    });
-    return new ProcessFleet(
-      fleet,
-      count,
-      new Set(['disk', 'spare', 'host', ...(hasClock ? (['clock'] as const) : [])]),
-    );
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#fleet.stop();
-  }
+export async function startProcesses(count: number): Promise<ServerFleet> {
+  // The shim that sets clocks wrong runs nowhere else.
+  const hasClock = process.platform === 'linux';
+  const options = { appendOnly: true, wallClock: hasClock, directives: DIRECTIVES };
+  const fleet = await Fleet.start(count + 1, options);
+  const servers = fleet.nodes.map((node) => new ProcessServer(node));
+  return {
+    servers: servers.slice(0, count),
+    spare: servers[count],
+    abilities: new Set(['disk', 'spare', 'host', ...(hasClock ? (['clock'] as const) : [])]),
+    description: `${count} processes of ${nameServer(findServerBinary())}`,
+    [Symbol.asyncDispose]: () => fleet.stop(),
+  };
 }
 
 class ProcessServer implements MasterServer {

@@ -1,19 +1,13 @@
-import { ComposeFleet } from './compose.ts';
-import { ContainerFleet } from './containers.ts';
-import { ProcessFleet } from './processes.ts';
+import { startCompose } from './compose.ts';
+import { startContainers } from './containers.ts';
+import { startProcesses } from './processes.ts';
 import type { ServerFleet } from './server.ts';
 
-/** `compose`: the services of docker-compose.redis5.yml. */
-export type FleetKind = 'processes' | 'containers' | 'compose';
+/** `compose`: the services of docker-compose.redis5.yml. Each resolves when all its servers answer. */
+const STARTS = { processes: startProcesses, containers: startContainers, compose: startCompose } as const;
 
-/** Resolves when all these servers answer. */
+export type FleetKind = keyof typeof STARTS;
+
 export function startServers(kind: FleetKind, count: number): Promise<ServerFleet> {
-  switch (kind) {
-    case 'processes':
-      return ProcessFleet.start(count);
-    case 'containers':
-      return ContainerFleet.start(count);
-    case 'compose':
-      return ComposeFleet.start(count);
-  }
+  return STARTS[kind](count);
 }
