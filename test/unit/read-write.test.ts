@@ -6,8 +6,7 @@ import { at } from './world.ts';
 
 describe('readers and writers', () => {
   it('any number reads together, in one process and in several; no writer has it meanwhile', async () => {
-    const { scene, programs } = await sceneOf(3);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(3);
     const locks = programs.map(({ redlock }) => redlock.readWrite('r'));
     const reads = [at(locks, 0), at(locks, 0), at(locks, 1)].map((lock) => lock.acquireRead({ waitTime: 0 }));
     const readers = await simulation.until(Promise.all(reads));
@@ -29,8 +28,7 @@ describe('readers and writers', () => {
   });
 
   it('a write lock is what acquire gives, and a read lock keeps that out too', async () => {
-    const { scene, programs } = await sceneOf(2);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(2);
     const [one, two] = [at(programs, 0).redlock, at(programs, 1).redlock];
     const plain = await simulation.until(one.acquire('r'));
     const refused = two.readWrite('r').acquireRead({ waitTime: 0 });
@@ -45,8 +43,7 @@ describe('readers and writers', () => {
   });
 
   it('each reader expires by itself: a dead one keeps a writer out for its ttl and no longer', async () => {
-    const { scene, programs } = await sceneOf(3);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(3);
     const [long, brief, writer] = programs.map(({ redlock }) => redlock.readWrite('r'));
     if (long === undefined || brief === undefined || writer === undefined) throw new Error('too few');
     await simulation.until(long.acquireRead({ ttl: 2_000 }));
@@ -60,8 +57,7 @@ describe('readers and writers', () => {
   });
 
   it('an extension outlives others, heals nodes that lost it, and keeps the token', async () => {
-    const { scene, programs } = await sceneOf(2);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(2);
     const [mine, theirs] = programs.map(({ redlock }) => redlock.readWrite('r'));
     if (mine === undefined || theirs === undefined) throw new Error('too few');
     const reader = await simulation.until(mine.acquireRead({ ttl: 1_000 }));
@@ -77,8 +73,7 @@ describe('readers and writers', () => {
   });
 
   it('a writer that waits is not passed by readers who ask later', async () => {
-    const { scene, programs } = await sceneOf(4);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(4);
     const locks = programs.map(({ redlock }) => redlock.readWrite('r'));
     const order: string[] = [];
     const first = await simulation.until(at(locks, 0).acquireRead());
@@ -100,8 +95,7 @@ describe('readers and writers', () => {
   });
 
   it('a writer waits for no longer than the readers that were there, under a steady stream of them', async () => {
-    const { scene, programs } = await sceneOf(4);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(4);
     const ttl = 300;
     let isOver = false;
     const read = async ({ machine, redlock }: Program) => {
@@ -129,8 +123,7 @@ describe('readers and writers', () => {
   });
 
   it('when a writer gives up, the readers behind it go on', async () => {
-    const { scene, programs } = await sceneOf(3);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(3);
     const [holder, writer, reader] = programs.map(({ redlock }) => redlock.readWrite('r'));
     if (holder === undefined || writer === undefined || reader === undefined) throw new Error('too few');
     const held = await simulation.until(holder.acquireRead());
@@ -150,8 +143,7 @@ describe('readers and writers', () => {
 
 describe('a downgrade', () => {
   it('lets no writer in between, and readers in', async () => {
-    const { scene, programs } = await sceneOf(3);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(3);
     const [mine, writer, reader] = programs.map(({ redlock }) => redlock.readWrite('r'));
     if (mine === undefined || writer === undefined || reader === undefined) throw new Error('too few');
     const write = await simulation.until(mine.acquireWrite());
@@ -172,8 +164,7 @@ describe('a downgrade', () => {
   });
 
   it('is refused for what another Redlock, prefix or kind of lock gave, and nothing is released', async () => {
-    const { scene, programs } = await sceneOf(2);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(2);
     const { redlock, machine } = at(programs, 0);
     const elsewhere = {
       'another prefix': machine.redlock({ quarantine: 'off', keyPrefix: 'other:' }),
@@ -203,8 +194,7 @@ describe('a downgrade', () => {
   });
 
   it('is refused for what is no write lock, or is held no more', async () => {
-    const { scene, programs } = await sceneOf(1);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(1);
     const { redlock } = at(programs, 0);
     const lock = redlock.readWrite('r');
     const other = await simulation.until(redlock.acquire('another'));

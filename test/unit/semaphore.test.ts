@@ -10,8 +10,7 @@ describe('a semaphore', () => {
     [3, 2],
     [10, 4],
   ])('of %i gives all its permits at once, to %i programs, and no more', async (permits, count) => {
-    const { scene, programs } = await sceneOf(count);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(count);
     const semaphores = programs.map(({ redlock }) => redlock.semaphore('s', permits));
     const acquiring = Array.from({ length: permits }, (_, index) => at(semaphores, index % count).acquire());
     const locks = await simulation.until(Promise.all(acquiring));
@@ -32,8 +31,7 @@ describe('a semaphore', () => {
   });
 
   it('a slot’s next token is higher', async () => {
-    const { scene, programs } = await sceneOf(2);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(2);
     let before = 0;
     for (let round = 0; round < 6; round += 1) {
       const lock = await simulation.until(
@@ -48,8 +46,7 @@ describe('a semaphore', () => {
   });
 
   it('a waiter is notified when a permit is released, first come first', async () => {
-    const { scene, programs } = await sceneOf(5);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(5);
     const semaphores = programs.map(({ redlock }) => redlock.semaphore('s', 2));
     const held = await simulation.until(
       Promise.all([at(semaphores, 0).acquire(), at(semaphores, 1).acquire()]),
@@ -73,8 +70,7 @@ describe('a semaphore', () => {
   });
 
   it('a permit of a dead holder is free after its ttl, for a waiter', async () => {
-    const { scene, programs } = await sceneOf(3);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(3);
     const [dying, other, waiter] = programs.map(({ redlock }) => redlock.semaphore('s', 2));
     if (dying === undefined || other === undefined || waiter === undefined) throw new Error('too few');
     await simulation.until(other.acquire({ ttl: 30_000 }));
@@ -86,16 +82,14 @@ describe('a semaphore', () => {
   });
 
   it('says so when there was none within waitTime', async () => {
-    const { scene, programs } = await sceneOf(2);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(2);
     await simulation.until(at(programs, 0).redlock.semaphore('s', 1).acquire());
     const late = at(programs, 1).redlock.semaphore('s', 1).acquire({ waitTime: 300 });
     await expect(simulation.until(late)).rejects.toThrow(WaitTimeoutError);
   });
 
   it('serves programs that give a larger number at once, and the larger number counts', async () => {
-    const { scene, programs } = await sceneOf(2);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(2);
     const [old, young] = programs.map(({ redlock }) => redlock);
     if (old === undefined || young === undefined) throw new Error('too few');
     const locks = [];
@@ -114,8 +108,7 @@ describe('a semaphore', () => {
   });
 
   it('does not give a slot to a waiter that does not know of it, and lets others pass', async () => {
-    const { scene, programs } = await sceneOf(4);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(4);
     const [old, young, waiter, last] = programs.map(({ redlock }) => redlock);
     if (old === undefined || young === undefined || waiter === undefined || last === undefined)
       throw new Error('too few');
@@ -139,8 +132,7 @@ describe('a semaphore', () => {
   });
 
   it('hands a released permit to the next caller of the process, and sends nothing', async () => {
-    const { scene, programs } = await sceneOf(1);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(1);
     const { redlock } = at(programs, 0);
     const first = await simulation.until(redlock.semaphore('s', 1).acquire());
     const waiting = redlock.semaphore('s', 1).acquire();
@@ -157,8 +149,7 @@ describe('a semaphore', () => {
   });
 
   it('asks for the permits of callers that come together at the same time', async () => {
-    const { scene, programs } = await sceneOf(1);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(1);
     const semaphore = at(programs, 0).redlock.semaphore('s', 10);
     const startedAt = simulation.nowMs;
     const locks = await simulation.until(Promise.all(Array.from({ length: 10 }, () => semaphore.acquire())));
@@ -168,8 +159,7 @@ describe('a semaphore', () => {
   });
 
   it('leaves no reservation for a waiter that has its permit from another slot', async () => {
-    const { scene, programs } = await sceneOf(4);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(4);
     const [one, other, waiter, next] = programs.map(({ redlock }) => redlock.semaphore('s', 2));
     if (one === undefined || other === undefined || waiter === undefined || next === undefined)
       throw new Error('too few');
@@ -189,8 +179,7 @@ describe('a semaphore', () => {
   });
 
   it('gives no permit beyond its number where a notification names such a slot that no program has released', async () => {
-    const { scene, programs } = await sceneOf(2);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(2);
     const [holder, waiter] = programs.map(({ redlock }) => redlock.semaphore('s', 1));
     if (holder === undefined || waiter === undefined) throw new Error('too few');
     await simulation.until(holder.acquire({ ttl: 30_000 }));
@@ -225,8 +214,7 @@ describe('a semaphore', () => {
   });
 
   it('tells who holds each permit, and who waits for one', async () => {
-    const { scene, programs } = await sceneOf(2);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(2);
     const [ours, theirs] = [at(programs, 0).redlock, at(programs, 1).redlock];
     const semaphore = ours.semaphore('s', 3);
     const inspect = async () => (await simulation.until(semaphore.inspect())).map(({ state }) => state);

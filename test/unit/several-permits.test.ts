@@ -7,8 +7,7 @@ import { at } from './world.ts';
 
 describe('several permits', () => {
   it('are held all or not at all, and no caller waits for ever', async () => {
-    const { scene, programs } = await sceneOf(3);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(3);
     const taken: Occupancy[] = [];
     const use = async ({ machine, redlock }: Program, holder: string) => {
       for (let round = 0; round < 15; round += 1) {
@@ -30,8 +29,7 @@ describe('several permits', () => {
   });
 
   it('are kept alive while the routine runs, and given back', async () => {
-    const { scene, programs } = await sceneOf(2);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(2);
     const [mine, other] = [at(programs, 0), at(programs, 1)];
     const wanted = { semaphore: 's', permits: 2, count: 2, ttl: 500 };
     const using = underPermits(mine.redlock, wanted, async (held, signal) => {
@@ -48,8 +46,7 @@ describe('several permits', () => {
   });
 
   it('are none for a caller that leaves, and a caller that wants a single one gets it', async () => {
-    const { scene, programs } = await sceneOf(3);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(3);
     const [holder, many, one] = programs.map(({ redlock }) => redlock);
     if (holder === undefined || many === undefined || one === undefined) throw new Error('too few');
     const held = await simulation.until(holder.semaphore('s', 2).acquire());
@@ -65,8 +62,7 @@ describe('several permits', () => {
   });
 
   it('are waited for no more as soon as one of them is lost', async () => {
-    const { scene, programs } = await sceneOf(2);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(2);
     const [mine, theirs] = [at(programs, 0), at(programs, 1)];
     const other = await simulation.until(theirs.redlock.semaphore('s', 2).acquire({ ttl: 10_000 }));
     const wanted = { semaphore: 's', permits: 2, count: 2, ttl: 1_000 };
@@ -78,8 +74,7 @@ describe('several permits', () => {
   });
 
   it('tell at once when one of them is lost', async () => {
-    const { scene, programs } = await sceneOf(1);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(1);
     const wanted = { semaphore: 's', permits: 3, count: 2 };
     const using = underPermits(at(programs, 0).redlock, wanted, async (held, signal) => {
       expect(signal.aborted).toBe(false);

@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { Scene } from './scene.ts';
+import { sceneOf } from './scene.ts';
 
 /** Called waiters have as long as a node has to answer. */
 const GRACE_MS = 50;
 
 describe('the first waiter', () => {
   it('that was killed costs nothing', async () => {
-    const scene = new Scene();
-    const [holder, dead, next] = await scene.programs(3);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(3);
+    const [holder, dead, next] = programs;
     const held = await simulation.until(holder.redlock.acquire('r'));
     void scene.hold(dead, 'dead', 1).catch(() => undefined);
     await simulation.advance(10);
@@ -23,9 +22,8 @@ describe('the first waiter', () => {
   });
 
   it('that hangs costs one grace, though no other waiter has a reason to ask', async () => {
-    const scene = new Scene();
-    const [holder, hung, next] = await scene.programs(3);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(3);
+    const [holder, hung, next] = programs;
     const held = await simulation.until(holder.redlock.acquire('r'));
     const waitingToo = scene.hold(hung, 'hung', 1);
     await simulation.advance(10);
@@ -49,9 +47,8 @@ describe('the first waiter', () => {
   ])(
     'that hangs costs one grace, with ten %s in its process; a caller of the holder waits: %s',
     async (kind, isAwaited) => {
-      const scene = new Scene();
-      const [holder, hung, next] = await scene.programs(3);
-      const { simulation } = scene;
+      const { scene, simulation, programs } = await sceneOf(3);
+      const [holder, hung, next] = programs;
       const held = await simulation.until(holder.redlock.acquire('r'));
       for (let index = 0; index < 10; index += 1) {
         const options = { waitTime: 600_000 };
@@ -73,9 +70,8 @@ describe('the first waiter', () => {
   );
 
   it('comes after a hundred that were killed, at once', async () => {
-    const scene = new Scene();
-    const [holder, next, ...dead] = await scene.programs(102);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(102);
+    const [holder, next, ...dead] = programs;
     const held = await simulation.until(holder.redlock.acquire('r'));
     for (const program of dead) void scene.hold(program, 'dead', 1).catch(() => undefined);
     await simulation.advance(20);
@@ -90,9 +86,8 @@ describe('the first waiter', () => {
   });
 
   it('that gave up after its notification passes the lock on at once', async () => {
-    const scene = new Scene();
-    const [holder, fickle, next] = await scene.programs(3);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(3);
+    const [holder, fickle, next] = programs;
     const held = await simulation.until(holder.redlock.acquire('r'));
     const controller = new AbortController();
     const gone = scene.hold(fickle, 'fickle', 1, { waitTime: 60_000, signal: controller.signal });
@@ -111,9 +106,8 @@ describe('the first waiter', () => {
 
 describe('a waiter that left while nodes hung', () => {
   it('is in no queue soon after they are back, and costs nothing', async () => {
-    const scene = new Scene();
-    const [holder, fickle, next] = await scene.programs(3);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(3);
+    const [holder, fickle, next] = programs;
     const held = await simulation.until(holder.redlock.acquire('r'));
     const controller = new AbortController();
     const gone = fickle.redlock.acquire('r', { waitTime: 60_000, signal: controller.signal });
@@ -145,9 +139,8 @@ describe('a waiter that left while nodes hung', () => {
 
 describe('a holder that was killed', () => {
   it('has 32 processes wait for its keys to expire; the one that asked first goes on, without a stampede', async () => {
-    const scene = new Scene();
-    const [holder, ...others] = await scene.programs(33, { ttl: 5_000 });
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(33, { ttl: 5_000 });
+    const [holder, ...others] = programs;
     await simulation.until(holder.redlock.acquire('r'));
     const acquiredAt = simulation.nowMs;
     const waiting: Promise<unknown>[] = [];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { TOKENS_A_LEASE } from '../../../src/wire/operation.ts';
-import { jain, type Program, Scene } from './scene.ts';
+import { jain, type Program, Scene, sceneOf } from './scene.ts';
 
 describe('of callers in different processes', () => {
   it('the first caller is served first', async () => {
@@ -18,9 +18,8 @@ describe('of callers in different processes', () => {
   });
 
   it('a newcomer does not pass the waiters, however it comes', async () => {
-    const scene = new Scene();
-    const [holder, waiter, newcomer] = await scene.programs(3);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(3);
+    const [holder, waiter, newcomer] = programs;
     const held = await simulation.until(holder.redlock.acquire('r', { ttl: 1_000 }));
     const waiting = scene.hold(waiter, 'waiter', 5);
     await simulation.advance(20);
@@ -43,9 +42,8 @@ describe('of callers in different processes', () => {
   it.each(['r', 's'])(
     'a newcomer does not take what is free on all nodes at once, asking for it and for %s',
     async (other) => {
-      const scene = new Scene();
-      const [holder, waiter, newcomer] = await scene.programs(3);
-      const { simulation } = scene;
+      const { scene, simulation, programs } = await sceneOf(3);
+      const [holder, waiter, newcomer] = programs;
       await simulation.until(holder.redlock.acquire('r'));
       const waiting = scene.hold(waiter, 'waiter', 5);
       await simulation.advance(20);

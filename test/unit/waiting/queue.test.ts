@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ClosedError } from '../../../src/index.ts';
 import { World } from '../world.ts';
-import { Scene } from './scene.ts';
+import { Scene, sceneOf } from './scene.ts';
 
 describe('waiting()', () => {
   it('counts callers that want the resource with others, and readers', async () => {
-    const scene = new Scene();
-    const [holder, waiter] = await scene.programs(2);
-    const { simulation } = scene;
+    const { simulation, programs } = await sceneOf(2);
+    const [holder, waiter] = programs;
     await simulation.until(holder.redlock.acquire(['a', 'b']));
     const wanted = ['a', ['a', 'c'], ['c', 'b', 'a'], ['b', 'c'], 'b'];
     for (const resources of wanted) void waiter.redlock.acquire(resources, { waitTime: 60_000 });
@@ -20,9 +19,8 @@ describe('waiting()', () => {
   });
 
   it('tells who waits, first come first, and how many callers of this process', async () => {
-    const scene = new Scene();
-    const [holder, first, second] = await scene.programs(3);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(3);
+    const [holder, first, second] = programs;
     const held = await simulation.until(holder.redlock.acquire('r'));
     const all = [scene.hold(first, 'first', 1), scene.hold(first, 'first again', 1)];
     await simulation.advance(10);
@@ -92,9 +90,8 @@ describe('inspect() and waiting()', () => {
 
 describe('inspect()', () => {
   it('tells of a lock that is reserved for a notified waiter', async () => {
-    const scene = new Scene();
-    const [holder, waiter] = await scene.programs(2);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(2);
+    const [holder, waiter] = programs;
     const held = await simulation.until(holder.redlock.acquire('r'));
     const waiting = scene.hold(waiter, 'waiter', 1);
     await simulation.advance(10);
@@ -129,9 +126,8 @@ describe('what waiting leaves behind', () => {
   });
 
   it('for thousands of resources is one subscription a node', async () => {
-    const scene = new Scene();
-    const [holder, waiter] = await scene.programs(2);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(2);
+    const [holder, waiter] = programs;
     const names = Array.from({ length: 2_000 }, (_, index) => `resource ${index}`);
     const held = await simulation.until(Promise.all(names.map((name) => holder.redlock.acquire(name))));
     const waiting = names.map((name) => waiter.redlock.acquire(name));
@@ -148,9 +144,8 @@ describe('what waiting leaves behind', () => {
 
 describe('several resources', () => {
   it('are waited for together, and had all at once', async () => {
-    const scene = new Scene();
-    const [holder, waiter, other] = await scene.programs(3);
-    const { simulation } = scene;
+    const { scene, simulation, programs } = await sceneOf(3);
+    const [holder, waiter, other] = programs;
     const a = await simulation.until(holder.redlock.acquire('a'));
     const b = await simulation.until(holder.redlock.acquire('b'));
     const both = waiter.redlock.acquire(['b', 'a']);

@@ -87,9 +87,13 @@ export class Scene {
 }
 
 /** A scene with its programs. */
-export async function sceneOf<Count extends number>(count: Count, options: SimulationOptions = {}) {
-  const scene = new Scene(options);
-  return { scene, programs: await scene.programs(count) };
+export async function sceneOf<Count extends number>(
+  count: Count,
+  options: RedlockOptions = {},
+  sceneOptions: SimulationOptions = {},
+) {
+  const scene = new Scene(sceneOptions);
+  return { scene, simulation: scene.simulation, programs: await scene.programs(count, options) };
 }
 
 /** Jain's index: 1 if all have had as much, 1/n if one has had everything. */
