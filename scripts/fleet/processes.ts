@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Whether a process still does anything; one that has ended and only waits to be reaped does not. */
@@ -25,6 +25,20 @@ export async function eventually(
     }
     await sleep(10);
   }
+}
+
+/** Processes that live in a temporary directory's environment; empty where there is no /proc to tell. */
+export function processesWith(temporary: string): readonly string[] {
+  if (process.platform !== 'linux') return [];
+  return readdirSync('/proc').filter((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      return readFileSync(`/proc/${name}/environ`, 'utf8').split('\0').includes(`TMPDIR=${temporary}`);
+    } catch {
+      // It has ended meanwhile, or is another process's.
+      return false;
+    }
+  });
 }
 
 function isZombie(pid: number): boolean {

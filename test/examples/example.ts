@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
-import { eventually } from '../../scripts/fleet/processes.ts';
+import { eventually, processesWith } from '../../scripts/fleet/processes.ts';
 
 const PROJECT_ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -80,20 +80,6 @@ export function tablesIn(text: string): readonly (readonly Row[])[] {
       );
     if (head === undefined) return [];
     return [rows.map((cells) => Object.fromEntries(head.map((name, index) => [name, cells[index] ?? ''])))];
-  });
-}
-
-/** Processes that live in a temporary directory's environment; empty where there is no /proc to tell. */
-function processesWith(temporary: string): readonly string[] {
-  if (process.platform !== 'linux') return [];
-  return readdirSync('/proc').filter((name) => {
-    if (!/^\d+$/.test(name)) return false;
-    try {
-      return readFileSync(`/proc/${name}/environ`, 'utf8').split('\0').includes(`TMPDIR=${temporary}`);
-    } catch {
-      // It has ended meanwhile, or is another process's.
-      return false;
-    }
   });
 }
 

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { eventually } from '../../scripts/fleet/processes.ts';
+import { eventually, processesWith } from '../../scripts/fleet/processes.ts';
 
 const PROJECT_ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -60,19 +60,7 @@ function rowOf(text: string, what: string): number {
   return Number(value);
 }
 
-/** Processes that live in our temporary directory's environment; empty where there is no /proc to tell. */
-function descendants(): string[] {
-  if (process.platform !== 'linux') return [];
-  return readdirSync('/proc').filter((name) => {
-    if (!/^\d+$/.test(name)) return false;
-    try {
-      return readFileSync(`/proc/${name}/environ`, 'utf8').split('\0').includes(`TMPDIR=${temporary}`);
-    } catch {
-      // It has ended meanwhile, or is another process's.
-      return false;
-    }
-  });
-}
+const descendants = () => processesWith(temporary);
 
 describe('the demo', () => {
   test('with the lock: nothing lost, nothing overlaps, exit 0, no control characters in a pipe', async () => {

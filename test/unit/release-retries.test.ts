@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/base/clock.ts';
 import type { Lock } from '../../src/lock/lock.ts';
-import type { NodeSettings } from '../../src/node/node-settings.ts';
 import { ReleaseRetries } from '../../src/node/release-retries.ts';
 import type { Redlock } from '../../src/redlock.ts';
 import type { SimulatedServer } from '../../src/testing/simulated-node.ts';
 import type { Leave, Release } from '../../src/wire/operation.ts';
-import { World } from './world.ts';
+import { NODE_SETTINGS, World } from './world.ts';
 
 const release = (value: string): Release => ({
   kind: 'release',
@@ -27,19 +26,7 @@ function account(room: () => number = () => Number.POSITIVE_INFINITY, driftFacto
     expect(timer[2], 'a process does not go on for it').toEqual({ keepAlive: false });
     return after(timer[0], timer[1]);
   };
-  const settings: NodeSettings = {
-    clock,
-    nodeCount: 1,
-    driftFactor,
-    maxTtl: 30_000,
-    nodeTimeout: 50,
-    leastTimeout: 50,
-    grace: 50,
-    handshakeTimeout: 1_000,
-    fenceRetention: 3_600_000,
-    usesMarker: false,
-    probeKeys: [],
-  };
+  const settings = { ...NODE_SETTINGS, clock, nodeCount: 1, driftFactor };
   const post = async (operation: Release | Leave) => {
     posted.push(operation.kind === 'leave' ? operation.member : operation.value);
   };

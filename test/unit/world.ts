@@ -10,6 +10,12 @@ import type { SimulatedServer } from '../../src/testing/simulated-node.ts';
 import { Simulation } from '../../src/testing/simulation.ts';
 import type { VirtualClock } from '../../src/testing/virtual-clock.ts';
 
+/** Settings of nodes that have nothing to do with how many there are, and with their clock. */
+export const NODE_SETTINGS = {
+  ...{ driftFactor: 0.01, maxTtl: 30_000, nodeTimeout: 50, leastTimeout: 50, grace: 50 },
+  ...{ handshakeTimeout: 1_000, fenceRetention: 3_600_000, usesMarker: false, probeKeys: [] },
+};
+
 /** A simulation, seen from its first machine: most tests need no other one. */
 export class World {
   readonly random: SeededRandom;
@@ -54,15 +60,7 @@ export class World {
           {
             clock: this.clock,
             nodeCount: this.clients.length,
-            driftFactor: 0.01,
-            maxTtl: 30_000,
-            nodeTimeout: 50,
-            leastTimeout: 50,
-            grace: 50,
-            handshakeTimeout: 1_000,
-            fenceRetention: 3_600_000,
-            usesMarker: false,
-            probeKeys: [],
+            ...NODE_SETTINGS,
             ...settings,
           },
           { greeted: (node) => node.admit(), clockDiverged: () => undefined, tooSlow: () => undefined },
