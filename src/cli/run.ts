@@ -312,16 +312,6 @@ class Session {
   async #command(lock: Lock): Promise<Outcome> {
     let told = deadlineIn(lock.remainingValidity() - this.#marginMs);
     this.#validUntil = this.#clock.wall() + lock.remainingValidity();
-    this.#watched.start({
-      ...this.#program,
-      environment: {
-        QUORLOCK_TOKEN: String(lock.token),
-        QUORLOCK_RESOURCE: this.#resource,
-        QUORLOCK_HELD: '1',
-      },
-      killAfterMs: this.#killAfterMs,
-      until: told,
-    });
     const tell = () => {
       const leftMs = lock.remainingValidity();
       // It moves when the lock is extended; and to this moment when the lock is lost sooner.
@@ -334,7 +324,18 @@ class Session {
       }
       this.#watched.check(this.#marginMs / 4);
     };
+    // Before the command starts: it may run by the time at which this process goes on.
     this.#signals.passTo(this.#watched, tell);
+    this.#watched.start({
+      ...this.#program,
+      environment: {
+        QUORLOCK_TOKEN: String(lock.token),
+        QUORLOCK_RESOURCE: this.#resource,
+        QUORLOCK_HELD: '1',
+      },
+      killAfterMs: this.#killAfterMs,
+      until: told,
+    });
     lock.signal.addEventListener('abort', tell);
     let timer: Timer;
     const again = () => {

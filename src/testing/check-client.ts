@@ -486,13 +486,15 @@ const RULES: readonly Rule[] = [
       const client = await check.ready();
       check.link.cut('down');
       const answer = client.eval(COUNT, [check.name()], []);
+      check.states.length = 0;
       equal('reconnect()', client.reconnect(), true);
       await expectRejection(check, answer, 'a command on the connection before');
       await check.until(
-        () => client.state !== 'ready',
+        () => check.states.some((state) => state !== 'ready'),
         () => 'it is still ready',
       );
-      equal('reconnect() while it connects', client.reconnect(), false);
+      // A client that waits for no answer of the server may be ready again by now.
+      if (client.state !== 'ready') equal('reconnect() while it connects', client.reconnect(), false);
       await check.link.heal();
       await check.isReady(client);
       await check.expect(client, 'return 1', 1);

@@ -38,6 +38,8 @@ function open(options: RedlockOptions = {}) {
   const warnings: string[] = [];
   const redlock = new Redlock(fleet.urls, {
     ...PATIENT,
+    // A busy machine has nodes that are slow, and none is to be told of.
+    nodeTimeout: 7_000,
     ...options,
     onWarning: ({ message }) => warnings.push(message),
   });
