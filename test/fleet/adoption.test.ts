@@ -159,6 +159,7 @@ describe('a lock that is handed over to another process', () => {
     const [redlock, receiver] = [program(), program()];
     await receiver.inspect('late');
     const lock = await redlock.acquire('late', { ttl: 8_001 });
+    await expectHeldOnAll(fleet, lock);
     const json: LockJSON = lock.handOver();
     for (const node of fleet.nodes) await node.command('DEL', 'lock:late');
     await expect(receiver.adopt(json)).rejects.toThrow(LockLostError);

@@ -37,23 +37,29 @@ const NO_COUNTERS = [
   ...['0x10', ' 7', '9007199254740991', '9007199254740993', '18446744073709551616', '9'.repeat(400)],
 ];
 
-const TYPES: readonly (readonly [type: string, command: readonly string[]])[] = [
-  ['list', ['RPUSH']],
-  ['set', ['SADD']],
-  ['hash', ['HSET']],
-  ['zset', ['ZADD']],
+/** What plants something as a fence counter. */
+type Plant = (fence: string) => readonly string[];
+
+const TYPES: readonly (readonly [type: string, command: string])[] = [
+  ['list', 'RPUSH'],
+  ['set', 'SADD'],
+  ['hash', 'HSET'],
+  ['zset', 'ZADD'],
 ];
 
-const PLANTED = [
-  ...NO_COUNTERS.map((text) => [text, (fence: string) => [['SET', fence, text]]] as const),
+/** In one go: a node that is late for the lock may count in between. */
+const REPLACE = "redis.call('DEL', KEYS[1]) return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))";
+
+const PLANTED: readonly (readonly [what: string, plant: Plant])[] = [
+  ...NO_COUNTERS.map((text) => [text, (fence: string) => ['SET', fence, text]] as const),
   ...TYPES.map(
-    ([type, [name = '']]) =>
+    ([type, name]) =>
       [
         `a ${type}`,
-        (fence: string) => [
-          ['DEL', fence],
-          type === 'hash' || type === 'zset' ? [name, fence, '1', '1'] : [name, fence, '1'],
-        ],
+        (fence: string) => {
+          const values = type === 'hash' || type === 'zset' ? ['1', '1'] : ['1'];
+          return ['EVAL', REPLACE, '1', fence, name, ...values];
+        },
       ] as const,
   ),
 ];
@@ -65,12 +71,8 @@ function fresh(): string {
   return `resource ${resources}`;
 }
 
-type Plant = (fence: string) => readonly (readonly string[])[];
-
-async function plant(resource: string, commands: Plant): Promise<void> {
-  for (const node of fleet.nodes) {
-    for (const command of commands(fenceKeyOf(`lock:${resource}`))) await node.command(...command);
-  }
+async function plant(resource: string, commandOf: Plant): Promise<void> {
+  for (const node of fleet.nodes) await node.command(...commandOf(fenceKeyOf(`lock:${resource}`)));
 }
 
 const countersOf = (resource: string) =>

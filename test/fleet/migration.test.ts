@@ -106,7 +106,8 @@ describe('the README of node-redlock', () => {
     });
     await redlock.using(['{readme}sender', '{readme}recipient'], 5000, async (signal) => {
       if (signal.aborted) throw signal.error;
-      expect(await clients[0]?.exists('{readme}sender')).toBe(1);
+      const found = await Promise.all(clients.map((client) => client.exists('{readme}sender')));
+      expect(found.filter((count) => count === 1).length).toBeGreaterThan(1);
     });
     let lock = await redlock.acquire(['readme'], 5000);
     try {

@@ -160,7 +160,7 @@ describe('what docs/servers.md says of permissions', () => {
 /** Has a waiter give up, and another one get the lock. */
 async function waitFor(holder: Redlock, waiter: Redlock): Promise<void> {
   const held = await holder.acquire('page');
-  await expect(waiter.acquire('page', { waitTime: 200 })).rejects.toMatchObject({
+  await expect(waiter.acquire('page', { waitTime: 1_000 })).rejects.toMatchObject({
     code: 'QUORLOCK_WAIT_TIMEOUT',
   });
   const waiting = waiter.acquire('page');

@@ -36,16 +36,21 @@ export async function startDeployment(
 }
 
 /**
- * Passes when every node has granted a lock. A majority is enough to be granted one: before this, a node
+ * Passes when every node has granted a lock and has it no more. A majority is enough to be granted one: before this, a node
  * may not be connected yet, may not have its marker, or may be busy with what it was asked for last.
  */
 export function untilAllVote(redlock: Redlock): Promise<void> {
   return eventually('every node votes', async () => {
     try {
-      await using _lock = await redlock.acquire('all vote');
       // A node's answer shows what it has done before: each has its turn on its own connection.
-      const { nodes } = await redlock.inspect('all vote');
-      return nodes.every(({ state }) => state === 'held');
+      const areAll = async (wanted: 'held' | 'free') => {
+        const { nodes } = await redlock.inspect('all vote');
+        return nodes.every(({ state }) => state === wanted);
+      };
+      const lock = await redlock.acquire('all vote');
+      const haveGranted = await areAll('held');
+      await lock.release();
+      return haveGranted && (await areAll('free'));
     } catch (error) {
       if (error instanceof QuorlockError) return false;
       throw error;
