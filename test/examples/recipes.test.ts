@@ -7,6 +7,7 @@ import { type Announcement, Election } from '../../examples/recipes/leader.ts';
 import { type Migration, migrate } from '../../examples/recipes/migrations.ts';
 import { underPermits } from '../../examples/recipes/permits.ts';
 import { Fleet } from '../../scripts/fleet/fleet.ts';
+import { eventually } from '../../scripts/fleet/processes.ts';
 import { LockLostError, Redlock } from '../../src/index.ts';
 import { WrongWallClock } from '../support/clocks.ts';
 import { PATIENT, startDeployment } from '../support/deployment.ts';
@@ -36,7 +37,10 @@ function machine(clock = new WrongWallClock()): Redlock {
 
 async function waitersFor(resource: string, count: number): Promise<void> {
   const observer = machine();
-  await vi.waitUntil(async () => (await observer.waiting(resource)).processes.length === count, 10_000);
+  await eventually(
+    `${count} wait for ${resource}`,
+    async () => (await observer.waiting(resource)).processes.length === count,
+  );
 }
 
 describe('a leader', () => {
@@ -140,7 +144,10 @@ describe('a cron job', () => {
     );
     failing.catch(() => undefined);
     const holder = machine();
-    await vi.waitUntil(async () => (await holder.inspect('cron:failing')).state === 'held', 10_000);
+    await eventually(
+      'the first one holds it',
+      async () => (await holder.inspect('cron:failing')).state === 'held',
+    );
     const second = runOnce(
       machine(),
       store,
