@@ -42,7 +42,7 @@ export default defineConfig({
       project('engines', ['test/engines/**/*.test.ts'], 120_000),
       project('conformance', ['test/conformance/**/*.test.ts'], 300_000),
       project('simulation', ['test/simulation/**/*.test.ts', 'test/faults/simulator.test.ts'], 300_000),
-      project('package', ['test/package/**/*.test.ts'], 120_000),
+      project('package', ['test/package/**/*.test.ts'], 240_000),
       project('examples', ['test/examples/**/*.test.ts'], 120_000),
       project('browser', ['test/browser/**/*.test.ts'], 120_000),
       project('chaos', ['test/chaos/**/*.test.ts', 'test/faults/fleet.test.ts'], 120_000),
