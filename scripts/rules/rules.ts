@@ -468,6 +468,24 @@ const NODES: readonly Change[] = [
     ],
   },
   {
+    name: 'ACQUIRE among others of its call is refused after its deadline',
+    lua: [['fast-acquires.lua', 'if late or not votes', 'if not votes']],
+  },
+  {
+    name: 'ACQUIRE among others of its call needs an active marker',
+    lua: [['fast-acquires.lua', 'if late or not votes', 'if late']],
+  },
+  {
+    name: 'RELEASE among others of its call hands the key to the first waiter',
+    lua: [
+      [
+        'fast-releases.lua',
+        "if redis.pcall('EXISTS', unpack(KEYS, queues, queues + n - 1)) == 0 then",
+        'if queues > 0 then',
+      ],
+    ],
+  },
+  {
     name: 'RELEASE of several keys that is alone in its call looks at each',
     lua: [['prelude.lua', "first == 'release' and n == '1' and deadline", "first == 'release' and deadline"]],
   },

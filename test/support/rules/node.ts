@@ -189,6 +189,7 @@ export class RuleNode {
 
 /** The keys of locks of every kind. */
 export const ONE = keysFor(['lock:a']);
+export const OTHER = keysFor(['lock:b']);
 export const SEVERAL = keysFor(['lock:a', 'lock:b']);
 export const SHARED: LockKeys = { ...ONE, sharers: sharersKeyOf('lock:a') };
 export const SLOT: LockKeys = {

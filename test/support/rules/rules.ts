@@ -18,6 +18,7 @@ import {
   MARKER_KEY,
   MISSING,
   ONE,
+  OTHER,
   QUARANTINED,
   type RuleNode,
   release,
@@ -800,15 +801,52 @@ const notifying: readonly Rule[] = [
     }),
   ),
   rule('ACQUIRE among others of its call gives what is waited for to the first waiter', async (node) => {
-    const [one, other] = SEVERAL.keys.map((key, at) => ({
-      ...{ keys: [key], fences: SEVERAL.fences.slice(at, at + 1), queues: SEVERAL.queues.slice(at, at + 1) },
-    }));
-    if (one === undefined || other === undefined) throw new Error('two keys are too few');
     await node.listen('q');
-    await node.askOne(enter(other, 'q.1', 1));
-    const replies = await node.ask([acquire(one, 'v', node.timeUs), acquire(other, 'w', node.timeUs)]);
+    await node.askOne(enter(OTHER, 'q.1', 1));
+    const replies = await node.ask([acquire(ONE, 'v', node.timeUs), acquire(OTHER, 'w', node.timeUs)]);
     expect(replies).toEqual([node.timeUs, expect.arrayContaining([HELD, 100])]);
-    expect(await node.get(other.keys[0] ?? '')).toBe('~q.1:1');
+    expect(await node.get('lock:b')).toBe('~q.1:1');
+  }),
+  ...(
+    [
+      ['is too late after its deadline', { ...MARKED, deadlineUs: -1 }, 'active', LATE],
+      ['is refused without a marker that lets the node vote', MARKED, 'joining', QUARANTINED],
+    ] as const
+  ).map(([what, header, state, refusal]) =>
+    rule(`ACQUIRE among others of its call ${what}`, async (node) => {
+      await node.set(MARKER_KEY, `${state} ${node.runId} nonce 3 30000`);
+      const both = [acquire(ONE, 'v', node.timeUs), acquire(OTHER, 'w', node.timeUs)];
+      expect(await node.ask(both, header)).toEqual([[refusal], [refusal]]);
+      for (const key of SEVERAL.keys) expect(await node.get(key)).toBeNull();
+    }),
+  ),
+  rule('LEAVE of a waiter hands the key that is reserved for it to the next', async (node) => {
+    await node.listen('q');
+    for (const key of SEVERAL.keys) await node.set(key, '~p.1:1', 5_000);
+    await node.askOne(enter(ONE, 'q.1', 2));
+    expect(await node.askOne({ ...SEVERAL, kind: 'leave', member: 'p.1' })).toEqual([GRANTED, 2]);
+    expect(await node.get('lock:a')).toBe('~q.1:2');
+    expect(await node.left('lock:a')).toBe(100);
+    expect(await node.get('lock:b')).toBeNull();
+  }),
+  rule('RELEASE among others of its call frees what its value has, and nothing else', async (node) => {
+    await node.askOne(acquire(ONE, 'v', node.timeUs));
+    await node.askOne(acquire(OTHER, 'other', node.timeUs));
+    expect(await node.ask([release(ONE, 'v'), release(OTHER, 'w')])).toEqual([1, [HELD, 10_000, '']]);
+    expect(await node.get('lock:a')).toBeNull();
+    expect(await node.get('lock:b')).toBe('other');
+    await node.askOne(acquire(ONE, 'v', node.timeUs));
+    expect(await node.ask([release(ONE, 'v'), release(OTHER, 'other')])).toEqual([1, 1]);
+    for (const key of SEVERAL.keys) expect(await node.get(key)).toBeNull();
+  }),
+  rule('RELEASE among others of its call reserves a key for its first waiter', async (node) => {
+    await node.listen('q');
+    await node.askOne(acquire(ONE, 'v', node.timeUs));
+    await node.askOne(acquire(OTHER, 'w', node.timeUs));
+    await node.askOne(enter(OTHER, 'q.1', 1));
+    await node.ask([release(ONE, 'v'), release(OTHER, 'w')]);
+    expect(await node.get('lock:a')).toBeNull();
+    expect(await node.get('lock:b')).toBe('~q.1:1');
   }),
   rule(
     'a waiter that is passed over leaves the queue and hears of it, so that it enters again',
