@@ -1064,6 +1064,10 @@ const CLIENTS: readonly Change[] = [
     code: [['lock/lease.ts', ' && this.ageMs < this.#turnMs', '']],
   },
   {
+    name: 'a lease is handed over for less where many processes wait',
+    code: [['lock/lease.ts', 'ROUND_MS / others', 'ROUND_MS / 0']],
+  },
+  {
     name: 'a lease is handed over with nearly all of the next ttl as validity',
     code: [
       ['lock/lease.ts', "return remainingMs >= freshMs ? 'now'", "return remainingMs >= 0 * freshMs ? 'now'"],

@@ -91,7 +91,6 @@ export class Lease {
   /** For how many milliseconds it is handed over. */
   readonly #turnMs: number;
   #validity: Validity;
-  #state: 'held' | 'lost' | 'released' = 'held';
   #why: (() => QuorlockError) | undefined;
   #holder: object | undefined;
   #tell: Tell | undefined;
@@ -184,7 +183,7 @@ export class Lease {
 
   /** Looks whether the validity has ended. Returns why the lease is over, if it is. */
   look(): (() => QuorlockError) | undefined {
-    if (this.#state === 'held' && this.remainingMs() <= 0) {
+    if (this.#why === undefined && this.remainingMs() <= 0) {
       this.lose(() => new LockLostError('its validity has ended', { resources: this.resources }));
     }
     return this.#why;
@@ -192,8 +191,7 @@ export class Lease {
 
   /** Declares it lost, and tells the caller that has it. */
   lose(why: () => QuorlockError): void {
-    if (this.#state !== 'held') return;
-    this.#end('lost', why);
+    if (this.#why === undefined) this.#end(why);
   }
 
   /**
@@ -225,9 +223,7 @@ export class Lease {
       this.#released = this.#turn === undefined ? this.#release() : this.#turn.then(() => this.#release());
       this.#turn = this.#released;
       this.deps.background(this.#released);
-      if (this.#state === 'held') {
-        this.#end('released', () => new LockReleasedError({ resources: this.resources }));
-      }
+      if (this.#why === undefined) this.#end(() => new LockReleasedError({ resources: this.resources }));
     }
     return this.#released;
   }
@@ -235,7 +231,7 @@ export class Lease {
   /** Ends it in this process alone: the nodes keep it for the one that adopts it, and no caller here has another token. */
   giveAway(why: () => QuorlockError): void {
     this.#released = GIVEN_AWAY;
-    this.#end('released', why);
+    this.#end(why);
   }
 
   async #extend(ttl: number): Promise<readonly NodeVote[]> {
@@ -277,8 +273,7 @@ export class Lease {
     if (why !== undefined) throw why();
   }
 
-  #end(state: 'lost' | 'released', why: () => QuorlockError): void {
-    this.#state = state;
+  #end(why: () => QuorlockError): void {
     this.#why = why;
     const holder = this.#holder;
     this.#holder = undefined;

@@ -1,26 +1,30 @@
 import { describe, expect, it } from 'vitest';
 import { instant } from '../../../src/base/clock.ts';
 import { LockLostError, LockReleasedError } from '../../../src/base/errors.ts';
+import type { NodeVote } from '../../../src/base/vote.ts';
 import { Lease, type LeaseDeps, type Successor } from '../../../src/lock/lease.ts';
 import { Validity } from '../../../src/lock/validity.ts';
 import type { Quorum } from '../../../src/quorum/quorum.ts';
 import { VirtualClock } from '../../../src/testing/index.ts';
+import type { LockKeys } from '../../../src/wire/operation.ts';
 
 const TTL = 10_000;
 
 interface Options {
   readonly driftFactor?: number;
   readonly quorum?: Partial<Record<'extend' | 'release', () => Promise<unknown>>>;
+  readonly votes?: readonly NodeVote[];
+  readonly permit?: LockKeys['permit'];
 }
 
 /** A lease of a block of eight tokens that begins now, beside the calls that its quorum hears. */
-function leaseOn(clock: VirtualClock, { driftFactor = 0.01, quorum = {} }: Options = {}) {
+function leaseOn(clock: VirtualClock, { driftFactor = 0.01, quorum = {}, votes = [], permit }: Options = {}) {
   const calls: string[] = [];
   const hear = (name: 'extend' | 'release', answer: object) => () => {
     calls.push(name);
     return quorum[name]?.() ?? Promise.resolve(answer);
   };
-  const granted = () => ({ granted: true, votes: [], startedAt: instant(clock), token: 108 });
+  const granted = () => ({ granted: true, votes, startedAt: instant(clock), token: 108 });
   const deps: LeaseDeps = {
     quorum: {
       extend: () => hear('extend', granted())(),
@@ -36,7 +40,7 @@ function leaseOn(clock: VirtualClock, { driftFactor = 0.01, quorum = {} }: Optio
   let ends = 0;
   const terms = {
     resources: ['r'],
-    target: { keys: ['r'], fences: ['f'], queues: ['q'] },
+    target: { keys: ['r'], fences: ['f'], queues: ['q'], permit },
     value: 'v',
     ttl: TTL,
     ended: () => {
@@ -67,6 +71,25 @@ describe('what a lease is good for as the next caller’s', () => {
       expect(lease.fitnessFor(TTL)).toBe(fitness);
     },
   );
+
+  it.each([
+    // The nodes name 45 waiters: all of their turns take 900 ms.
+    ['of a lock', 19.5, true, undefined],
+    ['of a lock', 20.5, false, undefined],
+    // Permits have their turns beside each other.
+    ['of a permit', 99.5, true, { slot: 0, of: 2 }],
+    ['of a permit', 100.5, false, { slot: 0, of: 2 }],
+  ])('where many processes wait, one %s, %d ms later: %j', async (_, afterMs, may, permit) => {
+    const clock = new VirtualClock();
+    const node = { node: 'n', latencyMs: 1 };
+    const votes: NodeVote[] = [30, 45].map((others) => ({
+      ...{ ...node, outcome: 'granted', counter: 108 },
+      others,
+    }));
+    const { lease } = leaseOn(clock, { votes, permit });
+    await clock.advance(afterMs);
+    expect(lease.mayBeHandedOver).toBe(may);
+  });
 
   it('is nothing to one whose ttl is shorter than what the keys live', () => {
     const { lease } = leaseOn(new VirtualClock());
