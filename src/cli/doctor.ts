@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { SystemClock } from '../base/clock.ts';
 import { plural } from '../base/describe.ts';
+import { quarantineMs } from '../membership/quarantine.ts';
 import { majorityOf } from '../quorum/round.ts';
 import { resolveOptions } from '../redlock/options.ts';
 import {
@@ -13,13 +14,13 @@ import {
   roundTripMs,
   type Terms,
 } from './checks.ts';
-import { Deployment } from './deployment.ts';
+import { Deployment, type Look } from './deployment.ts';
 import { duration, durationOption, durationWithin, numberWithin, ttlDuration } from './duration.ts';
 import { EXIT } from './exit.ts';
 import { type Facts, factsOf } from './facts.ts';
 import { type NodeOptions, withNodeOptions } from './node-options.ts';
 import { pause } from './pause.ts';
-import { complain, cut, print, printJson, table, wrap } from './terminal.ts';
+import { complain, cut, print, printJson, span, table, wrap } from './terminal.ts';
 
 interface DoctorOptions extends NodeOptions {
   readonly wait?: number | true;
@@ -34,6 +35,9 @@ interface DoctorOptions extends NodeOptions {
 const WAIT_MS = 120_000;
 
 const WAIT_EVERY_MS = 500;
+
+/** That of programs by default. */
+const DRIFT_FACTOR = 0.01;
 
 const PAGE = 'https://github.com/quorlock/quorlock/blob/main/docs/command.md';
 
@@ -73,7 +77,7 @@ export function addDoctor(program: Command, ended: (exitCode: number) => void): 
       '--drift-factor <number>',
       "the programs' driftFactor",
       numberWithin({ least: 0, most: 0.5 }),
-      0.01,
+      DRIFT_FACTOR,
     )
     .option('--max-ttl <duration>', "the programs' maxTtl (default: not compared)", ttlDuration)
     .addHelpText('after', EXIT_CODES);
@@ -118,7 +122,10 @@ async function untilAllVote(deployment: Deployment, forMs: number): Promise<void
       deployment.redlock({ quarantine: 'auto' });
       isTakingPart = true;
     }
-    const names = missing.map(({ address }) => address).join(', ');
+    const forText = span(quarantineMs(deployment.maxTtl ?? 0, DRIFT_FACTOR));
+    const why = ({ failure }: Look) =>
+      failure === undefined ? `in a quarantine of ${forText}` : 'no answer';
+    const names = missing.map((look) => `${look.address} (${why(look)})`).join(', ');
     if (names !== told) complain(wrap(`waiting for ${names}`));
     told = names;
     await pause(WAIT_EVERY_MS);
