@@ -1,9 +1,10 @@
 import { abortable } from './base/abort-signal.ts';
-import { type Clock, instant, SystemClock } from './base/clock.ts';
+import { type Clock, SystemClock } from './base/clock.ts';
 import { ClosedError, InitializeError, NoQuorumError, withCallersStack } from './base/errors.ts';
 import { SystemRandom } from './base/random.ts';
+import { instant } from './base/sound-clock.ts';
 import { Attempts, LockValues } from './lock/attempts.ts';
-import { Lease, type LeaseDeps } from './lock/lease.ts';
+import { Lease, type LeaseDeps, nodeTimeoutFor } from './lock/lease.ts';
 import { Lock, type LockJSON, leaseOf } from './lock/lock.ts';
 import { Validity } from './lock/validity.ts';
 import { Quorum } from './quorum/quorum.ts';
@@ -23,7 +24,6 @@ import {
   graceFor,
   leastTimeoutFor,
   NO_OPTIONS,
-  nodeTimeoutFor,
   type ReadyOptions,
   type RedlockOptions,
   readyTimeoutOf,
@@ -71,6 +71,8 @@ export class Redlock {
   readonly #settings: Settings;
   readonly #clock: Clock;
   readonly #clients: readonly Client[];
+  /** Those of the clients that lead to a Redis Cluster. */
+  readonly #clusters: readonly Client[];
   readonly #quorum: Quorum;
   readonly #process: string;
   readonly #releaseTimeout: number;
@@ -103,6 +105,7 @@ export class Redlock {
     this.#process = values.process;
     // What may fail comes before the first connection, as far as it can.
     this.#clients = openNodes(nodes, options.driver);
+    this.#clusters = this.#clients.filter(({ isCluster }) => isCluster);
     const warn = isolateErrors(options.onWarning ?? emitWarning);
     const usesMarker = settings.quarantine !== 'off';
     warnOfNodes(this.#clients, usesMarker, warn);
@@ -129,7 +132,7 @@ export class Redlock {
       clock: this.#clock,
       driftFactor: settings.driftFactor,
       checkTtl: (ttl) => checkTtl(settings, ttl),
-      nodeTimeoutFor: (ttl) => nodeTimeoutFor(settings, ttl),
+      nodeTimeout: settings.nodeTimeout,
       releaseTimeout: this.#releaseTimeout,
       background: this.#background.add,
     };
@@ -156,9 +159,14 @@ export class Redlock {
    * @throws {TypeError | RangeError} a bad resource or option
    * @throws the reason of `options.signal`, as it is
    */
-  async acquire(resources: Resources, options: AcquireOptions = NO_OPTIONS): Promise<Lock> {
-    checkNames('acquire option', options, ACQUIRE_NAMES);
-    return await this.#acquirer.acquire(this.#spec(resources), options);
+  acquire(resources: Resources, options: AcquireOptions = NO_OPTIONS): Promise<Lock> {
+    // Not async: there may be very many at a time, and each would have one more promise to wait for.
+    try {
+      if (options !== NO_OPTIONS) checkNames('acquire option', options, ACQUIRE_NAMES);
+      return this.#acquirer.acquire(this.#spec(resources), options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -168,7 +176,7 @@ export class Redlock {
    * @throws {NoQuorumError | LockExpiredError | NotALockError | ClosedError | TypeError | RangeError} as acquire
    */
   async tryAcquire(resources: Resources, options: TryAcquireOptions = NO_OPTIONS): Promise<Lock | null> {
-    checkNames('tryAcquire option', options, TRY_ACQUIRE_NAMES);
+    if (options !== NO_OPTIONS) checkNames('tryAcquire option', options, TRY_ACQUIRE_NAMES);
     return await this.#acquirer.tryAcquire(this.#spec(resources), options);
   }
 
@@ -231,7 +239,7 @@ export class Redlock {
   async adopt(json: LockJSON, ...rest: readonly unknown[]): Promise<Lock> {
     checkNoMore(rest, 'adopt takes what handOver() returns');
     const handed = checkHandedLock(json, this.#settings);
-    checkSlots(this.#clients, handed.target);
+    checkSlots(this.#clusters, handed.target);
     const { resources, target, ttl } = handed;
     const spec = { resources, target, attempt: () => this.#attempts.adopt(handed, handed) };
     return await this.#acquirer.adopt(spec, { ttl });
@@ -247,8 +255,7 @@ export class Redlock {
   readWrite(resource: string, ...rest: readonly unknown[]): ReadWriteLock {
     checkNoMore(rest, 'readWrite takes a resource', '; options go to the calls of what it returns');
     const alone = this.#spec(checkResource(resource));
-    const target = sharedKeysFor(resource, this.#settings);
-    const shared = this.#specOf(alone.resources, target);
+    const shared = this.#spec(resource, sharedKeysFor(resource, this.#settings));
     return new ReadWriteLock(resource, this.#acquirer, this.#usings, shared, alone);
   }
 
@@ -263,7 +270,7 @@ export class Redlock {
   semaphore(resource: string, permits: number, ...rest: readonly unknown[]): Semaphore {
     const hint = '; options go to the calls of what it returns';
     checkNoMore(rest, 'semaphore takes a resource and a number of permits', hint);
-    this.#target(checkResource(resource));
+    this.#spec(checkResource(resource));
     checkPermits(permits);
     return new Semaphore(resource, permits, {
       acquirer: this.#acquirer,
@@ -445,7 +452,7 @@ export class Redlock {
 
   /** The target of a question about a resource, once the nodes can be asked. */
   async #askable(resource: unknown) {
-    const found = this.#target(checkResource(resource));
+    const found = this.#spec(checkResource(resource));
     await this.#connected(found.resources);
     return found;
   }
@@ -460,35 +467,27 @@ export class Redlock {
     }
   }
 
-  #target(resources: Resources) {
-    const normalized = normalizeResources(resources);
-    const target = keysFor(normalized, this.#settings);
-    checkSlots(this.#clients, target);
-    return { resources: normalized, target };
-  }
-
-  #spec(resources: Resources): LockSpec {
-    const { resources: normalized, target } = this.#target(resources);
-    return this.#specOf(normalized, target);
+  /** @param keys those of a lock that is shared; undefined: it is exclusive */
+  #spec(wanted: Resources, keys?: LockKeys): LockSpec {
+    const resources = normalizeResources(wanted);
+    const target = keys ?? keysFor(resources, this.#settings);
+    if (this.#clusters.length > 0) checkSlots(this.#clusters, target);
+    return {
+      resources,
+      target,
+      attempt: (ttl, contend) => this.#attempts.make({ resources, target, ttl }, contend),
+    };
   }
 
   static {
     handleOn = (redlock, wanted, value, validMs) => {
       const deps = redlock.#deps;
-      const { resources, target } = redlock.#target(wanted);
+      const { resources, target } = redlock.#spec(wanted);
       const startedAt = instant(deps.clock);
       const validity = new Validity(startedAt, validMs);
       const ttl = Math.max(1, Math.ceil(validMs));
       const grant = { granted: true, votes: [], startedAt, token: 0 };
       return new Lock(new Lease(deps, { resources, target, value, ttl }, grant, validity, 1), ttl);
-    };
-  }
-
-  #specOf(resources: readonly string[], target: LockKeys): LockSpec {
-    return {
-      resources,
-      target,
-      attempt: (ttl, contend) => this.#attempts.make({ resources, target, ttl }, contend),
     };
   }
 }

@@ -44,7 +44,7 @@ const OWN: readonly Change[] = [
     name: 'readings that were in flight at the same time made a clock wrong',
     code: [
       [
-        'node/node-clock.ts',
+        'node/node-time.ts',
         'const longestMs = to.receivedAtMs - least.sentAtMs;',
         'const longestMs = to.sentAtMs - least.sentAtMs;',
       ],
@@ -52,13 +52,13 @@ const OWN: readonly Change[] = [
   },
   {
     name: 'a node was blamed for the uptime of the client’s host',
-    code: [['node/node-clock.ts', ' - (to.jumpedMs - most.jumpedMs);', ';']],
+    code: [['node/node-time.ts', ' - (to.jumpedMs - most.jumpedMs);', ';']],
   },
   {
     name: 'a deadline lay before the time of a node whose last answer was slow',
     code: [
       [
-        'node/node-clock.ts',
+        'node/node-time.ts',
         'last.timeUs + Math.ceil(elapsedMs * 1_000)',
         'last.timeUs + Math.ceil((elapsedMs - (last.receivedAtMs - last.sentAtMs)) * 1_000)',
       ],
@@ -190,9 +190,14 @@ const OWN: readonly Change[] = [
     name: 'something that is none of the script’s answers spoiled tokens and clocks',
     code: [
       [
-        'node/batcher.ts',
-        'checkAnswer(elements, entries, isTimed)',
-        'isTimed || !isTimed ? (elements as readonly unknown[]) : checkAnswer(elements, entries, isTimed)',
+        'wire/operation.ts',
+        'if (!isReplyTo(operation, element)) throw new MalformedAnswerError(element);',
+        'isReplyTo(operation, element);',
+      ],
+      [
+        'wire/operation.ts',
+        'if (isTimed ? !isTimeUs(elements[0]) : elements[0] !== 0) throw new MalformedAnswerError(answer);',
+        '',
       ],
     ],
   },
@@ -206,8 +211,8 @@ const OF_PEERS: readonly Change[] = [
       ['quorum/round.ts', 'if (nodeCount - refused < majority) return', 'if (refused >= majority) return'],
       [
         'quorum/round.ts',
-        'if (!mayEndEarly && nodes.some(isAwaited)) return;',
-        "if (!mayEndEarly && (nodes.some(isAwaited) || decision === 'undecided')) return;",
+        'if (!mayEndEarly && isAnyAwaited(nodes, votes, already)) return;',
+        "if (!mayEndEarly && (isAnyAwaited(nodes, votes, already) || decision === 'undecided')) return;",
       ],
     ],
   },
@@ -244,8 +249,8 @@ const OF_PEERS: readonly Change[] = [
   {
     name: 'a lock lives on while the wall clock is set back',
     code: [
-      ['base/clock.ts', '    now.monotonic - start.monotonic,\n', ''],
-      ['base/clock.ts', 'now.uptime - start.uptime + leaptMs', 'leaptMs'],
+      ['base/sound-clock.ts', '    now.monotonic - start.monotonic,\n', ''],
+      ['base/sound-clock.ts', 'now.uptime - start.uptime + leaptMs', 'leaptMs'],
     ],
   },
   {

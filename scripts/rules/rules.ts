@@ -901,13 +901,13 @@ const CLIENTS: readonly Change[] = [
   },
   {
     name: 'a deadline counts from when the last answer was asked for',
-    code: [['node/node-clock.ts', '(nowMs - last.sentAtMs) * (1', '(nowMs - last.receivedAtMs) * (1']],
+    code: [['node/node-time.ts', '(nowMs - last.sentAtMs) * (1', '(nowMs - last.receivedAtMs) * (1']],
   },
   {
     name: 'a deadline allows for drift',
     code: [
       [
-        'node/node-clock.ts',
+        'node/node-time.ts',
         '(nowMs - last.sentAtMs) * (1 + this.#driftFactor) + withinMs',
         'nowMs - last.sentAtMs + withinMs',
       ],
@@ -917,7 +917,7 @@ const CLIENTS: readonly Change[] = [
     name: 'a deadline ends with the time that a node has to answer',
     code: [
       [
-        'node/node-clock.ts',
+        'node/node-time.ts',
         '(1 + this.#driftFactor) + withinMs;',
         '(1 + this.#driftFactor) + 10 * withinMs;',
       ],
@@ -928,13 +928,13 @@ const CLIENTS: readonly Change[] = [
     code: [
       [
         'lock/attempts.ts',
-        'const validity = new Validity(grant.startedAt, ttl);\n    if (validity',
-        'const validity = new Validity(instant(deps.clock), ttl);\n    if (validity',
+        'const validity = new Validity(grant.startedAt, ttl);\n      if (validity',
+        'const validity = new Validity(instant(deps.clock), ttl);\n      if (validity',
       ],
       [
         'lock/attempts.ts',
         'import type { Random }',
-        "import { instant } from '../base/clock.ts';\nimport type { Random }",
+        "import { instant } from '../base/sound-clock.ts';\nimport type { Random }",
       ],
     ],
   },
@@ -1026,7 +1026,7 @@ const CLIENTS: readonly Change[] = [
         'const validity = new Validity(grant.startedAt, ttl);',
         'const validity = new Validity(instant(clock), ttl);',
       ],
-      ['lock/lease.ts', 'import { type Clock, elapsedMs }', 'import { type Clock, elapsedMs, instant }'],
+      ['lock/lease.ts', 'import { elapsedMs }', 'import { elapsedMs, instant }'],
     ],
   },
   {
@@ -1097,16 +1097,20 @@ const CLIENTS: readonly Change[] = [
   },
   {
     name: 'time that the wall clock alone has seen counts',
-    code: [['base/clock.ts', '    now.wall - start.wall,\n', '']],
+    code: [['base/sound-clock.ts', '    now.wall - start.wall,\n', '']],
   },
   {
     name: 'time for which the host was suspended counts',
-    code: [['base/clock.ts', 'now.uptime - start.uptime + leaptMs', 'leaptMs']],
+    code: [['base/sound-clock.ts', 'now.uptime - start.uptime + leaptMs', 'leaptMs']],
   },
   {
     name: 'time that a majority of nodes has seen counts',
     code: [
-      ['base/clock.ts', 'now.uptime - start.uptime + leaptMs', 'now.uptime - start.uptime + 0 * leaptMs'],
+      [
+        'base/sound-clock.ts',
+        'now.uptime - start.uptime + leaptMs',
+        'now.uptime - start.uptime + 0 * leaptMs',
+      ],
     ],
   },
   {
@@ -1136,8 +1140,8 @@ const CLIENTS: readonly Change[] = [
       ['wire/operation.ts', 'isHeard && waiter !== undefined ? waiter', 'waiter !== undefined ? waiter'],
       [
         'wire/operation.ts',
-        'if (waiter === undefined || !isHeard) return',
-        'if (waiter === undefined) return',
+        'if (isPlain && (waiter === undefined || !isHeard)) return',
+        'if (isPlain && waiter === undefined) return',
       ],
     ],
   },
@@ -1161,7 +1165,7 @@ const CLIENTS: readonly Change[] = [
       ['waiting/wait-queue.ts', 'waiter.score ??= quorum', 'waiter.score = quorum'],
       [
         'waiting/wait-queue.ts',
-        'quorum.timeUs(waiter.calledAt.uptimeMs)',
+        'quorum.timeUs(waiter.calledAt.uptime)',
         'quorum.timeUs(this.#deps.clock.uptime())',
       ],
     ],

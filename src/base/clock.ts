@@ -23,83 +23,6 @@ export interface Clock {
   after(delayMs: number, callback: () => void, options?: { readonly keepAlive?: boolean }): Timer;
 }
 
-/** Hears when nodes have shown that more time has passed than this machine's clocks know of. */
-export interface LeapListener {
-  leapt(): void;
-}
-
-/** The clocks of this machine, and the nodes' evidence against them, if any. */
-interface WitnessedClock extends Clock {
-  /** This moment, by all of them. */
-  instant?(): Instant;
-  /** Tells `listener` soon after each leap, until {@link offLeap}. */
-  onLeap?(listener: LeapListener): void;
-  offLeap?(listener: LeapListener): void;
-}
-
-/** One moment, by every clock of this machine, and by the nodes. */
-export interface Instant {
-  readonly monotonic: number;
-  readonly wall: number;
-  readonly uptime: number;
-  readonly leaps?: Leaps | undefined;
-}
-
-export function instant(clock: WitnessedClock): Instant {
-  return clock.instant?.() ?? { monotonic: clock.monotonic(), wall: clock.wall(), uptime: clock.uptime() };
-}
-
-/**
- * Milliseconds since `start`: the largest of what the three clocks say, and a majority of the nodes, never negative.
- * On Linux the monotonic clock stands still while the host sleeps, and the wall clock may be set back meanwhile. A
- * host that was stopped from outside may have no clock that counted. With the largest, a clock that stops or jumps
- * can only shorten what is left of a lock.
- */
-export function elapsedMs(clock: WitnessedClock, start: Instant): number {
-  const now = instant(clock);
-  const leaptMs = start.leaps === undefined ? 0 : (now.leaps?.sinceMs(start.leaps) ?? 0);
-  return Math.max(
-    0,
-    now.monotonic - start.monotonic,
-    now.wall - start.wall,
-    now.uptime - start.uptime + leaptMs,
-  );
-}
-
-/**
- * Runs `callback` once after `delayMs`, or as soon as nodes have shown that this time has passed. Keeps no process
- * running.
- */
-export function afterElapsed(clock: WitnessedClock, delayMs: number, callback: () => void): Timer {
-  return new ElapsedTimer(clock, delayMs, callback);
-}
-
-/** There may be very many, so that this is a class: functions of their own would take as much memory as the rest. */
-class ElapsedTimer implements Timer, LeapListener {
-  readonly #clock: WitnessedClock;
-  readonly #callback: () => void;
-  readonly #timer: Timer;
-
-  constructor(clock: WitnessedClock, delayMs: number, callback: () => void) {
-    this.#clock = clock;
-    this.#callback = callback;
-    this.#timer = clock.after(delayMs, () => this.leapt(), UNREFERENCED);
-    clock.onLeap?.(this);
-  }
-
-  cancel(): void {
-    this.#timer.cancel();
-    this.#clock.offLeap?.(this);
-  }
-
-  leapt(): void {
-    this.cancel();
-    this.#callback();
-  }
-}
-
-const UNREFERENCED = { keepAlive: false } as const;
-
 /** The longest delay that Node's timers take; a longer one would fire at once. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
@@ -150,8 +73,12 @@ export class SystemClock implements Clock {
 
   /** NaN while the host does not tell. */
   uptime(): number {
-    const now = platform.monotonicMs();
-    const wallAheadMs = platform.wallMs() - now;
+    return this.uptimeAt(platform.monotonicMs(), platform.wallMs());
+  }
+
+  /** The uptime at the moment of these readings of the two others. */
+  uptimeAt(now: number, wall: number): number {
+    const wallAheadMs = wall - now;
     const wallMoved = Math.abs(wallAheadMs - this.#wallAheadMs) > WALL_STEP_MS;
     if (wallMoved || now - this.#uptimeReadAt > UPTIME_REFRESH_MS) {
       this.#readUptime();
@@ -215,35 +142,5 @@ class SystemTimer implements Timer {
     // Timers run before the poll phase, immediates after it. An unref'd immediate would let that phase wait for the
     // next event.
     this.#immediate = platform.setImmediate(this.#callback);
-  }
-}
-
-/**
- * How far each of several clocks has leapt ahead of this machine's since it was first read, all its leaps added up.
- * Never changes: a lock keeps the one of the moment of its request, and compares.
- */
-export class Leaps {
-  readonly #byClock: readonly number[];
-  readonly #quota: number;
-
-  /** @param quota how many clocks must show a time for it to have passed */
-  constructor(byClock: readonly number[], quota: number) {
-    this.#byClock = byClock;
-    this.#quota = quota;
-  }
-
-  /** With one more leap of one clock. */
-  plus(clock: number, ms: number): Leaps {
-    return new Leaps(
-      this.#byClock.map((leaptMs, index) => (index === clock ? leaptMs + ms : leaptMs)),
-      this.#quota,
-    );
-  }
-
-  /** The number of milliseconds that at least a quota of the clocks have leapt since an earlier moment. */
-  sinceMs(earlier: Leaps): number {
-    if (earlier === this) return 0;
-    const differences = this.#byClock.map((leaptMs, index) => leaptMs - (earlier.#byClock[index] ?? 0));
-    return differences.sort((a, b) => b - a)[this.#quota - 1] ?? 0;
   }
 }

@@ -15,7 +15,7 @@ export function companions(purpose: string): (key: string) => string {
   // Made once: to join many pieces takes several times as long.
   const [tagged, whole, slot] = [`${purpose}:tagged:`, `${purpose}:whole:{`, `${purpose}:slot:{`];
   return (key) => {
-    if (hashTagOf(key) !== undefined) return tagged + key;
+    if (key.includes('{') && hashTagOf(key) !== undefined) return tagged + key;
     if (!key.includes('}')) return `${whole}${key}}`;
     // Braces around a key that contains `}` would end too early. A tag that hashes alike takes their place.
     return `${slot}${tagFor(slotOf(key))}}:${key}`;

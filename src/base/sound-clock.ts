@@ -4,10 +4,93 @@
  * has passed counts. A clock that can't be read, or disagrees with the others, is reported.
  */
 
-import { type Clock, type Instant, type LeapListener, Leaps, type Timer } from './clock.ts';
+import type { Clock, Timer } from './clock.ts';
 import { messageOf } from './describe.ts';
 import { platform } from './platform.ts';
 import type { RedlockWarning } from './warning.ts';
+
+/** The clocks of the host, which one that reads several of them asks for the uptime at a moment. */
+interface HostClock extends Clock {
+  uptimeAt?(monotonicMs: number, wallMs: number): number;
+}
+
+/** Hears when nodes have shown that more time has passed than this machine's clocks know of. */
+export interface LeapListener {
+  leapt(): void;
+}
+
+/** The clocks of this machine, and the nodes' evidence against them, if any. */
+interface WitnessedClock extends Clock {
+  /** This moment, by all of them. */
+  instant?(): Instant;
+  /** Tells `listener` soon after each leap, until {@link offLeap}. */
+  onLeap?(listener: LeapListener): void;
+  offLeap?(listener: LeapListener): void;
+}
+
+/** One moment, by every clock of this machine, and by the nodes. */
+export interface Instant {
+  readonly monotonic: number;
+  readonly wall: number;
+  readonly uptime: number;
+  readonly leaps?: Leaps | undefined;
+}
+
+export function instant(clock: WitnessedClock): Instant {
+  return clock.instant?.() ?? { monotonic: clock.monotonic(), wall: clock.wall(), uptime: clock.uptime() };
+}
+
+/**
+ * Milliseconds since `start`: the largest of what the three clocks say, and a majority of the nodes, never negative.
+ * On Linux the monotonic clock stands still while the host sleeps, and the wall clock may be set back meanwhile. A
+ * host that was stopped from outside may have no clock that counted. With the largest, a clock that stops or jumps
+ * can only shorten what is left of a lock.
+ */
+export function elapsedMs(clock: WitnessedClock, start: Instant): number {
+  const now = instant(clock);
+  // Each look at a lock comes here, and hardly any of them after a leap.
+  const leaptMs = now.leaps === start.leaps ? 0 : ((start.leaps && now.leaps?.sinceMs(start.leaps)) ?? 0);
+  return Math.max(
+    0,
+    now.monotonic - start.monotonic,
+    now.wall - start.wall,
+    now.uptime - start.uptime + leaptMs,
+  );
+}
+
+/**
+ * Runs `callback` once after `delayMs`, or as soon as nodes have shown that this time has passed. Keeps no process
+ * running.
+ */
+export function afterElapsed(clock: WitnessedClock, delayMs: number, callback: () => void): Timer {
+  return new ElapsedTimer(clock, delayMs, callback);
+}
+
+/** There may be very many, so that this is a class: functions of their own would take as much memory as the rest. */
+class ElapsedTimer implements Timer, LeapListener {
+  readonly #clock: WitnessedClock;
+  readonly #callback: () => void;
+  readonly #timer: Timer;
+
+  constructor(clock: WitnessedClock, delayMs: number, callback: () => void) {
+    this.#clock = clock;
+    this.#callback = callback;
+    this.#timer = clock.after(delayMs, () => this.leapt(), UNREFERENCED);
+    clock.onLeap?.(this);
+  }
+
+  cancel(): void {
+    this.#timer.cancel();
+    this.#clock.offLeap?.(this);
+  }
+
+  leapt(): void {
+    this.cancel();
+    this.#callback();
+  }
+}
+
+const UNREFERENCED = { keepAlive: false } as const;
 
 /** The clocks are compared with each other this often, as long as none jumps: every look at a lock reads them. */
 const COMPARE_EVERY_MS = 50;
@@ -17,6 +100,9 @@ const STEP_MS = 100;
 
 /** … and by which share of it: clocks are slewed, and more slowly than that. */
 const SLEW = 0.01;
+
+/** No clock counts that many milliseconds; doubles could not tell one of them from the next. */
+const NO_TIME_MS = 1e14;
 
 /** If reading the clocks takes longer the process was stopped in between, and the readings can't be compared. */
 const LONGEST_READING_MS = 5;
@@ -40,7 +126,7 @@ type Which = keyof typeof NAMES;
  * nodes are right: keys expire by their clocks.
  */
 export class SoundClock implements Clock {
-  readonly #clock: Clock;
+  readonly #clock: HostClock;
   readonly #warn: (warning: RedlockWarning) => void;
   #monotonic = 0;
   /** How far wall clock and uptime were ahead of the monotonic clock when last read. */
@@ -78,16 +164,42 @@ export class SoundClock implements Clock {
     return this.instant().uptime;
   }
 
-  /** This moment by all of them: each clock is read once, which an acquisition does often. */
+  /** This moment by all of them: each clock is read once. Every answer of a node comes here. */
   instant(): Instant {
-    const monotonic = this.monotonic();
-    const wall = this.#orAsBefore('wall', monotonic);
-    const uptime = this.#orAsBefore('uptime', monotonic);
+    const clock = this.#clock;
+    let monotonic = Number.NaN;
+    let wall = Number.NaN;
+    let uptime = Number.NaN;
+    try {
+      monotonic = clock.monotonic();
+      wall = clock.wall();
+      uptime = clock.uptimeAt === undefined ? clock.uptime() : clock.uptimeAt(monotonic, wall);
+    } catch {
+      // They are read once more, each by itself.
+    }
+    if (!(Math.abs(monotonic) < NO_TIME_MS && Math.abs(wall) < NO_TIME_MS && Math.abs(uptime) < NO_TIME_MS)) {
+      monotonic = this.monotonic();
+      wall = this.#orAsBefore('wall', monotonic);
+      uptime = this.#orAsBefore('uptime', monotonic);
+    }
+    this.#monotonic = monotonic;
+    this.#ahead.wall = wall - monotonic;
+    this.#ahead.uptime = uptime - monotonic;
     this.#mostAhead ??= uptime - monotonic;
     // The process may have been stopped between its readings: that is no suspend of the host.
     if (uptime - monotonic > this.#mostAhead)
       this.#mostAhead = Math.max(this.#mostAhead, uptime - this.monotonic());
-    if (this.#isDue(monotonic, wall, uptime)) this.#compare({ monotonic, wall, uptime });
+    const compared = this.#compared;
+    const passedMs = compared === undefined ? COMPARE_EVERY_MS : monotonic - compared.monotonic;
+    // They are compared now and then, and as soon as one has jumped.
+    if (
+      compared === undefined ||
+      passedMs >= COMPARE_EVERY_MS ||
+      Math.abs(wall - compared.wall - passedMs) > STEP_MS ||
+      Math.abs(uptime - compared.uptime - passedMs) > STEP_MS
+    ) {
+      this.#compare({ monotonic, wall, uptime });
+    }
     return { monotonic, wall, uptime: monotonic + this.#mostAhead, leaps: this.#leaps };
   }
 
@@ -116,22 +228,8 @@ export class SoundClock implements Clock {
     });
   }
 
-  /** Whether the clocks are to be compared: now and then, and as soon as one has jumped. */
-  #isDue(monotonic: number, wall: number, uptime: number): boolean {
-    if (this.#compared === undefined) return true;
-    const passedMs = monotonic - this.#compared.monotonic;
-    return (
-      passedMs >= COMPARE_EVERY_MS ||
-      Math.abs(wall - this.#compared.wall - passedMs) > STEP_MS ||
-      Math.abs(uptime - this.#compared.uptime - passedMs) > STEP_MS
-    );
-  }
-
   #orAsBefore(which: 'wall' | 'uptime', monotonic: number): number {
-    const now = this.#read(which);
-    if (now === undefined) return monotonic + this.#ahead[which];
-    this.#ahead[which] = now - monotonic;
-    return now;
+    return this.#read(which) ?? monotonic + this.#ahead[which];
   }
 
   /** Undefined, with a warning, for a clock that can't be read. */
@@ -139,8 +237,7 @@ export class SoundClock implements Clock {
     let why: string;
     try {
       const now = this.#clock[which]();
-      // No clock counts that many milliseconds; doubles could not tell one of them from the next.
-      if (Number.isFinite(now) && Math.abs(now) < 1e14) return now;
+      if (Math.abs(now) < NO_TIME_MS) return now;
       why = `it says ${now}`;
     } catch (error) {
       why = messageOf(error);
@@ -161,11 +258,11 @@ export class SoundClock implements Clock {
     const passedMs = now.monotonic - before.monotonic;
     const uptimeMs = now.uptime - before.uptime - passedMs;
     const wallMs = now.wall - before.wall - passedMs;
-    const isFar = (ms: number) => Math.abs(ms) > STEP_MS + SLEW * passedMs;
+    const mostMs = STEP_MS + SLEW * passedMs;
     // The host was suspended: on Linux its monotonic clock did not count, the two others did.
-    if (!isFar(uptimeMs - wallMs)) return;
-    if (isFar(uptimeMs)) this.#tellOfJump('uptime', uptimeMs, passedMs);
-    if (isFar(wallMs)) this.#tellOfJump('wall', wallMs, passedMs);
+    if (Math.abs(uptimeMs - wallMs) <= mostMs) return;
+    if (Math.abs(uptimeMs) > mostMs) this.#tellOfJump('uptime', uptimeMs, passedMs);
+    if (Math.abs(wallMs) > mostMs) this.#tellOfJump('wall', wallMs, passedMs);
   }
 
   #tellOfJump(which: 'wall' | 'uptime', byMs: number, passedMs: number): void {
@@ -183,5 +280,34 @@ export class SoundClock implements Clock {
     if (nowMs < (this.#toldUntilMs.get(what) ?? Number.NEGATIVE_INFINITY)) return;
     this.#toldUntilMs.set(what, nowMs + REPEAT_MS);
     this.#warn({ code: 'QUORLOCK_OWN_CLOCK', message });
+  }
+}
+
+/**
+ * How far each of several clocks has leapt ahead of this machine's since it was first read, all its leaps added up.
+ * Never changes: a lock keeps the one of the moment of its request, and compares.
+ */
+export class Leaps {
+  readonly #byClock: readonly number[];
+  readonly #quota: number;
+
+  /** @param quota how many clocks must show a time for it to have passed */
+  constructor(byClock: readonly number[], quota: number) {
+    this.#byClock = byClock;
+    this.#quota = quota;
+  }
+
+  /** With one more leap of one clock. */
+  plus(clock: number, ms: number): Leaps {
+    return new Leaps(
+      this.#byClock.map((leaptMs, index) => (index === clock ? leaptMs + ms : leaptMs)),
+      this.#quota,
+    );
+  }
+
+  /** The number of milliseconds that at least a quota of the clocks have leapt since an earlier moment. */
+  sinceMs(earlier: Leaps): number {
+    const differences = this.#byClock.map((leaptMs, index) => leaptMs - (earlier.#byClock[index] ?? 0));
+    return differences.sort((a, b) => b - a)[this.#quota - 1] ?? 0;
   }
 }

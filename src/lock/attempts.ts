@@ -3,7 +3,7 @@ import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { type ContendOptions, type LossReason, lossReasonOf } from '../quorum/round.ts';
 import { TOKENS_A_LEASE } from '../wire/operation.ts';
-import { Lease, type LeaseDeps, type LeaseTerms } from './lease.ts';
+import { Lease, type LeaseDeps, type LeaseTerms, nodeTimeoutFor } from './lease.ts';
 import { Validity } from './validity.ts';
 
 /** The result of one attempt to get a lock. */
@@ -48,17 +48,34 @@ export class Attempts {
   /**
    * Makes one attempt. If it gets no valid lease, its value is released on every node, also on those that answered
    * nothing. The caller does not wait for that.
+   *
+   * @param isLast whether it is made because the one before showed that nodes have lost their markers
    */
-  async make(terms: Omit<LeaseTerms, 'value'>, contend?: ContendOptions): Promise<Attempt> {
-    const { deps, connectTimeout } = this.#settings;
-    let result = await this.#makeOne(terms, contend);
-    if (result.outcome === 'no-quorum' && contend === undefined && !deps.quorum.isConnected) {
-      // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment; a caller that
-      // does not wait learns of it here.
-      await deps.quorum.connected(connectTimeout);
-      result = await this.#makeOne(terms, contend);
+  async make(terms: Omit<LeaseTerms, 'value'>, contend?: ContendOptions, isLast = false): Promise<Attempt> {
+    const { deps, values, connectTimeout } = this.#settings;
+    const { quorum, releaseTimeout } = deps;
+    const { resources, target, ttl, ended } = terms;
+    const value = values.next();
+    const grant = await quorum.acquire(target, value, ttl, nodeTimeoutFor(deps, ttl), contend);
+    const { votes } = grant;
+    if (grant.granted) {
+      const validity = new Validity(grant.startedAt, ttl);
+      if (validity.remainingMs(deps) > 0) {
+        // A share is held beside others: it is not handed over in the process.
+        const block = target.sharers === undefined ? TOKENS_A_LEASE : 1;
+        const lease = new Lease(deps, { resources, target, ttl, value, ended }, grant, validity, block);
+        return { outcome: 'acquired', lease, votes };
+      }
     }
-    return result;
+    const waiter = contend?.waiter;
+    deps.background(quorum.rollBack(target, value, { votes, waiter }, releaseTimeout));
+    const outcome = grant.granted ? 'expired' : lossReasonOf(votes);
+    const mayBeNew = outcome === 'no-quorum' && contend === undefined && !quorum.isConnected;
+    if (isLast || !mayBeNew) return { outcome, votes };
+    // Only this attempt showed that nodes have lost their markers. They may be new, and vote in a moment; a caller that
+    // does not wait learns of it here.
+    await quorum.connected(connectTimeout);
+    return await this.make(terms, contend, true);
   }
 
   /**
@@ -74,7 +91,7 @@ export class Attempts {
     const value = values.next();
     const counter = handed.counter === 0 ? 0 : handed.counter + 1;
     const { quorum, releaseTimeout } = deps;
-    const grant = await quorum.extend(target, value, ttl, counter, deps.nodeTimeoutFor(ttl), handed.value);
+    const grant = await quorum.extend(target, value, ttl, counter, nodeTimeoutFor(deps, ttl), handed.value);
     const { votes, granted } = grant;
     if (granted) quorum.releaseLater(target, handed.value, votes);
     const validity = new Validity(grant.startedAt, ttl);
@@ -89,41 +106,6 @@ export class Attempts {
     deps.background(quorum.rollBack(target, value, { votes, waiter: undefined }, releaseTimeout));
     return { outcome: granted ? 'expired' : lossReasonOf(votes), votes };
   }
-
-  #makeOne(
-    { resources, target, ttl, ended }: Omit<LeaseTerms, 'value'>,
-    contend: ContendOptions | undefined,
-  ): Promise<Attempt> {
-    const { deps, values } = this.#settings;
-    const terms = { resources, target, ttl, value: values.next(), ended };
-    return attempt(deps, terms, contend);
-  }
-}
-
-async function attempt(
-  deps: LeaseDeps,
-  terms: LeaseTerms,
-  contend: ContendOptions | undefined,
-): Promise<Attempt> {
-  const { quorum, nodeTimeoutFor, releaseTimeout } = deps;
-  const { target, value, ttl } = terms;
-  const grant = await quorum.acquire(target, value, ttl, nodeTimeoutFor(ttl), contend);
-  const { votes } = grant;
-  if (grant.granted) {
-    const validity = new Validity(grant.startedAt, ttl);
-    if (validity.remainingMs(deps) > 0) {
-      const lease = new Lease(deps, terms, grant, validity, tokensFor(terms));
-      return { outcome: 'acquired', lease, votes };
-    }
-  }
-  const waiter = contend?.waiter;
-  deps.background(quorum.rollBack(target, value, { votes, waiter }, releaseTimeout));
-  return { outcome: grant.granted ? 'expired' : lossReasonOf(votes), votes };
-}
-
-/** A share is held beside others: it is not handed over in the process. */
-function tokensFor({ target }: LeaseTerms): number {
-  return target.sharers === undefined ? TOKENS_A_LEASE : 1;
 }
 
 /** Makes lock values: strings that no other attempt, of this process or another, ever uses. */

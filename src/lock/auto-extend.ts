@@ -4,8 +4,9 @@
  * of the ttl, failed ones are tried again, and the signal aborts while some validity is left.
  */
 
-import { afterElapsed, type Clock, elapsedMs, type Instant, instant, type Timer } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { LockLostError, QuorlockError } from '../base/errors.ts';
+import { afterElapsed, elapsedMs, type Instant, instant } from '../base/sound-clock.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { type Lock, leaseOf, loseLock } from './lock.ts';
 import { validityMs } from './validity.ts';

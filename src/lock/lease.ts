@@ -5,9 +5,10 @@
  * message. The lease ends early enough for other processes to have their turn.
  */
 
-import { type Clock, elapsedMs } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { handedOn } from '../base/diagnostics.ts';
 import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';
+import { elapsedMs } from '../base/sound-clock.ts';
 import { isDenial, type NodeVote } from '../base/vote.ts';
 import type { Grant, Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/round.ts';
@@ -34,12 +35,17 @@ export interface LeaseDeps {
   readonly driftFactor: number;
   /** Checks the ttl of extend(); throws if it is out of bounds. */
   checkTtl(ttl: number): void;
-  /** The time a node has to answer, in milliseconds, for an operation with this ttl. */
-  nodeTimeoutFor(ttl: number): number;
+  /** The time that a node has to answer anything, in milliseconds; undefined: see {@link nodeTimeoutFor}. */
+  readonly nodeTimeout: number | undefined;
   /** The time a node has to answer a release, in milliseconds. */
   readonly releaseTimeout: number;
   /** Adds work that no caller waits for, but that close() waits for. */
   background(work: Promise<unknown>): void;
+}
+
+/** The longest time that a node may have to answer an operation with this ttl. */
+export function nodeTimeoutFor(settings: { readonly nodeTimeout?: number | undefined }, ttl: number): number {
+  return settings.nodeTimeout ?? Math.max(1, Math.floor(ttl / 4));
 }
 
 export interface LeaseTerms {
@@ -183,7 +189,7 @@ export class Lease {
 
   /** Looks whether the validity has ended. Returns why the lease is over, if it is. */
   look(): (() => QuorlockError) | undefined {
-    if (this.#why === undefined && this.remainingMs() <= 0) {
+    if (this.#why === undefined && this.#validity.remainingMs(this.deps) <= 0) {
       this.lose(() => new LockLostError('its validity has ended', { resources: this.resources }));
     }
     return this.#why;
@@ -235,9 +241,11 @@ export class Lease {
   }
 
   async #extend(ttl: number): Promise<readonly NodeVote[]> {
-    const { quorum, clock, nodeTimeoutFor } = this.deps;
+    const { deps, lastToken } = this;
+    const { quorum, clock } = deps;
     this.#assertHeld();
-    const grant = await quorum.extend(this.target, this.value, ttl, this.lastToken, nodeTimeoutFor(ttl));
+    const timeoutMs = nodeTimeoutFor(deps, ttl);
+    const grant = await quorum.extend(this.target, this.value, ttl, lastToken, timeoutMs);
     // An agreement after the end of the old validity comes too late. Others may have held the lock in between, and
     // the signal has said so.
     this.#assertHeld();
@@ -255,9 +263,9 @@ export class Lease {
     return grant.votes;
   }
 
-  async #release(): Promise<ReleaseReport> {
+  #release(): Promise<ReleaseReport> {
     const { quorum, releaseTimeout } = this.deps;
-    return reportOf(await quorum.release(this.target, this.value, releaseTimeout));
+    return quorum.release(this.target, this.value, releaseTimeout).then(reportOf);
   }
 
   #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {

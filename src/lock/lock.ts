@@ -1,4 +1,4 @@
-import { afterElapsed, type Timer } from '../base/clock.ts';
+import type { Timer } from '../base/clock.ts';
 import {
   type AcquireMessage,
   acquiring,
@@ -18,6 +18,7 @@ import {
   type QuorlockError,
   withCallersStack,
 } from '../base/errors.ts';
+import { afterElapsed } from '../base/sound-clock.ts';
 import type { NodeVote } from '../base/vote.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';

@@ -30,3 +30,9 @@ export const GIVEN_AWAY: Promise<ReleaseReport> = HANDED_OVER.then((report) => r
 export function reportOf({ decision, votes }: RoundResult): ReleaseReport {
   return { freed: decision === 'won', handedOver: false, votes };
 }
+
+/** Whether a release handed the lock over at a node, to a waiter of whatever process. */
+export function hasNotified(votes: readonly NodeVote[]): boolean {
+  for (const vote of votes) if ('notified' in vote && vote.notified === true) return true;
+  return false;
+}

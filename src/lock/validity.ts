@@ -4,7 +4,8 @@
  * So validity counts from before the request was sent, and the drift allowance is taken off.
  */
 
-import { type Clock, elapsedMs, type Instant, type Leaps } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
+import { elapsedMs, type Instant, type Leaps } from '../base/sound-clock.ts';
 
 /** The precision of Redis's own expiry, in milliseconds, whatever the ttl. */
 const EXPIRY_PRECISION_MS = 2;
@@ -43,6 +44,6 @@ export class Validity implements Instant {
 
   /** Milliseconds left, by the clock that says the least, the nodes' included; not positive once it has ended. */
   remainingMs({ clock, driftFactor }: { readonly clock: Clock; readonly driftFactor: number }): number {
-    return validityMs(this.#ttl, elapsedMs(clock, this), driftFactor);
+    return this.#ttl - elapsedMs(clock, this) - driftMs(this.#ttl, driftFactor);
   }
 }

@@ -8,7 +8,7 @@ import { messageOf } from '../base/describe.ts';
 import { nodeChanged } from '../base/diagnostics.ts';
 import { currentMarker, type Handshake, isFresh, isOlder, type Marker, parseMarker } from '../node/marker.ts';
 import type { MembershipListener, Node } from '../node/node.ts';
-import type { Divergence } from '../node/node-clock.ts';
+import type { Divergence } from '../node/node-time.ts';
 import { claimAll, type Fresh } from './claim.ts';
 import { foreignObstacle, namelessObstacle, replicaObstacle, twinObstacle, twinOf } from './eligibility.ts';
 import { Grace } from './grace.ts';

@@ -3,7 +3,7 @@ import { describeSpan, plural, shorten } from '../base/describe.ts';
 import type { NodeState } from '../base/diagnostics.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Handshake } from '../node/marker.ts';
-import type { Divergence, TimeReading } from '../node/node-clock.ts';
+import type { Divergence, TimeReading } from '../node/node-time.ts';
 import type { NodeChange } from './node-states.ts';
 import { type MembershipSettings, quarantineMs } from './quarantine.ts';
 

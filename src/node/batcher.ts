@@ -5,28 +5,30 @@
  * under way travel together as the next one.
  */
 
-import { type Clock, instant, type Timer } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import { platform } from '../base/platform.ts';
+import { instant } from '../base/sound-clock.ts';
 import type { Reply } from '../base/vote.ts';
-import { checkAnswer, decode } from '../wire/answer.ts';
 import { encodeAll, inSendingOrder } from '../wire/batch.ts';
 import type { Client } from '../wire/client.ts';
-import { checkNumbers } from '../wire/numbers.ts';
 import {
   badNumberIn,
+  checkNumbers,
   failed,
-  isTimed as isOperationTimed,
+  isCount,
   isTaking,
+  isTimed,
   type Operation,
+  readAnswer,
   weightOf,
 } from '../wire/operation.ts';
 import { isUnknownScript } from '../wire/run.ts';
 import { batchScript } from '../wire/scripts.ts';
 import { explain } from '../wire/server-errors.ts';
-import type { TimeReading } from './node-clock.ts';
+import type { TimeReading } from './node-time.ts';
+import { ResponseTime, SHORTEST_TIMEOUT_MS } from './node-time.ts';
 import type { Setback } from './release-retries.ts';
-import { ResponseTime, SHORTEST_TIMEOUT_MS } from './response-time.ts';
 
 /** Learns of every answer of the server, also of those that come too late to be a reply. */
 export interface AnswerListener {
@@ -91,6 +93,7 @@ export class Batcher {
   readonly #clock: Clock;
   readonly #header: BatchHeader;
   readonly #answers: AnswerListener;
+  readonly #ticks: Ticks;
   readonly #mostCalls: number;
   /** How long the node takes to answer. */
   readonly time: ResponseTime;
@@ -102,7 +105,6 @@ export class Batcher {
   #isHeld = true;
   /** The present tick, if an operation was enqueued in it. */
   #tick: Tick | undefined;
-  readonly #endTick = () => this.#sendTick();
   /** One timer for all deadlines: most operations are answered long before theirs, and then it is not set anew. */
   #timer: Timer | undefined;
   #wakesAtMs = Number.POSITIVE_INFINITY;
@@ -110,7 +112,8 @@ export class Batcher {
   /** The timer came too late, and is set once more. */
   #looksAgain = false;
   #calls = 0;
-  readonly #sent = new Set<Call>();
+  /** A list: a set that is filled and emptied all the time leaves tables behind that outlive many collections. */
+  readonly #sent: Call[] = [];
   readonly #overdue = new Set<Call>();
   /** The weight of what is enqueued, and neither answered nor given up. */
   #unanswered = 0;
@@ -119,19 +122,24 @@ export class Batcher {
   #probePauseMs = SHORTEST_PROBE_PAUSE_MS;
   #probeAtMs = Number.NEGATIVE_INFINITY;
 
-  /** @param leastTimeoutMs how long the node has to answer at least */
+  /**
+   * @param leastTimeoutMs how long the node has to answer at least
+   * @param ticks of all nodes of the quorum
+   */
   constructor(
     client: Client,
     clock: Clock,
     header: BatchHeader,
     answers: AnswerListener,
     leastTimeoutMs: number = SHORTEST_TIMEOUT_MS,
+    ticks: Ticks = new Ticks(clock),
   ) {
     this.time = new ResponseTime(leastTimeoutMs);
     this.#client = client;
     this.#clock = clock;
     this.#header = header;
     this.#answers = answers;
+    this.#ticks = ticks;
     // The servers of a Cluster answer independently of each other.
     this.#mostCalls = client.isCluster ? Number.POSITIVE_INFINITY : MOST_CALLS;
   }
@@ -162,23 +170,22 @@ export class Batcher {
       this.#refuse(operation, reply, listener, place);
       return;
     }
-    const tick = this.#tick ?? this.#beginTick(nowMs ?? this.#clock.uptime());
+    let tick = this.#tick;
+    if (tick === undefined) {
+      tick = { atMs: nowMs ?? this.#clock.uptime(), shortestMs: Number.POSITIVE_INFINITY };
+      this.#tick = tick;
+      this.#ticks.atEnd(this);
+    }
     const { time } = this;
     // The first call of a connection may bring the script along.
     const tripMs = this.#hasScript ? time.timeoutMs : 2 * time.timeoutMs;
     const timeoutMs = Math.min(mostMs, tripMs + Math.floor((this.#unanswered + weight) * time.keyMs));
     if (timeoutMs < tick.shortestMs) tick.shortestMs = timeoutMs;
-    this.#queue.push({
-      operation,
-      weight,
-      timeoutMs,
-      listener,
-      place,
-      tick,
-      call: undefined,
-      replied: false,
-    });
     this.#unanswered += weight;
+    const entry = { operation, weight, timeoutMs, listener, place, tick, call: undefined, replied: false };
+    // A list that grows by the first push makes room for many.
+    if (this.#queue.length === 0) this.#queue = [entry];
+    else this.#queue.push(entry);
   }
 
   #refuse(operation: Operation, reply: Reply, listener: ReplyListener, place: number): void {
@@ -222,26 +229,19 @@ export class Batcher {
     this.#tick = undefined;
   }
 
-  #beginTick(nowMs: number): Tick {
-    const tick = { atMs: nowMs, shortestMs: Number.POSITIVE_INFINITY };
-    this.#tick = tick;
-    void SOON.then(this.#endTick);
-    return tick;
-  }
-
-  #sendTick(): void {
+  /** The tick has ended: sends what was enqueued in it. */
+  endTick(now: number): void {
     const tick = this.#tick;
     if (tick === undefined) return;
     this.#tick = undefined;
-    const now = this.#clock.uptime();
     // A node that has not been asked yet, because this process was stopped or busy, has all of its time.
     if (now - tick.atMs >= LONGEST_TICK_MS) tick.atMs = now;
-    this.#wakeBy(tick.atMs + tick.shortestMs, now);
+    const dueAtMs = tick.atMs + tick.shortestMs;
+    if (dueAtMs < this.#wakesAtMs) this.#wakeBy(dueAtMs, now);
     this.#flush(now);
   }
 
   #wakeBy(dueAtMs: number, nowMs: number): void {
-    if (dueAtMs >= this.#wakesAtMs) return;
     this.#timer?.cancel();
     this.#wakesAtMs = dueAtMs;
     // The connection keeps the process running.
@@ -252,7 +252,9 @@ export class Batcher {
     this.#moved?.();
     while (!this.#isHeld && this.#queue.length > 0) {
       const mayCall = this.#calls < this.#mostCalls;
-      if (this.#isStalled && !(mayCall && this.#mayProbe())) {
+      // Where the server leaves a call unanswered; other servers of a Cluster may still answer.
+      const isStalled = this.#overdue.size > 0 && !this.#client.isCluster;
+      if (isStalled && !(mayCall && this.#mayProbe())) {
         this.#giveUp(
           this.#queue.splice(0),
           failed('timeout', 'not asked: earlier commands are still without an answer'),
@@ -263,14 +265,10 @@ export class Batcher {
       let entries = this.#queue;
       if (entries.length > MOST_OPERATIONS_A_CALL) entries = entries.splice(0, MOST_OPERATIONS_A_CALL);
       else this.#queue = [];
-      if (this.#client.isCluster) for (const together of this.#bySlot(entries)) this.#ask(together, nowMs);
-      else this.#ask(inSendingOrder(entries), nowMs);
+      if (entries.length > 1 && this.#client.isCluster)
+        for (const together of this.#bySlot(entries)) this.#call(together, nowMs);
+      else this.#call(entries.length > 1 ? inSendingOrder(entries) : entries, nowMs);
     }
-  }
-
-  /** Whether the server leaves a call unanswered. Other servers of a Cluster may still answer. */
-  get #isStalled(): boolean {
-    return this.#overdue.size > 0 && !this.#client.isCluster;
   }
 
   /** The keys of one call to a Cluster share their slot. */
@@ -294,22 +292,15 @@ export class Batcher {
     return true;
   }
 
-  #ask(entries: readonly PendingOperation[], nowMs: number): void {
-    const call: Call = { entries, unreplied: entries.length, state: 'under way' };
-    for (const entry of entries) entry.call = call;
-    this.#sent.add(call);
-    this.#calls += 1;
-    this.#call(call, entries, 'evalsha', nowMs);
-  }
-
   /** A call was answered, or never will be. */
   #end(call: Call): void {
     if (call.state === 'over') return;
     if (call.state === 'under way') this.#calls -= 1;
     call.state = 'over';
     for (const { weight } of call.entries) this.#unanswered -= weight;
-    this.#sent.delete(call);
-    this.#overdue.delete(call);
+    const last = this.#sent.pop();
+    if (last !== undefined && last !== call) this.#sent[this.#sent.indexOf(call)] = last;
+    if (this.#overdue.size > 0) this.#overdue.delete(call);
     if (this.#overdue.size > 0) return;
     this.#probePauseMs = SHORTEST_PROBE_PAUSE_MS;
     this.#probeAtMs = Number.NEGATIVE_INFINITY;
@@ -323,7 +314,7 @@ export class Batcher {
       entries.filter((entry) => !wanted.includes(entry)),
       unknownScript,
     );
-    if (wanted.length > 0) this.#call(call, wanted, 'eval', this.#clock.uptime());
+    if (wanted.length > 0) this.#call(wanted, this.#clock.uptime(), call);
     else this.#goOn(call);
   }
 
@@ -332,21 +323,31 @@ export class Batcher {
     if (!isTaking(operation)) return false;
     const isRelease = ({ operation: other }: PendingOperation) =>
       other.kind === 'release' && other.value === operation.value;
-    return this.#queue.some(isRelease) || [...this.#sent].some(({ entries }) => entries.some(isRelease));
+    return this.#queue.some(isRelease) || this.#sent.some(({ entries }) => entries.some(isRelease));
   }
 
-  #call(
-    call: Call,
-    entries: readonly PendingOperation[],
-    command: 'evalsha' | 'eval',
-    sentAtMs: number,
-  ): void {
+  /**
+   * Calls the batch script. No number of its header that is out of range is sent.
+   *
+   * @param before the call that the server did nothing of, because it had lost the script: that comes along now
+   */
+  #call(entries: readonly PendingOperation[], sentAtMs: number, before?: Call): void {
+    const call: Call = before ?? { entries, unreplied: entries.length, state: 'under way' };
     let withinMs = 0;
-    for (const { tick, timeoutMs } of entries) {
-      withinMs = Math.max(withinMs, tick.atMs + timeoutMs - sentAtMs);
+    let asksTime = false;
+    let hasWaiter = false;
+    for (const entry of entries) {
+      entry.call = call;
+      withinMs = Math.max(withinMs, entry.tick.atMs + entry.timeoutMs - sentAtMs);
+      asksTime ||= isTimed(entry.operation);
+      hasWaiter ||= entry.operation.kind === 'acquire' && entry.operation.waiter !== undefined;
+    }
+    if (before === undefined) {
+      this.#sent.push(call);
+      this.#calls += 1;
     }
     const fails = (error: unknown) => {
-      if (command === 'evalsha' && isUnknownScript(error)) {
+      if (before === undefined && isUnknownScript(error)) {
         this.time.note(entries.length, sentAtMs, this.#clock.uptime());
         // A node that is too slow has no operation left that would bring the script.
         if (call.state !== 'under way') this.#cameTooLate(entries);
@@ -358,11 +359,22 @@ export class Batcher {
       this.#goOn(call);
     };
     try {
-      const terms = { command, sentAtMs, withinMs };
-      const { answer, isTimed } = callBatch(this.#client, this.#header, entries, terms);
+      const { markerKey, quorum } = this.#header;
+      const deadline = asksTime ? this.#header.deadlineUs(sentAtMs, withinMs) : '';
+      if (asksTime && !isCount(deadline)) checkNumbers([deadline]);
+      const isHeard = hasWaiter && this.#header.isHeard();
+      const header = {
+        keys: asksTime && markerKey !== undefined ? [markerKey] : [],
+        args: [quorum, deadline],
+      };
+      const { keys, args } = encodeAll(entries, isHeard, header);
+      const answer =
+        before === undefined
+          ? this.#client.evalsha(batchScript.sha1, keys, args)
+          : this.#client.eval(batchScript.source, keys, args);
       const answered = (elements: unknown) => {
         try {
-          this.#answered(call, entries, checkAnswer(elements, entries, isTimed), { sentAtMs, isTimed });
+          this.#answered(call, entries, elements, asksTime, sentAtMs);
         } catch (error) {
           fails(error);
         }
@@ -373,13 +385,16 @@ export class Batcher {
     }
   }
 
-  /** @param isTimed whether the server tells its time */
+  /** @param asksTime whether the server tells its time */
   #answered(
     call: Call,
     entries: readonly PendingOperation[],
-    elements: readonly unknown[],
-    { sentAtMs, isTimed }: { readonly sentAtMs: number; readonly isTimed: boolean },
+    answer: unknown,
+    asksTime: boolean,
+    sentAtMs: number,
   ): void {
+    const replies = readAnswer(answer, entries, asksTime);
+    const [timeUs] = answer as readonly unknown[];
     const now = instant(this.#clock);
     const receivedAtMs = now.uptime;
     let keys = 0;
@@ -398,13 +413,14 @@ export class Batcher {
     // Servers answer in order: what was overdue got lost, though the connection did not.
     if (!this.#client.isCluster) for (const lost of this.#overdue) this.#lose(lost);
     this.#answers.answered(
-      isTimed ? { timeUs: Number(elements[0]), sentAtMs, receivedAtMs } : undefined,
+      asksTime ? { timeUs: Number(timeUs), sentAtMs, receivedAtMs } : undefined,
       receivedAtMs - now.monotonic,
     );
     let place = 0;
-    for (const entry of entries) {
+    for (const reply of replies) {
+      const entry = entries[place];
+      if (entry !== undefined) this.#settle(entry, this.#answers.done(entry.operation, reply), receivedAtMs);
       place += 1;
-      this.#settle(entry, this.#answers.done(entry.operation, decode(elements[place])), receivedAtMs);
     }
     this.#flush(receivedAtMs);
   }
@@ -555,39 +571,26 @@ export interface BatchHeader {
   deadlineUs(nowMs: number, withinMs: number): number;
 }
 
-/** A call of the batch script. */
-interface BatchCall {
-  /**
-   * The server's answer: its TIME in microseconds, and then one element for each operation, in the order in which they
-   * were sent. Rejects with the server's error, or when the connection is lost.
-   */
-  readonly answer: Promise<unknown>;
-  /** Whether an operation of the call depends on the server's TIME; if not, the server does not tell it. */
-  readonly isTimed: boolean;
-}
-
 /**
- * Calls the batch script.
- *
- * @throws {RangeError} a number of the header is out of range; nothing is sent
- * @param sentAtMs now
- * @param withinMs for how long from now on the operations may be granted
+ * The ends of ticks. The nodes of a quorum are asked in one tick, so that there is one end for all of their batchers,
+ * and one look at the clock.
  */
-function callBatch(
-  client: Client,
-  header: BatchHeader,
-  carriers: readonly { readonly operation: Operation }[],
-  { command, sentAtMs, withinMs }: { command: 'evalsha' | 'eval'; sentAtMs: number; withinMs: number },
-): BatchCall {
-  const isTimed = carriers.some(({ operation }) => isOperationTimed(operation));
-  const deadline = isTimed ? header.deadlineUs(sentAtMs, withinMs) : '';
-  const keys = isTimed && header.markerKey !== undefined ? [header.markerKey] : [];
-  const args: (string | number)[] = [header.quorum, deadline];
-  checkNumbers(args);
-  encodeAll(carriers, header.isHeard(), { keys, args });
-  const answer =
-    command === 'evalsha'
-      ? client.evalsha(batchScript.sha1, keys, args)
-      : client.eval(batchScript.source, keys, args);
-  return { answer, isTimed };
+export class Ticks {
+  readonly #clock: Clock;
+  #batchers: Batcher[] = [];
+  readonly #end = (): void => {
+    const batchers = this.#batchers;
+    this.#batchers = [];
+    const now = instant(this.#clock).uptime;
+    for (const batcher of batchers) batcher.endTick(now);
+  };
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Ends a batcher's tick once the present code has ended. */
+  atEnd(batcher: Batcher): void {
+    if (this.#batchers.push(batcher) === 1) void SOON.then(this.#end);
+  }
 }

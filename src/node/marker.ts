@@ -1,11 +1,11 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Client } from '../wire/client.ts';
 import { type HandshakeAnswer, readHandshake } from '../wire/handshake.ts';
-import { checkNumbers, isCount } from '../wire/numbers.ts';
+import { checkNumbers, isCount } from '../wire/operation.ts';
 import { runScript } from '../wire/run.ts';
 import { markerScript } from '../wire/scripts.ts';
 import { CLUSTER_SERVER, describeLacks, type Lack } from '../wire/server-errors.ts';
-import type { TimeReading } from './node-clock.ts';
+import type { TimeReading } from './node-time.ts';
 
 export const MARKER_KEY = 'quorlock:node';
 

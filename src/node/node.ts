@@ -1,14 +1,21 @@
-import { instant, type Timer } from '../base/clock.ts';
+import type { Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import type { NodeState } from '../base/diagnostics.ts';
 import { platform } from '../base/platform.ts';
+import { instant } from '../base/sound-clock.ts';
 import type { FailureReason, NodeVote, Reply } from '../base/vote.ts';
 import { quorumText } from '../wire/batch.ts';
 import type { Client } from '../wire/client.ts';
-import { MalformedAnswerError } from '../wire/numbers.ts';
-import { failed, isOwed, isVote, type Operation, type Owed, TOKENS_A_LEASE } from '../wire/operation.ts';
+import {
+  failed,
+  isOwed,
+  MalformedAnswerError,
+  type Operation,
+  type Owed,
+  TOKENS_A_LEASE,
+} from '../wire/operation.ts';
 import { explain, isLoading, isOfSettings, isServerError, isWrongServer } from '../wire/server-errors.ts';
-import { type AnswerListener, Batcher, type ReplyListener } from './batcher.ts';
+import { type AnswerListener, Batcher, type ReplyListener, type Ticks } from './batcher.ts';
 import {
   type Handshake,
   handshakeWith,
@@ -17,9 +24,9 @@ import {
   NoAnswerError,
   UnfitServerError,
 } from './marker.ts';
-import { type Divergence, NodeClock, type TimeReading } from './node-clock.ts';
 import { CLAMP_MS, type NodeSettings } from './node-settings.ts';
 import { NodeSubscription } from './node-subscription.ts';
+import { type Divergence, NodeClock, type TimeReading } from './node-time.ts';
 import { ReleaseRetries } from './release-retries.ts';
 
 /** Decides whether a node may vote, and learns what bears on it. */
@@ -105,8 +112,41 @@ export class Node {
   /** When it is connected to anew if it is the same server as another node still, and how long after that once more. */
   #doubt: { readonly atMs: number; readonly pauseMs: number } | undefined;
   #clockWrongUntilMs: number | undefined;
+  /** The node answered; `reading` is one of its clock, if there is one. */
+  readonly #answered = (reading: TimeReading | undefined, jumpedMs: number): void => {
+    if (this.#silent) this.#speakAgain();
+    if (reading !== undefined && !this.isCluster) {
+      const divergence = this.time.note(reading, jumpedMs);
+      if (divergence !== undefined) this.#membership.clockDiverged(this, divergence);
+    }
+    if (!this.#releases.isIdle) this.#releases.askAgain();
+  };
+  /** The server answered an operation. Returns the reply as it counts. */
+  readonly #done = (operation: Operation, reply: Reply): Reply => {
+    if (reply.outcome === 'failed' && reply.reason === 'error') {
+      if (isOwed(operation)) this.#releases.failed(operation, 'refused');
+      this.#heardError(reply.message);
+      return failed('error', explain(reply.message));
+    }
+    if (operation.kind === 'release' || operation.kind === 'leave') {
+      if (reply.outcome === 'failed') this.#releases.failed(operation, 'refused');
+      else if (!this.#releases.isIdle) this.#releases.confirmed(operation);
+      return reply;
+    }
+    if (operation.kind === 'enter' || operation.kind === 'waiting') return reply;
+    if (reply.outcome === 'failed' && reply.reason === 'quarantined') return this.#learnOfQuarantine(reply);
+    if (reply.outcome === 'granted') {
+      this.#renewals = 0;
+      if (this.#state === 'quarantined') this.#enter('voting', '');
+    }
+    if (reply.outcome !== 'granted' && reply.outcome !== 'missing') return reply;
+    const wrongUntilMs = this.#clockWrongUntilMs;
+    if (wrongUntilMs === undefined || wrongUntilMs <= this.#settings.clock.monotonic()) return reply;
+    return failed('clock', this.#whyClock());
+  };
 
-  constructor(client: Client, settings: NodeSettings, membership: MembershipListener) {
+  /** @param ticks of all nodes of the quorum; undefined: this one has its own */
+  constructor(client: Client, settings: NodeSettings, membership: MembershipListener, ticks?: Ticks) {
     this.address = client.address;
     this.pending = { outcome: 'pending', node: client.address, latencyMs: undefined };
     this.isCluster = client.isCluster;
@@ -116,16 +156,13 @@ export class Node {
     this.#settings = settings;
     this.#membership = membership;
     const answers: AnswerListener = {
-      answered: (reading, jumpedMs) => {
-        this.#note(reading, jumpedMs);
-        this.#releases.askAgain();
-      },
-      done: (operation, reply) => this.#done(operation, reply),
+      answered: this.#answered,
+      done: this.#done,
       undone: (operation, setback) => {
         if (isOwed(operation)) this.#releases.failed(operation, setback);
       },
       refused: (error) => {
-        this.#note(undefined, 0);
+        if (this.#silent) this.#speakAgain();
         this.#heardError(error);
       },
       timedOut: () => this.#fallSilent(),
@@ -151,9 +188,10 @@ export class Node {
         block: TOKENS_A_LEASE,
       }),
       isHeard: () => this.subscription.isOpen,
-      deadlineUs: (nowMs: number, withinMs: number) => this.#deadlineUs(nowMs, withinMs),
+      deadlineUs: (nowMs: number, withinMs: number) =>
+        (this.isCluster ? undefined : this.time.deadlineUs(nowMs, withinMs)) ?? NO_DEADLINE_US,
     };
-    this.#batcher = new Batcher(client, settings.clock, header, answers, settings.leastTimeout);
+    this.#batcher = new Batcher(client, settings.clock, header, answers, settings.leastTimeout, ticks);
     const enqueue = (operation: Owed) =>
       new Promise<void>((resolve) => {
         this.#batcher.enqueue(operation, settings.nodeTimeout, () => resolve());
@@ -257,15 +295,15 @@ export class Node {
 
   /** Has the node do an operation. `listener` gets the one reply, with `place`, within `timeoutMs`, but not yet now. `nowMs`: the uptime, if it is known. */
   submit(operation: Operation, timeoutMs: number, listener: ReplyListener, place = 0, nowMs?: number): void {
-    // A call of a function would be one more of every acquire.
-    if (operation.kind === 'release' || operation.kind === 'leave') this.#releases.sent(operation);
+    const { isIdle } = this.#releases;
+    if (!isIdle && isOwed(operation)) this.#releases.sent(operation);
     if (this.#state === 'down' || this.#state === 'ended' || this.#state === 'refused') {
       if (isOwed(operation)) this.#releases.failed(operation, 'lost');
       const reply = this.#refusal();
       platform.queueMicrotask(() => listener(reply, 0, place));
       return;
     }
-    this.#releases.sendPutOff();
+    if (!isIdle) this.#releases.sendPutOff();
     this.#batcher.enqueue(operation, timeoutMs, listener, place, nowMs);
   }
 
@@ -307,7 +345,7 @@ export class Node {
     this.#runId = handshake.runId;
     this.#batcher.time.note(0, handshake.sentAtMs, handshake.receivedAtMs);
     const now = instant(this.#settings.clock);
-    this.#note(handshake, now.uptime - now.monotonic);
+    this.#answered(handshake, now.uptime - now.monotonic);
     return handshake;
   }
 
@@ -528,11 +566,6 @@ export class Node {
     return this.#keptOut !== undefined || isServerError(this.#reason()) ? 'error' : 'disconnected';
   }
 
-  #deadlineUs(nowMs: number, withinMs: number): number {
-    const deadline = this.isCluster ? undefined : this.time.deadlineUs(nowMs, withinMs);
-    return deadline ?? NO_DEADLINE_US;
-  }
-
   #fallSilent(): void {
     if (this.#silent) return;
     this.#silent = true;
@@ -546,38 +579,10 @@ export class Node {
     );
   }
 
-  /** The node answered; `reading` is one of its clock, if there is one. */
-  #note(reading: TimeReading | undefined, jumpedMs: number): void {
-    if (this.#silent) {
-      this.#silent = false;
-      this.#tellListeners();
-    }
-    if (this.isCluster || reading === undefined) return;
-    const divergence = this.time.note(reading, jumpedMs);
-    if (divergence !== undefined) this.#membership.clockDiverged(this, divergence);
-  }
-
-  #done(operation: Operation, reply: Reply): Reply {
-    if (reply.outcome === 'failed' && reply.reason === 'error') {
-      if (isOwed(operation)) this.#releases.failed(operation, 'refused');
-      this.#heardError(reply.message);
-      return failed('error', explain(reply.message));
-    }
-    if (operation.kind === 'release' || operation.kind === 'leave') {
-      if (reply.outcome === 'failed') this.#releases.failed(operation, 'refused');
-      else this.#releases.confirmed(operation);
-      return reply;
-    }
-    if (!isVote(operation)) return reply;
-    if (reply.outcome === 'failed' && reply.reason === 'quarantined') return this.#learnOfQuarantine(reply);
-    if (reply.outcome === 'granted') {
-      this.#renewals = 0;
-      if (this.#state === 'quarantined') this.#enter('voting', '');
-    }
-    if (reply.outcome !== 'granted' && reply.outcome !== 'missing') return reply;
-    const wrongUntilMs = this.#clockWrongUntilMs;
-    if (wrongUntilMs === undefined || wrongUntilMs <= this.#settings.clock.monotonic()) return reply;
-    return failed('clock', this.#whyClock());
+  /** It answers after it has left a question unanswered. */
+  #speakAgain(): void {
+    this.#silent = false;
+    this.#tellListeners();
   }
 
   /** The marker does not let the node vote. If that is news, it needs a handshake. */

@@ -52,6 +52,8 @@ export class ReleaseRetries {
   readonly #due = new Set<Retry>();
   readonly #putOff: Owed[] = [];
   #putOffTimer: Timer | undefined;
+  /** Whether nothing is put off or waits for a confirmation: a field, since every operation of the node asks for it. */
+  isIdle = true;
 
   /**
    * @param enqueue has the node do an operation; resolves when that has been answered, or never will be
@@ -64,13 +66,11 @@ export class ReleaseRetries {
   }
 
   sent(operation: Owed): void {
-    if (this.#retries.size === 0) return;
     const retry = this.#retries.get(nameOf(operation));
     if (retry !== undefined) this.#endWait(retry);
   }
 
   confirmed(operation: Owed): void {
-    if (this.#retries.size === 0) return;
     const retry = this.#retries.get(nameOf(operation));
     if (retry !== undefined) this.#drop(retry);
   }
@@ -101,6 +101,7 @@ export class ReleaseRetries {
    */
   putOff(operation: Owed): void {
     this.#putOff.push(operation);
+    this.isIdle = false;
     const send = () => void this.sendPutOff();
     if (this.#putOff.length >= MOST_LATER) send();
     else this.#putOffTimer ??= this.#settings.clock.after(LATER_MS, send, { keepAlive: false });
@@ -111,7 +112,9 @@ export class ReleaseRetries {
     if (this.#putOff.length === 0) return undefined;
     this.#putOffTimer?.cancel();
     this.#putOffTimer = undefined;
-    return Promise.all(this.#putOff.splice(0).map((operation) => this.#send(operation)));
+    const operations = this.#putOff.splice(0);
+    this.isIdle = this.#retries.size === 0;
+    return Promise.all(operations.map((operation) => this.#send(operation)));
   }
 
   /** The node has answered, or can be asked anew: sends the retries that are due, as far as there is room. */
@@ -134,6 +137,7 @@ export class ReleaseRetries {
     for (const retry of this.#retries.values()) this.#drop(retry);
     this.#putOffTimer?.cancel();
     this.#putOff.length = 0;
+    this.isIdle = true;
   }
 
   #send(operation: Owed): Promise<void> {
@@ -149,12 +153,14 @@ export class ReleaseRetries {
     const untilMs = clock.uptime() + maxTtl * (1 + driftFactor) + nodeTimeout;
     const retry: Retry = { operation, untilMs, refusals: 0, pause: undefined };
     this.#retries.set(nameOf(operation), retry);
+    this.isIdle = false;
     return retry;
   }
 
   #drop(retry: Retry): void {
     this.#endWait(retry);
     this.#retries.delete(nameOf(retry.operation));
+    this.isIdle = this.#retries.size === 0 && this.#putOff.length === 0;
   }
 
   #endWait(retry: Retry): void {

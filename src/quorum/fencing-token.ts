@@ -8,7 +8,7 @@
 import { companions } from '../base/companion-key.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';
-import { isTimeUs } from '../wire/numbers.ts';
+import { isTimeUs } from '../wire/operation.ts';
 
 export const OWN_PREFIX = 'quorlock:';
 

@@ -6,7 +6,7 @@
 
 import pLimit from 'p-limit';
 import type { Clock, Timer } from '../base/clock.ts';
-import { SHORTEST_TIMEOUT_MS } from '../node/response-time.ts';
+import { SHORTEST_TIMEOUT_MS } from '../node/node-time.ts';
 import { weightOf } from '../wire/operation.ts';
 
 /** Places for rounds that find one at once. A round has one of them, or several if it is over many keys. */

@@ -5,29 +5,22 @@
  * round got is released everywhere.
  */
 
-import { type Instant, instant } from '../base/clock.ts';
 import type { NodeState } from '../base/diagnostics.ts';
-import { SoundClock } from '../base/sound-clock.ts';
+import { type Instant, SoundClock } from '../base/sound-clock.ts';
 import type { FailureReason, NodeVote } from '../base/vote.ts';
 import { Membership } from '../membership/membership.ts';
 import type { NodeStatus } from '../membership/node-status.ts';
 import type { MembershipSettings } from '../membership/quarantine.ts';
+import { Ticks } from '../node/batcher.ts';
 import { Node } from '../node/node.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
-import { SHORTEST_TIMEOUT_MS } from '../node/response-time.ts';
+import { SHORTEST_TIMEOUT_MS } from '../node/node-time.ts';
 import type { Client, Subscription } from '../wire/client.ts';
 import { failed, type LockKeys, type Operation, type Waiter } from '../wire/operation.ts';
 import { isOfSettings } from '../wire/server-errors.ts';
 import { chooseToken, TokenClock } from './fencing-token.ts';
 import { Limiter } from './limiter.ts';
-import {
-  askAll,
-  type ContendOptions,
-  majorityOf,
-  type RoundResult,
-  roundEndOf,
-  wasNeverSent,
-} from './round.ts';
+import { askAll, type ContendOptions, majorityOf, type RoundResult, wasNeverSent } from './round.ts';
 import { type HandOver, handOverAt, isInQueue, type SpotCheck } from './spot-check.ts';
 
 export interface Grant {
@@ -65,12 +58,13 @@ export class Quorum {
     this.#releasing = new Limiter(this.clock);
     this.#taking = new Limiter(this.clock);
     const settings = { ...options, clock: this.clock };
+    const ticks = new Ticks(this.clock);
     this.#membership = new Membership({
       ...settings,
       quota: quorum.quota,
       leapt: (node, ms) => this.clock.leapt(node, ms),
     });
-    this.#nodes = nodesOf(clients, (client) => new Node(client, settings, this.#membership));
+    this.#nodes = nodesOf(clients, (client) => new Node(client, settings, this.#membership, ticks));
     this.#membership.register(this.#nodes);
     const tell = () => {
       if (this.#awaiting.size > 0 && this.isAnswering) for (const returned of [...this.#awaiting]) returned();
@@ -93,52 +87,42 @@ export class Quorum {
   ): Promise<Grant> {
     // An attempt that takes over from a lock is part of that lock's release.
     const limiter = contend?.previous === undefined ? this.#taking : this.#releasing;
-    const ask = (isTooLate = false) =>
-      isTooLate || this.#isEnding || contend?.isWanted?.() === false
-        ? this.#notAsked(isTooLate)
-        : this.#acquire(target, value, ttl, timeoutMs, contend);
-    return limiter.run(target, ask, timeoutMs, contend?.untilMs);
-  }
-
-  async #acquire(
-    target: LockKeys,
-    value: string,
-    ttl: number,
-    mostMs: number,
-    contend: ContendOptions | undefined,
-  ): Promise<Grant> {
-    const startedAt = instant(this.clock);
     const untilMs = contend?.untilMs ?? Number.POSITIVE_INFINITY;
-    const timeoutMs = Math.min(mostMs, Math.max(SHORTEST_TIMEOUT_MS, untilMs - startedAt.uptime));
-    const proposal = this.#tokenClock.next(startedAt.uptime);
-    const round = await askAll(
-      this.#nodes,
-      {
-        kind: 'acquire',
-        keys: target.keys,
-        fences: target.fences,
-        queues: target.queues,
-        sharers: target.sharers,
-        permit: target.permit,
-        value,
-        ttl,
-        proposal,
-        waiter: contend?.waiter,
-        previous: contend?.previous,
-      },
-      timeoutMs,
-      roundEndOf(contend),
-      startedAt.uptime,
-    );
-    const { votes } = round;
-    const granted = round.decision === 'won';
-    if (!granted || target.fences.length === 0) return { granted, votes, startedAt, token: 0 };
-    const { token, confirmed } = chooseToken(votes);
-    if (confirmed >= majorityOf(this.size)) return { granted, votes, startedAt, token };
-    const leftMs = Math.min(mostMs, Math.max(SHORTEST_TIMEOUT_MS, untilMs - this.clock.uptime()));
-    const confirmation = await this.#confirm(target, value, token, leftMs, round);
-    const isConfirmed = confirmation.decision === 'won';
-    return { granted: isConfirmed, votes: confirmation.votes, startedAt, token };
+    const ask = async (isTooLate = false): Promise<Grant> => {
+      if (isTooLate || this.#isEnding || contend?.isWanted?.() === false) return this.#notAsked(isTooLate);
+      const startedAt = this.clock.instant();
+      const withinMs = Math.min(timeoutMs, Math.max(SHORTEST_TIMEOUT_MS, untilMs - startedAt.uptime));
+      const proposal = this.#tokenClock.next(startedAt.uptime);
+      const round = await askAll(
+        this.#nodes,
+        {
+          kind: 'acquire',
+          keys: target.keys,
+          fences: target.fences,
+          queues: target.queues,
+          sharers: target.sharers,
+          permit: target.permit,
+          value,
+          ttl,
+          proposal,
+          waiter: contend?.waiter,
+          previous: contend?.previous,
+        },
+        withinMs,
+        contend === undefined ? 'outcome' : 'victory',
+        startedAt.uptime,
+      );
+      const { votes } = round;
+      const granted = round.decision === 'won';
+      if (!granted || target.fences.length === 0) return { granted, votes, startedAt, token: 0 };
+      const { token, confirmed } = chooseToken(votes);
+      if (confirmed >= majorityOf(this.size)) return { granted, votes, startedAt, token };
+      const leftMs = Math.min(timeoutMs, Math.max(SHORTEST_TIMEOUT_MS, untilMs - this.clock.uptime()));
+      const confirmation = await this.#confirm(target, value, token, leftMs, round);
+      const isConfirmed = confirmation.decision === 'won';
+      return { granted: isConfirmed, votes: confirmation.votes, startedAt, token };
+    };
+    return limiter.run(target, ask, timeoutMs, contend?.untilMs);
   }
 
   /** The result of an attempt that was given up before its turn came. */
@@ -149,7 +133,7 @@ export class Quorum {
     const votes = this.#nodes.map(
       ({ address }): NodeVote => ({ node: address, latencyMs: undefined, ...failed('overloaded', message) }),
     );
-    return { granted: false, votes, startedAt: instant(this.clock), token: 0 };
+    return { granted: false, votes, startedAt: this.clock.instant(), token: 0 };
   }
 
   stopAsking(): void {
@@ -170,7 +154,7 @@ export class Quorum {
   ): Promise<Grant> {
     const extension = { kind: 'extend', ...target, value, ttl, token, previous } as const;
     const extend = async () => {
-      const startedAt = instant(this.clock);
+      const startedAt = this.clock.instant();
       const { decision, votes } = await askAll(
         this.#nodes,
         extension,
@@ -189,7 +173,7 @@ export class Quorum {
    */
   release(target: LockKeys, value: string, timeoutMs: number): Promise<RoundResult> {
     const release = { kind: 'release', ...target, value } as const;
-    const ask = () => askAll(this.#nodes, release, timeoutMs, 'outcome', this.clock.uptime());
+    const ask = () => askAll(this.#nodes, release, timeoutMs, 'outcome', this.clock.instant().uptime);
     return this.#releasing.run(target, ask);
   }
 

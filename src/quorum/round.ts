@@ -25,8 +25,6 @@ export type RoundEnd =
   /** When every node has voted. */
   | 'all';
 
-const NONE: ReadonlySet<number> = new Set();
-
 /**
  * Asks all nodes the same thing at the same time, and counts. To a release, the answer that there is nothing to
  * release counts as a grant.
@@ -44,32 +42,18 @@ export function askAll(
   timeoutMs: number,
   end: RoundEnd,
   startedAtMs?: number,
-  already: ReadonlySet<number> = NONE,
+  already?: ReadonlySet<number>,
 ): Promise<RoundResult> {
   return new Promise((resolve) => {
-    const votes: NodeVote[] = nodes.map(({ pending }) => pending);
-    let granted = already.size;
+    const votes: NodeVote[] = [];
+    let granted = already?.size ?? 0;
     let refused = 0;
     let over = false;
-
-    const isAwaited = (node: Node, index: number) =>
-      votes[index]?.outcome === 'pending' && !already.has(index) && !node.isSilent;
 
     const count = (reply: Reply, latencyMs: number, index: number) => {
       const pending = votes[index];
       if (pending === undefined) return;
-      if (voted.hasSubscribers) {
-        const { outcome } = reply;
-        const reason = outcome === 'failed' ? reply.reason : undefined;
-        voted.publish({
-          node: pending.node,
-          operation: operation.kind,
-          outcome,
-          reason,
-          latencyMs,
-          late: over,
-        });
-      }
+      if (voted.hasSubscribers) publishVote(pending.node, operation, reply, latencyMs, over);
       if (over) return;
       votes[index] = { node: pending.node, latencyMs, ...reply };
       const isYes = reply.outcome === 'granted' || (operation.kind === 'release' && isDenial(reply.outcome));
@@ -78,25 +62,53 @@ export function askAll(
       const decision = tally(nodes.length, granted, refused);
       const mayEndEarly =
         (end === 'outcome' && decision !== 'undecided') || (end !== 'all' && decision === 'won');
-      if (!mayEndEarly && nodes.some(isAwaited)) return;
+      if (!mayEndEarly && isAnyAwaited(nodes, votes, already)) return;
       over = true;
-      if (granted + refused < nodes.length) explainSilence();
+      if (granted + refused < nodes.length) explainSilence(nodes, votes, already);
       resolve({ decision: decision === 'won' ? 'won' : 'lost', votes });
     };
 
-    /** Gives the nodes that have not voted their known reason. */
-    const explainSilence = () => {
-      nodes.forEach((pending, at) => {
-        const obstacle = pending.obstacle;
-        if (votes[at]?.outcome !== 'pending' || already.has(at) || obstacle === undefined) return;
-        votes[at] = { node: pending.address, latencyMs: undefined, ...obstacle };
-      });
-    };
-
-    nodes.forEach((node, index) => {
-      if (!already.has(index)) node.submit(operation, timeoutMs, count, index, startedAtMs);
-    });
+    for (const node of nodes) votes.push(node.pending);
+    let index = 0;
+    for (const node of nodes) {
+      if (already?.has(index) !== true) node.submit(operation, timeoutMs, count, index, startedAtMs);
+      index += 1;
+    }
   });
+}
+
+function isAnyAwaited(
+  nodes: readonly Node[],
+  votes: readonly NodeVote[],
+  already: ReadonlySet<number> | undefined,
+): boolean {
+  return nodes.some(
+    (node, index) => votes[index]?.outcome === 'pending' && already?.has(index) !== true && !node.isSilent,
+  );
+}
+
+/** Gives the nodes that have not voted their known reason. */
+function explainSilence(
+  nodes: readonly Node[],
+  votes: NodeVote[],
+  already: ReadonlySet<number> | undefined,
+): void {
+  nodes.forEach(({ address, obstacle }, at) => {
+    if (votes[at]?.outcome !== 'pending' || already?.has(at) === true || obstacle === undefined) return;
+    votes[at] = { node: address, latencyMs: undefined, ...obstacle };
+  });
+}
+
+function publishVote(
+  node: string,
+  { kind }: Operation,
+  reply: Reply,
+  latencyMs: number,
+  late: boolean,
+): void {
+  const { outcome } = reply;
+  const reason = outcome === 'failed' ? reply.reason : undefined;
+  voted.publish({ node, operation: kind, outcome, reason, latencyMs, late });
 }
 
 /** The result of the votes so far. */
@@ -153,9 +165,4 @@ export interface ContendOptions {
   readonly untilMs?: number;
   /** Whether a caller still wants it. If none does when its turn comes, no node is asked. */
   readonly isWanted?: () => boolean;
-}
-
-/** When a round of such an attempt ends. */
-export function roundEndOf(contend: ContendOptions | undefined): RoundEnd {
-  return contend === undefined ? 'outcome' : 'victory';
 }

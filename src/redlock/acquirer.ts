@@ -1,13 +1,13 @@
 import { type AbortSignalLike, abortable, throwIfAborted } from '../base/abort-signal.ts';
 import { type AcquireMessage, acquiring, type Draft, traced } from '../base/diagnostics.ts';
 import { ClosedError, LockLostError, type OwnHold, QuorlockError, withCallersStack } from '../base/errors.ts';
+import { type Instant, instant } from '../base/sound-clock.ts';
 import type { Attempt } from '../lock/attempts.ts';
 import type { LeaseDeps } from '../lock/lease.ts';
 import { followLock, type Lock, leaseOf, targetOf, tokenOf } from '../lock/lock.ts';
 import type { ContendOptions } from '../quorum/round.ts';
 import { type AcquireRequest, failureOf, type Pace, releaseLate } from '../waiting/acquire-request.ts';
 import type { WaitQueues } from '../waiting/wait-queues.ts';
-import { type CallTime, callTime } from '../waiting/waiter.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
 import {
   type AcquireOptions,
@@ -15,11 +15,11 @@ import {
   checkAttempts,
   checkOnOutage,
   checkSignal,
+  checkTtl,
   duration,
   type OnOutage,
   type Settings,
   type TryAcquireOptions,
-  ttlOf,
   waitTimeOf,
 } from './options.ts';
 
@@ -53,10 +53,15 @@ export class Acquirer {
 
   /** Acquires, and waits for other holders and for nodes up to waitTime; see `Redlock.acquire` for what it throws. */
   acquire(spec: LockSpec, options: AcquireOptions): Promise<Lock> {
-    checkSignal(options.signal);
+    // What a caller leaves out needs no check.
+    if (options.signal !== undefined) checkSignal(options.signal);
     if (options.attempts !== undefined) checkAttempts(options.attempts);
     const waitTime =
-      options.attempts === undefined ? waitTimeOf(this.#deps.settings, options) : Number.POSITIVE_INFINITY;
+      options.attempts !== undefined
+        ? Number.POSITIVE_INFINITY
+        : options.waitTime === undefined
+          ? this.#deps.settings.waitTime
+          : waitTimeOf(this.#deps.settings, options);
     const onOutage =
       options.onOutage === undefined ? this.#deps.settings.onOutage : checkOnOutage(options.onOutage);
     const request = this.#request(spec, options, waitTime, options.signal, onOutage);
@@ -67,18 +72,18 @@ export class Acquirer {
   async #acquire(request: AcquireRequest, target: LockKeys): Promise<Lock> {
     const { resources, waitTime, signal } = request;
     try {
-      let calledAt: CallTime | undefined;
+      let calledAt: Instant | undefined;
       if (!this.#deps.quorum.isConnected) {
-        calledAt = callTime(this.#deps.clock);
+        calledAt = instant(this.#deps.clock);
         await this.connected(signal, waitTime || Number.POSITIVE_INFINITY);
       }
-      this.checkOpen(resources);
-      throwIfAborted(signal);
+      if (this.#deps.closing.aborted) this.checkOpen(resources);
+      if (signal !== undefined) throwIfAborted(signal);
       const asking =
         waitTime > 0 ? this.#deps.waitQueues.acquire(request, target, calledAt) : this.#tryOnce(request);
       const lock = await asking;
       // A close() since the grant has released it.
-      this.#deps.closing.throwIfAborted();
+      if (this.#deps.closing.aborted) throw this.#deps.closing.reason;
       return lock;
     } catch (error) {
       // The caller gets its signal's own reason, which may be an error of another lock.
@@ -167,9 +172,10 @@ export class Acquirer {
   ): AcquireRequest {
     const { resources } = spec;
     const pace = options.attempts && new CountedAttempts(options.attempts);
-    const ttl = ttlOf(this.#deps.settings, options);
-    throwIfAborted(signal);
-    this.checkOpen(resources);
+    const { settings } = this.#deps;
+    const ttl = options.ttl === undefined ? settings.ttl : checkTtl(settings, options.ttl);
+    if (signal !== undefined) throwIfAborted(signal);
+    if (this.#deps.closing.aborted) this.checkOpen(resources);
     return {
       resources,
       ttl,

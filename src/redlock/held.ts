@@ -44,7 +44,7 @@ export function heldBy(owner: string, waitQueues: WaitQueues, clock: Clock): Hel
   });
   const waiting = Array.from(waitQueues.callers(), ({ request, calledAt, mode }): WaitingCaller => {
     const { resources, waitTime } = request;
-    return { resources, mode, since: epochMs + calledAt.uptimeMs, waitTime };
+    return { resources, mode, since: epochMs + calledAt.uptime, waitTime };
   });
   const bySince = (a: { readonly since: number }, b: { readonly since: number }) => a.since - b.since;
   return { owner, locks: locks.sort(bySince), waiting: waiting.sort(bySince) };

@@ -5,11 +5,12 @@ import { defaultOwner, flawOf } from '../base/owner.ts';
 import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
 import type { RedlockWarning } from '../base/warning.ts';
+import { nodeTimeoutFor } from '../lock/lease.ts';
 import type { Lock } from '../lock/lock.ts';
 import { driftMs } from '../lock/validity.ts';
 import type { Quarantine } from '../membership/quarantine.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';
-import { SHORTEST_TIMEOUT_MS } from '../node/response-time.ts';
+import { SHORTEST_TIMEOUT_MS } from '../node/node-time.ts';
 import { OWN_PREFIX } from '../quorum/fencing-token.ts';
 import type { DriverName } from '../wire/clients/driver.ts';
 import { DRIVER_NAMES } from '../wire/clients/drivers.ts';
@@ -263,11 +264,6 @@ export function checkTtl(settings: Settings, given: unknown, name = 'ttl'): numb
   return ttl;
 }
 
-/** The longest time that a node may have to answer an operation with this ttl. */
-export function nodeTimeoutFor(settings: Settings, ttl: number): number {
-  return settings.nodeTimeout ?? Math.max(1, Math.floor(ttl / 4));
-}
-
 /** The time that a node has at least: a program that raises nodeTimeout has slow nodes, or a slow machine. */
 export function leastTimeoutFor({ nodeTimeout }: Settings): number {
   return Math.max(SHORTEST_TIMEOUT_MS, Math.floor((nodeTimeout ?? 0) / 4));
@@ -329,7 +325,6 @@ export const NO_OPTIONS: Readonly<Record<string, never>> = {};
 
 /** Checks that options are an object and have no other names than these: a misspelt setting must not be ignored. */
 export function checkNames(what: string, options: unknown, names: readonly string[]): void {
-  if (options === NO_OPTIONS) return;
   if (!isPlain(options)) {
     const takesTtl = what !== 'option' && names.includes('ttl');
     const hint = typeof options === 'number' && takesTtl ? `; a ttl is one of them, { ttl: ${options} }` : '';

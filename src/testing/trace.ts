@@ -1,5 +1,5 @@
 import type { Reply } from '../base/vote.ts';
-import { decode } from '../wire/answer.ts';
+import { decode } from '../wire/operation.ts';
 import { batchScript, markerScript } from '../wire/scripts.ts';
 import { type Request, requestsOf } from './batch-request.ts';
 import type { ScriptReply } from './lua-values.ts';

@@ -7,6 +7,7 @@
 import type { Timer } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { LeaseDeps } from '../lock/lease.ts';
+import { hasNotified } from '../lock/release-report.ts';
 import type { LockKeys } from '../wire/operation.ts';
 
 /**
@@ -69,13 +70,8 @@ export class HandOverWatch {
     await Promise.all([...hung].map((member) => quorum.passOver(target, member, timeoutMs)));
     if (state === 'open') {
       const { votes } = await quorum.release(target, value, timeoutMs);
-      if (!votes.some(hasNotified)) return;
+      if (!hasNotified(votes)) return;
     }
     if (!this.#watched.has(name)) this.watch(name, watched);
   }
-}
-
-/** Whether a release handed the lock over at a node. */
-export function hasNotified(vote: { readonly notified?: boolean } | object): boolean {
-  return 'notified' in vote && vote.notified === true;
 }

@@ -19,6 +19,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import type { LockMode } from '../base/diagnostics.ts';
 import type { Random } from '../base/random.ts';
+import { type Instant, instant } from '../base/sound-clock.ts';
 import type { Attempt } from '../lock/attempts.ts';
 import type { Lease } from '../lock/lease.ts';
 import { Lock } from '../lock/lock.ts';
@@ -37,7 +38,7 @@ import {
   recheckMs,
 } from './backoff.ts';
 import type { Leave, Notifications, Notified, QueueTicket } from './notifications.ts';
-import { type CallTime, callTime, Waiter, type WaiterEvents } from './waiter.ts';
+import { Waiter, type WaiterEvents } from './waiter.ts';
 
 /** What the wait queues of one Redlock share. */
 export interface WaitQueueDeps {
@@ -151,7 +152,7 @@ export class WaitQueue implements WaiterEvents, Notified {
   }
 
   /** Gets a lock for a caller, which waits behind earlier ones. */
-  join(request: AcquireRequest, calledAt = callTime(this.#deps.clock)): Promise<Lock> {
+  join(request: AcquireRequest, calledAt = instant(this.#deps.clock)): Promise<Lock> {
     const { clock, notifications } = this.#deps;
     const waiter = new Waiter(request, calledAt, clock, this);
     this.#waiters.push(waiter);
@@ -171,7 +172,7 @@ export class WaitQueue implements WaiterEvents, Notified {
   }
 
   /** Joins for a caller whose attempt, begun before there was a queue, has failed: it waits before all others. */
-  joinFirst(request: AcquireRequest, calledAt: CallTime, attempt: FailedAttempt): Promise<Lock> {
+  joinFirst(request: AcquireRequest, calledAt: Instant, attempt: FailedAttempt): Promise<Lock> {
     const waiter = new Waiter(request, calledAt, this.#deps.clock, this);
     this.#waiters.unshift(waiter);
     this.#refused({ waiter, isOvertaken: false }, attempt);
@@ -325,7 +326,7 @@ export class WaitQueue implements WaiterEvents, Notified {
     this.#state = 'acquiring';
     const contend = {
       waiter: this.#queued(this.#waiters[0] ?? waiter),
-      untilMs: waiter.calledAt.uptimeMs + waiter.request.waitTime,
+      untilMs: waiter.calledAt.uptime + waiter.request.waitTime,
       isWanted: () => this.#waiters.length > 0,
       slot: slot ?? this.#slot,
     };
@@ -368,7 +369,7 @@ export class WaitQueue implements WaiterEvents, Notified {
     const { mode } = this.#awaited;
     const { permits } = waiter.request;
     this.#ticket ??= notifications.register(this, mode === 'shared', permits);
-    waiter.score ??= quorum.timeUs(waiter.calledAt.uptimeMs);
+    waiter.score ??= quorum.timeUs(waiter.calledAt.uptime);
     return { member: this.#ticket.member, since: waiter.score };
   }
 

@@ -1,16 +1,18 @@
-import { abortable, throwIfAborted } from '../base/abort-signal.ts';
+import { type AbortSignalLike, abortable, throwIfAborted } from '../base/abort-signal.ts';
 import type { LockMode } from '../base/diagnostics.ts';
+import { type Instant, instant } from '../base/sound-clock.ts';
 import type { Attempt } from '../lock/attempts.ts';
 import type { Lease, LeaseDeps, Successor } from '../lock/lease.ts';
 import { Lock } from '../lock/lock.ts';
-import type { ReleaseReport } from '../lock/release-report.ts';
+import { hasNotified, type ReleaseReport } from '../lock/release-report.ts';
+import type { ContendOptions } from '../quorum/round.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
 import { type AcquireRequest, releaseLate } from './acquire-request.ts';
-import { HandOverWatch, type HandOverWatchSettings, hasNotified } from './hand-over-watch.ts';
+import { HandOverWatch, type HandOverWatchSettings } from './hand-over-watch.ts';
 import { LeaseIndex } from './lease-index.ts';
 import { Notifications } from './notifications.ts';
 import { type Awaited, WaitQueue, type WaitQueueDeps } from './wait-queue.ts';
-import { type CallTime, callTime, type Waiter } from './waiter.ts';
+import type { Waiter } from './waiter.ts';
 
 /** Below this many leases it is not worth looking for expired ones. */
 const SMALLEST_SWEEP = 1_024;
@@ -38,7 +40,7 @@ interface Entry {
  * lease next. Shares are held beside each other: each caller that waits for one has a wait queue of its own. So has one
  * that makes a number of attempts, all of them its own.
  */
-export class WaitQueues {
+export class WaitQueues implements Successor {
   readonly #settings: WaitQueuesSettings;
   readonly #deps: WaitQueueDeps;
   readonly #watch: HandOverWatch;
@@ -49,7 +51,6 @@ export class WaitQueues {
   readonly #index = new LeaseIndex();
   /** The wait queues of one caller each, and the keys that each waits for. */
   readonly #otherQueues = new Map<WaitQueue, readonly string[]>();
-  readonly #successor: Successor;
   #sweepAt = SMALLEST_SWEEP;
 
   constructor(settings: WaitQueuesSettings) {
@@ -61,10 +62,6 @@ export class WaitQueues {
       random,
       notifications: new Notifications(quorum, clock, process, closing),
       quorum,
-    };
-    this.#successor = {
-      released: (lease) => this.#released(lease),
-      ended: (lease) => this.#ended(lease),
     };
   }
 
@@ -111,13 +108,12 @@ export class WaitQueues {
    *
    * @param calledAt when the caller called, if that was not at this moment
    */
-  acquire(request: AcquireRequest, target: LockKeys, calledAt?: CallTime): Promise<Lock> {
+  acquire(request: AcquireRequest, target: LockKeys, calledAt?: Instant): Promise<Lock> {
     const name = nameOf(target);
-    const mode = modeOf(target);
-    if (mode === 'shared' || request.pace !== undefined)
+    if (target.sharers !== undefined || request.pace !== undefined)
       return this.#queueBeside(target).join(request, calledAt);
     const known = this.#entries.get(name);
-    if (mode === 'exclusive' && known === undefined && !this.#deps.notifications.isOpen)
+    if (target.permit === undefined && known === undefined && !this.#deps.notifications.isOpen)
       return this.#acquireAlone(request, target, name, calledAt);
     const entry = known ?? this.#newEntry(name, target.keys);
     entry.queue ??= this.#queueFor(entry, name, target);
@@ -155,13 +151,19 @@ export class WaitQueues {
     request: AcquireRequest,
     target: LockKeys,
     name: string,
-    calledAt = callTime(this.#settings.clock),
+    calledAt = instant(this.#settings.clock),
   ): Promise<Lock> {
     const entry = this.#newEntry(name, target.keys);
     entry.isAsking = true;
     try {
-      const attempt = await this.#askAlone(request, calledAt.uptimeMs + request.waitTime);
-      this.#checkOpen(attempt.outcome === 'acquired' ? attempt.lease : undefined);
+      // It enters no queue if it fails: it waits for all nodes' votes, and the next attempt enters.
+      const contend = { waiter: undefined, untilMs: calledAt.uptime + request.waitTime };
+      const attempt =
+        request.signal === undefined
+          ? await request.attempt(contend)
+          : await this.#askUnlessAborted(request, request.signal, contend);
+      if (this.#settings.closing.aborted)
+        this.#checkOpen(attempt.outcome === 'acquired' ? attempt.lease : undefined);
       if (attempt.outcome !== 'acquired') {
         throwIfAborted(request.signal);
         entry.queue ??= this.#queueFor(entry, name, target);
@@ -170,19 +172,24 @@ export class WaitQueues {
       }
       this.#keep(entry, attempt.lease);
       const lock = new Lock(attempt.lease, request.ttl);
-      this.#hasAsked(entry, name);
+      entry.isAsking = false;
+      entry.queue?.skipFirst();
+      if (entry.lease === undefined) this.#dropIfUnused(entry, name);
       return lock;
     } catch (error) {
-      this.#hasAsked(entry, name);
+      entry.isAsking = false;
+      entry.queue?.skipFirst();
+      this.#dropIfUnused(entry, name);
       throw error;
     }
   }
 
-  /** Makes an attempt that enters no queue if it fails: it waits for all nodes' votes, and the next attempt enters. */
-  #askAlone(request: AcquireRequest, untilMs: number): Promise<Attempt> {
-    const { signal } = request;
-    if (signal === undefined) return request.attempt({ waiter: undefined, untilMs });
-    const asking = request.attempt({ waiter: undefined, untilMs, isWanted: () => !signal.aborted });
+  #askUnlessAborted(
+    request: AcquireRequest,
+    signal: AbortSignalLike,
+    contend: ContendOptions,
+  ): Promise<Attempt> {
+    const asking = request.attempt({ ...contend, isWanted: () => !signal.aborted });
     return abortable(asking, [signal], releaseLate);
   }
 
@@ -192,13 +199,6 @@ export class WaitQueues {
     if (!closing.aborted) return;
     void lease?.releaseOnNodes();
     throw closing.reason;
-  }
-
-  /** A caller has done with the attempt that it had begun before there was a queue. */
-  #hasAsked(entry: Entry, name: string): void {
-    entry.isAsking = false;
-    entry.queue?.skipFirst();
-    this.#dropIfUnused(entry, name);
   }
 
   #newEntry(name: string, keys: readonly string[]): Entry {
@@ -214,51 +214,56 @@ export class WaitQueues {
   #keep(entry: Entry, lease: Lease): void {
     entry.lease = lease;
     if (lease.target.keys.length > 1) this.#index.add(lease);
-    lease.follow(this.#successor);
-    this.#sweep();
+    lease.follow(this);
+    if (this.#entries.size + this.#others.size >= this.#sweepAt) this.#sweep();
   }
 
   #keepBeside(lease: Lease): void {
     this.#others.add(lease);
     this.#index.add(lease);
-    lease.follow(this.#successor);
-    this.#sweep();
+    lease.follow(this);
+    if (this.#entries.size + this.#others.size >= this.#sweepAt) this.#sweep();
   }
 
   /** A lock that its holder forgot is kept until it has expired and their number has doubled since the last look. */
   #sweep(): void {
-    if (this.#entries.size + this.#others.size < this.#sweepAt) return;
     // An expired lease that is looked at reports its end.
     for (const lease of this.leases()) lease.look();
     this.#sweepAt = Math.max(SMALLEST_SWEEP, 2 * (this.#entries.size + this.#others.size));
   }
 
-  #released(lease: Lease): Promise<ReleaseReport> {
+  released(lease: Lease): Promise<ReleaseReport> {
     const entry = this.#entries.get(nameOf(lease.target));
     const queue = entry?.lease === lease || lease.target.permit !== undefined ? entry?.queue : undefined;
     return queue?.released(lease) ?? this.#release(lease);
   }
 
-  #ended(lease: Lease): void {
-    this.#index.delete(lease);
-    if (this.#others.delete(lease)) return;
+  ended(lease: Lease): void {
     const name = nameOf(lease.target);
     const entry = this.#entries.get(name);
-    if (entry?.lease !== lease) return;
+    if (entry?.lease !== lease) {
+      this.#index.delete(lease);
+      this.#others.delete(lease);
+      return;
+    }
+    if (lease.target.keys.length > 1) this.#index.delete(lease);
     entry.lease = undefined;
     entry.queue?.lost();
     this.#dropIfUnused(entry, name);
   }
 
   /** Has the nodes release a lease, and watches that the notified waiter comes for it. */
-  async #release(lease: Lease): Promise<ReleaseReport> {
-    const report = await lease.releaseOnNodes();
-    if (report.votes.some(hasNotified)) {
-      const { target, value } = lease;
-      const name = target.permit === undefined ? nameOf(target) : (target.keys[0] ?? '');
-      this.#watch.watch(name, { target, value });
-    }
-    return report;
+  #release(lease: Lease): Promise<ReleaseReport> {
+    const released = lease.releaseOnNodes();
+    void released.then(({ votes }) => {
+      if (hasNotified(votes)) this.#watchHandOver(lease);
+    });
+    return released;
+  }
+
+  #watchHandOver({ target, value }: Lease): void {
+    const name = target.permit === undefined ? nameOf(target) : (target.keys[0] ?? '');
+    this.#watch.watch(name, { target, value });
   }
 
   /** The wait queue of an exclusive lock, or of a semaphore, whose leases are kept beside it. */

@@ -1,5 +1,6 @@
 import { onAbort, reasonOf } from '../base/abort-signal.ts';
 import type { Clock, Timer } from '../base/clock.ts';
+import type { Instant } from '../base/sound-clock.ts';
 import type { Lock } from '../lock/lock.ts';
 import { type AcquireRequest, type FailedAttempt, failureOf } from './acquire-request.ts';
 
@@ -15,17 +16,6 @@ interface Settle {
   reject(error: unknown): void;
 }
 
-/** The moment of a call, by each of the clocks that waiting needs. */
-export interface CallTime {
-  /** Monotonic milliseconds, the time of a suspended host included. */
-  readonly uptimeMs: number;
-  readonly monotonicMs: number;
-}
-
-export function callTime(clock: Clock): CallTime {
-  return { uptimeMs: clock.uptime(), monotonicMs: clock.monotonic() };
-}
-
 /** In place of the timer of a waitTime that is over. */
 const OVER: Timer = { cancel: () => undefined };
 
@@ -34,7 +24,7 @@ export class Waiter {
   readonly request: AcquireRequest;
   /** Settles as the call does. */
   readonly lock: Promise<Lock>;
-  readonly calledAt: CallTime;
+  readonly calledAt: Instant;
   /** The time of the call in microseconds of the nodes' time, once it was needed: its place in their queues. */
   score: number | undefined;
   readonly #clock: Clock;
@@ -43,7 +33,7 @@ export class Waiter {
   #settle: Settle | undefined;
   #limit: Timer | undefined;
 
-  constructor(request: AcquireRequest, calledAt: CallTime, clock: Clock, events: WaiterEvents) {
+  constructor(request: AcquireRequest, calledAt: Instant, clock: Clock, events: WaiterEvents) {
     this.request = request;
     this.calledAt = calledAt;
     this.#clock = clock;
@@ -60,7 +50,7 @@ export class Waiter {
   }
 
   get elapsedMs(): number {
-    return this.#clock.monotonic() - this.calledAt.monotonicMs;
+    return this.#clock.monotonic() - this.calledAt.monotonic;
   }
 
   /** Whether its waitTime is over, by its timer or by the clock: one of them may be a little ahead. */

@@ -14,8 +14,7 @@
  *       releases      ARGV  'releases', how many, '', '' | value | value …
  */
 
-import { checkNumbers } from './numbers.ts';
-import { type Acquire, encode, keysOf, type Operation, type Release } from './operation.ts';
+import { type Acquire, checkNumbers, encode, keysOf, type Operation, type Release } from './operation.ts';
 
 /** What all calls of a quorum have in common. Numbers are whole ones, and not negative. */
 export interface QuorumTerms {
@@ -47,8 +46,8 @@ interface PendingOperation {
   readonly operation: Operation;
 }
 
-/** The operations' keys and arguments, which follow the header, see `lua/batch.lua`. */
-export interface EncodedOperations {
+/** The keys and arguments of a call, or of a part of it, see `lua/batch.lua`. */
+interface Encoded {
   readonly keys: string[];
   readonly args: (string | number)[];
 }
@@ -58,7 +57,6 @@ export interface EncodedOperations {
  * key: the operations on one key keep their order.
  */
 export function inSendingOrder<Item extends PendingOperation>(items: readonly Item[]): readonly Item[] {
-  if (items.length === 1) return items;
   const releases: Item[] = [];
   const others: Item[] = [];
   // Two releases of a key keep their order anyway.
@@ -76,22 +74,22 @@ export function inSendingOrder<Item extends PendingOperation>(items: readonly It
 }
 
 /**
- * Adds operations to a call, in this order. Plain acquires and releases go as batches, see `lua/fast-acquires.lua` and
+ * A call: its header, and then operations in this order. Plain acquires and releases go as batches, see `lua/fast-acquires.lua` and
  * `lua/fast-releases.lua`, the others one by one.
  *
  * @param isHeard whether this process hears the node's notifications; if not, the node must not enter its waiters
  */
-export function encodeAll(
-  pending: readonly PendingOperation[],
-  isHeard: boolean,
-  { keys, args }: EncodedOperations,
-): void {
+export function encodeAll(pending: readonly PendingOperation[], isHeard: boolean, header: Encoded): Encoded {
   const [alone] = pending;
   if (alone !== undefined && pending.length === 1) {
-    keys.push(...keysOf(alone.operation));
-    args.push(...encode(alone.operation, isHeard));
-    return;
+    const { operation } = alone;
+    return {
+      keys: header.keys.concat(keysOf(operation)),
+      args: header.args.concat(encode(operation, isHeard)),
+    };
   }
+  const keys = [...header.keys];
+  const args = [...header.args];
   const operations = pending.map(({ operation }) => operation);
   let at = 0;
   while (at < operations.length) {
@@ -113,11 +111,12 @@ export function encodeAll(
     }
     at += Math.max(releases.length, acquires.length, 1);
   }
+  return { keys, args };
 }
 
 const NONE: readonly never[] = [];
 
-function encodeAcquires(acquires: readonly Acquire[], { keys, args }: EncodedOperations): void {
+function encodeAcquires(acquires: readonly Acquire[], { keys, args }: Encoded): void {
   const isFenced = acquires[0]?.fences.length === 1;
   args.push('acquires', acquires.length, acquires[0]?.ttl ?? 0, isFenced ? 1 : '');
   for (const acquire of acquires) {

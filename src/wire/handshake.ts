@@ -1,4 +1,4 @@
-import { isTimeUs, MalformedAnswerError } from './numbers.ts';
+import { isTimeUs, MalformedAnswerError } from './operation.ts';
 
 /** The answer of the marker script, see `lua/marker.lua`. A text is empty where the server does not tell. */
 export interface HandshakeAnswer {

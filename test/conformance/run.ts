@@ -79,10 +79,11 @@ function commandsFor(step: Exclude<Step, { readonly do: 'pass' }>, model: ModelS
       const { deadlineUs, nodeCount, maxTtl, clampUs, retention, grace, block } = step;
       const operations = step.operations.map((operation) => operationFor(operation, model));
       const deadline = operations.some(isTimed) ? server.timeUs + deadlineUs : '';
-      const keys = nodeCount === '' || deadline === '' ? [] : [MARKER_KEY];
-      const args = [[nodeCount, maxTtl, clampUs, retention, grace, block].join(' '), deadline];
+      const marker = nodeCount === '' || deadline === '' ? [] : [MARKER_KEY];
+      const quorum = [nodeCount, maxTtl, clampUs, retention, grace, block].join(' ');
       const carriers = operations.map((operation) => ({ operation }));
-      encodeAll(inSendingOrder(carriers), true, { keys, args });
+      const start = { keys: marker, args: [quorum, deadline] };
+      const { keys, args } = encodeAll(inSendingOrder(carriers), true, start);
       return [callOf(step.by, batchScript, keys, args)];
     }
     case 'mark': {

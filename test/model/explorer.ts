@@ -3,8 +3,7 @@ import { chooseToken, fenceKeyOf, queueKeyOf, waiterOf } from '../../src/quorum/
 import { majorityOf, tally } from '../../src/quorum/round.ts';
 import { runBatch } from '../../src/testing/batch-model.ts';
 import { KeyStore } from '../../src/testing/key-store.ts';
-import { decode } from '../../src/wire/answer.ts';
-import { encode, keysOf, type LockKeys, type Operation } from '../../src/wire/operation.ts';
+import { decode, encode, keysOf, type LockKeys, type Operation } from '../../src/wire/operation.ts';
 
 /** A rule of the protocol that can be taken out, to see that the explorer misses it. */
 type Weakening =

@@ -3,10 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { Redlock, type RedlockWarning } from '../../src/index.ts';
 import { Batcher } from '../../src/node/batcher.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
-import { checkAnswer, decode } from '../../src/wire/answer.ts';
 import { quorumText } from '../../src/wire/batch.ts';
 import type { Client, Subscription, SubscriptionEvents } from '../../src/wire/client.ts';
-import type { Operation } from '../../src/wire/operation.ts';
+import { decode, type Operation, readAnswer } from '../../src/wire/operation.ts';
 import { World } from './world.ts';
 
 const TERMS = { nodeCount: undefined, maxTtl: 1, clampUs: 1, fenceRetentionMs: 1, graceMs: 1, block: 1 };
@@ -147,13 +146,13 @@ const each = (table: typeof GOOD) =>
 
 describe('an answer of the script', () => {
   it.each(each(GOOD))('to %s is in its form: %3$j', (_, operation, element) => {
-    expect(checkAnswer([TIME, element], [{ operation }], true)).toEqual([TIME, element]);
-    expect(checkAnswer([0, element], [{ operation }], false)).toEqual([0, element]);
+    expect(readAnswer([TIME, element], [{ operation }], true)).toEqual([decode(element)]);
+    expect(readAnswer([0, element], [{ operation }], false)).toEqual([decode(element)]);
     expect(decode(element)).toHaveProperty('outcome');
   });
 
   it.each(each(BAD))('to %s is not in its form: %3$o', (_, operation, element) => {
-    expect(() => checkAnswer([TIME, element], [{ operation }], true)).toThrow(/none of the script's/);
+    expect(() => readAnswer([TIME, element], [{ operation }], true)).toThrow(/none of the script's/);
   });
 
   it.each<[element: unknown, held: object]>([
@@ -192,16 +191,16 @@ describe('an answer of the script', () => {
     [[String(TIME), TOKEN, 1]],
     [[TIME, TOKEN, new Error('ERR')]],
   ])('is not in its form as a whole: %o', (answer) => {
-    expect(() => checkAnswer(answer, carriers, true)).toThrow(/none of the script's/);
+    expect(() => readAnswer(answer, carriers, true)).toThrow(/none of the script's/);
   });
 
   it('tells no time where it was not asked for one', () => {
-    expect(() => checkAnswer([TIME, 1], [{ operation: release }], false)).toThrow(/none of the script's/);
+    expect(() => readAnswer([TIME, 1], [{ operation: release }], false)).toThrow(/none of the script's/);
   });
 
   it('makes no message of a long one that is long', () => {
     const answer = Array.from({ length: 100_000 }, () => 'x'.repeat(1_000));
-    expect(() => checkAnswer(answer, carriers, true)).toThrow(/^.{1,2000}$/);
+    expect(() => readAnswer(answer, carriers, true)).toThrow(/^.{1,2000}$/);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { NodeClock } from '../../src/node/node-clock.ts';
+import { NodeClock } from '../../src/node/node-time.ts';
 
 describe('readings that were under way at the same time', () => {
   test('tell nothing of the clock by the order in which they are noted', () => {

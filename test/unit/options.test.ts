@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { nodeTimeoutFor } from '../../src/lock/lease.ts';
 import {
   checkTtl,
   maxHoldOf,
-  nodeTimeoutFor,
   type RedlockOptions,
   resolveOptions,
   waitTimeOf,

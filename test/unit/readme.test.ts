@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { nodeTimeoutFor, resolveOptions } from '../../src/redlock/options.ts';
+import { nodeTimeoutFor } from '../../src/lock/lease.ts';
+import { resolveOptions } from '../../src/redlock/options.ts';
 import { codeIn, firstCodeIn, sectionOf, tableUnder } from '../support/markdown.ts';
 import { README_PORTS } from '../support/snippets.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RedlockWarning } from '../../src/index.ts';
-import { ResponseTime } from '../../src/node/response-time.ts';
+import { ResponseTime } from '../../src/node/node-time.ts';
 import type { Latency } from '../../src/testing/latency.ts';
 import { World } from './world.ts';
 

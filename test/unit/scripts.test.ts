@@ -2,8 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import * as modelCodes from '../../src/testing/reply-codes.ts';
-import { decode } from '../../src/wire/answer.ts';
-import { encode, keysOf, type Operation } from '../../src/wire/operation.ts';
+import { decode, encode, keysOf, type Operation } from '../../src/wire/operation.ts';
 import { isUnknownScript } from '../../src/wire/run.ts';
 import { batchScript, markerScript } from '../../src/wire/scripts.ts';
 

@@ -1,6 +1,6 @@
 import type { Command } from 'ioredis';
 
-/** Sends EVALSHA or EVAL in bytes that the library encoded. */
+/** Sends EVALSHA or EVAL in a text that the library encoded. */
 export type SendCall = (
   command: 'evalsha' | 'eval',
   script: string,
@@ -22,16 +22,16 @@ function callClassFor(Base: typeof Command): CallClass {
   const known = classes.get(Base);
   if (known !== undefined) return known;
   const Call = class extends Base {
-    readonly #bytes: Buffer;
+    readonly #text: string;
 
     constructor(...[command, script, keys, args, needsKeys]: ConstructorParameters<CallClass>) {
       const shown = [script, `${keys.length}`];
       super(command.toUpperCase(), needsKeys ? [...shown, ...keys] : shown, { replyEncoding: 'utf8' });
-      this.#bytes = encodeCall(command, script, keys, args);
+      this.#text = encodeCall(command, script, keys, args);
     }
 
-    override toWritable(): Buffer {
-      return this.#bytes;
+    override toWritable(): string {
+      return this.#text;
     }
   };
   classes.set(Base, Call);
@@ -87,6 +87,12 @@ function driversEvalsha(client: Sender): Sender['evalsha'] {
 
 function ignore(): void {}
 
+/*
+ * A call goes to every node of a quorum. The naive answer is to encode it for each of them. That takes longer than all
+ * else that a client does for an operation, and the calls differ in nothing but the deadline, which is in the node's own
+ * time. So the text of the last call is kept, and serves for the next one that is like it.
+ */
+
 /** The end of one argument and the head of the next one, by the number of the next one's bytes. */
 const heads: string[] = [];
 
@@ -98,31 +104,45 @@ function headOf(bytes: number): string {
   return heads[bytes];
 }
 
-/** A call as it goes to a server. It is one string first: a string of many pieces would be copied piece by piece. */
-export function encodeCall(...call: Parameters<SendCall>): Buffer {
-  const text = join(call, (piece) => piece.length);
-  // Nearly all calls are ASCII: there are as many bytes as characters, and the shortest way to write them will do.
-  if (Buffer.byteLength(text) === text.length) return Buffer.from(text, 'latin1');
-  return Buffer.from(join(call, Buffer.byteLength), 'utf8');
+/** The place of the deadline among the arguments, see `lua/batch.lua`. */
+const DEADLINE = 1;
+
+/** A call, and its text before and after the deadline. */
+interface Encoded {
+  readonly call: Parameters<SendCall>;
+  readonly before: string;
+  readonly after: string;
 }
 
-function join(
-  [command, script, keys, args]: Parameters<SendCall>,
-  bytesOf: (text: string) => number,
-): string {
-  const count = `${keys.length}`;
-  const pieces = [
-    `*${3 + keys.length + args.length}\r\n$${command.length}\r\n${command}`,
-    headOf(bytesOf(script)),
-    script,
-    headOf(count.length),
-    count,
-  ];
-  for (const key of keys) pieces.push(headOf(bytesOf(key)), key);
-  for (const argument of args) {
-    const text = typeof argument === 'number' ? `${argument}` : argument;
-    pieces.push(headOf(bytesOf(text)), text);
+let last: Encoded | undefined;
+
+/** A call as it goes to a server, which is written as UTF-8. */
+export function encodeCall(...call: Parameters<SendCall>): string {
+  const [command, script, keys, args] = call;
+  if (last === undefined || !isAlike(last, call)) {
+    const head = `*${3 + keys.length + args.length}\r\n$${command.length}\r\n${command}`;
+    const before = join(head, [script, keys.length, ...keys, ...args.slice(0, DEADLINE)]);
+    const after = `${join('', args.slice(DEADLINE + 1))}\r\n`;
+    last = { call, before, after };
   }
-  pieces.push('\r\n');
+  return last.before + join('', args.slice(DEADLINE, DEADLINE + 1)) + last.after;
+}
+
+/** Whether two calls differ in nothing but the deadline. */
+function isAlike({ call }: Encoded, [command, script, keys, args]: Parameters<SendCall>): boolean {
+  const [knownCommand, knownScript, knownKeys, knownArgs] = call;
+  if (knownCommand !== command || knownScript !== script) return false;
+  if (knownKeys.length !== keys.length || knownArgs.length !== args.length) return false;
+  for (let at = 0; at < keys.length; at += 1) if (knownKeys[at] !== keys[at]) return false;
+  for (let at = 0; at < args.length; at += 1) if (knownArgs[at] !== args[at] && at !== DEADLINE) return false;
+  return true;
+}
+
+function join(head: string, args: readonly (string | number)[]): string {
+  const pieces = [head];
+  for (const argument of args) {
+    const text = `${argument}`;
+    pieces.push(headOf(Buffer.byteLength(text)), text);
+  }
   return pieces.join('');
 }

@@ -65,7 +65,7 @@ if info then
     and string.find(info, 'run_id:' .. run_id .. '\r', 1, true) ~= nil
 end
 
--- Replies of an operation; wire/answer.ts has the same table.
+-- Replies of an operation; wire/operation.ts has the same table.
 local GRANTED, HELD, MISSING, FOREIGN, SUPERSEDED, LATE, QUARANTINED, FAILED, QUEUE, BEHIND = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
 -- The value of a key that has no owner and is reserved for a waiter begins with it; see queue.lua.

@@ -85,7 +85,7 @@ export class RuleNode {
     const { deadlineUs = 50_000, nodeCount, maxTtl = 30_000, retention = RETENTION_MS, grace = 100 } = header;
     // As the library does it: what does not depend on the time needs neither.
     const timed = operations.some(isTimed);
-    const keys = timed && nodeCount !== undefined ? [MARKER_KEY] : [];
+    const marker = timed && nodeCount !== undefined ? [MARKER_KEY] : [];
     const terms = {
       nodeCount,
       maxTtl,
@@ -94,9 +94,10 @@ export class RuleNode {
       graceMs: grace,
       block: BLOCK,
     };
-    const args: (string | number)[] = [quorumText(terms), timed ? this.timeUs + deadlineUs : ''];
+    const deadline = timed ? this.timeUs + deadlineUs : '';
+    const start = { keys: marker, args: [quorumText(terms), deadline] };
     const carriers = operations.map((operation) => ({ operation }));
-    encodeAll(inSendingOrder(carriers), true, { keys, args });
+    const { keys, args } = encodeAll(inSendingOrder(carriers), true, start);
     const reply = await this.#run([
       'EVALSHA',
       batchScript.sha1,

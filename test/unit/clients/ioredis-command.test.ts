@@ -27,6 +27,48 @@ describe('EVALSHA put together', () => {
   ])('is what the driver would send: %s', (_, keys, args) => {
     expect(bytesOf(encodeCall('evalsha', SHA1, keys, args))).toBe(asTheDriver(keys, args));
   });
+
+  it('is what the driver would send where the call before it was like it', () => {
+    const calls: readonly (readonly [keys: readonly string[], args: readonly (string | number)[]])[] = [
+      [['k'], ['quorum', 7, 'value']],
+      [['k'], ['quorum', 8, 'value']],
+      [['k'], ['quorum', '', 'value']],
+      [['k'], ['quorum', '🔒', 'value']],
+      [['k'], ['quorum', 10, 'other']],
+      [['k'], ['another', 10, 'other']],
+      [['l'], ['another', 10, 'other']],
+      [
+        ['l', 'm'],
+        ['another', 10, 'other'],
+      ],
+      [
+        ['l', 'm'],
+        ['another', 10, 'other', 'more'],
+      ],
+      [
+        ['l', 'm'],
+        ['another', 10, 'other', 0],
+      ],
+      [
+        ['l', 'm'],
+        ['another', 10, 'other', ''],
+      ],
+      [['l', 'm'], ['another']],
+      [['l', 'm'], []],
+    ];
+    for (const [keys, args] of calls)
+      expect(bytesOf(encodeCall('evalsha', SHA1, keys, args))).toBe(asTheDriver(keys, args));
+  });
+
+  it('is another call for another script, and for EVAL', () => {
+    const texts = [
+      encodeCall('evalsha', 'a', [], ['']),
+      encodeCall('evalsha', 'b', [], ['']),
+      encodeCall('eval', 'b', [], ['']),
+      encodeCall('eval', 'a', [], ['']),
+    ];
+    expect(new Set(texts).size).toBe(4);
+  });
 });
 
 const LAZY = { lazyConnect: true };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { instant } from '../../../src/base/clock.ts';
 import { LockLostError, LockReleasedError } from '../../../src/base/errors.ts';
+import { instant } from '../../../src/base/sound-clock.ts';
 import type { NodeVote } from '../../../src/base/vote.ts';
 import { Lease, type LeaseDeps, type Successor } from '../../../src/lock/lease.ts';
 import { Validity } from '../../../src/lock/validity.ts';
@@ -33,7 +33,7 @@ function leaseOn(clock: VirtualClock, { driftFactor = 0.01, quorum = {}, votes =
     clock,
     driftFactor,
     checkTtl: () => undefined,
-    nodeTimeoutFor: () => 50,
+    nodeTimeout: 50,
     releaseTimeout: 50,
     background: () => undefined,
   };
