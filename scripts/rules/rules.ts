@@ -1407,8 +1407,8 @@ const CLIENTS: readonly Change[] = [
     code: [
       [
         'node/batcher.ts',
-        "this.#call(call, wanted, 'eval', this.#clock.uptime())",
-        "this.#call(call, wanted, 'eval', wanted[0]?.tick.atMs ?? 0)",
+        'this.#call(wanted, this.#clock.uptime(), call)',
+        'this.#call(wanted, wanted[0]?.tick.atMs ?? 0, call)',
       ],
     ],
   },
