@@ -329,8 +329,8 @@ export class Redlock {
   }
 
   /**
-   * Tells how every node is, and whether there is a quorum. Asks every node that can be asked; one that does not answer
-   * within `connectTimeout` is `slow`, and what is known of it is told all the same.
+   * Tells how every node is, and whether there is a quorum. Asks every node that can be asked. One that does not
+   * answer within `connectTimeout` is `slow`, and what is known of it is told all the same.
    *
    * @throws {ClosedError} the Redlock was closed
    */

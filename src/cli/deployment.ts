@@ -95,8 +95,8 @@ export class Deployment implements AsyncDisposable {
   }
 
   /**
-   * A Redlock over the nodes, which the deployment closes. By default it takes part as the deployment's programs do, and
-   * raises no maxTtl; where no program has used the nodes yet it leaves them without a marker.
+   * A Redlock over the nodes, which the deployment closes. By default it takes part as the deployment's programs do,
+   * and raises no maxTtl. Where no program has used the nodes yet it leaves them without a marker.
    */
   redlock(options: RedlockOptions = {}): Redlock {
     const { maxTtl } = this;

@@ -39,8 +39,8 @@ function pathFolders(): readonly string[] {
 }
 
 /**
- * What to put before a program so that the kernel sends it a signal when this process ends; nothing where no setpriv(1)
- * can do that: that of BusyBox does not.
+ * What to put before a program so that the kernel sends it a signal when this process ends. Nothing where no
+ * setpriv(1) can do that: that of BusyBox does not.
  */
 export function withParent(signal: 'KILL' | 'TERM'): Promise<readonly string[]> {
   if (process.platform !== 'linux') return Promise.resolve([]);

@@ -30,7 +30,7 @@ const NO_SERVER =
 const EXIT_CODES = `
 They keep their data in a temporary folder, which is removed at the end, and
 listen on 127.0.0.1 without a password: for a try, not for production. One that
-is killed is started again with its data.
+is killed starts anew, and has its data.
 
 Exit codes:
   0    they were ended by Ctrl-C or SIGTERM

@@ -79,8 +79,8 @@ export class Attempts {
   }
 
   /**
-   * Makes the one attempt to take over a lock that another process has handed over. An extension gives its keys a value of
-   * this process, so that of several processes that were sent the lock one at the most gets it.
+   * Makes the one attempt to take over a lock that another process has handed over. An extension gives its keys a
+   * value of this process. So of several processes that were sent the lock one at the most gets it.
    *
    * With fencing it raises the counters by one. No extension by the process that had it, however late, brings the old
    * value back then. And the lease has one token more, which no other value can have.

@@ -14,7 +14,7 @@ export interface Fresh<Subject> {
 
 /**
  * Claims all nodes of what looks like a new deployment, and looks at them again. If each node still carries this
- * client's claim, there was a moment at which all of them carried it, and none had a memory that could contradict.
+ * client's claim, there was a moment at which all of them carried it. None had a memory then that could contradict.
  * All clients place the first claim on the same node, so that one wins if several start together.
  * @param write writes a claim, provided that the node is still as it was seen
  * @returns the nodes as they were seen with the claims; undefined if another client has changed one

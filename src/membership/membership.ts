@@ -221,8 +221,8 @@ export class Membership implements MembershipListener {
   }
 
   /**
-   * Raises the ttl of the marker to this program's, before anything else: the node may forget this program's locks
-   * later on, or, if it is joining, has forgotten them already. The nonce stays: it is the same memory.
+   * Raises the ttl of the marker to this program's, before anything else. The node may forget this program's locks
+   * later on. If it is joining, it has forgotten them already. The nonce stays: it is the same memory.
    */
   #withOurTtl(member: Member, handshake: Handshake, marker: Marker, then: () => void): void {
     const { maxTtl } = this.#settings;

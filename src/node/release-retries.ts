@@ -40,8 +40,8 @@ interface Retry {
 
 /**
  * The releases of one node that no caller waits for, and the ends of waits. Some go along with the next call. Others
- * are sent again until the node has answered, or the keys must have expired: with its next sign of life if it could
- * not be asked, after a pause that grows if it refused.
+ * are sent again until the node has answered, or the keys must have expired. That is with the node's next sign of
+ * life if it could not be asked, and after a pause that grows if it refused.
  */
 export class ReleaseRetries {
   readonly #settings: NodeSettings;
@@ -96,8 +96,8 @@ export class ReleaseRetries {
   }
 
   /**
-   * Puts off an operation without hurry: the end of a wait for a lock that the caller holds, or the release of a key
-   * that the node has just refused. It goes along with the next call, or by itself within a quarter of a second.
+   * Puts off an operation without hurry. It ends a wait for a lock that the caller holds, or releases a key that the
+   * node has just refused. It goes along with the next call, or by itself within a quarter of a second.
    */
   putOff(operation: Owed): void {
     this.#putOff.push(operation);

@@ -49,9 +49,9 @@ export interface InstrumentOptions {
   /** Makes the spans. Default: the global one. */
   readonly tracerProvider?: TracerProviderLike | undefined;
   /**
-   * Gives locks a name, the attribute `quorlock.lock.name` of their metrics and spans: one of a few, such as `order` for
-   * all of `order:1`, `order:2` and so on, since each makes series of its own. Undefined: the lock has none. Default: no
-   * lock has one. No other attribute tells a resource.
+   * Gives locks a name, the attribute `quorlock.lock.name` of their metrics and spans. Give one of a few, such as
+   * `order` for all of `order:1`, `order:2` and so on: each makes series of its own. Undefined: the lock has none.
+   * Default: no lock has one. No other attribute tells a resource.
    */
   readonly lockName?: ((resources: readonly string[]) => string | undefined) | undefined;
 }

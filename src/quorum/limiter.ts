@@ -23,8 +23,8 @@ export type Round<Result> = (isTooLate?: boolean) => Promise<Result>;
 
 /**
  * Bounds the rounds of one priority that run at the same time: first come first served. A lone round is only counted.
- * p-limit, which costs each some promises, has those that come while many run: it begins as many together as have
- * ended together, so that they travel in one call.
+ * p-limit has those that come while many run, and costs each some promises. It begins as many together as have ended
+ * together, so that they travel in one call.
  */
 export class Limiter {
   readonly #clock: Clock;

@@ -50,7 +50,7 @@ export async function handOverAt(
 }
 
 /**
- * Asks one node whether another value owns a key that the waiter is queued for, among the first hundred; false if it
+ * Asks one node whether another value owns a key that the waiter is queued for, among the first hundred. False if it
  * does not say so.
  */
 export async function isInQueue(nodes: readonly Node[], check: SpotCheck, member: string): Promise<boolean> {

@@ -4,7 +4,7 @@ import { shorten } from '../base/describe.ts';
 const QUERY_NAMES = ['db', 'family', 'username', 'password'];
 
 /**
- * Checks the URL of a node, `nodes[0]` by name. The message repeats no part of the URL: where a password was not
+ * Checks the URL of a node, `nodes[0]` by name. The message repeats no part of the URL. Where a password was not
  * percent-encoded, a part of it stands as a path, a query or a fragment.
  *
  * @throws {TypeError} not a URL that the driver takes as it is meant

@@ -531,7 +531,7 @@ export function reconnectInRealTime(
 }
 
 /**
- * Has a client go on with RESP2 where HELLO is forbidden, or a proxy hangs up on it: where the server does not know
+ * Has a client go on with RESP2 where HELLO is forbidden, or a proxy hangs up on it. Where the server does not know
  * RESP3 the driver does so itself. `speaksOldProtocol`: the program's own client speaks RESP2 there, so it is tried
  * whatever fails first.
  */

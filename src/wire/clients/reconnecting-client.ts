@@ -188,8 +188,9 @@ interface LineEvents {
 }
 
 /**
- * A connection to a server, made anew as a client of its own whenever it is lost: a driver's client can't be told to
- * connect anew, gives up after some errors, and keeps for the next connection what the last one should have done.
+ * A connection to a server, made anew as a client of its own whenever it is lost. A driver's client can't be told to
+ * connect anew, and gives up after some errors. It also keeps for the next connection what the last one should have
+ * done.
  */
 class Line {
   readonly #make: () => Connection;
