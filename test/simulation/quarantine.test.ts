@@ -52,6 +52,8 @@ describe('all nodes lose their memory at once', () => {
 test.each([
   // A quarantine that does not see that its node forgot once more ends too soon, and this finds two holders.
   ['one by one', 'auto', 1_099],
+  // Commands that were doubled kept a program's own lock taken for as long as it tried again at once.
+  ['all at once', 'strict', 126_880_237],
 ] as const)(
   'what was found once is not found again: %s, quarantine %s, seed %i',
   async (losses, quarantine, found) => {

@@ -173,7 +173,9 @@ class Run {
     const untrue: string[] = [];
     if (mix.turns !== undefined) untrue.push(...(await this.#settle(alive, mix.turns)));
     const recoveries =
-      mix.turns === undefined ? alive.map((program) => recovers(program, simulation.nowMs + calmForMs)) : [];
+      mix.turns === undefined
+        ? alive.map((program) => recovers(program, simulation.nowMs + calmForMs, mix.maxTtl))
+        : [];
     const left = (await simulation.until(Promise.all(recoveries), LONGEST_RUN_MS)).filter((is) => !is).length;
     await simulation.until(Promise.all(alive.map(({ redlock }) => redlock.close())), CLOSING_MS);
     // Whatever dead programs left expires; where callers take turns, it has.
@@ -459,16 +461,21 @@ async function initialize(redlock: Redlock): Promise<void> {
   }
 }
 
-/** Whether a program gets a lock of its own by a moment: the first try may only show that nodes have forgotten. */
-async function recovers({ machine, redlock }: Program, untilMs: number): Promise<boolean> {
+/**
+ * Whether a program gets a lock of its own by a moment. The first try may only show that nodes have forgotten. What refuses
+ * a try is left by an earlier one, of which a command was doubled: that ends with its ttl.
+ */
+async function recovers({ machine, redlock }: Program, untilMs: number, maxTtl: number): Promise<boolean> {
   const { timeline } = machine.clock;
-  while (timeline.nowMs < untilMs) {
+  for (;;) {
+    let pauseMs = RECOVERY_POLL_MS;
     try {
       if ((await redlock.tryAcquire(`of ${machine.name} alone`)) !== null) return true;
+      pauseMs = maxTtl;
     } catch (error) {
       if (!(error instanceof QuorlockError)) throw error;
     }
-    await machine.sleep(RECOVERY_POLL_MS);
+    if (timeline.nowMs >= untilMs) return false;
+    await machine.sleep(pauseMs);
   }
-  return false;
 }
