@@ -62,10 +62,10 @@ export class HandOverWatch {
   }
 
   async #look(name: string, watched: Watched): Promise<void> {
-    const { quorum, random, releaseTimeout: timeoutMs, closing } = this.#settings;
+    const { quorum, random, grace, releaseTimeout: timeoutMs, closing } = this.#settings;
     const { target, value } = watched;
     const check = { target, fraction: random.fraction(), timeoutMs };
-    const { state, hung } = await quorum.handOver(check, timeoutMs);
+    const { state, hung } = await quorum.handOver(check, grace);
     if (state === 'over' || closing.aborted || this.#watched.has(name)) return;
     await Promise.all([...hung].map((member) => quorum.passOver(target, member, timeoutMs)));
     if (state === 'open') {

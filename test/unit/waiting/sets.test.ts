@@ -40,6 +40,29 @@ describe('the oldest waiter for several resources', () => {
     expect(scene.keys).toEqual([]);
   });
 
+  it('has the program that released a resource look whether it came, and not for as long as it keeps that', async () => {
+    const inspections: string[] = [];
+    const scene = new Scene({
+      trace: (line) => void (line.includes(': inspect ') && inspections.push(line)),
+    });
+    const { simulation } = scene;
+    const [holder, waiter, releaser, third] = await scene.programs(4);
+    const held = await simulation.until(holder.redlock.acquire('b'));
+    const first = await simulation.until(releaser.redlock.acquire('a'));
+    const both = waiter.redlock.acquire(['a', 'b'], PATIENT);
+    await simulation.advance(5_000);
+    const single = wait(scene, third, 'a');
+    await simulation.advance(100);
+    inspections.length = 0;
+    await simulation.until(first.release());
+    await simulation.advance(2_000);
+    const { name } = releaser.machine;
+    expect(inspections.filter((line) => line.includes(`for ${name}:`))).toHaveLength(1);
+    await simulation.until(held.release());
+    await simulation.until((await simulation.until(both)).release());
+    await simulation.until(single);
+  });
+
   it('keeps nothing once it was killed', async () => {
     const { scene, simulation, waiter, third } = await sceneOfThree();
     waiter.machine.kill();
