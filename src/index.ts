@@ -22,8 +22,8 @@ export {
 export type { Random } from './base/random.ts';
 export type { FailureReason, NodeVote, Reply } from './base/vote.ts';
 export type { RedlockWarning } from './base/warning.ts';
+export type { ReleaseReport } from './lock/lease.ts';
 export type { Lock, LockJSON } from './lock/lock.ts';
-export type { ReleaseReport } from './lock/release-report.ts';
 export type { NodeStatus } from './membership/node-status.ts';
 export type { Quarantine } from './membership/quarantine.ts';
 export type { Held, HeldLock, WaitingCaller } from './redlock/held.ts';

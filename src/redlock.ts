@@ -4,9 +4,8 @@ import { ClosedError, InitializeError, NoQuorumError, withCallersStack } from '.
 import { SystemRandom } from './base/random.ts';
 import { instant } from './base/sound-clock.ts';
 import { Attempts, LockValues } from './lock/attempts.ts';
-import { Lease, type LeaseDeps, nodeTimeoutFor } from './lock/lease.ts';
+import { Lease, type LeaseDeps, nodeTimeoutFor, Validity } from './lock/lease.ts';
 import { Lock, type LockJSON, leaseOf } from './lock/lock.ts';
-import { Validity } from './lock/validity.ts';
 import { Quorum } from './quorum/quorum.ts';
 import { Acquirer, type LockSpec } from './redlock/acquirer.ts';
 import { checkHandedLock } from './redlock/adoption.ts';

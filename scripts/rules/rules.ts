@@ -942,7 +942,7 @@ const CLIENTS: readonly Change[] = [
     name: 'validity has the drift taken off',
     code: [
       [
-        'lock/validity.ts',
+        'lock/lease.ts',
         'return ttl - elapsed - driftMs(ttl, driftFactor);',
         'return ttl - elapsed - driftMs(0, driftFactor);',
       ],

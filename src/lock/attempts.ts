@@ -3,8 +3,7 @@ import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { type ContendOptions, type LossReason, lossReasonOf } from '../quorum/round.ts';
 import { TOKENS_A_LEASE } from '../wire/operation.ts';
-import { Lease, type LeaseDeps, type LeaseTerms, nodeTimeoutFor } from './lease.ts';
-import { Validity } from './validity.ts';
+import { Lease, type LeaseDeps, type LeaseTerms, nodeTimeoutFor, Validity } from './lease.ts';
 
 /** The result of one attempt to get a lock. */
 export type Attempt =

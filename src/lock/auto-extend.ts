@@ -8,8 +8,8 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { LockLostError, QuorlockError } from '../base/errors.ts';
 import { afterElapsed, elapsedMs, type Instant, instant } from '../base/sound-clock.ts';
 import type { NodeVote } from '../base/vote.ts';
+import { validityMs } from './lease.ts';
 import { type Lock, leaseOf, loseLock } from './lock.ts';
-import { validityMs } from './validity.ts';
 
 /** An extension is due when this share of the ttl is left: well before a third of it is, … */
 const EXTEND_AT = 1 / 2;

@@ -3,18 +3,20 @@
  * That costs two round trips to every node between two callers, though no other process may want the lock. So a
  * process acquires a lease: one value, one validity, and a block of tokens. Its callers take turns under it without a
  * message. The lease ends early enough for other processes to have their turn.
+ *
+ * For how long may a holder believe in its lock? The naive answer is the ttl, from the moment of the grant. But a
+ * node may have started its clock when the request arrived, long before the answer did, and its clock may run faster.
+ * So validity counts from before the request was sent, and the drift allowance is taken off.
  */
 
 import type { Clock } from '../base/clock.ts';
 import { handedOn } from '../base/diagnostics.ts';
 import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';
-import { elapsedMs } from '../base/sound-clock.ts';
+import { elapsedMs, type Instant, type Leaps } from '../base/sound-clock.ts';
 import { isDenial, type NodeVote } from '../base/vote.ts';
 import type { Grant, Quorum } from '../quorum/quorum.ts';
-import { majorityOf } from '../quorum/round.ts';
+import { majorityOf, type RoundResult } from '../quorum/round.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
-import { GIVEN_AWAY, type ReleaseReport, reportOf } from './release-report.ts';
-import { Validity, validityMs } from './validity.ts';
 
 /** For how long after its begin a lease is handed over. Then other processes have their turn. */
 const LONGEST_LEASE_MS = 100;
@@ -289,4 +291,81 @@ export class Lease {
     this.#ended?.();
     this.#successor?.ended(this);
   }
+}
+
+/** The precision of Redis's own expiry, in milliseconds, whatever the ttl. */
+const EXPIRY_PRECISION_MS = 2;
+
+/**
+ * The drift allowance: taken off a ttl because the nodes' clocks and this machine's run at different rates, in
+ * milliseconds. It is ⌈ttl × driftFactor⌉ + 2, as in the Redis documentation, "Distributed Locks with Redis".
+ */
+export function driftMs(ttl: number, driftFactor: number): number {
+  return Math.ceil(ttl * driftFactor) + EXPIRY_PRECISION_MS;
+}
+
+/** How long a lock is valid once `elapsed` of its ttl is gone, in milliseconds. Not positive: it is not. */
+export function validityMs(ttl: number, elapsed: number, driftFactor: number): number {
+  return ttl - elapsed - driftMs(ttl, driftFactor);
+}
+
+/**
+ * The time in which a lock is valid. There is one for every held lock: what all locks of a Redlock share is passed
+ * in.
+ */
+export class Validity implements Instant {
+  readonly monotonic: number;
+  readonly wall: number;
+  readonly uptime: number;
+  readonly leaps: Leaps | undefined;
+  readonly #ttl: number;
+
+  constructor({ monotonic, wall, uptime, leaps }: Instant, ttl: number) {
+    this.monotonic = monotonic;
+    this.wall = wall;
+    this.uptime = uptime;
+    this.leaps = leaps;
+    this.#ttl = ttl;
+  }
+
+  /** Milliseconds left, by the clock that says the least, the nodes' included; not positive once it has ended. */
+  remainingMs({ clock, driftFactor }: { readonly clock: Clock; readonly driftFactor: number }): number {
+    return this.#ttl - elapsedMs(clock, this) - driftMs(this.#ttl, driftFactor);
+  }
+}
+
+/** The outcome of a release. */
+export interface ReleaseReport {
+  /**
+   * Whether nothing of this lock keeps others out any more. Either a majority of nodes has confirmed that its keys
+   * are gone, or the lock was handed over.
+   */
+  readonly freed: boolean;
+  /** Whether the next caller of this process has the lock now, or the process that adopts it. No node was asked then. */
+  readonly handedOver: boolean;
+  /**
+   * The vote of each node. `granted`: released. `missing`: it had expired there. `held`: another client has it by
+   * now. `pending`: the node is asked, and its answer changes nothing. `failed`: unknown, and the node is asked again
+   * in the background. Empty where the lock was handed over.
+   */
+  readonly votes: readonly NodeVote[];
+}
+
+export const HANDED_OVER: Promise<ReleaseReport> = Promise.resolve({
+  freed: true,
+  handedOver: true,
+  votes: [],
+});
+
+/** The report of a lock that was handed over to another process: not the one above, so that they can be told apart. */
+export const GIVEN_AWAY: Promise<ReleaseReport> = HANDED_OVER.then((report) => report);
+
+export function reportOf({ decision, votes }: RoundResult): ReleaseReport {
+  return { freed: decision === 'won', handedOver: false, votes };
+}
+
+/** Whether a release handed the lock over at a node, to a waiter of whatever process. */
+export function hasNotified(votes: readonly NodeVote[]): boolean {
+  for (const vote of votes) if ('notified' in vote && vote.notified === true) return true;
+  return false;
 }

@@ -23,8 +23,7 @@ import type { NodeVote } from '../base/vote.ts';
 import type { Quorum } from '../quorum/quorum.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
 import { lazySignal } from './lazy-signal.ts';
-import type { Lease } from './lease.ts';
-import { GIVEN_AWAY, type ReleaseReport } from './release-report.ts';
+import { GIVEN_AWAY, type Lease, type ReleaseReport } from './lease.ts';
 
 /** The lease that a lock is a handle on; the handle may be over, and the lease another caller's. */
 export let leaseOf: (lock: Lock) => Lease;

@@ -6,8 +6,7 @@
 
 import type { Timer } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import type { LeaseDeps } from '../lock/lease.ts';
-import { hasNotified } from '../lock/release-report.ts';
+import { hasNotified, type LeaseDeps } from '../lock/lease.ts';
 import type { LockKeys } from '../wire/operation.ts';
 
 /**

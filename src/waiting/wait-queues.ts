@@ -2,9 +2,14 @@ import { type AbortSignalLike, abortable, throwIfAborted } from '../base/abort-s
 import type { LockMode } from '../base/diagnostics.ts';
 import { type Instant, instant } from '../base/sound-clock.ts';
 import type { Attempt } from '../lock/attempts.ts';
-import type { Lease, LeaseDeps, Successor } from '../lock/lease.ts';
+import {
+  hasNotified,
+  type Lease,
+  type LeaseDeps,
+  type ReleaseReport,
+  type Successor,
+} from '../lock/lease.ts';
 import { Lock } from '../lock/lock.ts';
-import { hasNotified, type ReleaseReport } from '../lock/release-report.ts';
 import type { ContendOptions } from '../quorum/round.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
 import { type AcquireRequest, releaseLate } from './acquire-request.ts';

@@ -10,12 +10,12 @@ import { functionsOf, mutableFieldsOf } from '../../scripts/budget/syntax.ts';
  * number whenever it gets better.
  */
 const CEILINGS: Readonly<Record<string, number>> = {
-  'files entered by an uncontended acquire': 21,
+  'files entered by an uncontended acquire': 20,
   'functions entered by that acquire': 83,
-  'files entered by release when no caller waits': 15,
+  'files entered by release when no caller waits': 13,
   'functions entered by that release': 58,
   'mutable fields of the waiting state': 16,
-  'lines of the core, Lua included': 14_579,
+  'lines of the core, Lua included': 14_570,
   'characters of the composed batch script': 30_594,
   'Lua files that stand in it more than once': 0,
   'lines of the longest function': 70,

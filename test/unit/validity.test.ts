@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { driftMs, validityMs } from '../../src/lock/validity.ts';
+import { driftMs, validityMs } from '../../src/lock/lease.ts';
 
 const ttls = fc.integer({ min: 1, max: 31_536_000_000 });
 const elapsedTimes = fc.double({ min: 0, max: 1e11, noNaN: true });

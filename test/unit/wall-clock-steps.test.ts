@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { instant } from '../../src/base/sound-clock.ts';
-import { Validity, validityMs } from '../../src/lock/validity.ts';
+import { Validity, validityMs } from '../../src/lock/lease.ts';
 import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 import { World } from './world.ts';
 

@@ -1,4 +1,4 @@
-import { driftMs } from '../../../src/lock/validity.ts';
+import { driftMs } from '../../../src/lock/lease.ts';
 
 /**
  * How long a lock is good for by its holder's clock, in milliseconds: the ttl less ⌈ttl × driftFactor⌉ + 2, from

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Lock, LockLostError, LockReleasedError, type Redlock } from '../../../src/index.ts';
-import { validityMs } from '../../../src/lock/validity.ts';
+import { validityMs } from '../../../src/lock/lease.ts';
 import { type Machine, Simulation } from '../../../src/testing/index.ts';
 
 const TTL = 10_000;
