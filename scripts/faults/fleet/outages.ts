@@ -117,7 +117,7 @@ export function availabilityOf(
   return { attempts, served: attempts - failures.length, stalled, failures };
 }
 
-/** How long it took, once a majority was back, until a caller was granted a lock. */
+/** How long it took, once a majority was back, until a caller was granted a lock or the run ended. */
 export interface Recovery {
   readonly outage: Outage;
   readonly afterMs: number;
@@ -131,10 +131,11 @@ export function recoveriesOf(
 ): readonly Recovery[] {
   const grants = attempts.flatMap(({ grant }) => grant?.at ?? []).sort((a, b) => a - b);
   const lastAsked = attempts.at(-1)?.askedAt ?? 0;
+  const lastSeen = Math.max(0, ...attempts.map(({ askedAt, settledAt = askedAt }) => settledAt));
   return outages.flatMap((outage) => {
     if (outage.to > lastAsked) return [];
     const next = grants.find((at) => at >= outage.to);
-    const recovery = { from: outage.to, to: next ?? Number.POSITIVE_INFINITY };
+    const recovery = { from: outage.to, to: next ?? lastSeen };
     // Who stood still, or was dead, can't have been served.
     const hasAsked = attempts.some(
       ({ askedAt, settledAt }) =>

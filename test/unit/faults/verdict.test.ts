@@ -191,6 +191,10 @@ describe('the verdict', () => {
     const history = of([granted(150, 170), granted(200, 210)]);
     expect(recoveriesOf(history, [outage], [])).toEqual([{ outage, afterMs: 70 }]);
     expect(recoveriesOf(of([granted(5_000, 5_010)]), [outage], [])).toEqual([]);
+    const unserved = of([attempt(150, 190, 'QUORLOCK_HELD')]);
+    expect(recoveriesOf(unserved, [outage], []), 'so far, where the run ends').toEqual([
+      { outage, afterMs: 90 },
+    ]);
   });
 
   it('finds waits that never ended, ended late, or ran out while the lock was free', () => {
