@@ -360,7 +360,7 @@ export const HANDED_OVER: Promise<ReleaseReport> = Promise.resolve({
 /** The report of a lock that was handed over to another process: not the one above, so that they can be told apart. */
 export const GIVEN_AWAY: Promise<ReleaseReport> = HANDED_OVER.then((report) => report);
 
-export function reportOf({ decision, votes }: RoundResult): ReleaseReport {
+function reportOf({ decision, votes }: RoundResult): ReleaseReport {
   return { freed: decision === 'won', handedOver: false, votes };
 }
 
