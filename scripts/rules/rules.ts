@@ -1026,7 +1026,7 @@ const CLIENTS: readonly Change[] = [
         'const validity = new Validity(grant.startedAt, ttl);',
         'const validity = new Validity(instant(clock), ttl);',
       ],
-      ['lock/lease.ts', 'import { elapsedMs }', 'import { elapsedMs, instant }'],
+      ['lock/lease.ts', 'import { elapsedMs, type Instant', 'import { elapsedMs, instant, type Instant'],
     ],
   },
   {
