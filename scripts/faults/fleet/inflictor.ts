@@ -93,7 +93,11 @@ export class Inflictor {
 
   async #afflictNodes(fault: NodeFault, startedAt: number, stop: AbortSignal): Promise<void> {
     const nodes = fault.nodes.flatMap((index) => this.#masters.nodes[index] ?? []);
-    await Promise.all(nodes.map((node) => this.#underWay.get(node)));
+    // Of several that wait for the same fault to be over, the first goes on, and the others wait for that one.
+    for (let before: unknown[] = []; nodes.some((node, at) => this.#underWay.get(node) !== before[at]); ) {
+      before = nodes.map((node) => this.#underWay.get(node));
+      await Promise.all(before);
+    }
     if (stop.aborted || now() - startedAt > fault.atMs + LATEST_MS) return;
     if (fault.kind === 'replica' && !this.#masters.hasSpare) return;
     const incident: Incident = {
