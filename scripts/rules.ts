@@ -20,7 +20,7 @@ the one that docs/rules.md names. With words: only the rules and faults that hav
 Options:
   --part N/M   only every Mth of them, from the Nth on
   --missing    only those that docs/rules.md has no test for
-  --jobs N     so many copies at once; default: the number of cores
+  --jobs N     how many copies at once; default: the number of cores
   --accept     writes what was found to docs/rules.md
   --list       says what there is
   --help       this text

@@ -281,7 +281,7 @@ What npm test leaves out because it takes too long, in parts. Without options: a
 Options:
   --part NAME    this part alone; may be given several times
   --from TEXT    begins at a part that this text chooses, as a commit's hash does; the others follow
-  --minutes N    only parts that end within so many minutes
+  --minutes N    only parts that end within this number of minutes
   --list         says which parts there are, and how many minutes each takes
   --help         this text
 

@@ -87,7 +87,7 @@ function exclusionFindings(point: ExclusionPoint, result: ExclusionResult): read
     {
       measure: 'overlap, by the ttl alone',
       measured: of(result.overlapsPlain),
-      expected: terms.watchers === 'nobody' ? expectedOverlap(point, ttl) : undefined,
+      expected: terms.watchers === 'none' ? expectedOverlap(point, ttl) : undefined,
     },
     { measure: 'late write', measured: of(result.late), expected: expectedLateWrites(point) },
     { measure: 'late write let through with fencing', measured: of(result.lateAccepted), expected: NEVER },

@@ -116,7 +116,7 @@ function watchedClocks({ randomErrorStep, random, certain }: Sizes): readonly Po
         exclusion('watched', random / 2, { watchers: who, clocks: { kind: 'random', relativeError } }),
       ),
     ),
-    ...(['nobody', ...watchers] as const).flatMap((who) =>
+    ...(['none', ...watchers] as const).flatMap((who) =>
       (['holder', 'nodes'] as const).flatMap((rivalLike) =>
         [0.01, 0.011, 0.02, 0.1].map((error) =>
           exclusion('watched', certain, { watchers: who, clocks: apart(error, rivalLike) }),

@@ -7,7 +7,7 @@ import { parse, RespError, type RespReply } from './resp.ts';
 export type Answer = (command: string, args: readonly string[]) => RespReply;
 
 /**
- * A server that answers what a test says: one that is too old, or tells too little of itself, can't be had as a program.
+ * A server that answers what a test says: one that is too old, or tells too little of itself, is not to be found as a program.
  * It speaks RESP2 only.
  */
 export class FakeServer implements AsyncDisposable {

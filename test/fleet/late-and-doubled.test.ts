@@ -98,7 +98,7 @@ async function doneTwice(
 ): Promise<Reply> {
   const proxy = proxyAt(0);
   const wire = new Wire(deadlineUs);
-  await wire.ask({ kind: 'release', ...freshLock().keys, value: 'nobody' });
+  await wire.ask({ kind: 'release', ...freshLock().keys, value: 'none' });
   let reply: Promise<Reply> | undefined;
   const [calls] = await scriptCallsDuring(fleet, async () => {
     await proxy.refuse(true);
@@ -170,11 +170,11 @@ describe('a command that the driver sends twice', () => {
 
     const reply = await doneTwice(acquire, async () => {
       await onFirstNode('DEL', ...keys.keys);
-      await onFirstNode('SET', key, 'somebody else', 'PX', LONG_TTL_MS);
+      await onFirstNode('SET', key, 'another holder', 'PX', LONG_TTL_MS);
     });
 
     expect(reply.outcome).toBe('held');
-    expect(await onFirstNode('GET', key)).toBe('somebody else');
+    expect(await onFirstNode('GET', key)).toBe('another holder');
   });
 
   it('CONFIRM: the counter is the token, once as twice', async () => {

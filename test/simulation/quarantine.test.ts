@@ -15,7 +15,7 @@ import type { Quarantine } from '../../src/index.ts';
  * - `auto` does let holders overlap where all nodes lose their memory at once, and the test sees it. It sees it with
  *   `off` too. Or it would see nothing elsewhere.
  *
- * And when the faults are over, locks are to be had again as soon as the quarantine is.
+ * And when the faults are over, nodes grant locks again as soon as the quarantine is.
  */
 const LONGEST_TEST_MS = 1_800_000;
 
@@ -61,7 +61,7 @@ test.each([
   },
 );
 
-/** Runs one seed after the other, until there were so many, or one that shows what is looked for. */
+/** Runs one seed after the other, until their number is reached, or one that shows what is looked for. */
 async function findings(
   quarantine: Quarantine,
   losses: Losses,

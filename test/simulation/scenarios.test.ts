@@ -136,7 +136,7 @@ describe('three nodes behind a network that loses one message in twenty, doubles
           served += 1;
           await lock.release();
         } catch (error) {
-          // So many lost messages keep nodes from voting now and then.
+          // Lost messages in such a number keep nodes from voting now and then.
           if (!(error instanceof NoQuorumError || error instanceof WaitTimeoutError)) throw error;
         }
       }

@@ -7,7 +7,7 @@ const LONGEST_TEST_MS = 3_600_000;
 /** How many random sets are asked for in all, half of them where programs die or hang. */
 const { QUORLOCK_SETS: sets = '4000' } = process.env;
 
-/** Of those, so many in one run. */
+/** How many of those one run has. */
 const CALLS_A_RUN = 100;
 
 const seed = chooseSeed();

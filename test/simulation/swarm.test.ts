@@ -13,7 +13,7 @@ import { chooseSeed, seedAfter } from '../../scripts/support/seeds.ts';
  */
 const LONGEST_TEST_MS = 1_800_000;
 
-/** Within so many locks a broken assumption must show. */
+/** The number of locks within which a broken assumption must show. */
 const CYCLES_TO_FIND = 40_000;
 
 const { QUORLOCK_CYCLES: chosenCycles = '1000000' } = process.env;

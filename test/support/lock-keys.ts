@@ -51,7 +51,7 @@ export async function expectHeldOnAll(fleet: Fleet, lock: Lock, keyPrefix = 'loc
 
 /** Takes a key as any other Redlock would, for as long as no test runs. */
 export async function holdElsewhere(nodes: readonly FleetNode[], key: string): Promise<void> {
-  for (const node of nodes) await node.command('SET', key, 'somebody else', 'PX', 600_000);
+  for (const node of nodes) await node.command('SET', key, 'another holder', 'PX', 600_000);
 }
 
 /** Gives back what {@link holdElsewhere} took. */

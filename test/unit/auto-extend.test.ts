@@ -254,7 +254,7 @@ describe('after using() nothing is left behind', () => {
     'the routine extended the lock itself': (_, lock) => lock.extend(),
     'the lock was lost': async (world, lock) => {
       for (const { store } of world.servers) store.delete('lock:r');
-      for (const { store } of world.servers) store.set('lock:r', 'somebody else', '3000');
+      for (const { store } of world.servers) store.set('lock:r', 'another holder', '3000');
       await sleep(world, 60_000, lock.signal);
       expect(lock.signal.aborted).toBe(true);
     },
@@ -277,7 +277,7 @@ describe('after using() nothing is left behind', () => {
     await world.clock.runUntil(done.then(String, String));
     // A majority has released it by now.
     await world.clock.advance(20);
-    expect(world.valuesOf('lock:r').filter((value) => value !== 'somebody else')).toEqual(
+    expect(world.valuesOf('lock:r').filter((value) => value !== 'another holder')).toEqual(
       name === 'the lock was lost' ? [] : [undefined, undefined, undefined],
     );
     // An extension that was under way when the routine ended waits for its answer alone. Nodes that seemed slow when
@@ -357,7 +357,7 @@ describe('a auto-extension', () => {
     const lock = await lockIn(world);
     new AutoExtend(lock, world.clock, forEver);
     for (const { store } of world.servers) store.delete('lock:r');
-    for (const { store } of world.servers) store.set('lock:r', 'somebody else', '3000');
+    for (const { store } of world.servers) store.set('lock:r', 'another holder', '3000');
     await world.clock.advance(lock.remainingValidity() - 500 + 10);
     expect(lock.signal.aborted).toBe(true);
     // What is left is the moment at which it would have given up, once the nodes' timers have ended.

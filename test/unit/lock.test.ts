@@ -38,7 +38,7 @@ describe('an extension that a bare majority denies', () => {
       deny: ({ servers }) => {
         for (const { store } of servers.slice(0, 2)) {
           store.delete('lock:r');
-          store.set('lock:r', 'somebody else', '5000');
+          store.set('lock:r', 'another holder', '5000');
         }
       },
     },
@@ -76,7 +76,7 @@ describe('an extension', () => {
   it('that one node denies and another does not answer leaves the lock what it has', async () => {
     const { world, lock } = await held();
     world.server(0).store.delete('lock:r');
-    world.server(0).store.set('lock:r', 'somebody else', '5000');
+    world.server(0).store.set('lock:r', 'another holder', '5000');
     world.server(1).pause();
     const before = lock.remainingValidity();
     const error = await failureOf(world, lock.extend());

@@ -627,7 +627,7 @@ describe('a quarantine', () => {
   it('of all nodes is no obstacle to a start that its client gave up after they were emptied', async () => {
     const world = await unused();
     const mark = (state: string) => {
-      for (const { store, runId } of world.servers) store.set(MARKER, `${state} ${runId} somebody 3 30000`);
+      for (const { store, runId } of world.servers) store.set(MARKER, `${state} ${runId} another 3 30000`);
     };
     mark('joining');
     const watcher = program(world);

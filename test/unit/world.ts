@@ -85,7 +85,7 @@ export class World {
 
   /** Takes a key on these servers as any other Redlock would. */
   holdElsewhere(key: string, ttl: number, servers: readonly SimulatedServer[] = this.servers): void {
-    for (const server of servers) server.store.set(key, 'somebody else', String(ttl));
+    for (const server of servers) server.store.set(key, 'another holder', String(ttl));
   }
 
   /** How many script calls each server has done. */

@@ -8,7 +8,7 @@ import { percent } from './numbers.ts';
 import { distinct, ofStudy, shares } from './selection.ts';
 
 const WATCHERS: Readonly<Record<Watchers, string>> = {
-  nobody: 'nobody',
+  none: 'none',
   rival: 'the rival, while it is held',
   both: 'both, before as well',
 };
@@ -35,7 +35,7 @@ export function detectionSection(measured: readonly Measured[]): Section {
 function randomClocks(measured: readonly Measured[]): Chart {
   const isRandom = ({ clocks, driftFactor }: ClockTerms) =>
     clocks.kind === 'random' && driftFactor === DRIFT_FACTORS[0];
-  const nobody = ofStudy(measured, 'random', isRandom);
+  const none = ofStudy(measured, 'random', isRandom);
   const watched = (watchers: Watchers) =>
     ofStudy(measured, 'watched', (terms) => isRandom(terms) && terms.watchers === watchers);
   return {
@@ -43,12 +43,12 @@ function randomClocks(measured: readonly Measured[]): Chart {
     title: 'Overlaps with an allowance of 1 %, by who has watched the nodes',
     text:
       'Every clock is wrong in its own way. A rival that has watched while the lock was held takes it too early only ' +
-      'if its own clock is as fast as the nodes’. If the holder has watched too, nobody overlaps, because nodes that are ' +
-      'too far off grant nothing; from twice driftFactor on there is often no lock to be had.',
+      'if its own clock is as fast as the nodes’. If the holder has watched too, no trial overlaps, because nodes that are ' +
+      'too far off grant nothing; from twice driftFactor on there is often no lock.',
     x: { label: 'largest relative error between two clocks (%)', domain: [0, 20] },
     y: { label: 'share of trials (%)', domain: [-3, 103], ticks: [0, 25, 50, 75, 100] },
     series: [
-      { name: 'overlap: nobody has watched', measured: shares(nobody, error, ({ overlaps }) => overlaps) },
+      { name: 'overlap: neither has watched', measured: shares(none, error, ({ overlaps }) => overlaps) },
       {
         name: 'overlap: the rival has',
         measured: shares(watched('rival'), error, ({ overlaps }) => overlaps),

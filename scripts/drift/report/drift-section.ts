@@ -25,7 +25,7 @@ export function driftSection(measured: readonly Measured[]): Section {
       `A holder takes a lock for ${duration(ttl)} on ${nodes} nodes and works up to the last moment at which its own ` +
         'check says that it still holds it. A rival takes the lock at the first moment at which a majority of nodes has let it ' +
         'expire. An overlap is a trial in which the rival has the lock while the holder’s check still passes. ' +
-        'Both connect only when they want the lock: nobody has watched the nodes’ clocks before, so that the ' +
+        'Both connect only when they want the lock: neither has watched the nodes’ clocks before, so that the ' +
         'library’s detection of wrong clocks sees nothing, and the allowance is on its own.',
       'No allowance means that the holder goes by the plain ttl on its own clock; the library itself always takes ' +
         '⌈ttl × driftFactor⌉ + 2 ms off. With fencing, an overlap does harm only if the guard at the resource ' +

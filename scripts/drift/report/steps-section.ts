@@ -28,7 +28,7 @@ export function stepsSection(measured: readonly Measured[]): Section {
 
 function steps(measured: readonly Measured[]): Chart {
   const of = (driftFactor: number) =>
-    ofStudy(measured, 'step', (terms) => terms.driftFactor === driftFactor && terms.watchers === 'nobody');
+    ofStudy(measured, 'step', (terms) => terms.driftFactor === driftFactor && terms.watchers === 'none');
   const watched = ofStudy(measured, 'step', ({ watchers }) => watchers === 'rival');
   const step = ({ stepMs }: ClockTerms) => stepMs;
   const all = distinct(ofStudy(measured, 'step').map(({ point }) => step(point.terms)));

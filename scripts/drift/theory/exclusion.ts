@@ -24,9 +24,9 @@ interface RandomClocks {
 }
 
 /**
- * The probability that a lock is somebody else's before its validity is over, when every clock's rate is drawn evenly
+ * The probability that a lock is another client's before its validity is over, when every clock's rate is drawn evenly
  * from 1 ± δ. The rival needs a majority of nodes whose keys end early, so it is the majority-th fastest clock that
- * counts: over all rates of the holder's clock, the mean of the probability that so many nodes are fast enough.
+ * counts: over all rates of the holder's clock, the mean of the probability that a majority of the nodes is fast enough.
  */
 export function overlapProbability({ nodes, ttl, validityMs, relativeError, slackMs }: RandomClocks): number {
   const each = errorOfEach(relativeError);

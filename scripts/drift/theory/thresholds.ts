@@ -9,7 +9,7 @@ export function validityOf(ttl: number, driftFactor: number): number {
 }
 
 /**
- * The relative error from which on a lock can be somebody else's before `validityMs` is over: a node whose clock
+ * The relative error from which on a lock can be another client's before `validityMs` is over: a node whose clock
  * gains `error` on the holder's drops a key `ttl / (1 + error)` after it was set, by the holder's clock. Exact for
  * messages that take no time; what they take only makes it larger.
  */
@@ -31,8 +31,8 @@ export function safeStepMs(ttl: number, driftFactor: number): number {
 }
 
 /**
- * How many of the nodes that granted a lock must lose it too early before somebody else has a majority: those that
- * did not grant it are his anyway.
+ * How many of the nodes that granted a lock must lose it too early before another client has a majority: those that
+ * did not grant it are that client's anyway.
  */
 export function nodesToMislead(majority: number, nodes: number, grantingNodes: number): number {
   return majority - (nodes - grantingNodes);

@@ -10,10 +10,10 @@ type ClockErrors =
   | { readonly kind: 'random'; readonly relativeError: number };
 
 /**
- * Who has watched the nodes' clocks for long enough to see them go wrong. Nobody: holder and rival connect only when
+ * Who has watched the nodes' clocks for long enough to see them go wrong. `none`: holder and rival connect only when
  * they want the lock, so that they can't see a clock that is wrong all along. `both`: they watched before, too.
  */
-export type Watchers = 'nobody' | 'rival' | 'both';
+export type Watchers = 'none' | 'rival' | 'both';
 
 /** What one trial of exclusion is about. Durations in milliseconds. */
 export interface ClockTerms {
@@ -38,7 +38,7 @@ export const PLAIN_TERMS: ClockTerms = {
   ttl: 10_000,
   driftFactor: 0.01,
   clocks: { kind: 'apart', relativeError: 0, rivalLike: 'holder' },
-  watchers: 'nobody',
+  watchers: 'none',
   stepMs: 0,
   steppedNodes: 0,
   grantingNodes: 5,

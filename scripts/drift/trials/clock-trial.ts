@@ -44,7 +44,7 @@ const STEPS_UNTIL = 0.6;
 
 /**
  * One lock, from its grant to its end, and a rival that takes it at the first possible moment: it tries just when a
- * majority of nodes has no key any more, which only a simulation can know. Whoever tries all the time comes no sooner.
+ * majority of nodes has no key any more, which only a simulation can know. A rival that tries all the time comes no sooner.
  */
 export async function clockTrial(terms: ClockTerms, seed: number): Promise<ClockTrial> {
   const dice = Rng.ofSeed(seed);
@@ -57,7 +57,7 @@ export async function clockTrial(terms: ClockTerms, seed: number): Promise<Clock
   const holders = simulation.machine({ name: 'holder', clocks: { rate: rates.holder } });
   const holding = connect(holders, terms);
   const rival = new Rival(simulation, terms, rates.rival);
-  if (terms.watchers !== 'nobody') rival.connect();
+  if (terms.watchers !== 'none') rival.connect();
   if (terms.watchers === 'both') {
     for (let looks = 0; looks < WATCHED_TTLS * LOOKS; looks += 1) {
       await rival.watch(terms.ttl / LOOKS);

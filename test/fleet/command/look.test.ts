@@ -306,7 +306,7 @@ describe('quorlock init', () => {
 
 describe('quorlock servers', () => {
   it.each<NodeJS.Signals>(['SIGINT', 'SIGTERM'])(
-    'starts masters that locks are had on, and stops them at %s',
+    'starts masters that grant locks, and stops them at %s',
     async (signal) => {
       const servers = quorlock.start([], ['servers', '--count', '3', '--json']);
       const { nodes, processes } = JSON.parse(await servers.printed(/^(\{.*\})\n/));

@@ -74,15 +74,15 @@ describe('20. an inspection of nodes that are down does not say free', () => {
     await using lock = await redlock.acquire('held', { ttl: LONG_TTL_MS });
     await expectHeldOnAll(fleet, lock);
     expect(await redlock.inspect('held')).toMatchObject({ state: 'held', value: lock.value });
-    expect(await redlock.inspect('nobody has it')).toMatchObject({ state: 'free', value: undefined });
+    expect(await redlock.inspect('a free resource')).toMatchObject({ state: 'free', value: undefined });
 
     await fleet.nodes[0]?.kill();
     fleet.nodes[1]?.pause();
     expect(await redlock.inspect('held')).toMatchObject({ state: 'held', value: lock.value });
-    expect(await redlock.inspect('nobody has it')).toMatchObject({ state: 'free' });
+    expect(await redlock.inspect('a free resource')).toMatchObject({ state: 'free' });
 
     await fleet.nodes[2]?.kill();
-    for (const resource of ['held', 'nobody has it']) {
+    for (const resource of ['held', 'a free resource']) {
       const inspection = await redlock.inspect(resource);
       expect(inspection).toMatchObject({ state: 'unknown', value: undefined, remainingTtl: undefined });
       expect(inspection.nodes.slice(0, 3).map(({ state }) => state)).toEqual([
@@ -93,7 +93,7 @@ describe('20. an inspection of nodes that are down does not say free', () => {
     }
 
     await Promise.all(fleet.nodes.map((node) => node.kill()));
-    const inspection = await redlock.inspect('nobody has it');
+    const inspection = await redlock.inspect('a free resource');
     expect(inspection.state).toBe('unknown');
     expect(inspection.nodes.map(({ state }) => state)).toEqual(Array(5).fill('unknown'));
   });

@@ -46,7 +46,7 @@ describe('3. a lock that has already expired is never returned', () => {
     await using redlock = new Redlock(fleet.urls, options);
     // Another holder, for longer than our ttl.
     for (const node of fleet.nodes)
-      await node.command('SET', 'lock:waited', 'somebody else', 'PX', ttl + 500);
+      await node.command('SET', 'lock:waited', 'another holder', 'PX', ttl + 500);
 
     await using lock = await redlock.acquire('waited', { ttl, waitTime: Number.POSITIVE_INFINITY });
 

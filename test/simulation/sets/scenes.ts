@@ -90,12 +90,12 @@ async function programsIn(simulation: Simulation, count: number): Promise<readon
   return programs;
 }
 
-/** Five nodes, near enough that a lock of one resource that is held for 1 ms is had 560 times a second. */
+/** Five nodes, near enough that a lock of one resource that is held for 1 ms is granted 560 times a second. */
 function nearNodes(seed: number): Simulation {
   return new Simulation({ nodes: 5, seed, network: { latency: { least: 0.1, most: 0.3 } } });
 }
 
-/** Programs that have sets of resources again and again, for so many milliseconds each time. */
+/** Programs that have sets of resources again and again, for some milliseconds each time. */
 export interface Loops {
   readonly programs: number;
   readonly holdMs: number;
@@ -159,7 +159,7 @@ export interface RandomSets {
   readonly story: string;
 }
 
-/** Random programs that want random sets of a few resources, so many times in all. Some of the programs die, or hang for a while. */
+/** Random programs that want random sets of a few resources, a given number of times in all. Some of the programs die, or hang for a while. */
 export async function randomSets(seed: number, calls: number, haveFaults: boolean): Promise<RandomSets> {
   const dice = Rng.ofSeed(seed);
   const simulation = new Simulation({
@@ -203,7 +203,7 @@ export async function randomSets(seed: number, calls: number, haveFaults: boolea
   };
 }
 
-/** So many different ones of these resources. */
+/** A given number of different ones of these resources. */
 export function someOf(count: number, resources: readonly string[], dice: Rng): readonly string[] {
   const rest = [...resources];
   return Array.from({ length: count }, () => rest.splice(dice.integer(0, rest.length - 1), 1)[0] ?? '');

@@ -76,7 +76,7 @@ describe('a new deployment', () => {
     await world.clock.advance(50);
     expect(statesOf(world)[first ?? 0]).toBe('starting');
     const { runId, store } = world.server(first ?? 0);
-    store.set('quorlock:node', `joining ${runId} somebody 3 30000`);
+    store.set('quorlock:node', `joining ${runId} another 3 30000`);
     await world.clock.advance(500);
     expect(statesOf(world)).toEqual(['joining', 'joining', 'joining']);
   });

@@ -36,8 +36,8 @@ async function open(simulation: Simulation): Promise<Program> {
 const ask = ({ redlock }: Program, ttl = TTL) => redlock.acquire('r', { ttl, waitTime: 600_000 });
 
 /**
- * A holder, as it is in a process that is busy with the lock: callers before it have had it for a moment each. Nobody
- * waits for it yet.
+ * A holder, as it is in a process that is busy with the lock: callers before it have had it for a moment each. No
+ * caller waits for it yet.
  */
 async function busy(nodes: number, ttl = TTL) {
   const simulation = new Simulation({ nodes, network: { latency: { least: 0.2, most: 0.3 } } });

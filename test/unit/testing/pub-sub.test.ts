@@ -105,7 +105,7 @@ describe('a simulated subscription', () => {
     server.publish(CHANNEL, 'on the way');
     client.disconnect({ requestsArrive: true });
     expect(log).toEqual(['subscribed', 'lost']);
-    expect(server.publish(CHANNEL, 'to nobody')).toBe(0);
+    expect(server.publish(CHANNEL, 'to no subscriber')).toBe(0);
     await simulation.advance(60);
     expect(log).toEqual(['subscribed', 'lost', 'subscribed']);
     expect(server.publish(CHANNEL, 'again')).toBe(1);
@@ -126,7 +126,7 @@ describe('a simulated subscription', () => {
   it('is lost when the server crashes, and made anew at the next process', async () => {
     const { simulation, server, log } = await scene({ reconnectDelay: 50 });
     server.restart({ keepMemory: true });
-    expect(server.publish(CHANNEL, 'to nobody')).toBe(0);
+    expect(server.publish(CHANNEL, 'to no subscriber')).toBe(0);
     await simulation.advance(60);
     expect(log).toEqual(['subscribed', 'lost', 'subscribed']);
     expect(server.publish(CHANNEL, 'again')).toBe(1);
