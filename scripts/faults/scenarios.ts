@@ -478,7 +478,7 @@ function provoked(dice: Rng): Partial<Terms> {
     resources: ['resource 1'],
     ttl: 1_500,
     maxTtl: 1_500,
-    // On a busy machine nodes are slow, and the locks that are to overlap must be had.
+    // On a busy machine nodes are slow, and the locks that are to overlap must be granted.
     nodeTimeout: 700,
   };
 }

@@ -32,7 +32,7 @@ let lanes: readonly Promise<Verdict>[] = [];
 beforeAll(() => {
   if (!isLinux) return;
   console.log([`The same seeds again: QUORLOCK_SEED=${seed}`, ...runs.map(replayOf)].join('\n  '));
-  // Every run begins when the one that is so many places before it has ended, be it with an error.
+  // Every run begins when the one `LANES` places before it has ended, be it with an error.
   const begun: Promise<Verdict>[] = [];
   for (const options of runs) {
     const before = begun.at(-LANES)?.catch(() => undefined);
@@ -60,7 +60,7 @@ const named = (mode: Mode) =>
   runs.flatMap((each, index) => (each.scenario === mode ? [[each.seed, index] as const] : []));
 
 /**
- * So many more runs until one has overlaps, each longer than the one before: on a busy machine a run has few locks that
+ * The most runs that are added until one has overlaps, each longer than the one before: on a busy machine a run has few locks that
  * could overlap.
  */
 const MORE_RUNS = 6;

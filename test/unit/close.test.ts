@@ -290,7 +290,7 @@ describe('close() in the very moment of a grant', () => {
     adopt: (redlock, handed) => redlock.adopt(handed),
   };
 
-  /** What becomes of a call if close() comes so many microtasks after the vote that decides. */
+  /** What becomes of a call if close() comes this number of microtasks after the vote that decides. */
   async function closedAfter(microtasks: number, get: Get, channels: readonly (keyof QuorlockChannels)[]) {
     const { scene, simulation, programs } = await sceneOf(2);
     const [ours, theirs] = [at(programs, 0), at(programs, 1)];

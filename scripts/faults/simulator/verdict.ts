@@ -71,7 +71,7 @@ export function violationsOf(findings: Findings): readonly Violation[] {
     const call = `${caller} for ${resources.join(', ')} from ${askedAt.toFixed(3)}`;
     broken('waitTime', true, `${late}: ${call}, waitTime ${waitTime.toFixed(0)}`);
   }
-  // While nodes lose their memory all the time, or in a second, there may be no lock to be had before the end.
+  // While nodes lose their memory all the time, or in a second, no lock may be granted before the end.
   broken(
     'liveness',
     findings.locks === 0 && mix.losses === undefined && mix.turns === undefined,

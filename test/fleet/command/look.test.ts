@@ -207,7 +207,7 @@ describe('quorlock release --force', () => {
     await (await redlock.acquire('read')).release();
   });
 
-  it('takes one permit of a semaphore, or all, and gives them to those who wait', async () => {
+  it('takes one permit of a semaphore, or all, and gives them to its waiters', async () => {
     await using redlock = new Redlock(fleet.urls, PATIENT);
     await using other = new Redlock(fleet.urls, PATIENT);
     const semaphore = redlock.semaphore('pool', 3);

@@ -8,7 +8,7 @@ export interface Program {
   readonly redlock: Redlock;
 }
 
-/** So many of them; a list where it is not known how many. */
+/** A tuple of this length; a list where the length is not known. */
 type Several<Item, Count extends number, Some extends readonly Item[] = readonly []> = number extends Count
   ? readonly Item[]
   : Some['length'] extends Count
