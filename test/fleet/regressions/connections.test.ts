@@ -6,6 +6,7 @@ import { eventually } from '../../../scripts/fleet/processes.ts';
 import { TcpProxy } from '../../../scripts/fleet/proxy.ts';
 import { ClosedError, NoQuorumError, Redlock } from '../../../src/index.ts';
 import { BRISK, PATIENT, startDeployment, untilAllVote } from '../../support/deployment.ts';
+import { expectHeldOnAll } from '../../support/lock-keys.ts';
 
 /** Short, so that a quarantine ends within a test. */
 const BRIEF = { ...PATIENT, nodeTimeout: 500, ttl: 800, maxTtl: 1_000 };
@@ -87,10 +88,20 @@ describe('connections that die silently', () => {
       BRISK,
     );
     const held = await idle.acquire('held', { ttl: 30_000 });
+    await expectHeldOnAll(fleet, held);
     const next = waiting.acquire('held', { waitTime: Number.POSITIVE_INFINITY });
     // Only if the test fails before it is served.
     next.catch(() => undefined);
-    await eventually('it is listened', async () => (await namedAt(fleet, 'quorlock:wake')).length === 3);
+    let listeners: readonly string[] = [];
+    await eventually(
+      () => `three listen: ${listeners.join(', ')}`,
+      async () => {
+        // On a busy machine it may take longer than the lock lives, and then the waiter has it and listens no more.
+        if (held.remainingValidity() < 15_000) await held.extend();
+        listeners = await namedAt(fleet, 'quorlock:wake');
+        return listeners.length === 3;
+      },
+    );
     const quiet = [...(await namedAt(fleet, 'quorlock')), ...(await namedAt(fleet, 'quorlock:wake'))];
     await untilAllVote(redlock);
 
