@@ -4,6 +4,7 @@
 import { Redis } from 'ioredis';
 import { redisGuard } from '../../src/fencing/index.ts';
 import { type LockJSON, QuorlockError, Redlock, type RedlockOptions } from '../../src/index.ts';
+import { untilAllVote } from './deployment.ts';
 
 export interface WorkerTerms {
   readonly urls: readonly string[];
@@ -55,7 +56,7 @@ async function handle(message: WorkerMessage): Promise<void> {
     case 'start':
       redlock = new Redlock(message.terms.urls, message.terms.options);
       store = new Redis(message.terms.store);
-      await redlock.inspect('anything');
+      await untilAllVote(redlock);
       say({ said: 'ready' });
       break;
     case 'adopt':
