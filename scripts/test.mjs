@@ -155,7 +155,7 @@ function run([program, ...args], { env, isModest }, untilMs) {
     const said = [];
     const child = spawn(program, args, {
       cwd: root,
-      // Drivers and runners leave sockets and caches in the folder for temporary files: they go with this one.
+      // Test runners leave caches in the folder for temporary files: they go with this one.
       env: { ...process.env, ...env, TMPDIR: directory },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,

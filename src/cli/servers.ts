@@ -9,6 +9,7 @@ import { SystemClock } from '../base/clock.ts';
 import { plural } from '../base/describe.ts';
 import { wholeNumberWithin } from './duration.ts';
 import { CommandError, EXIT, UsageError } from './exit.ts';
+import { pause } from './pause.ts';
 import { findInstalled, findProgram, withParent } from './programs.ts';
 import { complain, print } from './terminal.ts';
 
@@ -67,10 +68,14 @@ async function serve({ count, ports, server, json }: ServersOptions): Promise<nu
       await servers[index]?.ended;
       if (isOver || stopped.aborted) return;
       complain(`the server on port ${port} ended by itself, and is started again`);
-      servers[index] = await start(port);
-      await servers[index]?.ready(stopped);
+      const server = await start(port);
+      servers[index] = server;
+      // It began while the others were ended.
+      if (isOver) return await server.stop();
+      await server.ready(stopped);
     }
   };
+  let keeping: readonly Promise<void>[] = [];
   try {
     for (const port of chosen) servers.push(await start(port));
     await Promise.all(servers.map((each) => each.ready(stopped)));
@@ -84,11 +89,13 @@ async function serve({ count, ports, server, json }: ServersOptions): Promise<nu
         );
       }
     }
-    await Promise.race([Promise.all(chosen.map(keepRunning)), aborted(stopped)]);
+    keeping = chosen.map(keepRunning);
+    await Promise.race([Promise.all(keeping), aborted(stopped)]);
     return EXIT.ok;
   } finally {
     isOver = true;
     await Promise.all(servers.map((each) => each.stop()));
+    await Promise.allSettled(keeping);
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
@@ -191,7 +198,7 @@ class Server {
         const [last = 'it says nothing'] = log.trim().split('\n').slice(-1);
         throw new CommandError(`the server on port ${this.#port} did not start: ${last}`, EXIT.noQuorum);
       }
-      await new Promise<void>((resolve) => this.#clock.after(ASK_EVERY_MS, resolve));
+      await pause(ASK_EVERY_MS, stopped);
     }
   }
 
