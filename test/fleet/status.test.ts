@@ -137,7 +137,7 @@ describe('with real servers, who holds and who waits', () => {
     const waiting = second.acquire('r', { waitTime: 60_000 });
     await eventually('it waits', async () => {
       const { processes } = await first.waiting('r');
-      return processes[0]?.owner === 'Zoë 🦊 .+1' && processes[0].nodes === 3;
+      return processes[0]?.owner === 'Zoë 🦊 .+1' && processes[0].nodes >= 2;
     });
     expect(first.held()).toMatchObject({ locks: [{ resources: ['r'], token: lock.token }], waiting: [] });
     expect(second.held()).toMatchObject({ locks: [], waiting: [{ resources: ['r'], waitTime: 60_000 }] });

@@ -68,9 +68,10 @@ describe('quorlock inspect', () => {
     const first = await redlock.semaphore('crawls', 2).acquire({ ttl });
     const second = await other.semaphore('crawls', 2).acquire({ ttl });
     const waiting = other.semaphore('crawls', 2).acquire({ ttl, waitTime: Number.POSITIVE_INFINITY });
-    await eventually('it waits on all nodes', async () => {
+    // A majority is enough: a node that was late with a permit would grant it to the waiter, who then waits at the others.
+    await eventually('it waits at a majority', async () => {
       const { semaphore } = JSON.parse((await run('inspect', 'crawls', '--json')).output);
-      return semaphore?.queue.processes[0]?.nodes === 3 && semaphore.permits.length === 2;
+      return semaphore?.queue.processes[0]?.nodes >= 2 && semaphore.permits.length === 2;
     });
     const { exitCode, output } = await run('inspect', 'crawls');
     expect(exitCode).toBe(0);
@@ -102,9 +103,10 @@ describe('quorlock list', () => {
     await using _read = await redlock.readWrite('listed/{b}').acquireRead({ ttl: 30_000 });
     await using _permit = await redlock.semaphore('listed/c', 1).acquire({ ttl: 30_000 });
     await using _other = await redlock.acquire('other', { ttl: 30_000 });
-    await eventually('all nodes have them', async () => {
+    // A majority is enough: a node that was late has no part of the lock until that is extended.
+    await eventually('a majority has them', async () => {
       const { locks } = JSON.parse((await run('list', 'listed/*', '--json')).output);
-      return locks.length === 3 && locks.every(({ nodes }: { readonly nodes: number }) => nodes === 3);
+      return locks.length === 3 && locks.every(({ nodes }: { readonly nodes: number }) => nodes >= 2);
     });
     const { exitCode, output } = await run('list', 'listed/*');
     expect(exitCode).toBe(0);
@@ -114,9 +116,9 @@ describe('quorlock list', () => {
       .map((row) => row.split(/ {2,}/));
     expect(rows.map(([name, , nodes]) => [name, nodes])).toEqual([
       ['resource', 'nodes'],
-      ['listed/a', '3 of 3'],
-      ['listed/c (permit 0)', '3 of 3'],
-      ['listed/{b}', '3 of 3'],
+      ['listed/a', expect.stringMatching(/^[23] of 3$/)],
+      ['listed/c (permit 0)', expect.stringMatching(/^[23] of 3$/)],
+      ['listed/{b}', expect.stringMatching(/^[23] of 3$/)],
     ]);
     expect(rows[3]?.[3]).toBe('readers');
   });
