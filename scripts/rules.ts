@@ -6,7 +6,7 @@ import { type Variant, variantsOf } from './rules/change.ts';
 import { FAULTS } from './rules/faults.ts';
 import { keyOf, type Notices, noticesIn, pageOf, whereOf } from './rules/page.ts';
 import { RULES } from './rules/rules.ts';
-import { Workshop } from './rules/trial.ts';
+import { type Soundness, Workshop } from './rules/trial.ts';
 import { positive, UsageError } from './support/arguments.ts';
 
 const PAGE = new URL('../docs/rules.md', import.meta.url);
@@ -61,9 +61,10 @@ function chosen(variants: readonly Variant[], words: readonly string[], part = '
 async function tryAll(variants: readonly Variant[], known: Notices, jobs: number): Promise<Notices> {
   const found = new Map(noticesIn(''));
   const rest = [...variants];
+  const soundness: Soundness = new Map();
   let isStopped = false;
   const work = async () => {
-    using workshop = new Workshop();
+    using workshop = new Workshop(soundness);
     const stop = () => {
       rest.length = 0;
       isStopped = true;

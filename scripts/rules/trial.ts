@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -71,8 +80,10 @@ function tiersFor(
   paths: Iterable<string>,
   known: Notice | undefined,
 ): readonly Tier[] {
-  const isFile = known !== undefined && known.test !== DOES_NOT_END;
-  return [...(isFile ? [tierOf(known.file)] : []), ...otherTiersFor(sides, paths)];
+  const others = otherTiersFor(sides, paths);
+  if (known === undefined) return others;
+  const alone = tierOf(known.file);
+  return alone === undefined ? others : [testIn(alone, known.test), alone, ...others];
 }
 
 function otherTiersFor(sides: readonly Side[], paths: Iterable<string>): readonly Tier[] {
@@ -82,12 +93,17 @@ function otherTiersFor(sides: readonly Side[], paths: Iterable<string>): readonl
   return [MODEL_RULES, SERVER_RULES, FAST_UNIT, ALL_UNIT, SIMULATION, FLEET];
 }
 
-/** The tier that has one file alone. */
-function tierOf(file: string): Tier {
+/** The tier that has one file alone; undefined if it is no file of a tier. */
+function tierOf(file: string): Tier | undefined {
   const [, folder = ''] = file.split('/');
   const all = [ALL_UNIT, CONFORMANCE, SIMULATION, FLEET].find(({ name }) => name === folder);
-  if (all === undefined) throw new Error(`${file} is in none of the tiers`);
-  return { ...all, name: file, args: [...all.args, file] };
+  return all && { ...all, name: file, args: [...all.args, file] };
+}
+
+/** One test of a file, by its name as a page has it; no test at all where the file has none of that name. */
+function testIn(alone: Tier, test: string): Tier {
+  const pattern = test.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&').replaceAll(' ', '\\s+');
+  return { ...alone, name: test, args: [...alone.args, '--testNamePattern', `^${pattern}$`] };
 }
 
 /** A test that notices a variant. */
@@ -96,19 +112,24 @@ export interface Notice {
   readonly test: string;
 }
 
-/** In the place of a test: the tests of a tier run on for ever. */
+/** In the place of a test's name: the tests of a tier run on for ever, or the runner fails where no test does. */
 const DOES_NOT_END = 'does not end';
+const FAILS = 'fails as a whole';
+
+/** Whether each file's tests pass without a change. Copies that work at once share it. */
+export type Soundness = Map<string, Promise<boolean>>;
 
 /** A copy of the tree, in which one variant after the other is tried. */
 export class Workshop implements Disposable {
   readonly #folder = mkdtempSync(join(tmpdir(), 'quorlock-rules-'));
   #stop: (() => void) | undefined;
   #isStopped = false;
-  /** Files of tests that pass without a change, and files whose failures say nothing. */
-  readonly #sound = new Set<string>();
+  readonly #soundness: Soundness;
+  /** Files whose failures say nothing. */
   readonly #unsound = new Set<string>();
 
-  constructor() {
+  constructor(soundness: Soundness) {
+    this.#soundness = soundness;
     const filter = (path: string) => !NOT_COPIED.test(relative(ROOT, path));
     cpSync(ROOT, this.#folder, { recursive: true, filter });
     symlinkSync(realpathSync(join(ROOT, 'node_modules')), join(this.#folder, 'node_modules'));
@@ -128,12 +149,8 @@ export class Workshop implements Disposable {
     const texts = textsOf(variant, (path) => readFileSync(join(ROOT, path), 'utf8'));
     for (const each of tiersFor(variant.sides, texts.keys(), known)) {
       progress(each.name);
-      for (;;) {
-        const notice = await this.#with(texts, each);
-        if (notice === undefined) break;
-        if (await this.#isDueTo(texts, notice, each)) return notice;
-        this.#unsound.add(notice.file);
-      }
+      const notice = await this.#noticeIn(each, texts);
+      if (notice !== undefined) return notice;
     }
     return undefined;
   }
@@ -148,18 +165,27 @@ export class Workshop implements Disposable {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** A test that fails without the change too, or only together with others, notices nothing. */
-  async #isDueTo(texts: ReadonlyMap<string, string>, notice: Notice, found: Tier): Promise<boolean> {
-    if (notice.test === DOES_NOT_END) return true;
-    const alone = tierOf(notice.file);
-    const fails = found.name === alone.name || (await this.#with(texts, alone)) !== undefined;
-    return fails && (this.#sound.has(notice.file) || (await this.#isSound(alone, notice.file)));
+  /** What fails in a tier due to the change. A test that fails without it too, or only together with others, notices nothing. */
+  async #noticeIn(tier: Tier, texts: ReadonlyMap<string, string>): Promise<Notice | undefined> {
+    for (;;) {
+      const notice = await this.#with(texts, tier);
+      if (notice === undefined) return undefined;
+      const alone = tierOf(notice.file);
+      if (alone === undefined) return (await this.#run(tier)) === undefined ? notice : undefined;
+      const isAlone = tier.args.includes(notice.file);
+      const fails = isAlone || (await this.#with(texts, alone)) !== undefined;
+      if (fails && (await this.#isSound(alone))) return notice;
+      if (isAlone) return undefined;
+      this.#unsound.add(notice.file);
+    }
   }
 
-  async #isSound(alone: Tier, file: string): Promise<boolean> {
-    if ((await this.#run(alone)) !== undefined) return false;
-    this.#sound.add(file);
-    return true;
+  /** On a busy machine a test on real servers may be too late once. */
+  #isSound(alone: Tier): Promise<boolean> {
+    const passes = async () => (await this.#run(alone)) === undefined;
+    const isSound = this.#soundness.get(alone.name) ?? passes().then((first) => first || passes());
+    this.#soundness.set(alone.name, isSound);
+    return isSound;
   }
 
   /** Runs a tier with these texts in the place of those that the tree has. */
@@ -176,7 +202,7 @@ export class Workshop implements Disposable {
     if (this.#isStopped) return undefined;
     const report = join(this.#folder, 'report.json');
     rmSync(report, { force: true });
-    const excluded = [...this.#unsound].flatMap((file) => (args.includes(file) ? [] : ['--exclude', file]));
+    const excluded = [...this.#unsound].flatMap((file) => ['--exclude', file]);
     const outcome = await this.#spawn(
       [
         'run',
@@ -192,7 +218,7 @@ export class Workshop implements Disposable {
     );
     if (outcome === 'passed' || this.#isStopped) return undefined;
     if (outcome === 'hung') return { file: name, test: DOES_NOT_END };
-    return this.#firstFailureIn(report);
+    return this.#firstFailureIn(report, name);
   }
 
   #spawn(
@@ -227,14 +253,15 @@ export class Workshop implements Disposable {
     });
   }
 
-  #firstFailureIn(path: string): Notice {
+  #firstFailureIn(path: string, tier: string): Notice {
+    if (!existsSync(path)) return { file: tier, test: FAILS };
     const report = JSON.parse(readFileSync(path, 'utf8')) as Report;
     for (const { name, assertionResults } of report.testResults) {
       const failed = assertionResults.find(({ status }) => status === 'failed');
       if (failed !== undefined) return { file: relative(this.#folder, name), test: failed.fullName };
     }
     const broken = report.testResults.find(({ status }) => status === 'failed');
-    if (broken === undefined) return { file: 'the run as a whole', test: 'fails' };
+    if (broken === undefined) return { file: tier, test: FAILS };
     return { file: relative(this.#folder, broken.name), test: 'as a whole' };
   }
 }
