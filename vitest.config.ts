@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** What the examples import by the name of the package is the code of this repository. */
-const alias = [
+export const alias = [
   ['quorlock/fencing', 'src/fencing/index.ts'],
   ['quorlock/otel', 'src/otel/index.ts'],
   ['quorlock/redlock', 'src/compat/redlock.ts'],

@@ -191,7 +191,7 @@ export class Lease {
 
   /** Looks whether the validity has ended. Returns why the lease is over, if it is. */
   look(): (() => QuorlockError) | undefined {
-    if (this.#why === undefined && this.#validity.remainingMs(this.deps) <= 0) {
+    if (this.#validity.remainingMs(this.deps) <= 0) {
       this.lose(() => new LockLostError('its validity has ended', { resources: this.resources }));
     }
     return this.#why;

@@ -133,6 +133,23 @@ describe('what is published of', () => {
     expect(listener.on('quorlock:node:vote')).toEqual([]);
   });
 
+  it.each([true, false])(
+    'locks of three callers under one lease: two are handed on (fencing: %j)',
+    async (fencing) => {
+      const world = new World(3);
+      const redlock = world.redlock({ fencing });
+      using listener = new Listener(['quorlock:lock:handed-on']);
+      const calls = Array.from({ length: 3 }, () => redlock.acquire('r'));
+      const tokens: unknown[] = [];
+      for (const call of calls) {
+        const lock = await resultOf(world, call, 10);
+        tokens.push(fencing ? lock.token : undefined);
+        void lock.release();
+      }
+      expect(listener.on('quorlock:lock:handed-on').map(({ token }) => token)).toEqual(tokens.slice(1));
+    },
+  );
+
   it('a caller to which a lock is handed on: no attempt', async () => {
     const { world, redlock } = await connected();
     const holder = await resultOf(world, redlock.acquire('r'), 5);

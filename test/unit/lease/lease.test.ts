@@ -14,16 +14,18 @@ interface Options {
   readonly quorum?: Partial<Record<'extend' | 'release', () => Promise<unknown>>>;
   readonly votes?: readonly NodeVote[];
   readonly permit?: LockKeys['permit'];
+  readonly token?: number;
 }
 
 /** A lease of a block of eight tokens that begins now, beside the calls that its quorum hears. */
-function leaseOn(clock: VirtualClock, { driftFactor = 0.01, quorum = {}, votes = [], permit }: Options = {}) {
+function leaseOn(clock: VirtualClock, options: Options = {}) {
+  const { driftFactor = 0.01, quorum = {}, votes = [], permit, token = 108 } = options;
   const calls: string[] = [];
   const hear = (name: 'extend' | 'release', answer: object) => () => {
     calls.push(name);
     return quorum[name]?.() ?? Promise.resolve(answer);
   };
-  const granted = () => ({ granted: true, votes, startedAt: instant(clock), token: 108 });
+  const granted = () => ({ granted: true, votes, startedAt: instant(clock), token });
   const deps: LeaseDeps = {
     quorum: {
       extend: () => hear('extend', granted())(),
@@ -61,6 +63,9 @@ describe('what a lease is good for as the next caller’s', () => {
     // A new lock has 9,498 ms, never 98 %: 99 % of that are left until 94.98 ms have passed.
     { driftFactor: 0.05, afterMs: 94, fitness: 'now' },
     { driftFactor: 0.05, afterMs: 95.5, fitness: 'after extension' },
+    // A new lock has exactly 98 %, and 99 % of that are enough.
+    { driftFactor: 0.01975, afterMs: 97.5, fitness: 'now' },
+    { driftFactor: 0.01975, afterMs: 98.5, fitness: 'after extension' },
   ])(
     'with a driftFactor of $driftFactor, $afterMs ms later: $fitness',
     async ({ driftFactor, afterMs, fitness }) => {
@@ -102,6 +107,24 @@ describe('what a lease is good for as the next caller’s', () => {
     expect(tokens).toEqual([101, 102, 103, 104, 105, 106, 107, 108]);
     expect(lease.fitnessFor(TTL)).toBe('no');
   });
+});
+
+it.each([
+  ['of the caller that has it', 108, [undefined, 101, undefined, 102]],
+  ['undefined without fencing', 0, [undefined, undefined, undefined, undefined]],
+])('the token of a lease is %s, and undefined before, between and after', async (_, token, tokens) => {
+  const { lease } = leaseOn(new VirtualClock(), { token });
+  lease.follow({ released: () => new Promise(() => undefined), ended: () => undefined });
+  const seen = [lease.token];
+  lease.handTo({}, () => undefined);
+  seen.push(lease.token);
+  void lease.release();
+  seen.push(lease.token);
+  lease.handTo({}, () => undefined);
+  seen.push(lease.token);
+  expect(seen).toEqual(tokens);
+  lease.lose(() => new LockLostError('tried', { resources: ['r'] }));
+  expect(lease.token).toBe(undefined);
 });
 
 describe('the end of a lease', () => {
@@ -157,6 +180,32 @@ describe('the end of a lease', () => {
     expect(lease.look()?.()).toBeInstanceOf(LockLostError);
     expect(heard).toEqual(['LockLostError', 'ended']);
     expect(ends()).toBe(1);
+  });
+
+  it('before a caller has it is told to that caller at once', () => {
+    const { lease } = leaseOn(new VirtualClock());
+    lease.lose(lost);
+    const heard: unknown[] = [];
+    const holder = {};
+    lease.handTo(holder, (...told) => heard.push(...told));
+    expect(heard).toEqual([holder, lost]);
+    expect(lease.token).toBe(undefined);
+  });
+
+  it('while it is extended comes after the extension', async () => {
+    let extended: (answer: unknown) => void = () => undefined;
+    const extend = () =>
+      new Promise((resolve) => {
+        extended = resolve;
+      });
+    const { lease, calls } = leaseOn(new VirtualClock(), { quorum: { extend } });
+    const extension = lease.extend(TTL);
+    const report = lease.release();
+    expect(calls).toEqual(['extend']);
+    extended({ granted: true, votes: [], startedAt: instant(new VirtualClock()), token: 108 });
+    await expect(extension).rejects.toThrow(LockReleasedError);
+    await report;
+    expect(calls).toEqual(['extend', 'release']);
   });
 
   it('keeps it from being extended, and the nodes hear nothing', async () => {
