@@ -63,7 +63,7 @@ const DECIDING = ['src/membership', 'src/quorum', 'src/lock', 'src/waiting'];
 
 /** The files of it that the last commit changed, the largest changes first, two at the most; or one that the commit chooses. */
 function mutated() {
-  const changed = git('diff', '--numstat', 'HEAD~1', '--', ...DECIDING)
+  const changed = git('diff', '--numstat', '--no-renames', '--diff-filter=d', 'HEAD~1', '--', ...DECIDING)
     .split('\n')
     .map((line) => line.split('\t'))
     .filter(([, , file]) => file?.endsWith('.ts'))

@@ -56,6 +56,9 @@ const rule = (name: string, holds: Rule['holds']): Rule => ({ name, holds });
 
 const HOUR_US = 3_600_000_000;
 
+/** No counter is as high: near it, a double does not hold each number any more. */
+const COUNTER_LIMIT = 9_007_199_254_740_000;
+
 const acquiring: readonly Rule[] = WAYS.flatMap(([way, keys, take]) => [
   rule(`${way} answers the proposal as the counter`, async (node) => {
     const { timeUs } = node;
@@ -72,6 +75,16 @@ const acquiring: readonly Rule[] = WAYS.flatMap(([way, keys, take]) => [
       for (const fence of keys.fences) expect(await node.get(fence)).toBe(String(before + BLOCK));
     }),
   ),
+  rule(`${way} takes a counter that has no room for a block for one that is lost`, async (node) => {
+    const { timeUs } = node;
+    for (const fence of keys.fences) await node.set(fence, COUNTER_LIMIT - BLOCK);
+    expect(await node.askOne(take(keys, 'v', timeUs))).toEqual([GRANTED, timeUs]);
+    for (const fence of keys.fences) expect(await node.get(fence)).toBe(String(timeUs));
+  }),
+  rule(`${way} raises a counter to the last number that one may be`, async (node) => {
+    for (const fence of keys.fences) await node.set(fence, COUNTER_LIMIT - BLOCK - 1);
+    expect(await node.askOne(take(keys, 'v', node.timeUs))).toEqual([GRANTED, COUNTER_LIMIT - 1]);
+  }),
   rule(`${way} raises a counter that is a block below the proposal to that`, async (node) => {
     const { timeUs } = node;
     for (const fence of keys.fences) await node.set(fence, timeUs - BLOCK);
@@ -149,15 +162,16 @@ const acquiring: readonly Rule[] = WAYS.flatMap(([way, keys, take]) => [
 ]);
 
 const several: readonly Rule[] = [
-  rule('one number is above the counters of all keys', async (node) => {
-    const { timeUs } = node;
-    const [first = '', second = ''] = SEVERAL.fences;
-    await node.set(first, timeUs + HOUR_US);
-    await node.set(second, timeUs + 2 * HOUR_US);
-    const token = timeUs + 2 * HOUR_US + BLOCK;
-    expect(await node.askOne(acquire(SEVERAL, 'v', timeUs))).toEqual([GRANTED, token]);
-    await node.expectHeld(SEVERAL, 'v', token);
-  }),
+  ...[0, 1].map((highest) =>
+    rule(`one number is above the counters of all keys, number ${highest} the highest`, async (node) => {
+      const { timeUs } = node;
+      for (const [at, fence] of SEVERAL.fences.entries())
+        await node.set(fence, timeUs + (at === highest ? 2 : 1) * HOUR_US);
+      const token = timeUs + 2 * HOUR_US + BLOCK;
+      expect(await node.askOne(acquire(SEVERAL, 'v', timeUs))).toEqual([GRANTED, token]);
+      await node.expectHeld(SEVERAL, 'v', token);
+    }),
+  ),
   rule('a refusal names the owner in the value of a key that is held, if there is one', async (node) => {
     const holders = {
       'V_-1@web-3:4711.1k': 'web-3:4711',
@@ -247,6 +261,27 @@ const marking: readonly Rule[] = [
     expect(await node.mark('second', { marker: 'first', deadlineUs: -1 })).toBe(false);
     expect(await node.get(MARKER_KEY)).toBe('first');
     expect(await node.mark('second', { marker: 'first', deadlineUs: 0 })).toBe(true);
+  }),
+];
+
+const inspecting: readonly Rule[] = [
+  ...[ONE, unfenced(ONE), SLOT].map((keys) =>
+    rule(
+      `INSPECT of a free ${keys === SLOT ? 'permit' : 'key'} with ${keys.fences.length} counters says so where the node votes`,
+      async (node) => {
+        const inspect = { ...keys, kind: 'inspect' } as const;
+        expect(await node.askOne(inspect, MARKED)).toEqual([QUARANTINED]);
+        await node.set(MARKER_KEY, `active ${node.runId} nonce 3 30000`);
+        expect(await node.askOne(inspect, MARKED)).toEqual([MISSING, 0]);
+      },
+    ),
+  ),
+  rule('INSPECT says who has a key, and its counter, though the node does not vote', async (node) => {
+    const token = node.timeUs;
+    await node.askOne(acquire(ONE, 'v', token));
+    expect(await node.askOne({ ...ONE, kind: 'inspect' }, MARKED)).toEqual([HELD, 10_000, 'v', token]);
+    await node.askOne(release(ONE, 'v'));
+    expect(await node.askOne({ ...ONE, kind: 'inspect' })).toEqual([MISSING, token]);
   }),
 ];
 
@@ -883,6 +918,7 @@ export const RULES: readonly Rule[] = [
   ...acquiring,
   ...several,
   ...marking,
+  ...inspecting,
   ...confirming,
   ...extending,
   ...adopting,
