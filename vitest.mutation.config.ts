@@ -16,6 +16,8 @@ const SLOW = [
   'test/unit/lease/random.test.ts',
 ];
 
+const { STRYKER_MUTATOR_WORKER } = process.env;
+
 // For stryker.config.mjs and scripts/rules/: the unit tests, but for those that read the source text or the documents.
 export default defineConfig({
   resolve: { alias },
@@ -23,7 +25,7 @@ export default defineConfig({
     include: ['test/unit/**/*.test.ts'],
     exclude: [
       'test/unit/{docs,readme,readme-zh,budget,prose}.test.ts',
-      ...(process.env.STRYKER_MUTATOR_WORKER === undefined ? [] : SLOW),
+      ...(STRYKER_MUTATOR_WORKER === undefined ? [] : SLOW),
     ],
     sequence: { sequencer: QuickestFirst },
     testTimeout: 20_000,
