@@ -1,3 +1,5 @@
+import { isolated } from './callback.ts';
+
 /** Anything that behaves like an `AbortSignal`: one of another realm or of a polyfill, which may have no reason. */
 export interface AbortSignalLike {
   readonly aborted: boolean;
@@ -20,9 +22,14 @@ export function isAbortSignal(value: unknown): value is AbortSignalLike {
 
 /** The reason of an aborted signal: its own, or, if it has none, the one that an `AbortSignal` has by default. */
 export function reasonOf(signal: AbortSignalLike): unknown {
-  return signal.reason === undefined
-    ? new DOMException('This operation was aborted', 'AbortError')
-    : signal.reason;
+  try {
+    return signal.reason === undefined
+      ? new DOMException('This operation was aborted', 'AbortError')
+      : signal.reason;
+  } catch (error) {
+    // The call ends all the same.
+    return error;
+  }
 }
 
 /** @throws the reason of a signal that has aborted */
@@ -43,7 +50,8 @@ export function onAbort(signal: AbortSignalLike, listener: () => void): () => vo
   if (listeners.size === 0) signal.addEventListener('abort', tell);
   listeners.add(listener);
   return () => {
-    if (listeners.delete(listener) && listeners.size === 0) signal.removeEventListener('abort', tell);
+    if (!listeners.delete(listener) || listeners.size > 0) return;
+    isolated('removeEventListener of a signal', () => signal.removeEventListener('abort', tell));
   };
 }
 

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { isolated } from '../base/callback.ts';
 import { type Clock, SystemClock } from '../base/clock.ts';
 import { describe } from '../base/describe.ts';
 import { ExtendFailedError, QuorlockError } from '../base/errors.ts';
@@ -335,7 +336,8 @@ export class Redlock extends EventEmitter {
       const vote = votes[index];
       if (vote?.outcome === 'granted') votesFor.add(client);
       else if (vote !== undefined && vote.outcome !== 'pending') votesAgainst.set(client, errorOf(vote));
-      if (vote?.outcome === 'failed') this.emit('error', votesAgainst.get(client));
+      if (vote?.outcome !== 'failed') return;
+      isolated('a listener for "error"', () => this.emit('error', votesAgainst.get(client)));
     });
     return { membershipSize, quorumSize: majorityOf(membershipSize), votesFor, votesAgainst };
   }

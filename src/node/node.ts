@@ -1,3 +1,4 @@
+import { isolated } from '../base/callback.ts';
 import type { Timer } from '../base/clock.ts';
 import { messageOf } from '../base/describe.ts';
 import type { NodeState } from '../base/diagnostics.ts';
@@ -368,7 +369,7 @@ export class Node {
   doubt(): void {
     const now = this.#settings.clock.uptime();
     if (this.#doubt !== undefined && now < this.#doubt.atMs) return;
-    if (this.#doubt !== undefined) this.#client.reconnect();
+    if (this.#doubt !== undefined) this.#reconnect();
     const pauseMs = Math.min(2 * (this.#doubt?.pauseMs ?? SHORTEST_DOUBT_MS / 2), LONGEST_DOUBT_MS);
     this.#doubt = { atMs: now + pauseMs, pauseMs };
   }
@@ -382,10 +383,10 @@ export class Node {
   /** Ends it: pending operations fail, timers stop, a connection that the library made is dropped. */
   close(): void {
     if (this.#state === 'ended') return;
-    this.#stopListening();
+    isolated('what onStateChange() of a client returned', this.#stopListening);
     this.#enter('ended', 'this Redlock is closed');
     this.#releases.close();
-    this.#client.close();
+    isolated("a client's close()", () => this.#client.close());
     this.#batcher.close(this.#refusal());
   }
 
@@ -504,7 +505,11 @@ export class Node {
     const tooLate = () => this.#enter('down', this.#client.stateReason);
     this.#renewalTimer = clock.after(handshakeTimeout, tooLate, { keepAlive: false });
     // The client makes new connections itself, if any; the next handshake is on this one.
-    if (!this.#client.reconnect()) this.#endRenewal();
+    if (this.#reconnect() !== true) this.#endRenewal();
+  }
+
+  #reconnect(): boolean | undefined {
+    return isolated("a client's reconnect()", () => this.#client.reconnect());
   }
 
   #endRenewal(): void {

@@ -15,6 +15,8 @@ import {
   type TracerProvider,
   trace,
 } from '@opentelemetry/api';
+import { disown } from '../base/callback.ts';
+import { describe } from '../base/describe.ts';
 import type {
   AcquireMessage,
   ExtendMessage,
@@ -259,7 +261,10 @@ export class Telemetry implements Disposable {
   /** A function that throws must not end the process, as a listener of a channel would. */
   #nameOf(resources: readonly string[]): string | undefined {
     try {
-      return this.#lockName?.(resources);
+      const name: unknown = this.#lockName?.(resources);
+      if (name === undefined || typeof name === 'string') return name;
+      disown(name);
+      throw new TypeError(`it must return a string or undefined: got ${describe(name)}`);
     } catch (error) {
       diag.error('quorlock: lockName failed', error);
       return undefined;

@@ -1,4 +1,5 @@
 import { type AbortSignalLike, abortable, throwIfAborted } from '../base/abort-signal.ts';
+import { disown, isolated } from '../base/callback.ts';
 import { type AcquireMessage, acquiring, type Draft, traced } from '../base/diagnostics.ts';
 import { ClosedError, LockLostError, type OwnHold, QuorlockError, withCallersStack } from '../base/errors.ts';
 import { type Instant, instant } from '../base/sound-clock.ts';
@@ -276,7 +277,9 @@ class CountedAttempts implements Pace {
   }
 
   pauseMs(): number {
-    return duration('attempts.pauseMs()', this.#plan.pauseMs(), 0);
+    const pauseMs: unknown = this.#plan.pauseMs();
+    if (typeof pauseMs === 'object') disown(pauseMs);
+    return duration('attempts.pauseMs()', pauseMs, 0);
   }
 
   count(attempt: Promise<Attempt>): void {
@@ -284,7 +287,9 @@ class CountedAttempts implements Pace {
     const { made } = this.#plan;
     // The caller hears of an attempt that failed itself.
     attempt.then(
-      ({ votes }) => made?.(votes),
+      ({ votes }) => {
+        if (made !== undefined) isolated('attempts.made', () => made(votes));
+      },
       () => undefined,
     );
   }

@@ -1,6 +1,6 @@
+import { isolated } from '../base/callback.ts';
 import { list, shorten } from '../base/describe.ts';
 import { warned } from '../base/diagnostics.ts';
-import { platform } from '../base/platform.ts';
 import type { RedlockWarning } from '../base/warning.ts';
 import type { Client } from '../wire/client.ts';
 
@@ -35,13 +35,7 @@ export function isolateErrors(
 ): (warning: RedlockWarning) => void {
   return (warning) => {
     if (warned.hasSubscribers) warned.publish(warning);
-    try {
-      listener(warning);
-    } catch (error) {
-      platform.queueMicrotask(() => {
-        throw error;
-      });
-    }
+    isolated('onWarning', () => listener(warning));
   };
 }
 
