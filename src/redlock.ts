@@ -5,7 +5,7 @@ import { SystemRandom } from './base/random.ts';
 import { instant } from './base/sound-clock.ts';
 import { Attempts, LockValues } from './lock/attempts.ts';
 import { Lease, type LeaseDeps, nodeTimeoutFor, Validity } from './lock/lease.ts';
-import { Lock, type LockJSON, leaseOf } from './lock/lock.ts';
+import { isLock, Lock, type LockJSON, leaseOf } from './lock/lock.ts';
 import { Quorum } from './quorum/quorum.ts';
 import { Acquirer, type LockSpec } from './redlock/acquirer.ts';
 import { checkHandedLock } from './redlock/adoption.ts';
@@ -215,7 +215,7 @@ export class Redlock {
     // Not async: there may be very many at a time, and each would take half a kilobyte more.
     try {
       const call = callOf('using', options, routine);
-      if (resources instanceof Lock) return this.#usings.keep(resources, call);
+      if (isLock(resources)) return this.#usings.keep(resources, call);
       return this.#usings.use(this.#spec(resources), call);
     } catch (error) {
       return Promise.reject(error);

@@ -65,7 +65,28 @@ export function list(items: readonly string[], most = MOST_LISTED, separator = '
 
 /** `Object` for a plain object, of whatever class or realm; `Map` or `Promise` for one of these. */
 export function kindOf(value: unknown): string {
-  return Object.prototype.toString.call(value).slice('[object '.length, -1);
+  try {
+    return onOneLine(Object.prototype.toString.call(value).slice('[object '.length, -1));
+  } catch {
+    return 'unreadable';
+  }
+}
+
+/**
+ * Reads what a program has given: a getter may throw, and so may all of a Proxy.
+ *
+ * @throws {TypeError} it does, and this is the name of what was read
+ */
+export function read<Result>(name: string, look: () => Result): Result {
+  try {
+    return look();
+  } catch (error) {
+    throw unreadable(name, error);
+  }
+}
+
+export function unreadable(name: string, error: unknown): TypeError {
+  return new TypeError(`${name} can't be read: ${onOneLine(shorten(messageOf(error)))}`);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { isolated } from '../base/callback.ts';
 import { type Clock, SystemClock } from '../base/clock.ts';
-import { describe } from '../base/describe.ts';
+import { describe, read } from '../base/describe.ts';
 import { ExtendFailedError, QuorlockError } from '../base/errors.ts';
 import { type Random, SystemRandom } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
@@ -173,16 +173,20 @@ export class Redlock extends EventEmitter {
     super();
     // An error event without a listener would end the process.
     this.on('error', () => undefined);
-    this.clients = new Set(clients);
+    this.clients = new Set(read('clients', () => [...clients]));
     if (this.clients.size === 0)
       throw new Error('Redlock must be instantiated with at least one redis client.');
     this.settings = withSettings(DEFAULTS, settings);
-    this.#clock = settings.quorlock?.clock ?? new SystemClock();
-    this.#random = settings.quorlock?.random ?? new SystemRandom();
-    const nodes = [...this.clients].map((client) => inDatabase(client, settings.db));
+    const { clock, random, db, quorlock } = read('settings', () => {
+      const { quorlock, db } = settings;
+      return { clock: quorlock?.clock, random: quorlock?.random, db, quorlock };
+    });
+    this.#clock = clock ?? new SystemClock();
+    this.#random = random ?? new SystemRandom();
+    const nodes = [...this.clients].map((client) => inDatabase(client, db));
     const { driftFactor } = this.settings;
     const plain = { keyPrefix: '', quarantine: 'off', fencing: false, maxTtl: YEAR_MS, driftFactor } as const;
-    this.#core = new Core(nodes, { ...plain, ...settings.quorlock });
+    this.#core = new Core(nodes, { ...plain, ...quorlock });
     const own = Object.keys(scripts).join(', ');
     const warning = `quorlock/redlock does not run scripts of one's own: ${own}`;
     if (own !== '') process.emitWarning(warning, { code: 'QUORLOCK_SCRIPTS' });
@@ -232,7 +236,7 @@ export class Redlock extends EventEmitter {
    */
   async extend(existing: Lock, duration: number, settings?: Partial<Settings>): Promise<Lock> {
     checkDuration(duration);
-    if (existing.expiration <= this.#clock.wall()) {
+    if (read('lock', () => existing.expiration) <= this.#clock.wall()) {
       throw new ExecutionError('Cannot extend an already-expired lock.', []);
     }
     const core = await this.#coreOf(existing);
@@ -321,6 +325,7 @@ export class Redlock extends EventEmitter {
   async #coreOf(lock: Lock): Promise<CoreLock> {
     const known = cores.get(lock);
     if (known !== undefined) return known;
+    checkLock(lock);
     const made = handleOn(this.#core, lock.resources, lock.value, lock.expiration - this.#clock.wall());
     cores.set(lock, made);
     await leaseOf(made).deps.quorum.connected(CONNECTED_WITHIN_MS);
@@ -352,7 +357,7 @@ const NO_QUORUM = 'The operation was unable to achieve a quorum during its retry
 function withSettings(defaults: Settings, given: Partial<Settings> = {}): Settings {
   const settings = { ...defaults };
   for (const name of SETTING_NAMES) {
-    const value: unknown = given[name] ?? defaults[name];
+    const value: unknown = read('settings', () => given[name]) ?? defaults[name];
     const isCount = name === 'retryCount';
     const isValid =
       typeof value === 'number' && (isCount ? Number.isInteger(value) && value >= -1 : value >= 0);
@@ -369,6 +374,18 @@ function checkDuration(duration: number): void {
   if (!Number.isInteger(duration)) throw new Error('Duration must be an integer value in milliseconds.');
 }
 
+/** A program may have made it by hand. */
+function checkLock(lock: Lock): void {
+  const isOne = read('lock', () => {
+    const { resources, value, expiration } = lock;
+    return Array.isArray(resources) && typeof value === 'string' && typeof expiration === 'number';
+  });
+  if (isOne && lock.value !== '') return;
+  throw new TypeError(
+    `lock must have resources, an expiration and a value that is not empty: got ${describe(lock)}`,
+  );
+}
+
 /** The source of a node in another database than its own. */
 function inDatabase(client: NodeSource, db: number | undefined): NodeSource {
   if (db === undefined) return client;
@@ -379,7 +396,7 @@ function inDatabase(client: NodeSource, db: number | undefined): NodeSource {
     url.pathname = `/${db}`;
     return url;
   }
-  if (!('isCluster' in client) || client.isCluster === true) {
+  if (!('isCluster' in client && 'duplicate' in client) || client.isCluster === true) {
     throw new TypeError('db can be set with URLs and clients of ioredis only, and not with a Cluster');
   }
   // It only says how to connect, and never does so itself.

@@ -1,4 +1,4 @@
-import { quote, shorten } from '../base/describe.ts';
+import { kindOf, quote, shorten } from '../base/describe.ts';
 
 /** The largest integer that a double, and so JavaScript, Lua and JSON, holds exactly: 2^53 − 1. */
 const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
@@ -50,7 +50,7 @@ export function describe(value: unknown): string {
       return `a ${typeof value}`;
     case 'object':
       if (value === null) return 'null';
-      return Array.isArray(value) ? 'an array' : 'an object';
+      return kindOf(value) === 'Array' ? 'an array' : 'an object';
     default:
       return String(value);
   }

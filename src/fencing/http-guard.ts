@@ -1,3 +1,4 @@
+import { read } from '../base/describe.ts';
 import { named } from '../base/named.ts';
 import { describe } from './arguments.ts';
 import { assertFencingToken } from './token.ts';
@@ -37,8 +38,9 @@ export class FencingHeaderError extends Error {
  * @throws TypeError or RangeError when the token is not one.
  */
 export function fencingHeaders(lock: { readonly token: number }): Record<'Fencing-Token', string> {
-  assertFencingToken(lock.token, 'lock.token');
-  return { [FENCING_TOKEN_HEADER]: String(lock.token) };
+  const token = read('lock', () => lock.token);
+  assertFencingToken(token, 'lock.token');
+  return { [FENCING_TOKEN_HEADER]: String(token) };
 }
 
 /**
@@ -47,7 +49,7 @@ export function fencingHeaders(lock: { readonly token: number }): Record<'Fencin
  * @throws FencingHeaderError when there is none, more than one, or not an integer from 1 to 2^53 − 1.
  */
 export function readFencingToken(headers: RequestHeaders): number {
-  const values = headerValues(headers);
+  const values = read('the headers', () => headerValues(headers));
   const [value] = values;
   if (value === undefined) {
     throw new FencingHeaderError(

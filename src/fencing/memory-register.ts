@@ -1,3 +1,4 @@
+import { read } from '../base/describe.ts';
 import { assertPositiveInteger, assertResource } from './arguments.ts';
 import { assertFencingToken, StaleTokenError } from './token.ts';
 import type { TokenRegister } from './token-register.ts';
@@ -36,7 +37,7 @@ export interface MemoryRegister extends TokenRegister {
  * @throws TypeError or RangeError for an option outside its bounds.
  */
 export function memoryRegister(options: MemoryRegisterOptions = {}): MemoryRegister {
-  const { maxResources = DEFAULT_MAX_RESOURCES } = options;
+  const maxResources = read('options', () => options.maxResources) ?? DEFAULT_MAX_RESOURCES;
   assertPositiveInteger(maxResources, 'maxResources');
 
   // In order of use, so that the first is the one to fold away.

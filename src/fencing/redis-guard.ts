@@ -1,4 +1,4 @@
-import { quote } from '../base/describe.ts';
+import { quote, read } from '../base/describe.ts';
 import { assertPositiveInteger, assertResource, describe } from './arguments.ts';
 import { fenceKey, OWN_PREFIX } from './fence-key.ts';
 import { textOf } from './lua-files.ts';
@@ -81,7 +81,10 @@ export function redisGuard(client: RedisEval, options?: RedisGuardOptions): Redi
 export function redisGuard(client: NodeRedisEval, options?: RedisGuardOptions): RedisGuard;
 export function redisGuard(client: RedisEval | NodeRedisEval, options: RedisGuardOptions = {}): RedisGuard {
   const run = runnerOf(client);
-  const retention = durationArg(options.retentionMs, 'retentionMs');
+  const retention = durationArg(
+    read('options', () => options.retentionMs),
+    'retentionMs',
+  );
 
   /** Runs one operation and gives what follows 'ok' in its reply. */
   async function call(operation: string, key: string, token: number, ...rest: string[]): Promise<unknown> {
@@ -114,10 +117,11 @@ export function redisGuard(client: RedisEval | NodeRedisEval, options: RedisGuar
       const value = await call('read', key, token);
       return typeof value === 'string' ? value : null;
     },
-    async write(key, token, value, { ttlMs } = {}) {
+    async write(key, token, value, options = {}) {
       if (typeof value !== 'string') {
         throw new TypeError(`value must be a string, but is ${describe(value)}: serialise it first`);
       }
+      const ttlMs = read('options', () => options.ttlMs);
       await call('write', key, token, value, durationArg(ttlMs, 'ttlMs'));
     },
     async delete(key, token) {
@@ -128,7 +132,7 @@ export function redisGuard(client: RedisEval | NodeRedisEval, options: RedisGuar
 
 /** Runs the script with these arguments, the first two of which are its keys. */
 function runnerOf(client: RedisEval | NodeRedisEval): (args: readonly string[]) => PromiseLike<unknown> {
-  if (typeof client?.eval !== 'function') {
+  if (typeof read('client', () => client?.eval) !== 'function') {
     throw new TypeError(
       `client must be a client of ioredis, iovalkey or node-redis, or have their eval(): got ${describe(client)}`,
     );

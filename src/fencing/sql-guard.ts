@@ -1,3 +1,4 @@
+import { read } from '../base/describe.ts';
 import { assertResource, describe } from './arguments.ts';
 import { assertFencingToken, StaleTokenError } from './token.ts';
 import type { TokenRegister } from './token-register.ts';
@@ -94,8 +95,11 @@ export interface SqlConnectionGuard extends TokenRegister {
  * @throws TypeError for an unknown dialect or a table name that is not a plain identifier.
  */
 export function sqlGuard(options: SqlGuardOptions): SqlGuard {
-  const { dialect, table = 'quorlock_fence' } = options;
-  if (!Object.hasOwn(DIALECTS, dialect)) {
+  const { dialect, table = 'quorlock_fence' } = read('options', () => ({
+    dialect: options.dialect,
+    table: options.table,
+  }));
+  if (typeof dialect !== 'string' || !Object.hasOwn(DIALECTS, dialect)) {
     throw new TypeError(`dialect must be 'postgres' or 'sqlite', but is ${describe(dialect)}`);
   }
   if (typeof table !== 'string' || !TABLE_NAME.test(table)) {

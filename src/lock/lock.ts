@@ -28,6 +28,9 @@ import { GIVEN_AWAY, type Lease, type ReleaseReport } from './lease.ts';
 /** The lease that a lock is a handle on; the handle may be over, and the lease another caller's. */
 export let leaseOf: (lock: Lock) => Lease;
 
+/** Whether something is a lock of this library, however it behaves otherwise. */
+export let isLock: (value: unknown) => value is Lock;
+
 /** The keys of a lock that this quorum granted; undefined for another Redlock's lock, or anything else. */
 export let targetOf: (lock: unknown, quorum: Quorum) => LockKeys | undefined;
 
@@ -354,11 +357,9 @@ export class Lock {
     };
     tokenOf = (lock) => (lock.#token === 0 ? undefined : lock.#token);
     leaseOf = (lock) => lock.#lease;
-    targetOf = (lock, quorum) => {
-      const isOurs =
-        typeof lock === 'object' && lock !== null && #lease in lock && lock.#lease.deps.quorum === quorum;
-      return isOurs ? lock.#lease.target : undefined;
-    };
+    isLock = (value): value is Lock => typeof value === 'object' && value !== null && #lease in value;
+    targetOf = (lock, quorum) =>
+      isLock(lock) && lock.#lease.deps.quorum === quorum ? lock.#lease.target : undefined;
     askToStop = (lock, reason) => {
       if (!lock.signal.aborted) lock.#controller?.abort(reason);
     };

@@ -16,7 +16,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { disown } from '../base/callback.ts';
-import { describe } from '../base/describe.ts';
+import { describe, read } from '../base/describe.ts';
 import type {
   AcquireMessage,
   ExtendMessage,
@@ -119,7 +119,15 @@ export class Telemetry implements Disposable {
   readonly #stops: (() => void)[] = [];
 
   /** Made by {@link instrument}. @internal */
-  constructor({ meterProvider, tracerProvider, lockName }: InstrumentOptions) {
+  constructor(options: InstrumentOptions) {
+    const { meterProvider, tracerProvider, lockName } = read('options', () => ({
+      meterProvider: options.meterProvider,
+      tracerProvider: options.tracerProvider,
+      lockName: options.lockName,
+    }));
+    if (lockName !== undefined && typeof lockName !== 'function') {
+      throw new TypeError(`lockName must be a function: got ${describe(lockName)}`);
+    }
     this.#lockName = lockName;
     this.#tracer = ((tracerProvider ?? trace) as TracerProvider).getTracer(NAME);
     this.#meter = ((meterProvider ?? metrics) as MeterProvider).getMeter(NAME);

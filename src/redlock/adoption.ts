@@ -1,4 +1,4 @@
-import { describe, describeKind, quote } from '../base/describe.ts';
+import { describe, describeKind, quote, read } from '../base/describe.ts';
 import type { HandedTokens } from '../lock/attempts.ts';
 import type { LockJSON } from '../lock/lock.ts';
 import { isReserved, isShared } from '../quorum/fencing-token.ts';
@@ -29,17 +29,18 @@ export function checkHandedLock(json: unknown, settings: Settings): HandedLock {
       `json must be an object, as lock.handOver() returns it: got ${describeKind(json)}${hint}`,
     );
   }
-  const given: Partial<Record<keyof LockJSON, unknown>> = json;
+  const given: Partial<Record<keyof LockJSON, unknown>> = read('json', () => ({ ...json }));
   if (given.isHandedOver !== true) {
     throw new TypeError(
       `json.isHandedOver must be true: got ${describe(given.isHandedOver)}. Two processes must not hold one lock: adopt ` +
         'what lock.handOver() returns, which ends it for the process that had it',
     );
   }
-  if (!Array.isArray(given.resources)) {
-    throw new TypeError(`json.resources must be an array: got ${describeKind(given.resources)}`);
+  const { resources: all } = given;
+  if (!read('json.resources', () => Array.isArray(all))) {
+    throw new TypeError(`json.resources must be an array: got ${describeKind(all)}`);
   }
-  const resources = normalizeResources(given.resources, 'json.resources');
+  const resources = normalizeResources(all as readonly string[], 'json.resources');
   const value = checkValue(given.value);
   const ttl = checkTtl(settings, given.ttl, 'json.ttl');
   duration('json.validity', given.validity, 0);
@@ -75,7 +76,7 @@ function targetOf(
   if (isForReaders) throw new TypeError(`json.permit must be null for a read lock: got ${describe(permit)}`);
   if (!isPlain(permit))
     throw new TypeError(`json.permit must be an object, or null: got ${describe(permit)}`);
-  const { slot, of }: Partial<Record<'slot' | 'of', unknown>> = permit;
+  const { slot, of }: Partial<Record<'slot' | 'of', unknown>> = read('json.permit', () => ({ ...permit }));
   const permits = checkPermits(of, 'json.permit.of');
   const taken = { slot: integer('json.permit.slot', slot, 0, permits - 1), of: permits };
   return slotKeysFor(resource, taken, settings);

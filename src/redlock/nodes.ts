@@ -1,5 +1,5 @@
 import { URL } from 'node:url';
-import { describe, describeKind, shorten } from '../base/describe.ts';
+import { describe, describeKind, read, shorten } from '../base/describe.ts';
 import type { Client } from '../wire/client.ts';
 import type { DriverName } from '../wire/clients/driver.ts';
 import { connectByUrl, DRIVER_NAMES, driverOf, refusalOf } from '../wire/clients/drivers.ts';
@@ -18,11 +18,14 @@ export type NodeSource = string | URL | IoredisClient | NodeRedisClient | GlideC
 
 /** Checks the sources of the nodes, before any connection is made. @throws {TypeError | RangeError} */
 export function checkNodes(sources: readonly NodeSource[]): void {
-  if (!Array.isArray(sources)) throw new TypeError(`nodes must be an array: got ${describeKind(sources)}`);
-  if (sources.length === 0) throw new RangeError('nodes must name at least one node: got []');
+  if (!read('nodes', () => Array.isArray(sources))) {
+    throw new TypeError(`nodes must be an array: got ${describeKind(sources)}`);
+  }
+  const all = read('nodes', () => [...sources]);
+  if (all.length === 0) throw new RangeError('nodes must name at least one node: got []');
   // A hole in the array is a node that is missing; forEach would pass over it.
-  for (const [index, source] of sources.entries()) checkSource(source, index);
-  checkDistinct(sources);
+  for (const [index, source] of all.entries()) checkSource(source, index);
+  checkDistinct(all);
 }
 
 /**
@@ -69,14 +72,22 @@ export function madeWith<Made>(clients: readonly Client[], make: () => Made): Ma
 
 function checkSource(source: unknown, index: number): void {
   const name = `nodes[${index}]`;
-  if (isUrl(source)) checkNodeUrl(String(source), name);
-  if (isUrl(source) || isClient(source) || driverOf(source) !== undefined) return;
-  const refusal = typeof source === 'object' && source !== null ? refusalOf(source) : undefined;
+  const url = read(name, () => (isUrl(source) ? String(source) : undefined));
+  if (url !== undefined) {
+    checkNodeUrl(url, name);
+    return;
+  }
+  if (read(name, () => isClient(source) || driverOf(source) !== undefined)) return;
+  const refusal = read(name, () =>
+    typeof source === 'object' && source !== null ? refusalOf(source) : undefined,
+  );
   if (refusal !== undefined) throw new TypeError(`${name} is ${refusal}`);
   const drivers = DRIVER_NAMES.join(', ');
   // The options of a driver's client have a host.
-  const { host, port, socket } = Object(source) as Partial<Record<'host' | 'port' | 'socket', unknown>>;
-  const isAddress = (host ?? port ?? socket) !== undefined;
+  const isAddress = read(name, () => {
+    const { host, port, socket } = Object(source) as Partial<Record<'host' | 'port' | 'socket', unknown>>;
+    return (host ?? port ?? socket) !== undefined;
+  });
   const hint = isAddress ? '; an address is given as a URL, as in redis://host:port' : '';
   throw new TypeError(`${name} must be a URL, or a client of ${drivers}: got ${describe(source)}${hint}`);
 }

@@ -1,6 +1,6 @@
 import { type AbortSignalLike, isAbortSignal } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
-import { describe, describeKind, kindOf, quote } from '../base/describe.ts';
+import { describe, describeKind, kindOf, quote, read, unreadable } from '../base/describe.ts';
 import { defaultOwner, flawOf } from '../base/owner.ts';
 import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
@@ -64,8 +64,8 @@ export interface RedlockOptions {
    */
   readonly driftFactor?: number | undefined;
   /**
-   * Put before every resource to make its Redis key. Default `lock:`; it must not begin with `quorlock:`. Use `''` for
-   * plain keys, which exclude other Redlock implementations that lock the same key.
+   * Put before every resource to make its Redis key. Default `lock:`; at most 1 024 characters, and it must not begin with
+   * `quorlock:`. Use `''` for plain keys, which exclude other Redlock implementations that lock the same key.
    */
   readonly keyPrefix?: string | undefined;
   /**
@@ -172,6 +172,9 @@ export interface Settings
     Pick<RedlockOptions, 'nodeTimeout'> {}
 
 const YEAR_MS = 31_536_000_000;
+
+/** A lock over many resources has it in each of its keys. */
+const LONGEST_PREFIX = 1_024;
 
 const OPTION_NAMES = [
   'ttl',
@@ -329,10 +332,16 @@ export function checkNames(what: string, options: unknown, names: readonly strin
     const hint = typeof options === 'number' && takesTtl ? `; a ttl is one of them, { ttl: ${options} }` : '';
     throw new TypeError(`${what}s must be an object of options: got ${describeKind(options)}${hint}`);
   }
-  for (const name of Object.keys(options)) {
+  for (const name of read(`${what}s`, () => Object.keys(options))) {
     if (!names.includes(name)) {
       throw new TypeError(`there is no ${what} ${quote(name)}; there are ${names.join(', ')}`);
     }
+  }
+  let name = '';
+  try {
+    for (name of names) Reflect.get(options, name);
+  } catch (error) {
+    throw unreadable(`the ${what} ${name}`, error);
   }
 }
 
@@ -354,7 +363,7 @@ export function isPlain(options: unknown): options is object {
 }
 
 export function checkSignal(signal: unknown): void {
-  if (signal !== undefined && !isAbortSignal(signal)) {
+  if (signal !== undefined && !read('signal', () => isAbortSignal(signal))) {
     throw new TypeError(`signal must be an AbortSignal: got ${describe(signal)}`);
   }
 }
@@ -395,6 +404,9 @@ export function duration(name: string, value: unknown, least: number): number {
 function prefix(value: unknown): string {
   const checked = ofType('string', 'keyPrefix', value);
   checkWellFormed('keyPrefix', checked);
+  if (checked.length > LONGEST_PREFIX) {
+    throw new RangeError(`keyPrefix must have at most ${LONGEST_PREFIX} characters: got ${quote(checked)}`);
+  }
   if (!checked.startsWith(OWN_PREFIX)) return checked;
   const whose = `"${OWN_PREFIX}", which is the library's own`;
   throw new RangeError(`keyPrefix must not begin with ${whose}: got ${quote(checked)}`);
@@ -427,7 +439,7 @@ function checkFunction(name: string, value: unknown): void {
 function checkPort(name: string, value: object | null | undefined, methods: readonly string[]): void {
   if (value === undefined) return;
   for (const method of methods) {
-    const found: unknown = Reflect.get(Object(value), method);
+    const found: unknown = read(name, () => Reflect.get(Object(value), method));
     if (typeof found !== 'function') {
       throw new TypeError(`${name} must have a method ${method}(): got ${describe(value)}`);
     }

@@ -1,5 +1,5 @@
 import { describe } from '../base/describe.ts';
-import { Lock } from '../lock/lock.ts';
+import { isLock, type Lock } from '../lock/lock.ts';
 import type { LockKeys } from '../wire/operation.ts';
 import type { Acquirer, LockSpec } from './acquirer.ts';
 import {
@@ -102,7 +102,7 @@ export class ReadWriteLock {
 }
 
 function strangerOf(lock: unknown, target: LockKeys | undefined): string {
-  if (target === undefined) return lock instanceof Lock ? 'a lock of another Redlock' : describe(lock);
+  if (target === undefined) return isLock(lock) ? 'a lock of another Redlock' : describe(lock);
   if (target.permit !== undefined) return "a semaphore's permit";
   return `a lock of ${target.keys.length === 1 ? 'another resource' : 'several resources'}`;
 }

@@ -1,4 +1,4 @@
-import { describe, quote, quoteAll, shorten } from '../base/describe.ts';
+import { describe, quote, quoteAll, read, shorten } from '../base/describe.ts';
 import {
   fenceKeyOf,
   OWN_PREFIX,
@@ -29,13 +29,18 @@ export function normalizeResources(resources: Resources, whole = 'resources'): r
     checkLength('resource', resources.length);
     return [resources];
   }
-  const list: readonly unknown[] = Array.isArray(resources) ? resources : [resources];
-  if (list.length === 0) throw new RangeError(`${whole} must name at least one resource: got []`);
-  if (list.length > MOST_RESOURCES) {
-    throw new RangeError(`${whole} must name at most ${MOST_RESOURCES} resources: got ${list.length}`);
+  const isList = read(whole, () => Array.isArray(resources));
+  const { length, list } = read(whole, () =>
+    isList
+      ? { length: resources.length, list: [...resources.slice(0, MOST_RESOURCES)] as readonly unknown[] }
+      : { length: 1, list: [resources] },
+  );
+  if (length === 0) throw new RangeError(`${whole} must name at least one resource: got []`);
+  if (length > MOST_RESOURCES) {
+    throw new RangeError(`${whole} must name at most ${MOST_RESOURCES} resources: got ${length}`);
   }
   for (const [index, resource] of list.entries()) {
-    const name = Array.isArray(resources) ? `${whole}[${index}]` : 'resource';
+    const name = isList ? `${whole}[${index}]` : 'resource';
     if (typeof resource !== 'string')
       throw new TypeError(`${name} must be a string: got ${describe(resource)}`);
     if (resource === '') throw new RangeError(`${name} must not be empty: got ""`);

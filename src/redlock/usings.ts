@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { describe } from '../base/describe.ts';
 import { type CallMessage, type Draft, traced, usings } from '../base/diagnostics.ts';
 import { ClosedError, UpgradeError } from '../base/errors.ts';
-import { Lock, tokenOf } from '../lock/lock.ts';
+import { isLock, type Lock, tokenOf } from '../lock/lock.ts';
 import { modeOf } from '../wire/operation.ts';
 import type { Acquirer, LockSpec } from './acquirer.ts';
 import {
@@ -136,7 +136,7 @@ export class Usings {
    */
   #shown({ resources, target }: LockSpec, within: UsingOptions['within']): Lock | undefined {
     if (within === undefined || within === null) return undefined;
-    if (!(within instanceof Lock)) {
+    if (!isLock(within)) {
       throw new TypeError(`within must be a lock that is held, or null: got ${describe(within)}`);
     }
     const shown = new Set(this.#acquirer.targetOf(within)?.queues);

@@ -1,3 +1,4 @@
+import { describe, read, shorten } from '../base/describe.ts';
 import type { Random } from '../base/random.ts';
 
 /** The time that a message takes one way, in milliseconds. */
@@ -25,20 +26,26 @@ export function drawLatency(latency: Latency, random: Random): number {
 }
 
 /**
+ * @throws {TypeError} no object, or one that can't be read
  * @throws {RangeError} a latency that is negative, not a number, or whose parts contradict each other
  */
 export function checkLatency(name: string, latency: Latency): void {
-  const numbers = Object.values(latency).filter((value) => value !== undefined);
-  const isOrdered =
-    'most' in latency
-      ? latency.least <= latency.most
-      : 'mean' in latency
-        ? (latency.least ?? 0) <= latency.mean
-        : latency.median > 0 && latency.median <= latency.p99;
-  if (numbers.every((value) => Number.isFinite(value) && value >= 0) && isOrdered) return;
-  throw new RangeError(
-    `${name} must be made of milliseconds that do not contradict: got ${JSON.stringify(latency)}`,
-  );
+  if (typeof latency !== 'object' || latency === null) {
+    throw new TypeError(`${name} must be an object: got ${describe(latency)}`);
+  }
+  const isRight = read(name, () => {
+    const numbers = Object.values(latency).filter((value) => value !== undefined);
+    const isOrdered =
+      'most' in latency
+        ? latency.least <= latency.most
+        : 'mean' in latency
+          ? (latency.least ?? 0) <= latency.mean
+          : latency.median > 0 && latency.median <= latency.p99;
+    return numbers.every((value) => Number.isFinite(value) && value >= 0) && isOrdered;
+  });
+  if (isRight) return;
+  const got = shorten(read(name, () => String(JSON.stringify(latency))));
+  throw new RangeError(`${name} must be made of milliseconds that do not contradict: got ${got}`);
 }
 
 /** Box and Muller's transform: "A note on the generation of random normal deviates", 1958. */

@@ -1,4 +1,4 @@
-import { describe } from '../base/describe.ts';
+import { describe, read } from '../base/describe.ts';
 import type { NetworkRules } from './connection.ts';
 import { checkLatency } from './latency.ts';
 import { Machine, type MachineOptions } from './machine.ts';
@@ -36,10 +36,21 @@ export class Simulation {
 
   /** @throws {TypeError | RangeError} an option of a wrong type or out of its bounds */
   constructor(options: SimulationOptions = {}) {
-    const { nodes = 3, seed = 1, network = {}, trace } = options;
+    const {
+      nodes = 3,
+      seed = 1,
+      network = {},
+      trace,
+    } = read('options', () => ({
+      nodes: options.nodes,
+      seed: options.seed,
+      network: options.network,
+      trace: options.trace,
+    }));
     checkInteger('nodes', nodes, 1, MOST_NODES);
     checkInteger('seed', seed, 0, 2 ** 32 - 1);
-    if (network.latency !== undefined) checkLatency('network.latency', network.latency);
+    const latency = read('network', () => network.latency);
+    if (latency !== undefined) checkLatency('network.latency', latency);
     this.#random = new SeededRandom(seed);
     this.#network = network;
     this.#trace = trace === undefined ? undefined : new Trace(this.timeline, trace);

@@ -152,6 +152,15 @@ describe("a keyPrefix that makes every key one of the library's own", () => {
   );
 });
 
+describe('a keyPrefix', () => {
+  it('has at most 1 024 characters', () => {
+    expect(resolveOptions({ keyPrefix: 'x'.repeat(1_024) }).keyPrefix).toHaveLength(1_024);
+    const make = () => resolveOptions({ keyPrefix: 'x'.repeat(1_025) });
+    expect(make).toThrow(RangeError);
+    expect(make).toThrow(/^keyPrefix must have at most 1024 characters: got "x+"… \(1025 characters\)$/);
+  });
+});
+
 describe('a keyPrefix with half of a character', () => {
   it('is a RangeError: nodes would keep it as another one', () => {
     expect(() => resolveOptions({ keyPrefix: '\ud83d:' })).toThrow(
