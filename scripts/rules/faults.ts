@@ -258,8 +258,8 @@ const OF_PEERS: readonly Change[] = [
     code: [
       [
         'redlock/resources.ts',
-        'const list: readonly unknown[] = Array.isArray(resources) ? resources : [resources];',
-        'const list: readonly unknown[] = [...resources];',
+        ': { length: 1, list: [resources] },',
+        ': { length: resources.length, list: [...resources] },',
       ],
       [
         'redlock/resources.ts',
