@@ -30,7 +30,7 @@ afterAll(async () => {
 
 /** What runs on one machine. */
 function machine(clock = new WrongWallClock()): Redlock {
-  const redlock = new Redlock(masters.urls, { ...PATIENT, ttl: TTL_MS, clock });
+  const redlock = new Redlock(masters.urls, { ...PATIENT, nodeTimeout: 2_500, ttl: TTL_MS, clock });
   onTestFinished(() => redlock.close());
   return redlock;
 }

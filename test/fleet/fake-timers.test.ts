@@ -108,9 +108,9 @@ describe('fake timers', () => {
   );
 
   it('do not keep a lock from ending, nor its signal from telling, nor a caller from waiting no longer', async () => {
-    const { redlock } = open({ nodeTimeout: 300 });
+    const { redlock } = open({ nodeTimeout: 2_000 });
     vi.useFakeTimers();
-    const lock = await redlock.acquire('ends', { ttl: 1_200 });
+    const lock = await redlock.acquire('ends', { ttl: 2_500 });
     const aborted = new Promise((resolve) => {
       lock.signal.addEventListener('abort', () => resolve(lock.signal.reason));
     });
@@ -120,11 +120,14 @@ describe('fake timers', () => {
   });
 
   it('do not keep a lock that is kept alive from living', async () => {
-    const { redlock } = open({ nodeTimeout: 300 });
+    const { redlock } = open({ nodeTimeout: 3_000 });
     vi.useFakeTimers();
-    await redlock.using('kept', { ttl: 1_200 }, async (lock) => {
-      await sleep(2_000);
-      lock.assertHeld();
+    await redlock.using('kept', { ttl: 4_000 }, async (lock) => {
+      for (let before = 0, validity = 0; validity <= before; validity = lock.remainingValidity()) {
+        before = lock.remainingValidity();
+        await sleep(50);
+        lock.assertHeld();
+      }
     });
   });
 });

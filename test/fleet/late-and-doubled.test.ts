@@ -342,12 +342,12 @@ describe('connections that are cut and reset all the time, under drivers that se
     };
     const work = Promise.all([caller(), caller(), caller(), nuisance(), watch()]);
     await sleep(RUN_MS);
+    await eventually('a lock was granted', () => grants.length > 0);
     stop.abort();
     await work;
     await Promise.all(proxies.map((proxy) => proxy.heal()));
     await redlock.close();
 
-    expect(grants.length).toBeGreaterThan(0);
     expect(findOverlaps(intervals)).toEqual([]);
     expect(findTokenFaults(grants)).toEqual([]);
     expect(longestTtl).toBeLessThanOrEqual(ttl);

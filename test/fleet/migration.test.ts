@@ -14,6 +14,9 @@ const PROGRAM = fileURLToPath(new URL('../support/migrating-process.ts', import.
 const PACKAGES = new URL('../../bench/node_modules/', import.meta.url);
 const NEW = 'quorlock/redlock';
 
+/** The programs of the README have locks of 5 s. */
+const SETTINGS = { ...PATIENT, nodeTimeout: 4_000 } as const;
+
 /** Each process rests between two locks: a library that polls finds the lock free then. */
 const PAUSE_MS = 30;
 
@@ -92,7 +95,7 @@ describe('the README of node-redlock', () => {
       retryDelay: 20,
       retryJitter: 20,
       automaticExtensionThreshold: 500,
-      quorlock: PATIENT,
+      quorlock: SETTINGS,
     });
     onTestFinished(() => redlock.quit());
     return { clients, redlock };
@@ -124,7 +127,7 @@ describe('the README of node-redlock', () => {
 
   it('locks in another database, as the fork of it does', async () => {
     const client = new Redis(fleet.urls[0] ?? '');
-    const redlock = new DefaultRedlock([client], { db: 2, quorlock: PATIENT });
+    const redlock = new DefaultRedlock([client], { db: 2, quorlock: SETTINGS });
     onTestFinished(() => redlock.quit());
     const lock = await redlock.acquire(['in two'], 5_000);
     expect(await client.get('in two')).toBeNull();

@@ -72,7 +72,7 @@ describe.each([1, 2, 3, 4, 5, 7])('%i nodes', (nodeCount) => {
 describe('five nodes', () => {
   it('2 hung: locks are acquired, extended and released', async () => {
     await using fleet = await startDeployment(5);
-    await using redlock = new Redlock(fleet.urls, BRISK);
+    await using redlock = new Redlock(fleet.urls, PATIENT);
     await untilAllVote(redlock);
     for (const node of fleet.nodes.slice(0, 2)) node.pause();
 
@@ -87,7 +87,7 @@ describe('five nodes', () => {
   it('2 hung from the first connection on: locks are acquired and released', async () => {
     await using fleet = await startDeployment(5);
     for (const node of fleet.nodes.slice(3)) node.pause();
-    await using redlock = new Redlock(fleet.urls, BRISK);
+    await using redlock = new Redlock(fleet.urls, PATIENT);
 
     const lock = await redlock.acquire('resource', { ttl: LONG_TTL_MS });
     expect((await lock.release()).freed).toBe(true);
@@ -129,7 +129,7 @@ describe('five nodes', () => {
 
   it('2 hung while a lock is acquired and released: they end up clean, too', async () => {
     await using fleet = await startDeployment(5);
-    await using redlock = new Redlock(fleet.urls, BRISK);
+    await using redlock = new Redlock(fleet.urls, PATIENT);
     await untilAllVote(redlock);
     const hung = fleet.nodes.slice(3);
     const before = await Promise.all(hung.map(scriptCalls));
@@ -171,8 +171,8 @@ describe('five nodes', () => {
 
   it.each(['killed', 'hung'])('a lock stays held while two nodes are %s', async (fault) => {
     await using fleet = await startDeployment(5);
-    await using redlock = new Redlock(fleet.urls, BRISK);
-    await using other = new Redlock(fleet.urls, BRISK);
+    await using redlock = new Redlock(fleet.urls, PATIENT);
+    await using other = new Redlock(fleet.urls, PATIENT);
     await using lock = await redlock.acquire('resource', { ttl: LONG_TTL_MS });
     await expectHeldOnAll(fleet, lock);
     expect(await other.tryAcquire('resource')).toBeNull();
@@ -188,12 +188,12 @@ describe('five nodes', () => {
   });
 
   it('a node that was killed under a lock and restarted empty: exclusion holds, and extensions heal it', async () => {
-    await using fleet = await startDeployment(5, { maxTtl: 3_000 });
-    const options = { ...PATIENT, maxTtl: 3_000 };
+    await using fleet = await startDeployment(5, { maxTtl: 5_000 });
+    const options = { ...PATIENT, nodeTimeout: 4_000, maxTtl: 5_000 };
     await using redlock = new Redlock(fleet.urls, options);
     await using other = new Redlock(fleet.urls, options);
 
-    await redlock.using('resource', { ttl: 3_000 }, async (lock) => {
+    await redlock.using('resource', { ttl: 5_000 }, async (lock) => {
       await expectHeldOnAll(fleet, lock);
       await nodeAt(fleet, 0).kill();
       expect(await other.tryAcquire('resource')).toBeNull();
@@ -216,8 +216,8 @@ describe('a new deployment', () => {
     await using fleet = await Fleet.start(3);
     for (let round = 1; round <= 20; round++) {
       for (const node of fleet.nodes) await node.command('FLUSHALL');
-      await using one = new Redlock(fleet.urls, BRISK);
-      await using other = new Redlock(fleet.urls, BRISK);
+      await using one = new Redlock(fleet.urls, { ...PATIENT, onOutage: 'reject' });
+      await using other = new Redlock(fleet.urls, { ...PATIENT, onOutage: 'reject' });
 
       const locks = await Promise.all([one.acquire('this'), other.acquire('that')]);
 
@@ -479,7 +479,7 @@ describe('three nodes', () => {
     /** Acquires a lock, waits for another, closes, and reports how the wait ended. */
     const HOLDING_AND_WAITING = `
       const { Redlock } = await import('./src/index.ts');
-      const redlock = new Redlock(args.urls, { nodeTimeout: args.nodeTimeout, connectTimeout: 10_000 });
+      const redlock = new Redlock(args.urls, { nodeTimeout: args.nodeTimeout, connectTimeout: 10_000, onWarning: () => {} });
       await redlock.acquire('held at close ' + args.name, { ttl: 30_000 });
       const waits = Array.from({ length: 5 }, () =>
         redlock.acquire('held at close ' + args.name, { waitTime: Infinity }).catch((error) => error.code));

@@ -23,6 +23,9 @@ import { reindex } from '../unit/docs/snippets/using.ts';
 import { howLong } from '../unit/docs/snippets/waiting.ts';
 import { append, appendAll } from '../unit/docs/snippets/within.ts';
 
+/** Some snippets have a ttl of 5 s. */
+const SETTINGS = { ...PATIENT, nodeTimeout: 4_000 } as const;
+
 let fleet: Fleet;
 beforeAll(async () => {
   fleet = await startDeployment(README_URLS.length);
@@ -30,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => fleet.stop());
 
 function openRedlock(): Redlock {
-  const redlock = new Redlock(fleet.urls, PATIENT);
+  const redlock = new Redlock(fleet.urls, SETTINGS);
   onTestFinished(() => redlock.close());
   return redlock;
 }
@@ -57,7 +60,7 @@ describe('the snippets of README.md and of docs', () => {
 
   it('hold two accounts at once, and say so when the lock was lost', async () => {
     const clock = new WrongWallClock();
-    await using redlock = new Redlock(fleet.urls, { ...PATIENT, clock });
+    await using redlock = new Redlock(fleet.urls, { ...SETTINGS, clock });
     await transfer(redlock, async () => {
       expect(await redlock.tryAcquire('account:7')).toBeNull();
       expect(await redlock.tryAcquire('account:9')).toBeNull();

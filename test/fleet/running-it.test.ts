@@ -70,7 +70,7 @@ describe('the masters of the page', () => {
         () => false,
       );
     expect(await isReady()).toBe(false);
-    await using redlock = new Redlock(fleet.urls, { ...PATIENT, maxTtl: 2_500 });
+    await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout: 2_000, maxTtl: 2_500 });
     await eventually('it votes', isReady);
     await untilAllVote(redlock);
     await nodeAt(fleet, 0).restart();
@@ -103,6 +103,6 @@ describe('the masters of the page', () => {
     await using redlock = onlyHere(nodeAt(fleet, 0).url);
     await (await redlock.acquire('r')).release();
     await nodeAt(fleet, 0).restart();
-    await redlock.ready({ timeout: 10_000 });
+    await redlock.ready({ timeout: 60_000 });
   });
 });

@@ -22,7 +22,7 @@ async function start() {
     new Redlock(fleet.urls, {
       ...PATIENT,
       maxTtl: MAX_TTL,
-      nodeTimeout: 500,
+      nodeTimeout: 2_000,
       connectTimeout: 2_000,
       owner: 'web-3:4711',
       onWarning: (warning) => warnings.push(warning),

@@ -16,8 +16,8 @@ import { keysOn } from '../support/lock-keys.ts';
 const PROGRAM = fileURLToPath(new URL('../support/blocked-holder.ts', import.meta.url));
 
 /** Long enough to come from one line of the holder to the next on a busy machine. */
-const TTL_MS = 2_000;
-const OPTIONS = { ttl: TTL_MS, nodeTimeout: 1_500, connectTimeout: 10_000 } as const;
+const TTL_MS = 4_000;
+const OPTIONS = { ttl: TTL_MS, nodeTimeout: 3_500, connectTimeout: 10_000 } as const;
 
 let fleet: Fleet;
 beforeAll(async () => {

@@ -164,8 +164,7 @@ describe('waiters whose connections are cut', () => {
 
 describe('a holder that is killed', () => {
   it('is followed by the waiters, in their order, when its keys have expired', async () => {
-    // Long enough for three to get into the queue.
-    const ttl = 6_000;
+    const ttl = 3_000;
     const child = fork(HOLDER, ['left behind', String(ttl), ...fleet.urls], {
       execArgv: ['--import', 'tsx'],
     });

@@ -9,7 +9,7 @@ import type { Lock } from '../../src/index.ts';
  */
 export const LONG_TTL_MS = 30_000;
 
-const WITHIN_MS = 15_000;
+const WITHIN_MS = 25_000;
 
 /** The keys of a pattern on every node that is up, each as `node 2: lock:orders`. */
 export async function keysOn(fleet: Fleet, pattern = 'lock:*'): Promise<readonly string[]> {

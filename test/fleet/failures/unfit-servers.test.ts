@@ -98,7 +98,7 @@ describe('a user who may not run all that locks need', () => {
     await node.command('ACL', 'SETUSER', 'app', ...all, ...rules.split(' '));
     const warnings: RedlockWarning[] = [];
     const onWarning = (warning: RedlockWarning) => void warnings.push(warning);
-    await using redlock = new Redlock([asUser(node.url)], { ...PATIENT, onWarning });
+    await using redlock = new Redlock([asUser(node.url)], { ...PATIENT, nodeTimeout: 2_500, onWarning });
     const held = await redlock.acquire('wanted', { ttl: 3_000 });
     await held.release();
     await (await redlock.acquire('wanted')).release();

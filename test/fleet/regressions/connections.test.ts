@@ -141,7 +141,7 @@ describe('a node that was refused', () => {
 describe('close()', () => {
   it('ends an attempt that is under way with a ClosedError that names the resource', async () => {
     await using fleet = await Fleet.start(3);
-    const redlock = new Redlock(fleet.urls, PATIENT);
+    const redlock = new Redlock(fleet.urls, BRISK);
     await untilAllVote(redlock);
     for (const node of fleet.nodes) node.pause();
     const trying = redlock.tryAcquire('wanted').catch((error: unknown) => error);

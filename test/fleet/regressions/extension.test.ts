@@ -44,7 +44,7 @@ it('11. a failed extension leaves nothing behind that outlives the release, and 
 it('11. the minority that a failed extension reached is released with a lock that was lost meanwhile', async () => {
   await using fleet = await startDeployment(5);
   await using redlock = new Redlock(fleet.urls, BRISK);
-  const lock = await redlock.acquire('lost', { ttl: 2_000 });
+  const lock = await redlock.acquire('lost', { ttl: 5_000 });
   await expectHeldOnAll(fleet, lock);
   const hung = [0, 1, 2].map((index) => nodeAt(fleet, index));
   for (const node of hung) node.pause();
@@ -89,14 +89,14 @@ it('12. a failed extension does not unlock the lock', async () => {
 
 it('12. an extension never shortens a lock', async () => {
   await using fleet = await startDeployment(3);
-  await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout: 400 });
+  await using redlock = new Redlock(fleet.urls, PATIENT);
   await using lock = await redlock.acquire('not shortened', { ttl: LONG_TTL_MS });
   await expectHeldOnAll(fleet, lock);
 
-  await lock.extend(500);
+  await lock.extend(9_000);
 
-  expect(lock.remainingValidity()).toBeGreaterThan(500);
+  expect(lock.remainingValidity()).toBeGreaterThan(9_000);
   for (const node of fleet.nodes) {
-    expect(await node.command('PTTL', 'lock:not shortened')).toBeGreaterThan(500);
+    expect(await node.command('PTTL', 'lock:not shortened')).toBeGreaterThan(9_000);
   }
 });

@@ -33,9 +33,9 @@ function proxyAt(index: number): TcpProxy {
 
 describe('6. releasing an expired lock', () => {
   it('does not throw, and asks every node just once', async () => {
-    await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout: 400 });
+    await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout: 2_900 });
     await untilAllVote(redlock);
-    const lock = await redlock.acquire('expired', { ttl: 500 });
+    const lock = await redlock.acquire('expired', { ttl: 3_000 });
     // An answer to this comes after that to the acquisition.
     await redlock.inspect('expired');
     await expectNoKeys(fleet, 'lock:expired');
@@ -54,8 +54,8 @@ describe('6. releasing an expired lock', () => {
   });
 
   it('does not throw, and gives up nothing, when another client holds it by now', async () => {
-    await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout: 400 });
-    const expired = await redlock.acquire('taken over', { ttl: 500 });
+    await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout: 2_900 });
+    const expired = await redlock.acquire('taken over', { ttl: 3_000 });
     await expectNoKeys(fleet, 'lock:taken over');
     await using present = await redlock.acquire('taken over', { ttl: LONG_TTL_MS });
     await expectHeldOnAll(fleet, present);
@@ -97,7 +97,7 @@ describe('16. a node that timed out is cleaned up', () => {
 
   it('though it cannot answer: nothing is left of a lock that was granted by the others', async () => {
     // The release comes before the node counts as silent.
-    await using redlock = new Redlock(proxyUrls(), { ...BRISK, nodeTimeout: 4_000 });
+    await using redlock = new Redlock(proxyUrls(), PATIENT);
     await untilAllVote(redlock);
     proxyAt(0).cut('down');
 
@@ -111,7 +111,7 @@ describe('16. a node that timed out is cleaned up', () => {
   });
 
   it('once requests reach it again', async () => {
-    await using redlock = new Redlock(proxyUrls(), BRISK);
+    await using redlock = new Redlock(proxyUrls(), PATIENT);
     await untilAllVote(redlock);
     const before = await scriptCalls(nodeAt(fleet, 0));
     proxyAt(0).cut('both');
@@ -130,7 +130,7 @@ describe('16. a node that timed out is cleaned up', () => {
   });
 
   it('when the connection breaks after it granted and before it answered', async () => {
-    await using redlock = new Redlock(proxyUrls(), BRISK);
+    await using redlock = new Redlock(proxyUrls(), PATIENT);
     await untilAllVote(redlock);
 
     const sprung = proxyAt(0).resetAfterNextBytes('up');
@@ -145,7 +145,7 @@ describe('16. a node that timed out is cleaned up', () => {
   });
 
   it('when it could not be reached at the time of the release', async () => {
-    await using redlock = new Redlock(proxyUrls(), BRISK);
+    await using redlock = new Redlock(proxyUrls(), PATIENT);
     const lock = await redlock.acquire('unreachable', { ttl: LONG_TTL_MS });
     await expectHeldOnAll(fleet, lock);
     await proxyAt(0).refuse(true);
@@ -170,7 +170,7 @@ describe('16. a node that timed out is cleaned up', () => {
     );
     for (const client of clients) client.on('error', () => undefined);
     try {
-      await using redlock = new Redlock(clients, BRISK);
+      await using redlock = new Redlock(clients, PATIENT);
       const lock = await redlock.acquire('greeted', { ttl: LONG_TTL_MS });
       await expectHeldOnAll(fleet, lock);
       const reconnected = new Promise<void>((resolve) => {
@@ -194,7 +194,7 @@ describe('16. a node that timed out is cleaned up', () => {
 
 describe('a release that a node refused', () => {
   it('is done when the node takes it, though the process asks for nothing else', async () => {
-    await using redlock = new Redlock(fleet.urls, BRISK);
+    await using redlock = new Redlock(fleet.urls, PATIENT);
     await untilAllVote(redlock);
     const locks = [
       await redlock.acquire('refused', { ttl: LONG_TTL_MS }),

@@ -22,7 +22,7 @@ describe('over three nodes', () => {
   };
 
   describe('4. the signal aborts before the validity ends', () => {
-    const ttl = 3_000;
+    const ttl = 4_000;
 
     it('of a lock that was stolen', async () => {
       await using redlock = new Redlock(fleet.urls, BRISK);
@@ -93,7 +93,7 @@ describe('over three nodes', () => {
       await untilAllVote(redlock);
       await eventually('no timer is left', () => clock.pendingTimers === 0);
 
-      await redlock.using('timed', { ttl: 2_000 }, async (lock) => {
+      await redlock.using('timed', { ttl: 6_000 }, async (lock) => {
         expect(lock.signal.aborted).toBe(false);
         const before = await scriptCallsOfAll(fleet);
         for (const proxy of proxies) proxy.cut('down');
@@ -121,11 +121,11 @@ describe('over three nodes', () => {
     try {
       await using redlock = new Redlock(
         proxies.map(({ url }) => url),
-        { ...PATIENT, clock },
+        { ...PATIENT, nodeTimeout: 4_000, clock },
       );
       await untilAllVote(redlock);
 
-      const running = redlock.using('timed', { ttl: 4_000 }, async () => {
+      const running = redlock.using('timed', { ttl: 6_000 }, async () => {
         const before = await scriptCallsOfAll(fleet);
         for (const proxy of proxies) proxy.cut('down');
         await eventually('an extension is under way', async () => {

@@ -91,7 +91,7 @@ describe('10. a wall clock that is set wrong never makes a lock valid for longer
 
   it('steps back by a minute: the lock is lost when its keys have gone', async () => {
     const clock = new WrongWallClock();
-    await using redlock = new Redlock(fleet.urls, { ...PATIENT, clock });
+    await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout: 2_000, clock });
     await using lock = await redlock.acquire('stepped back', { ttl });
     const { signal } = lock;
     const before = lock.remainingValidity();
@@ -110,7 +110,7 @@ describe('10. a wall clock that is set wrong never makes a lock valid for longer
 
   it('steps back by a minute between acquisition and extension: no minute is won', async () => {
     const clock = new WrongWallClock();
-    await using redlock = new Redlock(fleet.urls, { ...PATIENT, clock });
+    await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout: 2_000, clock });
     await using lock = await redlock.acquire('extended', { ttl });
 
     clock.offsetMs = -60_000;
@@ -124,7 +124,7 @@ describe('10. a wall clock that is set wrong never makes a lock valid for longer
 
   it('steps forward by hours: the lock counts as lost at once, though its keys are there', async () => {
     const clock = new WrongWallClock();
-    await using redlock = new Redlock(fleet.urls, { ...PATIENT, clock });
+    await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout: 2_000, clock });
     await using lock = await redlock.acquire('stepped forward', { ttl: 30_000 });
     const { signal } = lock;
     expect(signal.aborted).toBe(false);
