@@ -151,7 +151,7 @@ describe('quorlock run', () => {
     await held.extend();
     expect((await run(resource, '--no-wait', '-E', '9', '--', 'true')).exitCode).toBe(9);
     await held.extend();
-    expect((await run(resource, '--wait', '100ms', '--', 'true')).exitCode).toBe(75);
+    expect((await run(resource, '--wait', '3s', '--', 'true')).exitCode).toBe(75);
   });
 
   it('tells where the options of the command stand', async () => {
