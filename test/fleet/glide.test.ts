@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import type { Fleet } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { Redlock, type RedlockWarning } from '../../src/index.ts';
+import { openNodes } from '../../src/redlock/nodes.ts';
 import { connectionsOf } from '../support/connections.ts';
 import { BRISK, expectLocksAfterRestart, nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
 import { LONG_TTL_MS } from '../support/lock-keys.ts';
@@ -100,6 +101,15 @@ describe('clients of Valkey GLIDE', () => {
       expect(String(error)).not.toContain('s3cret');
       return why.test(String(error));
     });
+  });
+
+  it('say of a command that hangs why its connection was given up', async () => {
+    await using own = await startDeployment(1);
+    const [client] = openNodes(own.urls, '@valkey/valkey-glide');
+    onTestFinished(() => client?.close());
+    await eventually('it is connected', () => client?.state === 'ready');
+    nodeAt(own, 0).pause();
+    await expect(client?.eval('return 1', [], [])).rejects.toThrow(/^no answer within \d+ ms$/);
   });
 
   it('connect again to a node that was killed', async () => {

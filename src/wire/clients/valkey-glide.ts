@@ -135,8 +135,11 @@ class GlideDialler implements Dialler {
 
 const LOOK_MS = 500;
 
-/** How long the answer to that may take: the driver keeps commands while it connects anew, and does not tell. */
-const LONGEST_LOOK_MS = 1_000;
+/**
+ * How long the answer to that may take: longer than a healthy server is busy as a rule, and no longer, for the driver keeps
+ * commands while it connects anew, and does not tell.
+ */
+const LONGEST_LOOK_MS = 3_000;
 
 const SUBSCRIBE_MS = 5_000;
 
@@ -153,6 +156,8 @@ class GlideConnection extends EventEmitter implements Connection {
   #last: Promise<unknown> = Promise.resolve();
   #timer: Timer | undefined;
   #isEnded = false;
+  /** The driver gives none to commands whose client is closed. */
+  #lossReason: unknown = new Error('the connection is lost');
 
   constructor(create: (hear: (message: GlideMessage) => void) => Promise<OwnClient>) {
     super();
@@ -192,7 +197,7 @@ class GlideConnection extends EventEmitter implements Connection {
     this.#listeners.set(channel, listener);
     await this.#client?.subscribe(new Set([channel]), SUBSCRIBE_MS).catch((error: unknown) => {
       this.#lost(error);
-      throw error;
+      throw this.#lossReason;
     });
   }
 
@@ -202,13 +207,13 @@ class GlideConnection extends EventEmitter implements Connection {
   }
 
   async #send(words: readonly string[]): Promise<unknown> {
-    if (this.#client === undefined || this.#isEnded) throw new Error('the connection is lost');
+    if (this.#client === undefined || this.#isEnded) throw this.#lossReason;
     try {
       return await this.#client.customCommand(words);
     } catch (error) {
       if (isOfServer(error)) throw new Error(textOf(messageOf(error)));
       this.#lost(error);
-      throw error;
+      throw this.#lossReason;
     }
   }
 
@@ -237,6 +242,7 @@ class GlideConnection extends EventEmitter implements Connection {
 
   #lost(error: unknown): void {
     if (this.#isEnded) return;
+    this.#lossReason = error;
     this.emit('error', error);
     this.destroy();
   }
