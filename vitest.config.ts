@@ -33,6 +33,8 @@ export default defineConfig({
   test: {
     // Most tests keep one core busy each, and the runner itself hardly any; by default it would leave it one of two.
     maxWorkers: '100%',
+    // Tests of one file that run at once are those that mostly wait.
+    maxConcurrency: 24,
     sequence: { sequencer: LongestFirst },
     // An unhandled rejection anywhere fails the run: a lock library must not leak one.
     dangerouslyIgnoreUnhandledErrors: false,

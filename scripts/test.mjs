@@ -34,7 +34,7 @@ const BUILT = { npm_config_ignore_scripts: 'true' };
 
 /** What `npm test` runs that keeps a core busy: as many at once as there are cores, those that take longest first. */
 const BUSY = [
-  tests('simulation', { env: { QUORLOCK_CYCLES: '100000' } }),
+  tests('simulation', { env: { QUORLOCK_CYCLES: '100000', QUORLOCK_TIER: 'short' } }),
   tests('unit'),
   // One after the other: they make what is published, and read it.
   [script('build'), script('check:package', [], BUILT), tests('package', { env: BUILT })],
@@ -46,7 +46,7 @@ const BUSY = [
   script('check:unused'),
 ];
 
-/** What it runs on real servers beside that, one after the other. It mostly waits, and is served first by the processors. */
+/** What it runs on real servers beside that, all at once. It mostly waits, and is served first by the processors. */
 const WAITING = [
   tests('fleet', { args: [FLEET_LANES], env: { QUORLOCK_SAFETY: '1', QUORLOCK_TIER: 'short' } }),
   script('chaos', ['--seconds', '45', '--out', join(directory, 'chaos')]),
@@ -99,7 +99,7 @@ function numberOf(text) {
 
 /** What `npm run test:long` runs. Each part fits a run of CI; together they take hours. */
 const PARTS = {
-  million: [2, [tests('simulation', { args: ['test/simulation/swarm.test.ts'] })]],
+  million: [4, [tests('simulation')]],
   conformance: [2, [tests('conformance', { env: { QUORLOCK_CONFORMANCE_RUNS: '20000' } })]],
   examples: [1, [tests('examples', { args: [ONE_BY_ONE] })]],
   nodes: [3, [script('test:nodes')]],
@@ -358,7 +358,10 @@ async function long({ part: parts, from, minutes, list, help }) {
 
 async function short() {
   const startedAt = Date.now();
-  await Promise.all([inLanes(WAITING, 1), inLanes(BUSY, availableParallelism(), { isModest: true })]);
+  await Promise.all([
+    inLanes(WAITING, WAITING.length),
+    inLanes(BUSY, availableParallelism(), { isModest: true }),
+  ]);
   const minutes = (Date.now() - startedAt) / 60_000;
   if (countsFile !== undefined) writeFileSync(countsFile, JSON.stringify({ ...counts, minutes }));
 }

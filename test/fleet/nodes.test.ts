@@ -532,7 +532,7 @@ describe('three nodes', () => {
         `
           const { Redlock } = await import('./src/index.ts');
           const redlock = new Redlock(args.urls, { nodeTimeout: 200, connectTimeout: 200 });
-          const code = await redlock.acquire('resource').catch((error) => error.code);
+          const code = await redlock.acquire('resource', { waitTime: 1_000 }).catch((error) => error.code);
           const waiting = redlock.acquire('resource').catch((error) => error.code);
           await redlock.close();
           console.log(code, await waiting);

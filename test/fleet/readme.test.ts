@@ -153,10 +153,12 @@ describe('what docs/servers.md says of permissions', () => {
     const commands = rules.filter((rule) => rule.startsWith('+'));
     expect(commands.length).toBeGreaterThan(9);
     expect(await deniedWith(rules)).toEqual({ works: true, denied: [] });
-    for (const command of commands) {
+    // Each on a server of its own, at once: most of their time they wait for what is not permitted.
+    const without = commands.map(async (command) => {
       const { works, denied } = await deniedWith(rules.filter((rule) => rule !== command));
-      expect(works && denied.length === 0, `without ${command}`).toBe(false);
-    }
+      return works && denied.length === 0 ? [command] : [];
+    });
+    expect((await Promise.all(without)).flat()).toEqual([]);
   });
 });
 

@@ -5,6 +5,7 @@ import { type Findings, run } from '../../scripts/faults/simulator/run.ts';
 import { checksOf, describeFailure, violationsOf } from '../../scripts/faults/simulator/verdict.ts';
 import { chooseSeed, seedAfter } from '../../scripts/support/seeds.ts';
 import type { Quarantine } from '../../src/index.ts';
+import { isShort } from '../support/tier.ts';
 
 /**
  * Nodes lose their memory while programs lock, all of it simulated: the library itself runs unchanged on virtual time.
@@ -27,8 +28,8 @@ beforeAll(() => {
 
 describe('nodes lose their memory one by one', () => {
   test.each([
-    ['strict', 40],
-    ['auto', 60],
+    ['strict', isShort ? 20 : 40],
+    ['auto', isShort ? 30 : 60],
   ] as const)(
     "quarantine: '%s' lets no holders overlap",
     { timeout: LONGEST_TEST_MS },
@@ -44,7 +45,7 @@ describe('all nodes lose their memory at once', () => {
   test("quarantine: 'auto' lets holders overlap, and 'strict' never with the same seeds", {
     timeout: LONGEST_TEST_MS,
   }, async () => {
-    expectToHold(await findings('strict', 'all at once', runsOr(25)));
+    expectToHold(await findings('strict', 'all at once', runsOr(isShort ? 12 : 25)));
     expectOverlaps(await findings('auto', 'all at once', runsOr(25)));
   });
 });
