@@ -65,7 +65,7 @@ class Stage {
   isExtended = true;
   extending: Promise<void> | undefined;
 
-  constructor(mode: LockMode = 'exclusive', { isAsking = false } = {}) {
+  constructor(mode: LockMode = 'exclusive', { isAsking = false, isHeld = false } = {}) {
     const awaited: Awaited = {
       mode,
       ...{ leave: () => this.heard.push('leave'), leaveLater: () => this.heard.push('leave later') },
@@ -77,14 +77,7 @@ class Stage {
       granted: (lease) => {
         this.heard.push('granted');
         if (mode === 'exclusive') this.lease = lease;
-        lease.follow({
-          released: (each) => this.queue.released(each),
-          ended: () => {
-            if (this.lease !== lease) return;
-            this.lease = undefined;
-            this.queue.lost();
-          },
-        });
+        this.#follow(lease);
       },
       release: (lease) => {
         this.heard.push('release');
@@ -100,7 +93,27 @@ class Stage {
       notifications: this.notifications as unknown as Notifications,
       quorum: this.quorum as unknown as Quorum,
     };
+    if (isHeld) this.hold();
     this.queue = new WaitQueue(deps, awaited, isAsking);
+  }
+
+  #follow(lease: Lease): void {
+    lease.follow({
+      released: (each) => this.queue.released(each),
+      ended: () => {
+        if (this.lease !== lease) return;
+        this.lease = undefined;
+        this.queue.lost();
+      },
+    });
+  }
+
+  /** This process has the lock, and its first caller needed no queue. */
+  hold(): void {
+    const granted = this.granted();
+    if (granted.outcome !== 'acquired') return;
+    this.lease = granted.lease;
+    this.#follow(granted.lease);
   }
 
   request(who: string, rest: Partial<AcquireRequest> = {}): AcquireRequest {
@@ -234,6 +247,16 @@ describe('a waiter', () => {
     await stage.last.end(held());
     stage.notify(0);
     expect(await stage.untilNext()).toBeCloseTo(75, -1);
+  });
+
+  it('that the same node notifies again waits no longer for the others', async () => {
+    const stage = new Stage();
+    stage.join('a');
+    await stage.last.end(held());
+    stage.notify(0);
+    await stage.clock.advance(50);
+    stage.notify(0);
+    expect(await stage.untilNext()).toBeCloseTo(25, -1);
   });
 
   it('in several queues of each node asks when all of a majority have notified it, or a moment after each has', async () => {
@@ -385,6 +408,35 @@ describe('a waiter', () => {
   });
 });
 
+describe('a queue', () => {
+  it('of readers says so to the nodes', () => {
+    const stage = new Stage('shared');
+    expect(stage.queue.mode).toBe('shared');
+    stage.join('a');
+    expect(stage.heard).toEqual(['register true undefined']);
+  });
+
+  it('that asks, or waits, has no lease to lose', async () => {
+    const stage = new Stage();
+    stage.join('a');
+    stage.queue.lost();
+    await stage.last.end(held());
+    stage.queue.lost();
+    expect(stage.asked).toHaveLength(1);
+  });
+
+  it('gives a lease that took long to get to the waiter that asked for it, as it is', async () => {
+    const stage = new Stage();
+    const a = stage.join('a');
+    const granted = stage.granted();
+    await stage.clock.advance(150);
+    await stage.last.end(granted);
+    expect(a.token).toBe(101);
+    expect(stage.heard).not.toContain('extend');
+    expect(stage.heard).not.toContain('release');
+  });
+});
+
 describe('the end of a waitTime', () => {
   it('comes after one more attempt of the first waiter', async () => {
     const stage = new Stage();
@@ -431,6 +483,75 @@ describe('the end of a waitTime', () => {
     expect(a.error).toMatchObject({ votes: held().votes });
   });
 
+  it('is about the nodes where some of them were asked', async () => {
+    const stage = new Stage();
+    const a = stage.join('a', { waitTime: 100 });
+    await stage.last.end(held());
+    await stage.clock.advance(101);
+    const [first, ...others] = failing('no-quorum', 'disconnected').votes;
+    const votes = [...failing('no-quorum', 'overloaded').votes.slice(0, 1), ...others];
+    expect(first).toBeDefined();
+    await stage.last.end({ outcome: 'no-quorum', votes });
+    expect(a.error).toMatchObject({ votes });
+  });
+
+  it.each(['no', 'a granted'])(
+    'is about nodes that were too late where there was %s attempt before',
+    async (before) => {
+      const stage = new Stage();
+      const a = stage.join('a', { waitTime: 100 });
+      if (before !== 'no') {
+        await stage.last.end({ outcome: 'expired', votes: stage.granted().votes });
+        await stage.untilNext();
+      }
+      await stage.clock.advance(101);
+      await stage.last.end(failing('no-quorum', 'timeout'));
+      expect(a.error).toBeInstanceOf(NoQuorumError);
+    },
+  );
+
+  it('during an attempt of its own comes when that has ended', async () => {
+    const stage = new Stage();
+    const a = stage.join('a', { waitTime: 100 });
+    await stage.last.end(held());
+    stage.notify(0, 1);
+    await stage.clock.advance(101);
+    expect(a.error).toBe(undefined);
+    expect(stage.asked).toHaveLength(2);
+    await stage.last.end(held());
+    expect(a.error).toBeInstanceOf(WaitTimeoutError);
+    expect(stage.asked).toHaveLength(2);
+  });
+
+  it('during the attempt of a caller that has left comes at once', async () => {
+    const stage = new Stage();
+    const leaving = new AbortController();
+    stage.join('a', { signal: leaving.signal });
+    const b = stage.join('b', { waitTime: 100 });
+    leaving.abort('enough');
+    await stage.clock.advance(101);
+    expect(b.error).toBeInstanceOf(WaitTimeoutError);
+  });
+
+  it('before notifications can be heard comes after one more attempt', async () => {
+    const stage = new Stage();
+    stage.notifications.isOpen = false;
+    let opened = () => {};
+    stage.notifications.open = () =>
+      new Promise((resolve) => {
+        opened = resolve;
+      });
+    const a = stage.join('a', { waitTime: 100 });
+    await stage.last.end(held());
+    await stage.clock.advance(101);
+    expect(stage.asked).toHaveLength(2);
+    opened();
+    await stage.clock.advance(20);
+    expect(stage.asked).toHaveLength(2);
+    await stage.last.end(held());
+    expect(a.error).toBeInstanceOf(WaitTimeoutError);
+  });
+
   it('comes at once in an outage, and while this process has the lock', async () => {
     const stage = new Stage();
     const a = stage.join('a', { waitTime: 100 });
@@ -468,6 +589,21 @@ describe('in an outage', () => {
     expect(stage.asked).toHaveLength(asked);
   });
 
+  it('that begins after refusals a waiter asks as soon as in any other', async () => {
+    const stage = new Stage();
+    stage.quorum.isAnswering = true;
+    stage.join('a');
+    await stage.last.end(held(100));
+    await stage.untilNext();
+    await stage.last.end(failing('no-quorum', 'timeout'));
+    // Notifications that may be lost say nothing of the nodes.
+    stage.quorum.isAnswering = false;
+    expect(await stage.untilNext()).toBeCloseTo(6, 0);
+    await stage.last.end(failing('no-quorum', 'timeout'));
+    stage.queue.missed();
+    expect(await stage.untilNext()).toBeCloseTo(750, -1);
+  });
+
   it('a caller that does not wait for nodes has its error at once', async () => {
     const stage = new Stage();
     const a = stage.join('a', { endsInOutage: () => true });
@@ -487,6 +623,20 @@ describe('an attempt that throws', () => {
     await stage.last.crash(new Error('own'));
     expect(a.error).toEqual(new Error('own'));
     expect(stage.whoAsked).toEqual(['a', 'b']);
+  });
+});
+
+describe('an attempt that throws after its caller has left', () => {
+  it('takes nothing from the others', async () => {
+    const stage = new Stage();
+    const leaving = new AbortController();
+    stage.join('a', { signal: leaving.signal });
+    const b = stage.join('b');
+    leaving.abort('enough');
+    await stage.last.crash(new Error('own'));
+    expect(stage.whoAsked).toEqual(['a', 'b']);
+    await stage.last.end(stage.granted());
+    expect(b.token).toBe(101);
   });
 });
 
@@ -565,6 +715,88 @@ describe('a lease', () => {
     expect(stage.heard).toEqual(['extend', 'release', 'unregister', 'idle']);
   });
 
+  it.each(['lost', 'closed'])('that is %s while it is extended is released after that', async (how) => {
+    const { stage, a, callers } = await handedTo(['b']);
+    await stage.clock.advance(98.5);
+    let extended = () => {};
+    stage.extending = new Promise((resolve) => {
+      extended = resolve;
+    });
+    void a.release?.();
+    if (how === 'lost')
+      stage.lease?.lose(() => new NoQuorumError({ resources: ['r'], votes: [], elapsedMs: 0 }));
+    else stage.queue.close('closed');
+    const asked = how === 'lost' ? ['a', 'b'] : ['a'];
+    expect(stage.whoAsked).toEqual(asked);
+    expect(stage.heard).toEqual(['extend']);
+    extended();
+    await stage.clock.advance(0);
+    expect(stage.whoAsked).toEqual(asked);
+    const end = how === 'lost' ? [] : ['unregister', 'idle'];
+    expect(stage.heard).toEqual(['extend', 'release', ...end]);
+    if (how === 'lost') await stage.last.end(stage.granted());
+    else expect(callers[0]?.error).toBe('closed');
+  });
+
+  it('whose extension took too long is asked for anew', async () => {
+    const { stage, a } = await handedTo(['b']);
+    await stage.clock.advance(98.5);
+    let extended = () => {};
+    stage.extending = new Promise((resolve) => {
+      extended = resolve;
+    });
+    void a.release?.();
+    await stage.clock.advance(5);
+    extended();
+    await stage.clock.advance(0);
+    expect(stage.heard).toEqual(['extend', 'release']);
+    expect(stage.whoAsked).toEqual(['a', 'b']);
+  });
+
+  it('that was extended for a caller that has left is not for one whose ttl is shorter', async () => {
+    const leaving = new AbortController();
+    const { stage, a } = await handedTo(['b', { signal: leaving.signal }], ['c', { ttl: 500 }]);
+    await stage.clock.advance(98.5);
+    let extended = () => {};
+    stage.extending = new Promise((resolve) => {
+      extended = resolve;
+    });
+    void a.release?.();
+    leaving.abort('enough');
+    extended();
+    await stage.clock.advance(0);
+    expect(stage.heard).toEqual(['extend', 'release']);
+    expect(stage.whoAsked).toEqual(['a', 'c']);
+  });
+
+  it('that was extended is watched for the caller after that', async () => {
+    const { stage, a, callers } = await handedTo(['b'], ['c']);
+    await stage.clock.advance(98.5);
+    void a.release?.();
+    await stage.clock.advance(0);
+    expect(callers[0]?.token).toBe(102);
+    await stage.clock.advance(9_900);
+    expect(stage.whoAsked).toEqual(['a', 'c']);
+  });
+
+  it('whose end shows as it is released is asked for once', async () => {
+    const { stage, a } = await handedTo(['b']);
+    await stage.clock.advance(9_898.5);
+    void a.release?.();
+    await stage.clock.advance(0);
+    expect(stage.whoAsked).toEqual(['a', 'b']);
+  });
+
+  it('that this process has is waited for, and asked for when its validity has ended', async () => {
+    const stage = new Stage('exclusive', { isHeld: true });
+    stage.join('b');
+    stage.join('c');
+    await stage.clock.advance(9_898);
+    expect(stage.asked).toEqual([]);
+    await stage.clock.advance(1.5);
+    expect(stage.whoAsked).toEqual(['b']);
+  });
+
   it('that is too old is released, and asked for in the same moment', async () => {
     const { stage, a } = await handedTo(['b']);
     await stage.clock.advance(100.5);
@@ -607,7 +839,7 @@ describe('a caller that makes a number of attempts', () => {
       get isLast() {
         return left === 1;
       },
-      pauseMs: () => 40,
+      pauseMs: () => 400,
     };
     const { attempt } = stage.request('a');
     const counted: AcquireRequest['attempt'] = (contend) => {
@@ -621,11 +853,12 @@ describe('a caller that makes a number of attempts', () => {
     // An outage, and partial notifications, change nothing for it.
     stage.notify(0);
     stage.queue.missed();
-    expect(await stage.untilNext()).toBeCloseTo(40, 0);
+    expect(await stage.untilNext()).toBeCloseTo(400, 0);
     await stage.last.end(failing('no-quorum', 'disconnected'));
     stage.queue.returned();
-    expect(await stage.untilNext()).toBeCloseTo(40, 0);
+    expect(await stage.untilNext()).toBeCloseTo(400, 0);
     expect(caller.error).toBe(undefined);
+    expect(stage.last.contend?.waiter?.member).toBe('p.1');
     await stage.last.end(held());
     expect(caller.error).toBeInstanceOf(LockHeldError);
     expect(stage.asked).toHaveLength(3);
@@ -638,6 +871,14 @@ describe('a caller that makes a number of attempts', () => {
     expect(stage.asked).toHaveLength(1);
     expect(stage.last.contend?.waiter).toBe(undefined);
     expect(stage.heard).toEqual([]);
+  });
+
+  it('asks also where no notifications can be heard', async () => {
+    const stage = new Stage();
+    stage.notifications.isOpen = false;
+    stage.join('a', { pace: { isLeft: true, isLast: false, pauseMs: () => 400 } });
+    await stage.clock.advance(0);
+    expect(stage.asked).toHaveLength(1);
   });
 
   it('asks as soon as a majority has notified it', async () => {
@@ -694,11 +935,171 @@ describe('permits', () => {
     await stage.last.end(held());
     stage.notify([0, 4], [1, 2]);
     expect(stage.last.contend?.slot).toBe(2);
+    await stage.last.end(held());
+    stage.notify([0, 2], [1, 4]);
+    expect(stage.last.contend?.slot).toBe(2);
     stage.notify([0, 1], [1, 3], [2, 3]);
     await stage.last.end(held());
     expect(stage.last.contend?.slot).toBe(3);
     await stage.last.end(held());
+    expect(stage.asked).toHaveLength(4);
+  });
+
+  it('that are awaited are looked for more seldom than a lock', async () => {
+    const stage = new Stage('semaphore');
+    stage.join('1', five);
+    await stage.last.end(held());
+    stage.heard.length = 0;
+    expect(await stage.untilNext()).toBeCloseTo(1_125, -1);
+    expect(stage.heard).toEqual(['look']);
+  });
+
+  it('end a queue once', async () => {
+    const stage = new Stage('semaphore');
+    stage.join('1', five);
+    await stage.last.end(stage.granted(0));
+    expect(stage.heard.slice(1)).toEqual(['granted', 'unregister', 'idle']);
+  });
+
+  it('that come for a caller that has left are released', async () => {
+    const stage = new Stage('semaphore');
+    const leaving = new AbortController();
+    stage.join('1', { ...five, signal: leaving.signal });
+    leaving.abort('enough');
+    await stage.last.end(stage.granted(0));
+    expect(stage.heard.slice(1)).toEqual(['granted', 'release', 'unregister', 'idle']);
+  });
+
+  it('that come for a caller that has left are no other’s whose ttl is shorter', async () => {
+    const stage = new Stage('semaphore');
+    const leaving = new AbortController();
+    stage.join('1', { permits: 1, signal: leaving.signal });
+    const second = stage.join('2', { permits: 1, ttl: 500 });
+    leaving.abort('enough');
+    await stage.last.end(stage.granted(0));
+    expect(stage.heard).toContain('release');
+    expect(second.token).toBe(undefined);
+    expect(stage.last.who).toBe('2');
+  });
+
+  it('that took long to get are given as they are', async () => {
+    const stage = new Stage('semaphore');
+    const first = stage.join('1', five);
+    const granted = stage.granted(0);
+    await stage.clock.advance(150);
+    await stage.last.end(granted);
+    expect(first.token).toBe(101);
+    expect(stage.heard).not.toContain('release');
+  });
+
+  it('are asked for by one that joins when the one that asks has left', async () => {
+    const stage = new Stage('semaphore');
+    const leaving = new AbortController();
+    stage.join('1', { ...five, signal: leaving.signal });
+    leaving.abort('enough');
+    const second = stage.join('2', five);
+    expect(stage.whoAsked).toEqual(['1', '2']);
+    await stage.asked[0]?.end(stage.granted(0));
+    expect(second.token).toBe(101);
+    expect(stage.heard).not.toContain('idle');
+    await stage.asked[1]?.end(stage.granted(1));
+    expect(stage.heard.slice(-3)).toEqual(['release', 'unregister', 'idle']);
+  });
+
+  it('have one place in the queues of the nodes: that of the first caller', async () => {
+    const stage = new Stage('semaphore');
+    stage.join('1', five);
+    await stage.clock.advance(10);
+    stage.join('2', five);
+    const [first, second] = stage.asked.map(({ contend }) => contend?.waiter?.since);
+    expect(second).toBe(first);
+  });
+
+  it('that are granted leave the place of those that are still asked for', async () => {
+    const stage = new Stage('semaphore');
+    const leaving = new AbortController();
+    const { signal } = leaving;
+    for (const each of ['1', '2', '3'])
+      stage.join(each, { ...five, signal: each === '1' ? undefined : signal });
+    const [first, second, third] = stage.asked;
+    await first?.end(held());
+    await second?.end(stage.granted(0));
+    leaving.abort('enough');
+    await third?.crash(new Error('own'));
+    await stage.last.crash(new Error('own'));
+    expect(stage.heard.slice(-3)).toEqual(['leave', 'unregister', 'idle']);
+  });
+
+  it('are asked for again at once by those that began before one that was granted, and were refused after', async () => {
+    const stage = new Stage('semaphore');
+    for (const each of ['1', '2']) stage.join(each, five);
+    const [first, second] = stage.asked;
+    await second?.end(stage.granted(0));
+    expect(stage.asked).toHaveLength(2);
+    await first?.end(held());
     expect(stage.asked).toHaveLength(3);
+  });
+
+  it.each([
+    ['began after one that was granted', true],
+    ['began before one that was refused', false],
+  ])('are waited for by those that %s', async (_, isGranted) => {
+    const stage = new Stage('semaphore');
+    for (const each of ['1', '2', '3']) stage.join(each, five);
+    const [first, second, third] = stage.asked;
+    await second?.end(isGranted ? stage.granted(0) : held());
+    await (isGranted ? first : third)?.end(held());
+    await (isGranted ? third : first)?.end(held());
+    expect(stage.asked).toHaveLength(3);
+  });
+
+  it('are not asked for anew while an attempt is under way, whatever another one came to', async () => {
+    const stage = new Stage('semaphore');
+    for (const each of ['1', '2', '3']) stage.join(each, five);
+    const [first, second] = stage.asked;
+    await first?.end(held());
+    stage.notify(0, 1);
+    await second?.crash(new Error('own'));
+    expect(stage.asked).toHaveLength(3);
+  });
+
+  it('are asked for by one more that joins while another has one, and another asks', async () => {
+    const stage = new Stage('semaphore');
+    for (const each of ['1', '2']) stage.join(each, five);
+    await stage.asked[0]?.end(stage.granted(0));
+    stage.join('3', five);
+    expect(stage.whoAsked).toEqual(['1', '2', '3']);
+  });
+
+  it('that have to be extended for the next caller are awaited by the others meanwhile', async () => {
+    const stage = new Stage('semaphore');
+    const [first, second] = [1, 2, 3].map((each) => stage.join(`${each}`, { permits: 1 }));
+    await stage.last.end(stage.granted(0));
+    for (const asked of stage.asked.slice(1)) await asked.end(held());
+    await stage.clock.advance(98.5);
+    void first?.release?.();
+    await stage.clock.advance(0);
+    expect(stage.heard).toContain('extend');
+    expect(second?.token).toBe(102);
+    stage.notify(0, 1);
+    expect(stage.last.who).toBe('3');
+    expect(stage.asked).toHaveLength(4);
+  });
+
+  it('that nodes have named meanwhile are asked for after the one that is released', async () => {
+    const stage = new Stage('semaphore');
+    const first = stage.join('1', { permits: 1 });
+    stage.join('2', { permits: 1 });
+    await stage.last.end(stage.granted(3));
+    await stage.last.end(held());
+    await stage.clock.advance(100.5);
+    stage.notify([0, 4]);
+    void first.release?.();
+    expect(stage.last.contend?.slot).toBe(3);
+    stage.notify([1, 4]);
+    await stage.last.end(held());
+    expect(stage.asked).toHaveLength(4);
+    expect(stage.last.contend?.slot).toBe(4);
   });
 
   it('are asked for at the slot of the one that is released, if it is too old to be handed over', async () => {
@@ -740,6 +1141,27 @@ describe('the queue behind a caller that began its attempt before there was one'
     expect(stage.queue.waiters).toHaveLength(1);
   });
 
+  it('hears of notifications before it goes on, where none can be heard yet', async () => {
+    const stage = new Stage('exclusive', { isAsking: true });
+    stage.notifications.isOpen = false;
+    void stage.queue.joinFirst(stage.request('a'), instant(stage.clock), held());
+    expect(stage.asked).toEqual([]);
+    expect(stage.heard).toEqual(['open']);
+  });
+
+  it('has the lock after that caller, where it is granted', async () => {
+    const stage = new Stage('exclusive', { isAsking: true });
+    const b = stage.join('b');
+    stage.hold();
+    const { lease } = stage;
+    lease?.handTo({}, () => undefined);
+    stage.queue.skipFirst();
+    expect(stage.asked).toEqual([]);
+    void lease?.release();
+    await stage.clock.advance(0);
+    expect(b.token).toBe(102);
+  });
+
   it('asks for the next one where that has given up', () => {
     const stage = new Stage('exclusive', { isAsking: true });
     stage.join('b');
@@ -761,8 +1183,7 @@ describe('the queue behind a caller that began its attempt before there was one'
     if (isRefused) {
       void stage.queue.joinFirst(stage.request('a'), calledAt, held());
     } else {
-      const granted = stage.granted();
-      if (granted.outcome === 'acquired') stage.lease = granted.lease;
+      stage.hold();
       stage.queue.skipFirst();
     }
     await stage.clock.advance(0);
