@@ -9,7 +9,6 @@ import { isLock, Lock, type LockJSON, leaseOf } from './lock/lock.ts';
 import { Quorum } from './quorum/quorum.ts';
 import { Acquirer, type LockSpec } from './redlock/acquirer.ts';
 import { checkHandedLock } from './redlock/adoption.ts';
-import { Background } from './redlock/background.ts';
 import { type Held, heldBy } from './redlock/held.ts';
 import { type Inspection, inspectionOf, readersIn } from './redlock/inspection.ts';
 import { checkNodes, madeWith, type NodeSource, openNodes } from './redlock/nodes.ts';
@@ -81,7 +80,6 @@ export class Redlock {
   readonly #waitQueues: WaitQueues;
   readonly #acquirer: Acquirer;
   readonly #usings: Usings;
-  readonly #background = new Background();
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
 
@@ -133,7 +131,6 @@ export class Redlock {
       checkTtl: (ttl) => checkTtl(settings, ttl),
       nodeTimeout: settings.nodeTimeout,
       releaseTimeout: this.#releaseTimeout,
-      background: this.#background.add,
     };
     this.#deps = deps;
     const { signal: closing } = this.#closing;
@@ -415,10 +412,7 @@ export class Redlock {
     await routines.settled(closeTimeout);
     routines.abandon();
     const restMs = Math.max(closeTimeout, 2 * this.#releaseTimeout) - (this.#clock.monotonic() - startedAtMs);
-    await this.#noLongerThan(restMs, async () => {
-      await this.#background.done();
-      await this.#quorum.flush();
-    });
+    await this.#noLongerThan(restMs, () => this.#quorum.flush());
     this.#waitQueues.close();
     this.#quorum.close();
   }

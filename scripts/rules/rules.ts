@@ -963,7 +963,7 @@ const CLIENTS: readonly Change[] = [
     code: [
       [
         'lock/attempts.ts',
-        'deps.background(quorum.rollBack(target, value, { votes, waiter }, releaseTimeout));',
+        'quorum.background(quorum.rollBack(target, value, { votes, waiter }, releaseTimeout));',
         'void [waiter, releaseTimeout];',
       ],
     ],

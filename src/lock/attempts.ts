@@ -67,7 +67,7 @@ export class Attempts {
       }
     }
     const waiter = contend?.waiter;
-    deps.background(quorum.rollBack(target, value, { votes, waiter }, releaseTimeout));
+    quorum.background(quorum.rollBack(target, value, { votes, waiter }, releaseTimeout));
     const outcome = grant.granted ? 'expired' : lossReasonOf(votes);
     const mayBeNew = outcome === 'no-quorum' && contend === undefined && !quorum.isConnected;
     if (isLast || !mayBeNew) return { outcome, votes };
@@ -102,7 +102,7 @@ export class Attempts {
         votes,
       };
     }
-    deps.background(quorum.rollBack(target, value, { votes, waiter: undefined }, releaseTimeout));
+    quorum.background(quorum.rollBack(target, value, { votes, waiter: undefined }, releaseTimeout));
     return { outcome: granted ? 'expired' : lossReasonOf(votes), votes };
   }
 }

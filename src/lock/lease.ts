@@ -41,8 +41,6 @@ export interface LeaseDeps {
   readonly nodeTimeout: number | undefined;
   /** The time a node has to answer a release, in milliseconds. */
   readonly releaseTimeout: number;
-  /** Adds work that no caller waits for, but that close() waits for. */
-  background(work: Promise<unknown>): void;
 }
 
 /** The longest time that a node may have to answer an operation with this ttl. */
@@ -230,7 +228,7 @@ export class Lease {
     if (this.#released === undefined) {
       this.#released = this.#turn === undefined ? this.#release() : this.#turn.then(() => this.#release());
       this.#turn = this.#released;
-      this.deps.background(this.#released);
+      this.deps.quorum.background(this.#released);
       if (this.#why === undefined) this.#end(() => new LockReleasedError({ resources: this.resources }));
     }
     return this.#released;

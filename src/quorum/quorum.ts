@@ -45,6 +45,14 @@ export class Quorum {
   readonly #releasing: Limiter;
   readonly #taking: Limiter;
   readonly #awaiting = new Set<() => void>();
+  /** How much work runs in the background. */
+  #works = 0;
+  /** Called when no work is left. */
+  readonly #idle: (() => void)[] = [];
+  readonly #workEnded = (): void => {
+    this.#works -= 1;
+    if (this.#works === 0) for (const tell of this.#idle.splice(0)) tell();
+  };
   #isEnding = false;
 
   constructor(
@@ -367,8 +375,22 @@ export class Quorum {
     this.#awaiting.delete(returned);
   }
 
-  /** Sends every node what was put off. Resolves when that and all else was answered, or never will be. */
+  /** Adds work with the nodes that no caller waits for, but that {@link flush} waits for. */
+  background(work: Promise<unknown>): void {
+    this.#works += 1;
+    work.then(this.#workEnded, this.#workEnded);
+  }
+
+  /**
+   * Resolves when no work is left in the background, follow-up work included, and the nodes have what was put off: that
+   * and all else was answered, or never will be.
+   */
   async flush(): Promise<void> {
+    do {
+      if (this.#works > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+      // Follow-up work may begin a few steps later, also where the last work settled right before this call.
+      await Promise.resolve().then(() => undefined);
+    } while (this.#works > 0);
     await Promise.all(this.#nodes.map((node) => node.flush()));
   }
 

@@ -33,7 +33,7 @@ export interface LockSpec {
 }
 
 /** What an {@link Acquirer} needs of its Redlock. */
-export interface AcquirerSettings extends Pick<LeaseDeps, 'quorum' | 'clock' | 'background'> {
+export interface AcquirerSettings extends Pick<LeaseDeps, 'quorum' | 'clock'> {
   readonly settings: Settings;
   readonly waitQueues: WaitQueues;
   /** Aborts, with a {@link ClosedError}, when the Redlock closes. */
@@ -188,7 +188,7 @@ export class Acquirer {
       attempt: (contend) => {
         const attempt = spec.attempt(ttl, contend);
         pace?.count(attempt);
-        this.#deps.background(attempt);
+        this.#deps.quorum.background(attempt);
         return attempt;
       },
       // New nodes get their markers first: then it is certain whether they vote.

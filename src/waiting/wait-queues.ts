@@ -2,13 +2,7 @@ import { type AbortSignalLike, abortable, throwIfAborted } from '../base/abort-s
 import type { LockMode } from '../base/diagnostics.ts';
 import { type Instant, instant } from '../base/sound-clock.ts';
 import type { Attempt } from '../lock/attempts.ts';
-import {
-  hasNotified,
-  type Lease,
-  type LeaseDeps,
-  type ReleaseReport,
-  type Successor,
-} from '../lock/lease.ts';
+import { hasNotified, type Lease, type ReleaseReport, type Successor } from '../lock/lease.ts';
 import { Lock } from '../lock/lock.ts';
 import type { ContendOptions } from '../quorum/round.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
@@ -23,7 +17,7 @@ import type { Waiter } from './waiter.ts';
 const SMALLEST_SWEEP = 1_024;
 
 /** What wait queues need of their Redlock. */
-export interface WaitQueuesSettings extends HandOverWatchSettings, Pick<LeaseDeps, 'background'> {
+export interface WaitQueuesSettings extends HandOverWatchSettings {
   /** Names this process in the nodes' queues; no other process has this name. */
   readonly process: string;
 }
@@ -307,10 +301,10 @@ export class WaitQueues implements Successor {
   }
 
   #awaited(target: LockKeys, mode: LockMode): Pick<Awaited, 'mode' | 'leave' | 'leaveLater' | 'isInQueue'> {
-    const { quorum, random, background, releaseTimeout } = this.#settings;
+    const { quorum, random, releaseTimeout } = this.#settings;
     return {
       mode,
-      leave: (member, nodes) => background(quorum.leave(target, member, nodes, releaseTimeout)),
+      leave: (member, nodes) => quorum.background(quorum.leave(target, member, nodes, releaseTimeout)),
       leaveLater: (member, nodes) => quorum.leaveLater(target, member, nodes),
       isInQueue: async (member) => {
         // Another sharer may leave room without a notification.

@@ -10,9 +10,9 @@ import { functionsOf, mutableFieldsOf } from '../../scripts/budget/syntax.ts';
  * number whenever it gets better.
  */
 const CEILINGS: Readonly<Record<string, number>> = {
-  'files entered by an uncontended acquire': 20,
+  'files entered by an uncontended acquire': 19,
   'functions entered by that acquire': 83,
-  'files entered by release when no caller waits': 13,
+  'files entered by release when no caller waits': 12,
   'functions entered by that release': 58,
   'mutable fields of the waiting state': 16,
   'lines of the core, Lua included': 14_672,

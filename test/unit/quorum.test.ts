@@ -47,6 +47,15 @@ function raiseCounter(world: World): number {
   return counter;
 }
 
+/** A promise to settle later. */
+function open() {
+  let [resolve, reject] = [() => {}, () => {}];
+  const promise = new Promise<void>((...settle) => {
+    [resolve, reject] = settle;
+  });
+  return { promise, resolve, reject };
+}
+
 /** How long something takes, in milliseconds. */
 async function timed<Result>(world: World, work: Promise<Result>) {
   const startedAtMs = world.clock.monotonic();
@@ -224,6 +233,48 @@ describe('initialize', () => {
     const quorum = quorumIn(world);
     const { tookMs } = await timed(world, quorum.initialize(400));
     expect(tookMs).toBe(400);
+  });
+});
+
+describe('work in the background', () => {
+  it('keeps no flush waiting where there is none', async () => {
+    const { quorum } = await connected();
+    await quorum.flush();
+  });
+
+  it('keeps every flush waiting until all of it has settled, however that is', async () => {
+    const { quorum } = await connected();
+    const [one, other] = [open(), open()];
+    quorum.background(one.promise);
+    quorum.background(other.promise);
+    let isFlushed = false;
+    const both = Promise.all([quorum.flush(), quorum.flush()]).then(() => {
+      isFlushed = true;
+    });
+    one.reject();
+    await new Promise(setImmediate);
+    expect(isFlushed).toBe(false);
+    other.resolve();
+    await both;
+  });
+
+  it('keeps a flush waiting for what it led to, a few steps later', async () => {
+    const { quorum } = await connected();
+    const [first, second] = [open(), open()];
+    quorum.background(first.promise);
+    void first.promise
+      .then(() => undefined)
+      .then(() => undefined)
+      .then(() => quorum.background(second.promise));
+    let isFlushed = false;
+    const flushed = quorum.flush().then(() => {
+      isFlushed = true;
+    });
+    first.resolve();
+    await new Promise(setImmediate);
+    expect(isFlushed).toBe(false);
+    second.resolve();
+    await flushed;
   });
 });
 

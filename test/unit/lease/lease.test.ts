@@ -30,13 +30,13 @@ function leaseOn(clock: VirtualClock, options: Options = {}) {
     quorum: {
       extend: () => hear('extend', granted())(),
       release: hear('release', { votes: [] }),
+      background: () => undefined,
     } as unknown as Quorum,
     clock,
     driftFactor,
     checkTtl: () => undefined,
     nodeTimeout: 50,
     releaseTimeout: 50,
-    background: () => undefined,
   };
   let ends = 0;
   const terms = {
