@@ -70,6 +70,27 @@ describe('a call that is lost, doubled, late or forged costs time only', () => {
   });
 });
 
+describe('a waiter', () => {
+  it.each([1, 2, 3])('asks when a majority of five has notified it: %i have', async (notifying) => {
+    const scene = new Scene();
+    const { simulation } = scene;
+    const [holder, waiter] = await scene.programs(2);
+    await simulation.until(holder.redlock.acquire('r', { ttl: 30_000 }));
+    const waiting = scene.hold(waiter, 'waiter', 1);
+    // By now it rechecks seldom, and waits long for more notifications where some have come.
+    await simulation.advance(15_000);
+    const before = scene.commands;
+    for (const node of simulation.nodes.slice(0, notifying)) {
+      const [first] = node.store.firstMembers(queueKeyOf('lock:r'), 1);
+      const [process, name = ''] = (first?.member ?? '').split('.');
+      expect(node.publish(`quorlock:wake:${process}`, name)).toBe(1);
+    }
+    await simulation.advance(2);
+    expect(scene.commands - before).toBe(notifying < 3 ? 0 : 5);
+    await simulation.until(waiting);
+  });
+});
+
 describe('who can not be heard', () => {
   it('asks again now and then, and is served', async () => {
     const scene = new Scene();
