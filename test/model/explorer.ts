@@ -348,7 +348,7 @@ export class Explorer {
       if (giver > 0) {
         const adopt = this.#request('adopt', index, token, giver);
         yield* this.#arrival(state, index, n, adopt, name, column, (reply) =>
-          phase === 'adopt' && reply.outcome === 'granted' ? { ...column, isExtended: true } : column,
+          phase === 'adopt' && reply.outcome === 'granted' ? extended(column) : column,
         );
       } else {
         yield* this.#acquirersArrivals(state, index, n, name);
@@ -357,7 +357,7 @@ export class Explorer {
       if (phase === 'extend' || phase === 'extended' || (phase === 'given' && this.#extends(index))) {
         const extend = this.#request('extend', index, token);
         yield* this.#arrival(state, index, n, extend, name, column, (reply) =>
-          phase === 'extend' && reply.outcome === 'granted' ? { ...column, isExtended: true } : column,
+          phase === 'extend' && reply.outcome === 'granted' ? extended(column) : column,
         );
       }
       if (phase === 'over') {
@@ -385,7 +385,7 @@ export class Explorer {
     if (phase !== 'acquire' && token > 0) {
       const confirm = this.#request('confirm', index, token);
       yield* this.#arrival(state, index, n, confirm, name, column, (reply) =>
-        phase === 'confirm' && reply.outcome === 'granted' ? { ...column, isConfirmed: true } : column,
+        phase === 'confirm' && reply.outcome === 'granted' ? confirmed(column) : column,
       );
     }
   }
@@ -431,9 +431,12 @@ export class Explorer {
     if (before === undefined) return;
     const { node, reply } = this.#execute(before, request, this.#exploration.blocks[index] ?? 1);
     const what = () => `node ${n + 1} does ${nameOf(request.operation)} of ${name}: ${describe(reply)}`;
-    const next = withColumn(withNode(state, n, node), index, n, unheard);
-    // The answer gets lost or is late, …
-    yield { what: () => `${what()}, and the answer is lost`, next };
+    const isNodeAsBefore = node.owner === before.owner && node.counter === before.counter;
+    const after = isNodeAsBefore ? state : withNode(state, n, node);
+    const isNothingNew = isNodeAsBefore && attemptOf(state, index).columns[n] === unheard;
+    const next = isNothingNew ? state : withColumn(after, index, n, unheard);
+    // The answer gets lost or is late, … Half of all arrivals change nothing: they lead nowhere.
+    if (!isNothingNew) yield { what: () => `${what()}, and the answer is lost`, next };
     const column = answer(reply);
     // … or comes back, and is heard at any moment from now on.
     if (column !== unheard) yield { what, next: withColumn(next, index, n, column) };
@@ -633,6 +636,14 @@ function voteOf(n: number, acquired: number | undefined): NodeVote {
 /** Nothing of what came back counts any more. */
 function cleared({ deliveries }: Column): Column {
   return { ...NO_COLUMN, deliveries };
+}
+
+function confirmed(column: Column): Column {
+  return column.isConfirmed ? column : { ...column, isConfirmed: true };
+}
+
+function extended(column: Column): Column {
+  return column.isExtended ? column : { ...column, isExtended: true };
 }
 
 function subsets(list: readonly number[]): readonly ReadonlySet<number>[] {
