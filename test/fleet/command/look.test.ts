@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { Fleet } from '../../../scripts/fleet/fleet.ts';
 import { eventually, isRunning } from '../../../scripts/fleet/processes.ts';
 import { type Lock, LockLostError, Redlock } from '../../../src/index.ts';
@@ -21,6 +22,33 @@ afterAll(async () => {
 });
 
 const run = (...args: string[]) => quorlock.run(fleet.urls, args);
+
+/** A line of what the kernel tells of a process. */
+function statusOf(pid: number, name: string): string {
+  const text = readFileSync(`/proc/${pid}/status`, 'latin1');
+  return new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(text)?.[1] ?? '';
+}
+
+/** Whether a process has not taken a signal yet that it was sent. */
+function hasPending(pid: number, signal: number): boolean {
+  return (BigInt(`0x${statusOf(pid, 'ShdPnd')}`) & (1n << BigInt(signal - 1))) !== 0n;
+}
+
+/** The processes with one of these in their command lines. */
+function processesWith(...words: readonly string[]): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => {
+      if (!/^\d+$/.test(name)) return false;
+      try {
+        const line = readFileSync(`/proc/${name}/cmdline`, 'latin1');
+        return words.some((word) => line.includes(word));
+      } catch {
+        // It has ended meanwhile.
+        return false;
+      }
+    })
+    .map(Number);
+}
 
 describe('quorlock inspect', () => {
   it('tells the holder, its token, and who waits', async () => {
@@ -338,6 +366,45 @@ describe('quorlock servers', () => {
     await redlock.close();
     servers.signal('SIGINT');
     expect((await servers.ended).exitCode).toBe(0);
+  });
+
+  it('that is ended while it starts one again ends that one, too', async () => {
+    const gate = await mkdtemp(join(tmpdir(), 'quorlock-gate-'));
+    onTestFinished(() => rm(gate, { recursive: true, force: true }));
+    const at = (name: string) => join(gate, name);
+    const program = (name: string, ...lines: readonly string[]) =>
+      writeFile(at(name), ['#!/bin/sh', ...lines].join('\n'), { mode: 0o755 });
+    // Before it starts a server, the command tries whether setpriv works. This one stops there once it is armed, and
+    // lets no server end with its parent.
+    const wait = `: > "${at('tried')}"; while [ -d "${gate}" ] && [ ! -e "${at('open')}" ]; do sleep 0.01; done`;
+    await program(
+      'setpriv',
+      'shift 3',
+      `if [ "$1" = true -a -e "${at('armed')}" ]; then ${wait}; fi`,
+      'exec "$@"',
+    );
+    const { PATH = '' } = process.env;
+    const env = { PATH: `${gate}:${PATH}` };
+    const servers = quorlock.start([], ['servers', '--count', '2', '--json'], { env });
+    const { nodes, processes } = JSON.parse(await servers.printed(/^(\{.*\})\n/));
+    await writeFile(at('armed'), '');
+    process.kill(processes[0], 'SIGKILL');
+    await eventually('the command starts it again', () => existsSync(at('tried')));
+    // The other one is ended first, and does not end before it goes on.
+    const other = processes[1];
+    process.kill(other, 'SIGSTOP');
+    await eventually('the other one stands still', () => statusOf(other, 'State').startsWith('T'));
+    servers.signal('SIGINT');
+    const isAsked = () => !isRunning(other) || hasPending(other, constants.signals.SIGTERM);
+    await eventually('the command asks the other one to end', isAsked);
+    await writeFile(at('open'), '');
+    await eventually('the trial is over', () => processesWith(gate).length === 0);
+    if (isRunning(other)) process.kill(other, 'SIGCONT');
+    expect((await servers.ended).exitCode).toBe(0);
+    // Which the kernel names by the script first, and then as the server names itself.
+    const left = processesWith(gate, ...nodes.map((node: string) => new URL(node).host));
+    for (const pid of left) process.kill(pid, 'SIGKILL');
+    expect(left).toEqual([]);
   });
 
   it('prints what to set', async () => {
