@@ -1,7 +1,6 @@
 // Builds dist/: the code as CommonJS, an ES module for each entry that hands the same objects on, and their types.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { transform } from 'esbuild';
 import { parseSync } from 'oxc-parser';
 import { rolldown } from 'rolldown';
 import { extract, removeComments, withDeclarations } from './build/declarations.mjs';
@@ -72,6 +71,38 @@ function licenseOf(id) {
   return [`${name}\n\n${readFileSync(join(folder, license), 'utf8')}`];
 }
 
+/** Where a line may end: before what stands in a list of statements, members, properties or expressions. */
+const LISTS = ['body', 'consequent', 'expressions', 'properties', 'declarations', 'elements', 'arguments'];
+
+/** A line ends before what makes it longer than this. What can't be parted, as a text, may be longer. */
+const LINE = 120;
+
+/** Code in short lines: an error that a program does not catch shows its line, and a stack the line's number. */
+function inLines(path, code) {
+  const breaks = [];
+  const visit = (node) => {
+    for (const [name, child] of Object.entries(node)) {
+      if (typeof child !== 'object' || child === null) continue;
+      // A text with expressions in it has no place for a line's end between them.
+      if (Array.isArray(child) && LISTS.includes(name) && node.type !== 'TemplateLiteral')
+        for (const item of child.slice(node.type === 'Program' ? 0 : 1))
+          if (item !== null) breaks.push(item.start);
+      visit(child);
+    }
+  };
+  visit(parseSync(path, code).program);
+  breaks.sort((one, other) => one - other);
+  let text = '';
+  let begin = 0;
+  breaks.forEach((at, index) => {
+    const next = breaks[index + 1] ?? code.length;
+    if (next - begin <= LINE || at === begin) return;
+    text += `${code.slice(begin, at)}\n`;
+    begin = at;
+  });
+  return text + code.slice(begin);
+}
+
 async function buildCode() {
   const input = Object.fromEntries(
     [...ENTRIES, ...PROGRAMS].map(({ name, path }) => [name, join(ROOT, 'src', `${path}.ts`)]),
@@ -81,6 +112,7 @@ async function buildCode() {
     platform: 'node',
     // Parts of Node.js, and drivers, which the program installs. Other packages become part of this one.
     external: [/^node:/, ...DRIVERS],
+    transform: { target: 'node20' },
     plugins: [holdScripts, withoutRequire],
   });
   const { output } = await bundle.generate({
@@ -93,16 +125,14 @@ async function buildCode() {
     minify: {
       compress: { keepNames: { function: true, class: true } },
       mangle: { keepNames: true },
-      codegen: false,
     },
   });
   await bundle.close();
   mkdirSync(join(DIST, 'chunks'), { recursive: true });
   for (const { fileName, code } of output) {
-    // An error that a program does not catch shows its line, so lines are short.
-    const short = await transform(code, { minifyWhitespace: true, lineLimit: 160, target: 'node20' });
+    const short = inLines(fileName, code);
     const isCommand = PROGRAMS.some(({ name, isCommand }) => isCommand && fileName === `${name}.cjs`);
-    writeFileSync(join(DIST, fileName), isCommand ? `#!/usr/bin/env node\n${short.code}` : short.code);
+    writeFileSync(join(DIST, fileName), isCommand ? `#!/usr/bin/env node\n${short}` : short);
   }
   const licenses = new Set(output.flatMap(({ moduleIds }) => moduleIds.flatMap(licenseOf)));
   writeFileSync(join(DIST, 'LICENSES.txt'), [...licenses].join('\n\n'));

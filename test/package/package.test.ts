@@ -35,7 +35,7 @@ const BUNDLED = `
 const NO_REQUIRED_MODULES = '--no-experimental-require-module';
 
 /** The most that it may take on a disk: it is installed with every deployment of a program. */
-const MOST_BYTES = 525_000;
+const MOST_BYTES = 500_000;
 
 /** What a user gets: the packed package, unpacked into a project that has nothing else but its peer. */
 let project: string;
