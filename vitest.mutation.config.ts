@@ -28,7 +28,8 @@ export default defineConfig({
       ...(STRYKER_MUTATOR_WORKER === undefined ? [] : SLOW),
     ],
     sequence: { sequencer: QuickestFirst },
-    testTimeout: 20_000,
+    // Stryker itself ends what a mutant lets hang. Without one, a test on a busy machine may take as long as in npm test.
+    testTimeout: 120_000,
     // A mutant is run a thousand times over: loading everything anew for each file would take most of the time.
     isolate: false,
   },

@@ -19,9 +19,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What is not copied: the packages are shared, and the rest is made by running something. */
 const NOT_COPIED = /^(?:node_modules|\.git|dist|coverage|[\w-]+-report)(?:\/|$)/;
 
-/** The unit tests, but for those that look at the text of the sources. A test that a variant lets hang ends soon. */
+/** The unit tests, but for those that look at the text of the sources. */
 const UNIT = [
-  ...['--project', 'unit', '--maxWorkers=1', '--testTimeout=20000', '--exclude', 'test/*.test.ts'],
+  ...['--project', 'unit', '--maxWorkers=1', '--exclude', 'test/*.test.ts'],
   ...['docs', 'readme', 'readme-zh', 'budget', 'prose'].flatMap((name) => [
     '--exclude',
     `test/unit/${name}.test.ts`,
