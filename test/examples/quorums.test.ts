@@ -101,7 +101,7 @@ describe('quorums', () => {
     await vi.waitFor(
       () =>
         expect(quorums.of(resourceOf('east')).tryAcquire(resourceOf('east'))).rejects.toThrow(NoQuorumError),
-      10_000,
+      60_000,
     );
     for (const name of ['north', 'south']) {
       await (await quorums.of(resourceOf(name)).acquire(resourceOf(name))).release();
