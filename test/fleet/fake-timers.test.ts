@@ -58,7 +58,7 @@ describe('fake timers', () => {
       const lock = await redlock.acquire('orders', { ttl: 30_000 });
       // The driver has fake timers: for it an answer that is on its way would be an hour late.
       const haveAnswered = async () =>
-        (await redlock.inspect('orders')).nodes.every(({ state }) => state === 'held');
+        (await redlock.inspect('orders')).nodes.every(({ state }) => state !== 'unknown');
       while (!(await haveAnswered()));
       await vi.advanceTimersByTimeAsync(HOUR_MS);
       vi.setSystemTime(0);

@@ -31,6 +31,13 @@ export async function startDeployment(
   try {
     const nodeTimeout = Math.min(PATIENT.nodeTimeout, Math.floor(maxTtl / 2));
     await using redlock = new Redlock(fleet.urls, { ...PATIENT, nodeTimeout, maxTtl });
+    // On a busy machine a client may not see all of them new at once, and would have them serve a quarantine.
+    const declare = () =>
+      redlock.initialize().then(
+        () => true,
+        () => false,
+      );
+    await eventually('they are declared new', declare);
     await untilAllVote(redlock);
   } catch (error) {
     await fleet.stop();
