@@ -190,6 +190,43 @@ describe('a caller that no other one of its process is before', () => {
     expect(stage.whoAsked).toEqual(['a']);
   });
 
+  it('has one that joins after a hand-over wait, too', async () => {
+    const stage = new Stage();
+    const a = stage.join('a', target('r'));
+    const b = stage.join('b', target('r'));
+    await stage.last.end(stage.granted(target('r')));
+    void a.release?.();
+    await stage.clock.advance(0);
+    expect(b.token).toBe(102);
+    const c = stage.join('c', target('r'));
+    expect(stage.whoAsked).toEqual(['a']);
+    await stage.clock.advance(100.5);
+    void b.release?.();
+    expect(stage.whoAsked).toEqual(['a', 'c']);
+    expect([...stage.queues.leases()]).toEqual([]);
+    await stage.last.end(stage.granted(target('r')));
+    expect(c.token).toBe(101);
+    // It was granted to a queue: it is known by its name all the same.
+    stage.join('d', target('r'));
+    expect(stage.whoAsked).toEqual(['a', 'c']);
+    expect([...stage.queues.leases()]).toHaveLength(1);
+  });
+
+  it('that waits has a node looked at now and then, and nodes forget it when it leaves', async () => {
+    const stage = new Stage();
+    const leaving = new AbortController();
+    const caller = stage.join('a', target('r'), { signal: leaving.signal });
+    await stage.last.end(HELD);
+    await stage.last.end(HELD);
+    await stage.clock.advance(5_000);
+    expect(stage.heard).toContain('look');
+    leaving.abort('own');
+    await stage.clock.advance(0);
+    expect(caller.error).toBe('own');
+    expect(stage.heard.at(-1)).toBe('leave');
+    expect(stage.queues.waiting('r')).toBe(0);
+  });
+
   it.each(['throws', 'aborts'])('that %s has its error, and the next one asks', async (how) => {
     const stage = new Stage();
     const leaving = new AbortController();
@@ -254,7 +291,8 @@ describe('a lock over several resources', () => {
     stage.join('b', permit(0, 5));
     stage.join('c', target('r'));
     stage.join('d', target(key));
-    expect(stage.whoAsked).toEqual(['a', 'b', 'c', 'd']);
+    stage.join('e', target('*'));
+    expect(stage.whoAsked).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 });
 
@@ -288,6 +326,14 @@ describe('locks that are held beside each other', () => {
     await stage.clock.advance(2_000);
     expect(stage.asked.length).toBe(asked + 1);
     expect(stage.heard).not.toContain('look');
+  });
+
+  it('callers that make a number of attempts make them beside each other', async () => {
+    const stage = new Stage();
+    const pace = { isLeft: true, isLast: true, pauseMs: () => 40 };
+    for (const who of ['a', 'b']) stage.join(who, target('r'), { pace });
+    expect(stage.whoAsked).toEqual(['a', 'b']);
+    expect(['r', 's'].map((key) => stage.queues.waiting(key))).toEqual([2, 0]);
   });
 
   it('permits: those of another number are another semaphore', () => {
@@ -394,6 +440,16 @@ describe('the Redlock closes', () => {
       expect([...stage.queues.leases()]).toEqual([]);
     },
   );
+
+  it('and a caller that is refused later has its reason', async () => {
+    const stage = new Stage();
+    const caller = stage.join('a', target('r'));
+    stage.closing.abort('closed');
+    stage.queues.endWaits();
+    await stage.last.end(HELD);
+    expect(caller.error).toBe('closed');
+    expect(stage.heard).toEqual([]);
+  });
 
   it('and every wait ends, and then the subscriptions', async () => {
     const stage = new Stage();
