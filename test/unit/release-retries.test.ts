@@ -333,3 +333,47 @@ describe('a release that a node did not answer', () => {
     expect(world.server(0).store.get('lock:r')).toBeUndefined();
   });
 });
+
+describe('an account that is idle', () => {
+  it('has nothing put off, and nothing that waits for a confirmation', () => {
+    const { retries } = account();
+    const seen = [retries.isIdle];
+    const then = (step: () => unknown) => {
+      step();
+      seen.push(retries.isIdle);
+    };
+    then(() => retries.failed(release('v'), 'lost'));
+    then(() => retries.confirmed(release('v')));
+    then(() => retries.putOff(leave));
+    then(() => retries.sendPutOff());
+    expect(seen).toEqual([true, false, true, false, true]);
+    seen.length = 0;
+    then(() => retries.failed(release('v'), 'lost'));
+    then(() => retries.putOff(leave));
+    then(() => retries.sendPutOff());
+    then(() => retries.putOff(leave));
+    then(() => retries.confirmed(release('v')));
+    then(() => retries.sendPutOff());
+    expect(seen).toEqual([false, false, false, false, false, true]);
+  });
+
+  it('is one that is closed, whatever it had', () => {
+    const { clock, retries } = account();
+    retries.close();
+    expect(retries.isIdle).toBe(true);
+    retries.failed(release('v'), 'refused');
+    retries.putOff(leave);
+    retries.close();
+    expect(retries.isIdle).toBe(true);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+it('releases and ends of waits of whatever names are told apart', () => {
+  const { posted, retries } = account();
+  const owed = [release('m'), leave, { ...leave, member: 'n' }, release('n')];
+  for (const each of owed) retries.failed(each, 'lost');
+  retries.confirmed(release('m'));
+  retries.askAgain();
+  expect(posted).toEqual(['m', 'n', 'n']);
+});
