@@ -35,10 +35,11 @@ function stageOf(votes: readonly NodeVote[], { afterMs = 1, isConnected = true }
       rollBack: async (_: unknown, value: string, { waiter }: { waiter: unknown }) => {
         heard.push(['roll back', value, waiter]);
       },
+      background: () => undefined,
       releaseLater: (_: unknown, value: string) => heard.push(['release later', value]),
       connected: async (timeoutMs: number) => heard.push(['connected', timeoutMs]),
     },
-    ...{ clock, driftFactor: 0.01, nodeTimeout: 50, releaseTimeout: 50, background: () => undefined },
+    ...{ clock, driftFactor: 0.01, nodeTimeout: 50, releaseTimeout: 50 },
   } as unknown as LeaseDeps;
   const values = new LockValues({ fraction: () => 0, identifier: () => 'id' }, '');
   const attempts = new Attempts({ deps, values, connectTimeout: 700 });

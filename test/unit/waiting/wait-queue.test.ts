@@ -179,6 +179,7 @@ class Stage {
     const votes = [0, 1, 2].map((index) => vote(index, { outcome: 'granted', counter: 108 }));
     const deps = {
       quorum: {
+        background: () => undefined,
         release: async () => ({ decision: 'won', votes: [] }),
         extend: async () => {
           this.heard.push('extend');
@@ -187,7 +188,7 @@ class Stage {
         },
       },
       ...{ clock: this.clock, driftFactor: 0.01, nodeTimeout: 50, releaseTimeout: 50 },
-      ...{ checkTtl: () => undefined, background: () => undefined },
+      checkTtl: () => undefined,
     } as unknown as LeaseDeps;
     const permit = slot === undefined ? undefined : { slot, of: 5 };
     const terms = {

@@ -55,6 +55,7 @@ class Stage {
     },
     leave: async () => this.heard.push('leave'),
     leaveLater: () => this.heard.push('leave later'),
+    background: () => undefined,
     handOver: async () => {
       this.heard.push('watch');
       return { state: 'over', hung: new Set() };
@@ -67,14 +68,13 @@ class Stage {
   readonly queues = new WaitQueues({
     ...{ quorum: this.quorum, clock: this.clock, process: 'p', closing: this.closing.signal },
     ...{ random: { fraction: () => 0.5, identifier: () => 'p' }, grace: 50, releaseTimeout: 50 },
-    background: () => undefined,
   });
 
   lease(keys: LockKeys, ttl = TTL): Lease {
     const startedAt = instant(this.clock);
     const deps = {
       ...{ quorum: this.quorum, clock: this.clock, driftFactor: 0.01, nodeTimeout: 50, releaseTimeout: 50 },
-      ...{ checkTtl: () => undefined, background: () => undefined },
+      checkTtl: () => undefined,
     } as unknown as LeaseDeps;
     const terms = { resources: keys.keys, value: 'v', ttl, target: keys };
     const grant = { granted: true, votes: [], startedAt, token: 108 };
