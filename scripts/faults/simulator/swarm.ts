@@ -31,26 +31,26 @@ export interface SwarmTerms {
   /** How many locks all runs grant at the least, and how many runs there are at the most. Default: no bound. */
   readonly cycles?: number;
   readonly runs?: number;
-  /** Whether it has been seen enough. Default: never, so that all cycles are run. */
+  /** Whether enough has been seen. Default: once so many runs have failed that more say nothing new. */
   readonly isEnough?: (failures: readonly Failure[]) => boolean;
   /** Hears of every run. */
   readonly progress?: (soFar: Omit<Swarm, 'failures'>) => void;
 }
 
-/** Keeps this number of failures; more say nothing new. */
+/** This number of failures is enough where no certain one is looked for; more say nothing new. */
 const MOST_FAILURES = 10;
 
 /** Runs one random mix after the other. */
 export async function swarm(terms: SwarmTerms): Promise<Swarm> {
   const { seed, thread = { index: 0, count: 1 }, broken, cyclesPerRun, progress } = terms;
-  const { discipline, isEnough = () => false } = terms;
+  const { discipline, isEnough = (found) => found.length >= MOST_FAILURES } = terms;
   const { cycles = Number.POSITIVE_INFINITY, runs: mostRuns = Number.POSITIVE_INFINITY } = terms;
   const failures: Failure[] = [];
   let drawn = 0;
   let runs = 0;
   let locks = 0;
   let overtaken = 0;
-  while (locks < cycles && runs < mostRuns && failures.length < MOST_FAILURES && !isEnough(failures)) {
+  while (locks < cycles && runs < mostRuns && !isEnough(failures)) {
     const mix = drawMix(seedAfter(seed, thread.index + drawn * thread.count), broken, cyclesPerRun);
     drawn += 1;
     if (mix.discipline !== (discipline ?? mix.discipline)) continue;
