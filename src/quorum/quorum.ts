@@ -382,8 +382,8 @@ export class Quorum {
   }
 
   /**
-   * Resolves when no work is left in the background, follow-up work included, and the nodes have what was put off: that
-   * and all else was answered, or never will be.
+   * Resolves when no work is left in the background, follow-up work included, and the nodes have what was put off. All of
+   * it was answered then, or never will be.
    */
   async flush(): Promise<void> {
     do {

@@ -134,7 +134,7 @@ describe('a lock that is handed over to another process', () => {
       expect(report).toMatchObject({ token: json.token, resources: ['one', 'two'] });
     for (const [index, worker] of workers.entries()) {
       worker.tell({ do: 'release' });
-      // One that ends before it has said so has nobody to say it to.
+      // One that ends before it has said so says it to no process.
       if (reports[index]?.said === 'adopted') expect(await worker.report()).toEqual({ said: 'released' });
       expect(await worker.end()).toBe(0);
     }

@@ -31,13 +31,13 @@ export interface SwarmTerms {
   /** How many locks all runs grant at the least, and how many runs there are at the most. Default: no bound. */
   readonly cycles?: number;
   readonly runs?: number;
-  /** Whether enough has been seen. Default: once so many runs have failed that more say nothing new. */
+  /** Whether enough has been seen. Default: once ten runs have failed. */
   readonly isEnough?: (failures: readonly Failure[]) => boolean;
   /** Hears of every run. */
   readonly progress?: (soFar: Omit<Swarm, 'failures'>) => void;
 }
 
-/** This number of failures is enough where no certain one is looked for; more say nothing new. */
+/** This number of failures is enough where no certain one is wanted: more say nothing new. */
 const MOST_FAILURES = 10;
 
 /** Runs one random mix after the other. */

@@ -136,7 +136,7 @@ class GlideDialler implements Dialler {
 const LOOK_MS = 500;
 
 /**
- * How long the answer to that may take: longer than a healthy server is busy as a rule, and no longer, for the driver keeps
+ * How long the answer to that may take: longer than a healthy server is busy as a rule. No longer, since the driver keeps
  * commands while it connects anew, and does not tell.
  */
 const LONGEST_LOOK_MS = 3_000;

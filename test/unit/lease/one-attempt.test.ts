@@ -16,7 +16,7 @@ const GRANTED = votesOf({ outcome: 'granted', counter: 108 });
 const HELD = votesOf({ outcome: 'held', remainingTtl: 1_000 });
 const SILENT = votesOf({ outcome: 'failed', reason: 'disconnected', message: '' });
 
-/** Attempts at nodes that answer so, after so many milliseconds, beside what they hear. */
+/** Attempts at nodes that answer so, after that number of milliseconds, beside what they hear. */
 function stageOf(votes: readonly NodeVote[], { afterMs = 1, isConnected = true } = {}) {
   const clock = new VirtualClock();
   const heard: unknown[][] = [];

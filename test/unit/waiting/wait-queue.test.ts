@@ -919,7 +919,7 @@ describe('permits', () => {
     expect(stage.asked).toHaveLength(2);
   });
 
-  it('are had in the order of the calls, and two more are asked for in the place of each', async () => {
+  it('are granted in the order of the calls, and two more are asked for in the place of each', async () => {
     const stage = new Stage('semaphore');
     const callers = [1, 2, 3, 4].map((each) => stage.join(`${each}`, { permits: 1 }));
     expect(stage.asked).toHaveLength(1);
