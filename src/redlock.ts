@@ -97,20 +97,22 @@ export class Redlock {
     const settings = resolveOptions(options);
     checkNodes(nodes);
     this.#settings = settings;
+    const { driver, onWarning = emitWarning } = options;
+    const clock = options.clock ?? new SystemClock();
     const random = options.random ?? new SystemRandom();
     const values = new LockValues(random, settings.owner);
     this.#process = values.process;
     // What may fail comes before the first connection, as far as it can.
-    this.#clients = openNodes(nodes, options.driver);
+    this.#clients = openNodes(nodes, driver);
     this.#clusters = this.#clients.filter(({ isCluster }) => isCluster);
-    const warn = isolateErrors(options.onWarning ?? emitWarning);
+    const warn = isolateErrors(onWarning);
     const usesMarker = settings.quarantine !== 'off';
     warnOfNodes(this.#clients, usesMarker, warn);
     const grace = graceFor(settings);
     const { connectTimeout } = settings;
     const quorumSettings = {
       ...settings,
-      clock: options.clock ?? new SystemClock(),
+      clock,
       random,
       nodeCount: this.#clients.length,
       nodeTimeout: nodeTimeoutFor(settings, settings.maxTtl),

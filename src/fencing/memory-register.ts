@@ -37,7 +37,9 @@ export interface MemoryRegister extends TokenRegister {
  * @throws TypeError or RangeError for an option outside its bounds.
  */
 export function memoryRegister(options: MemoryRegisterOptions = {}): MemoryRegister {
-  const maxResources = read('options', () => options.maxResources) ?? DEFAULT_MAX_RESOURCES;
+  const { maxResources = DEFAULT_MAX_RESOURCES } = read('options', () => ({
+    maxResources: options.maxResources,
+  }));
   assertPositiveInteger(maxResources, 'maxResources');
 
   // In order of use, so that the first is the one to fold away.

@@ -171,6 +171,28 @@ describe('a client of node-redis', () => {
     expect(refusalOf(client, client).message).toContain('one and the same client');
   });
 
+  it.each(['onWarning', 'clock', 'random', 'driver'])(
+    'has no connection left, however often %s could be read before that failed',
+    (name) => {
+      const client = new LooksLikeIoredis();
+      let readable = 0;
+      const isRefused = (mostReads: number) => {
+        readable = mostReads;
+        const get = () => {
+          readable -= 1;
+          if (readable < 0) throw new Error('no more');
+        };
+        const options = Object.defineProperty({}, name, { enumerable: true, get });
+        return thrownBy(() => new Redlock([client as unknown as NodeSource], options)) !== undefined;
+      };
+      let mostReads = 0;
+      while (mostReads < 10 && isRefused(mostReads)) mostReads += 1;
+      const open = client.duplicates.filter(({ isOpen }) => isOpen);
+      expect(mostReads).toBeGreaterThan(0);
+      expect(open).toHaveLength(1);
+    },
+  );
+
   it('that can not be duplicated is told why', () => {
     const client = redis.createClient({ url: 'redis://one' });
     const duplicates: [() => unknown, string][] = [

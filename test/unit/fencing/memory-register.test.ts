@@ -181,7 +181,7 @@ describe('memoryRegister', () => {
     await expect(memoryRegister().register(resource as string, 1)).rejects.toThrow(/^resource must be/);
   });
 
-  it.each([0, 1.5, '3'])('refuses %o as maxResources', (maxResources) => {
+  it.each([0, 1.5, '3', null])('refuses %o as maxResources', (maxResources) => {
     expect(() => memoryRegister({ maxResources: maxResources as number })).toThrow(/^maxResources must be/);
   });
 });
