@@ -80,17 +80,30 @@ export function abortable<Result>(
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
     let interrupted = false;
-    const interrupt = () => {
-      interrupted = true;
-      stop();
-      const aborted = signals.find((signal) => signal.aborted);
-      reject(aborted && reasonOf(aborted));
-    };
-    const stops = signals.map((signal) => onAbort(signal, interrupt));
+    const stops: (() => void)[] = [];
     const stop = () => {
       for (const stopListening of stops) stopListening();
     };
-    if (signals.some(({ aborted }) => aborted)) interrupt();
+    const leave = (reason: unknown) => {
+      interrupted = true;
+      stop();
+      reject(reason);
+    };
+    const interrupt = () => {
+      try {
+        const aborted = signals.find((signal) => signal.aborted);
+        leave(aborted && reasonOf(aborted));
+      } catch (error) {
+        leave(error);
+      }
+    };
+    try {
+      for (const signal of signals) stops.push(onAbort(signal, interrupt));
+      if (signals.some(({ aborted }) => aborted)) interrupt();
+    } catch (error) {
+      // With a signal that fails the caller leaves too: `abandoned` gets what the work still brings.
+      leave(error);
+    }
     work.then(
       (result) => {
         stop();

@@ -1,4 +1,4 @@
-import { messageOf } from './describe.ts';
+import { framesOf, messageOf } from './describe.ts';
 
 /**
  * Calls a function that is the program's or a driver's, and that the library can do without. What it throws must not
@@ -12,7 +12,7 @@ export function isolated<Result>(what: string, call: () => Result): Result | und
     process.emitWarning(`${what} failed: ${messageOf(error)}`, {
       type: 'QuorlockWarning',
       code: 'QUORLOCK_CALLBACK',
-      ...(error instanceof Error && { detail: error.stack }),
+      detail: framesOf(error),
     });
   try {
     const result = call();

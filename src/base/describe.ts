@@ -92,15 +92,30 @@ export function unreadable(name: string, error: unknown): TypeError {
 /**
  * The message of anything that was thrown, in any realm: under Jest, Node's own errors are not instances of the
  * program's `Error`. An error that stands for several, as for the addresses of a host, and has no message itself gives
- * theirs.
+ * theirs. What can't be read is told by its kind.
  */
 export function messageOf(error: unknown): string {
   if (typeof error === 'string') return withoutArguments(error);
   if (typeof error !== 'object' || error === null) return describe(error);
-  const { message, code, errors } = error as { message?: unknown; code?: unknown; errors?: unknown };
-  if (typeof message === 'string' && message !== '') return withoutArguments(message);
-  if (Array.isArray(errors) && errors.length > 0) return list([...new Set(errors.map(messageOf))]);
-  return typeof code === 'string' ? code : describe(error);
+  try {
+    const { message, code, errors } = error as { message?: unknown; code?: unknown; errors?: unknown };
+    if (typeof message === 'string' && message !== '') return withoutArguments(message);
+    if (Array.isArray(errors) && errors.length > 0) return list([...new Set(errors.map(messageOf))]);
+    return typeof code === 'string' ? code : describe(error);
+  } catch {
+    return describe(error);
+  }
+}
+
+/** Where an error of any realm was thrown. Not its message, which the stack repeats with all that {@link messageOf} leaves out. */
+export function framesOf(error: unknown): string | undefined {
+  try {
+    return String(Object(error).stack)
+      .match(/^ +at .*$/gm)
+      ?.join('\n');
+  } catch {
+    return undefined;
+  }
 }
 
 /** The user and password of a URL do not belong in a message, whatever its source. */

@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import { EventEmitter, errorMonitor } from 'node:events';
 import { isolated } from '../base/callback.ts';
 import { type Clock, SystemClock } from '../base/clock.ts';
 import { describe, read } from '../base/describe.ts';
@@ -342,7 +342,10 @@ export class Redlock extends EventEmitter {
       if (vote?.outcome === 'granted') votesFor.add(client);
       else if (vote !== undefined && vote.outcome !== 'pending') votesAgainst.set(client, errorOf(vote));
       if (vote?.outcome !== 'failed') return;
-      isolated('a listener for "error"', () => this.emit('error', votesAgainst.get(client)));
+      // emit() would leave out those after one that throws, and drop what one rejects with.
+      for (const listener of [errorMonitor, 'error'].flatMap((name) => this.rawListeners(name))) {
+        isolated('a listener for "error"', () => listener.call(this, votesAgainst.get(client)));
+      }
     });
     return { membershipSize, quorumSize: majorityOf(membershipSize), votesFor, votesAgainst };
   }

@@ -29,7 +29,7 @@ function broken(client: Client, method: keyof Client): Client {
 }
 
 describe('a function of the program that fails', () => {
-  const warnings: Error[] = [];
+  const warnings: (Error & { readonly detail?: unknown })[] = [];
   const heard = (warning: Error) => {
     if ((warning as NodeJS.ErrnoException).code === 'QUORLOCK_CALLBACK') warnings.push(warning);
   };
@@ -78,6 +78,37 @@ describe('a function of the program that fails', () => {
     expect(await messages()).toEqual(['onWarning failed: a mistake of the program']);
   });
 
+  it('with a password in its message gives it away neither there nor in the stack', async () => {
+    const fails = () => {
+      throw new Error('no way to redis://user:secret@one');
+    };
+    new World(2).redlock({ onWarning: fails });
+    expect(await messages()).toEqual(['onWarning failed: no way to redis://***@one']);
+    expect(warnings[0]?.detail).toMatch(/^ +at fails .*callbacks\.test\.ts/);
+    expect(warnings[0]?.detail).not.toContain('secret');
+  });
+
+  it.each([
+    [
+      'a message',
+      {
+        get message() {
+          return throwIt();
+        },
+      },
+    ],
+    ['a stack', Object.defineProperty(new Error('a mistake'), 'stack', { get: throwIt })],
+    ['anything', new Proxy({}, { get: throwIt, getPrototypeOf: throwIt })],
+  ])('with what has not even %s is a warning', async (_, thrown) => {
+    const fails = () => {
+      throw thrown;
+    };
+    new World(2).redlock({ onWarning: fails });
+    new World(2).redlock({ onWarning: async () => fails() });
+    const told = await messages();
+    expect(told).toEqual(Array.from({ length: 2 }, () => expect.stringMatching(/^onWarning failed: a/)));
+  });
+
   it('as attempts.pauseMs, which rejects, rejects the call alone', async () => {
     const { world, redlock } = await heldWorld();
     const attempts = { most: 2, pauseMs: rejectIt } as unknown as AttemptPlan;
@@ -86,23 +117,32 @@ describe('a function of the program that fails', () => {
     expect(await messages()).toEqual([]);
   });
 
-  it('as a listener for errors of quorlock/redlock is a warning, and the call goes on', async () => {
-    const world = new World(3);
-    const redlock = new CompatRedlock(world.clients, {
-      retryCount: 0,
-      quorlock: { clock: world.clock, onWarning: () => undefined },
-    });
-    redlock.on('error', throwIt);
-    world.server(0).crash();
-    const lock = await world.clock.runUntil(redlock.acquire(['r'], 1_000));
-    const extended = await world.clock.runUntil(redlock.extend(lock, 1_000));
-    for (const server of world.servers.slice(1)) server.crash();
-    const failure = await world.clock.runUntil(redlock.release(extended).catch((error) => error));
-    expect(failure).toBeInstanceOf(ExecutionError);
-    const told = await messages();
-    expect(told.length).toBeGreaterThan(2);
-    expect(new Set(told)).toEqual(new Set(['a listener for "error" failed: a mistake of the program']));
-  });
+  it.each([
+    ['throws', throwIt],
+    ['rejects', rejectIt],
+  ])(
+    'as a listener for errors of quorlock/redlock, which %s, is a warning, and the call goes on',
+    async (_, fails) => {
+      const world = new World(3);
+      const redlock = new CompatRedlock(world.clients, {
+        retryCount: 0,
+        quorlock: { clock: world.clock, onWarning: () => undefined },
+      });
+      const heard: unknown[] = [];
+      redlock.on('error', fails);
+      redlock.on('error', (error) => heard.push(error));
+      world.server(0).crash();
+      const lock = await world.clock.runUntil(redlock.acquire(['r'], 1_000));
+      const extended = await world.clock.runUntil(redlock.extend(lock, 1_000));
+      for (const server of world.servers.slice(1)) server.crash();
+      const failure = await world.clock.runUntil(redlock.release(extended).catch((error) => error));
+      expect(failure).toBeInstanceOf(ExecutionError);
+      const told = await messages();
+      expect(told.length).toBeGreaterThan(2);
+      expect(heard).toHaveLength(told.length);
+      expect(new Set(told)).toEqual(new Set(['a listener for "error" failed: a mistake of the program']));
+    },
+  );
 
   function redlockOn(world: World, clients: readonly Client[]): Redlock {
     return new Redlock(clients, { clock: world.clock, random: world.random, onWarning: () => undefined });
@@ -133,6 +173,36 @@ describe('a function of the program that fails', () => {
     await world.clock.runUntil(redlock.close());
     expect(world.clients.map(({ state }) => state)).toEqual(['ready', 'ended', 'ended']);
     expect(await messages()).toEqual(["a client's close() failed: a mistake of the program"]);
+  });
+
+  it.each([0, 10_000])(
+    'as a signal that can not be listened to rejects the call, which leaves no lock: a waitTime of %i ms',
+    async (waitTime) => {
+      const { world, redlock } = await heldWorld();
+      const signal = { aborted: false, addEventListener: throwIt, removeEventListener: () => undefined };
+      const asking = redlock.acquire('free', { signal, waitTime }).catch((error) => error);
+      expect(await world.clock.runUntil(asking)).toBe(WRONG);
+      await world.clock.advance(1_000);
+      expect((await world.clock.runUntil(redlock.inspect('free'))).state).toBe('free');
+    },
+  );
+
+  it('as a signal that can not be read when it aborts rejects the call with its error', async () => {
+    const { world, redlock } = await heldWorld();
+    let isAborted = () => false;
+    const events = new EventEmitter();
+    const signal = {
+      get aborted() {
+        return isAborted();
+      },
+      addEventListener: (_type: string, listener: () => void) => events.on('abort', listener),
+      removeEventListener: (_type: string, listener: () => void) => events.off('abort', listener),
+    };
+    const asking = redlock.acquire('free', { signal, waitTime: 0 }).catch((error) => error);
+    await new Promise((resolve) => setImmediate(resolve));
+    isAborted = throwIt;
+    events.emit('abort');
+    expect(await world.clock.runUntil(asking)).toBe(WRONG);
   });
 
   it('as a signal that can be neither left nor read rejects the call with its error', async () => {
