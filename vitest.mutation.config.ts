@@ -16,19 +16,14 @@ const SLOW = [
   'test/unit/lease/random.test.ts',
 ];
 
-const { STRYKER_MUTATOR_WORKER } = process.env;
-
-// For stryker.config.mjs and scripts/rules/: the unit tests, but for those that read the source text or the documents.
+// For stryker.config.mjs: the unit tests, but for those that read the source text or the documents.
 export default defineConfig({
   resolve: { alias },
   test: {
     include: ['test/unit/**/*.test.ts'],
-    exclude: [
-      'test/unit/{docs,readme,readme-zh,budget,prose}.test.ts',
-      ...(STRYKER_MUTATOR_WORKER === undefined ? [] : SLOW),
-    ],
+    exclude: ['test/unit/{docs,readme,readme-zh,budget,prose}.test.ts', ...SLOW],
     sequence: { sequencer: QuickestFirst },
-    // Stryker itself ends what a mutant lets hang. Without one, a test on a busy machine may take as long as in npm test.
+    // Stryker itself ends what a mutant lets hang. Without a mutant a test on a busy machine may take as long as in npm test.
     testTimeout: 120_000,
     // A mutant is run a thousand times over: loading everything anew for each file would take most of the time.
     isolate: false,
