@@ -1,4 +1,5 @@
 import { URL } from 'node:url';
+import { isolated } from '../base/callback.ts';
 import { describe, describeKind, read, shorten } from '../base/describe.ts';
 import type { Client } from '../wire/client.ts';
 import type { DriverName } from '../wire/clients/driver.ts';
@@ -65,7 +66,7 @@ export function madeWith<Made>(clients: readonly Client[], make: () => Made): Ma
   try {
     return make();
   } catch (error) {
-    for (const client of clients) client.close();
+    for (const client of clients) isolated("a client's close()", () => client.close());
     throw error;
   }
 }

@@ -44,7 +44,12 @@ export function checkLatency(name: string, latency: Latency): void {
     return numbers.every((value) => Number.isFinite(value) && value >= 0) && isOrdered;
   });
   if (isRight) return;
-  const got = shorten(read(name, () => String(JSON.stringify(latency))));
+  // JSON has no bigint, and null in place of NaN and Infinity.
+  const shown = (_: string, value: unknown) =>
+    typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))
+      ? describe(value)
+      : value;
+  const got = shorten(read(name, () => String(JSON.stringify(latency, shown))));
   throw new RangeError(`${name} must be made of milliseconds that do not contradict: got ${got}`);
 }
 

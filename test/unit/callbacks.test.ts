@@ -18,10 +18,10 @@ async function rejectIt(): Promise<never> {
 }
 
 /** A client of the simulation in which one method throws. */
-function broken(client: Client, method: keyof Client): Client {
+function broken(client: Client, method: keyof Client, fails: () => unknown = throwIt): Client {
   return new Proxy(client, {
     get: (target, name) => {
-      if (name === method) return throwIt;
+      if (name === method) return fails;
       const value: unknown = Reflect.get(target, name, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },
@@ -161,6 +161,19 @@ describe('a function of the program that fails', () => {
     await world.clock.runUntil(held.release());
     expect((await world.clock.runUntil(waiting)).remainingValidity()).toBeGreaterThan(0);
     expect(await messages()).toContain("a client's subscribe() failed: a mistake of the program");
+  });
+
+  it("as a client's close() does not hide why a Redlock could not be made", async () => {
+    const world = new World(2);
+    const fails = () => {
+      throw new Error('why');
+    };
+    const [one, other] = world.clients.map((client) => broken(client, 'close'));
+    const clients = [one as Client, broken(other as Client, 'onStateChange', fails)];
+    expect(() => redlockOn(world, clients)).toThrow('why');
+    expect(new Set(await messages())).toEqual(
+      new Set(["a client's close() failed: a mistake of the program"]),
+    );
   });
 
   it("as a client's close() is a warning: close() resolves, and ends the other clients", async () => {

@@ -176,12 +176,19 @@ describe('a simulation', () => {
     await expect(simulation.until(redlock.acquire('page'))).rejects.toThrow(/votes again at/);
   });
 
+  it('shows parts of a latency that JSON does not have', () => {
+    const network = { latency: { least: 1n, most: 2n } };
+    const options = { network } as unknown as SimulationOptions;
+    expect(() => new Simulation(options)).toThrow('got {"least":"1n","most":"2n"}');
+  });
+
   it.each([
     [{ nodes: 0 }, RangeError, 'nodes must be from 1 to 99: got 0'],
     [{ nodes: 2.5 }, TypeError, 'nodes must be an integer: got 2.5'],
     [{ seed: -1 }, RangeError, 'seed must be from 0 to 4294967295: got -1'],
     [{ network: { latency: { least: 5, most: 1 } } }, RangeError, 'got {"least":5,"most":1}'],
     [{ network: { latency: { median: 0, p99: 1 } } }, RangeError, 'got {"median":0,"p99":1}'],
+    [{ network: { latency: { mean: Number.NaN } } }, RangeError, 'got {"mean":"NaN"}'],
   ] as const)('refuses %j', (options, kind, message) => {
     expect(() => new Simulation(options as SimulationOptions)).toThrow(kind);
     expect(() => new Simulation(options as SimulationOptions)).toThrow(message);
