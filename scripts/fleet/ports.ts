@@ -21,6 +21,10 @@ const ATTEMPTS = 200;
  */
 const claimed = new Map<number, Socket>();
 
+/** Of the claimed ports those that are released, in the order of that. Each keeps a file descriptor. */
+const released = new Set<number>();
+const MOST_RELEASED = 500;
+
 /** A port without a listener now. A process that does not ask here may still bind it first: be ready to claim another. */
 export async function claimPort(): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -34,9 +38,18 @@ export async function claimPort(): Promise<number> {
   throw new Error(`no free port on 127.0.0.1 in ${ATTEMPTS} attempts from ${LOWEST_PORT} up`);
 }
 
+/**
+ * Another server may have the port, but not soon: a client of an earlier test, or one that no test has closed, may go on dialling
+ * it, and would be a stranger among the next server's clients. Does nothing to a port that is released already.
+ */
 export function releasePort(port: number): void {
-  claimed.get(port)?.close();
-  claimed.delete(port);
+  if (!claimed.has(port)) return;
+  released.add(port);
+  const [oldest] = released;
+  if (oldest === undefined || released.size <= MOST_RELEASED) return;
+  released.delete(oldest);
+  claimed.get(oldest)?.close();
+  claimed.delete(oldest);
 }
 
 /** What keeps others from claiming the port; undefined: it is claimed. */

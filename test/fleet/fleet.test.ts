@@ -9,6 +9,7 @@ import { Cluster } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { findServerBinary } from '../../scripts/fleet/binary.ts';
 import { Fleet, type FleetNode, type FleetOptions } from '../../scripts/fleet/fleet.ts';
+import { claimPort, releasePort } from '../../scripts/fleet/ports.ts';
 import { eventually, isRunning } from '../../scripts/fleet/processes.ts';
 import { sendCommand } from '../../scripts/fleet/resp.ts';
 
@@ -106,6 +107,16 @@ describe('a killed node', () => {
     expect(Number(stdout)).not.toBe(node.port);
     await node.restart();
     expect(node.state).toBe('up');
+  });
+
+  test('leaves a port that no other server is given soon: clients of it may go on dialling', async () => {
+    const node = await startNode();
+    await Promise.all(fleets.splice(0).map((fleet) => fleet.stop()));
+    const drawn = vi.spyOn(Math, 'random').mockReturnValueOnce((node.port - 10_400 + 0.5) / 10_000);
+    const next = await claimPort();
+    drawn.mockRestore();
+    releasePort(next);
+    expect(next).not.toBe(node.port);
   });
 
   test('comes back on its port without its memory when nothing was persisted', async () => {

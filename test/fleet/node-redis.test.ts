@@ -226,8 +226,11 @@ describe.each(VERSIONS)('clients of node-redis %s', (_, create) => {
       // Each of these turns of the event loop ends another stage of a connection.
       for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
       for (const client of clients) client?.close();
-      await eventually(`none is left, ${turns} turns after the beginning`, async () => {
-        return (await connectionsOf(nodeAt(own, 0))).length === 0;
+      let left: readonly string[] = [];
+      const what = () => `none is left, ${turns} turns after the beginning, but ${JSON.stringify(left)}`;
+      await eventually(what, async () => {
+        left = await connectionsOf(nodeAt(own, 0));
+        return left.length === 0;
       });
     }
   });
