@@ -129,7 +129,10 @@ describe('a lock that is handed over to another process', () => {
     const failed = reports.filter(({ said }) => said === 'failed');
     expect(adopted.length).toBeLessThanOrEqual(1);
     expect(failed.length + adopted.length).toBe(2);
-    for (const report of failed) expect(report).toEqual({ said: 'failed', code: 'QUORLOCK_LOST' });
+    // Each may have got a part of the nodes, and one that a node answers too late finds no quorum.
+    for (const report of failed) {
+      expect(report).toEqual({ said: 'failed', code: expect.stringMatching(/^QUORLOCK_(LOST|NO_QUORUM)$/) });
+    }
     for (const report of adopted)
       expect(report).toMatchObject({ token: json.token, resources: ['one', 'two'] });
     for (const [index, worker] of workers.entries()) {
