@@ -6,21 +6,10 @@ import type { NodeVote } from '../../../src/base/vote.ts';
 import type { Attempt } from '../../../src/lock/attempts.ts';
 import { Lease, type LeaseDeps, Validity } from '../../../src/lock/lease.ts';
 import type { Quorum } from '../../../src/quorum/quorum.ts';
-import type { ContendOptions } from '../../../src/quorum/round.ts';
-import { VirtualClock } from '../../../src/testing/index.ts';
 import type { AcquireRequest, FailedAttempt } from '../../../src/waiting/acquire-request.ts';
 import { type Notifications, type Notified, QueueTicket } from '../../../src/waiting/notifications.ts';
 import { type Awaited, WaitQueue, type WaitQueueDeps } from '../../../src/waiting/wait-queue.ts';
-
-const TTL = 10_000;
-
-/** An attempt under way, and how a test ends it. */
-interface Asked {
-  readonly who: string;
-  readonly contend: ContendOptions | undefined;
-  end(attempt: Attempt): Promise<void>;
-  crash(error: unknown): Promise<void>;
-}
+import { TTL, WaitingStage } from './stage.ts';
 
 const vote = (index: number, rest: object): NodeVote =>
   ({ node: `n${index}`, latencyMs: 1, ...rest }) as NodeVote;
@@ -37,10 +26,7 @@ const failing = (outcome: FailedAttempt['outcome'], reason: string): FailedAttem
 });
 
 /** A wait queue of which a test plays the nodes. */
-class Stage {
-  readonly clock = new VirtualClock();
-  readonly asked: Asked[] = [];
-  readonly heard: string[] = [];
+class Stage extends WaitingStage {
   readonly quorum = {
     size: 3,
     isAnswering: false,
@@ -66,6 +52,7 @@ class Stage {
   extending: Promise<void> | undefined;
 
   constructor(mode: LockMode = 'exclusive', { isAsking = false, isHeld = false } = {}) {
+    super();
     const awaited: Awaited = {
       mode,
       ...{ leave: () => this.heard.push('leave'), leaveLater: () => this.heard.push('leave later') },
@@ -117,52 +104,11 @@ class Stage {
   }
 
   request(who: string, rest: Partial<AcquireRequest> = {}): AcquireRequest {
-    return {
-      ...{ resources: ['r'], ttl: TTL, waitTime: 60_000, signal: undefined },
-      ownHold: () => undefined,
-      endsInOutage: () => false,
-      attempt: (contend) =>
-        new Promise((resolve, reject) => {
-          this.asked.push({
-            ...{ who, contend },
-            end: async (attempt) => {
-              resolve(attempt);
-              await this.clock.advance(0);
-            },
-            crash: async (error) => {
-              reject(error);
-              await this.clock.advance(0);
-            },
-          });
-        }),
-      ...rest,
-    };
+    return this.requestOf(who, ['r'], rest);
   }
 
-  /** A caller joins; its lock is `undefined` for as long as it waits. */
   join(who: string, rest: Partial<AcquireRequest> = {}) {
-    const caller: { token?: number; error?: unknown; release?: () => unknown } = {};
-    this.queue.join(this.request(who, rest)).then(
-      (lock) => {
-        caller.token = lock.token;
-        caller.release = () => lock.release();
-      },
-      (error: unknown) => {
-        caller.error = error;
-      },
-    );
-    return caller;
-  }
-
-  /** The attempt that was begun last. */
-  get last(): Asked {
-    const last = this.asked.at(-1);
-    if (last === undefined) throw new Error('no attempt was made');
-    return last;
-  }
-
-  get whoAsked(): readonly string[] {
-    return this.asked.map(({ who }) => who);
+    return this.callerOf(this.queue.join(this.request(who, rest)));
   }
 
   /** Milliseconds until the next attempt is begun, or anything is heard: a tenth of a millisecond is near enough. */
@@ -438,6 +384,15 @@ describe('a queue', () => {
   });
 });
 
+/** A caller whose waitTime ends while it asks for the second time. */
+async function overdue() {
+  const stage = new Stage();
+  const a = stage.join('a', { waitTime: 100 });
+  await stage.last.end(held());
+  await stage.clock.advance(101);
+  return { stage, a };
+}
+
 describe('the end of a waitTime', () => {
   it('comes after one more attempt of the first waiter', async () => {
     const stage = new Stage();
@@ -457,38 +412,26 @@ describe('the end of a waitTime', () => {
   });
 
   it('is about the holder where the last attempt had too little time for the nodes', async () => {
-    const stage = new Stage();
-    const a = stage.join('a', { waitTime: 100 });
-    await stage.last.end(held());
-    await stage.clock.advance(101);
+    const { stage, a } = await overdue();
     await stage.last.end(failing('no-quorum', 'timeout'));
     expect(a.error).toBeInstanceOf(WaitTimeoutError);
     expect(a.error).toMatchObject({ votes: held().votes });
   });
 
   it('is about the nodes where they failed in another way', async () => {
-    const stage = new Stage();
-    const a = stage.join('a', { waitTime: 100 });
-    await stage.last.end(held());
-    await stage.clock.advance(101);
+    const { stage, a } = await overdue();
     await stage.last.end(failing('no-quorum', 'disconnected'));
     expect(a.error).toBeInstanceOf(NoQuorumError);
   });
 
   it('is about what nodes said before where none was asked', async () => {
-    const stage = new Stage();
-    const a = stage.join('a', { waitTime: 100 });
-    await stage.last.end(held());
-    await stage.clock.advance(101);
+    const { stage, a } = await overdue();
     await stage.last.end(failing('no-quorum', 'overloaded'));
     expect(a.error).toMatchObject({ votes: held().votes });
   });
 
   it('is about the nodes where some of them were asked', async () => {
-    const stage = new Stage();
-    const a = stage.join('a', { waitTime: 100 });
-    await stage.last.end(held());
-    await stage.clock.advance(101);
+    const { stage, a } = await overdue();
     const [first, ...others] = failing('no-quorum', 'disconnected').votes;
     const votes = [...failing('no-quorum', 'overloaded').votes.slice(0, 1), ...others];
     expect(first).toBeDefined();

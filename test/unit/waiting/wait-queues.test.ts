@@ -5,20 +5,10 @@ import type { NodeVote } from '../../../src/base/vote.ts';
 import type { Attempt } from '../../../src/lock/attempts.ts';
 import { Lease, type LeaseDeps, Validity } from '../../../src/lock/lease.ts';
 import type { Quorum } from '../../../src/quorum/quorum.ts';
-import type { ContendOptions } from '../../../src/quorum/round.ts';
-import { VirtualClock } from '../../../src/testing/index.ts';
 import type { AcquireRequest } from '../../../src/waiting/acquire-request.ts';
 import { WaitQueues } from '../../../src/waiting/wait-queues.ts';
 import type { LockKeys } from '../../../src/wire/operation.ts';
-
-const TTL = 10_000;
-
-interface Asked {
-  readonly who: string;
-  readonly contend: ContendOptions | undefined;
-  end(attempt: Attempt): Promise<void>;
-  crash(error: unknown): Promise<void>;
-}
+import { TTL, WaitingStage } from './stage.ts';
 
 const target = (...keys: readonly string[]): LockKeys => ({
   ...{ keys, fences: keys.map((key) => `f${key}`), queues: keys.map((key) => `q${key}`) },
@@ -35,10 +25,7 @@ const HELD: Attempt = {
 };
 
 /** The wait queues of a process, of which a test plays the nodes. */
-class Stage {
-  readonly clock = new VirtualClock();
-  readonly asked: Asked[] = [];
-  readonly heard: string[] = [];
+class Stage extends WaitingStage {
   readonly closing = new AbortController();
   releaseVotes: readonly unknown[] = [];
   readonly quorum = {
@@ -86,48 +73,7 @@ class Stage {
   }
 
   join(who: string, keys: LockKeys, rest: Partial<AcquireRequest> = {}) {
-    const caller: { token?: number; error?: unknown; release?: () => unknown } = {};
-    const request: AcquireRequest = {
-      ...{ resources: keys.keys, ttl: TTL, waitTime: 60_000, signal: undefined },
-      ownHold: () => undefined,
-      endsInOutage: () => false,
-      attempt: (contend) =>
-        new Promise((resolve, reject) => {
-          const settled = () => this.clock.advance(0);
-          this.asked.push({
-            ...{ who, contend },
-            end: (attempt) => {
-              resolve(attempt);
-              return settled();
-            },
-            crash: (error) => {
-              reject(error);
-              return settled();
-            },
-          });
-        }),
-      ...rest,
-    };
-    this.queues.acquire(request, keys).then(
-      (lock) => {
-        caller.token = lock.token;
-        caller.release = () => lock.release();
-      },
-      (error: unknown) => {
-        caller.error = error;
-      },
-    );
-    return caller;
-  }
-
-  get last(): Asked {
-    const last = this.asked.at(-1);
-    if (last === undefined) throw new Error('no attempt was made');
-    return last;
-  }
-
-  get whoAsked(): readonly string[] {
-    return this.asked.map(({ who }) => who);
+    return this.callerOf(this.queues.acquire(this.requestOf(who, keys.keys, rest), keys));
   }
 }
 
