@@ -176,7 +176,7 @@ const YEAR_MS = 31_536_000_000;
 /** A lock over many resources has it in each of its keys. */
 const LONGEST_PREFIX = 1_024;
 
-const OPTION_NAMES = [
+export const OPTION_NAMES = [
   'ttl',
   'maxTtl',
   'waitTime',

@@ -13,6 +13,7 @@ import {
 import { Redlock } from '../../src/index.ts';
 import { isLock } from '../../src/lock/lock.ts';
 import { instrument } from '../../src/otel/index.ts';
+import { OPTION_NAMES } from '../../src/redlock/options.ts';
 import { Simulation } from '../../src/testing/index.ts';
 import { World } from './world.ts';
 
@@ -136,31 +137,13 @@ const json = async (field: string, value: unknown) => {
   return redlock.adopt({ ...lock.handOver(), [field]: value });
 };
 
-const OPTIONS = [
-  ...[
-    'ttl',
-    'maxTtl',
-    'waitTime',
-    'onOutage',
-    'nodeTimeout',
-    'connectTimeout',
-    'closeTimeout',
-    'driftFactor',
-  ],
-  ...['keyPrefix', 'fencing', 'fenceRetention', 'quarantine', 'owner', 'driver', 'onWarning', 'random'],
-];
-
 const CASES: Readonly<Record<string, Case>> = {
   ...Object.fromEntries(
-    OPTIONS.map((name) => [
+    OPTION_NAMES.map((name) => [
       `new Redlock: ${name}`,
       { names: new RegExp(name), give: (value: never) => made({ [name]: value }) },
     ]),
   ),
-  'new Redlock: clock': {
-    names: /clock/,
-    give: (clock) => made({ clock }),
-  },
   'new Redlock: options': { names: /option/, give: (value) => opened(clients() as never, value) },
   'new Redlock: nodes': { names: /nodes/, give: (value) => opened(value, { clock: world.clock } as never) },
   'new Redlock: one node': {
