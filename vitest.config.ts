@@ -11,6 +11,9 @@ export const alias = [
   ['quorlock', 'src/index.ts'],
 ].map(([find = '', path = '']) => ({ find, replacement: fileURLToPath(new URL(path, import.meta.url)) }));
 
+/** Unit tests that read the source text or the documents: no change to the code is theirs to notice. */
+export const OF_TEXTS = 'test/unit/{docs,readme,readme-zh,budget,prose}.test.ts';
+
 const project = (name: string, include: string[], testTimeout: number, isolate = true) => ({
   resolve: { alias },
   test: { name, include, testTimeout, hookTimeout: 120_000, environment: 'node' as const, isolate },

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
-import { alias } from './vitest.config.ts';
+import { alias, OF_TEXTS } from './vitest.config.ts';
 
 /** The quickest first, by the last run: most mutants are found by several tests, and the first that fails ends a run. */
 class QuickestFirst extends BaseSequencer {
@@ -21,7 +21,7 @@ export default defineConfig({
   resolve: { alias },
   test: {
     include: ['test/unit/**/*.test.ts'],
-    exclude: ['test/unit/{docs,readme,readme-zh,budget,prose}.test.ts', ...SLOW],
+    exclude: [OF_TEXTS, ...SLOW],
     sequence: { sequencer: QuickestFirst },
     // Stryker itself ends what a mutant lets hang. Without a mutant a test on a busy machine may take as long as in npm test.
     testTimeout: 120_000,

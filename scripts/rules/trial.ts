@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { OF_TEXTS } from '../../vitest.config.ts';
 import { type Side, textsOf, type Variant } from './change.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -20,13 +21,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const NOT_COPIED = /^(?:node_modules|\.git|dist|coverage|[\w-]+-report)(?:\/|$)/;
 
 /** The unit tests, but for those that look at the text of the sources. */
-const UNIT = [
-  ...['--project', 'unit', '--maxWorkers=1', '--exclude', 'test/*.test.ts'],
-  ...['docs', 'readme', 'readme-zh', 'budget', 'prose'].flatMap((name) => [
-    '--exclude',
-    `test/unit/${name}.test.ts`,
-  ]),
-];
+const UNIT = ['--project', 'unit', '--maxWorkers=1', '--exclude', 'test/*.test.ts', '--exclude', OF_TEXTS];
 
 /** Without the test that the texts that are to be replaced are there. */
 const project = (name: string) => [
