@@ -11,6 +11,8 @@ export type DriverName = 'ioredis' | 'redis' | 'iovalkey' | '@valkey/valkey-glid
  */
 export const SILENCE_MS = 10_000;
 
+export const NO_ANSWER = `no answer within ${SILENCE_MS} ms`;
+
 const LONGEST_RECONNECT_MS = 500;
 
 /** The pause before an attempt to connect again, the first of which is 1. */

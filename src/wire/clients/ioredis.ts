@@ -7,6 +7,7 @@ import {
   type Driver,
   DriverError,
   hostAndPort,
+  NO_ANSWER,
   reconnectDelayMs,
   SILENCE_MS,
 } from './driver.ts';
@@ -23,7 +24,7 @@ export interface IoredisClient {
   duplicate(...args: never[]): unknown;
 }
 
-type Listener = ((error: Error) => void) | ((...texts: string[]) => void);
+type Listener = ((error: Error) => void) | ((...texts: string[]) => void) | ((node: OwnClient) => void);
 
 /** A client of ioredis, version 5 or 6, that is the library's own. */
 interface OwnClient {
@@ -145,8 +146,12 @@ function adopt(client: IoredisClient): Client {
 
 /** @param speaksOldProtocol whether the server is known to speak RESP2, and may not know how to refuse RESP3 */
 export function clientOver(own: OwnClient, speaksOldProtocol = false): Client {
-  if (!own.isCluster) fallBackToOldProtocol(own, speaksOldProtocol);
-  endSilenceWithConnection(own);
+  if (own.isCluster) {
+    own.on('+node', (node: OwnClient) => giveUpSilence(node));
+  } else {
+    fallBackToOldProtocol(own, speaksOldProtocol);
+    giveUpSilence(own);
+  }
   return new IoredisAdapter(own);
 }
 
@@ -155,7 +160,8 @@ const SAFE_CONNECTION = {
   maxRetriesPerRequest: 0,
   connectTimeout: 2_000,
   disconnectTimeout: 100,
-  socketTimeout: SILENCE_MS,
+  // It costs a timer and a listener for each command; see giveUpSilence.
+  socketTimeout: undefined,
   connectionName: 'quorlock',
 } as const;
 
@@ -468,7 +474,7 @@ class IoredisSubscription implements Subscription {
     this.#client.off('ready', this.#ready);
     // Without a listener the driver prints connection errors; it tries again by itself.
     own.on('error', ignore);
-    endSilenceWithConnection(own);
+    giveUpSilence(own);
     this.#stopReconnecting = reconnectInRealTime(own);
     own.on('ready', this.#ready);
     own.connect().catch(ignore);
@@ -489,19 +495,35 @@ function protocolOf(client: object): unknown {
 /** A failure shows in the client's state, and in the subscription's own events. */
 function ignore(): void {}
 
+const LOOKS = 4;
+
+/** What the driver has beside its own types; a client that only behaves like it may have none of it. */
+interface Watched {
+  readonly commandQueue?: { peekFront(): unknown };
+  readonly stream?: { destroy(error: Error): unknown };
+}
+
 /**
- * Ends the wait for an answer together with its connection. ioredis 5 goes on waiting, and then ends the next
- * connection.
+ * Gives a connection up that leaves its oldest command without an answer. The driver's own `socketTimeout` does so at
+ * the cost of a timer and a listener for each command.
  */
-export function endSilenceWithConnection(client: Pick<OwnClient, 'on'>): void {
-  client.on('close', () => {
-    const waiting = client as { socketTimeoutTimer?: NodeJS.Timeout | undefined };
-    const timer = waiting.socketTimeoutTimer;
-    // The driver takes the timer functions that exist at the moment: a test may have replaced them since.
-    if (typeof timer?.close === 'function') timer.close();
-    else clearTimeout(timer);
-    waiting.socketTimeoutTimer = undefined;
+export function giveUpSilence(client: Pick<OwnClient, 'on'>, clock: Clock = new SystemClock()): void {
+  const watched = client as object as Watched;
+  let timer: Timer | undefined;
+  client.on('connect', () => {
+    const { stream } = watched;
+    let oldest: unknown;
+    let unanswered = 0;
+    const look = () => {
+      const first = watched.commandQueue?.peekFront();
+      unanswered = first !== undefined && first === oldest ? unanswered + 1 : 0;
+      oldest = first;
+      if (unanswered === LOOKS) stream?.destroy(new Error(NO_ANSWER));
+      else timer = clock.after(SILENCE_MS / LOOKS, look, { keepAlive: false });
+    };
+    look();
   });
+  client.on('close', () => timer?.cancel());
 }
 
 /** Longer than the driver ever waits by itself before it connects again. */

@@ -1,6 +1,6 @@
 import { SystemClock, type Timer } from '../../base/clock.ts';
 import type { Client, ConnectionState, Subscription, SubscriptionEvents } from '../client.ts';
-import { reconnectDelayMs, SILENCE_MS } from './driver.ts';
+import { NO_ANSWER, reconnectDelayMs, SILENCE_MS } from './driver.ts';
 import { type ConnectionOptions, ConnectionReason } from './reason.ts';
 
 /**
@@ -293,8 +293,6 @@ class Line {
     this.#silence = this.#clock.after(SILENCE_MS, listened, { keepAlive: false });
   }
 }
-
-const NO_ANSWER = `no answer within ${SILENCE_MS} ms`;
 
 function end(client: Connection): void {
   try {

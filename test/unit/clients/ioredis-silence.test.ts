@@ -4,14 +4,12 @@ import { Redis as Redis6 } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { VirtualClock } from '../../../src/testing/index.ts';
-import { endSilenceWithConnection, reconnectInRealTime } from '../../../src/wire/clients/ioredis.ts';
-
-const SOCKET_TIMEOUT_MS = 100;
+import { SILENCE_MS } from '../../../src/wire/clients/driver.ts';
+import { giveUpSilence, reconnectInRealTime } from '../../../src/wire/clients/ioredis.ts';
 
 /** Sends nothing by itself, and is made anew a millisecond after it was lost. */
 const OPTIONS = {
   host: '127.0.0.1',
-  socketTimeout: SOCKET_TIMEOUT_MS,
   retryStrategy: () => 1,
   maxRetriesPerRequest: 0,
   enableReadyCheck: false,
@@ -22,10 +20,9 @@ const OPTIONS = {
 describe.each([
   ['ioredis 5', (port: number) => new Redis5({ ...OPTIONS, port })],
   ['ioredis 6', (port: number) => new Redis6({ ...OPTIONS, port, protocol: 2 })],
-])('a connection of %s that is lost with a command unanswered', (_driver, connect) => {
-  it('does not take the next one with it', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    onTestFinished(() => void vi.useRealTimers());
+])('a connection of %s', (_driver, connect) => {
+  /** A connection, the server's end of it, and the clock by which it waits for answers. */
+  async function connected() {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const redis = connect((server.address() as AddressInfo).port);
@@ -33,22 +30,62 @@ describe.each([
       redis.disconnect();
       server.close();
     });
-    redis.on('error', () => undefined);
-    endSilenceWithConnection(redis);
-    const [first] = (await once(server, 'connection')) as [Socket];
+    const errors: string[] = [];
+    redis.on('error', ({ message }) => errors.push(message));
+    const clock = new VirtualClock();
+    giveUpSilence(redis, clock);
+    const [[socket]] = (await Promise.all([once(server, 'connection'), once(redis, 'ready')])) as [
+      [Socket],
+      unknown,
+    ];
+    return { redis, server, socket, clock, errors };
+  }
+
+  it('is given up once its oldest command has had no answer for 10 s, and not sooner', async () => {
+    const { redis, server, socket, clock, errors } = await connected();
+    const first = redis.ping();
+    await once(socket, 'data');
+    await clock.advance(SILENCE_MS - 1);
+    socket.write('+PONG\r\n');
+    expect(await first).toBe('PONG');
     const unanswered = expect(redis.ping()).rejects.toThrow();
-    await once(first, 'data');
-    const lost = once(redis, 'reconnecting');
-    first.destroy();
-    await Promise.all([unanswered, lost]);
-
-    const second = once(redis, 'ready');
-    vi.advanceTimersByTime(1);
-    await second;
-    vi.advanceTimersByTime(10 * SOCKET_TIMEOUT_MS);
-
-    expect(vi.getTimerCount()).toBe(0);
+    await clock.advance(SILENCE_MS - 1);
     expect(redis.stream.destroyed).toBe(false);
+    const next = once(server, 'connection');
+    await clock.advance(SILENCE_MS);
+    await Promise.all([unanswered, next]);
+    expect(errors).toEqual(['no answer within 10000 ms']);
+  });
+
+  it('is not given up while nothing waits for an answer, nor while answers come', async () => {
+    const { redis, socket, clock } = await connected();
+    await clock.advance(10 * SILENCE_MS);
+    let oldest = redis.ping();
+    for (let answered = 0; answered < 8; answered += 1) {
+      const next = redis.ping();
+      await clock.advance(SILENCE_MS / 2);
+      socket.write('+PONG\r\n');
+      await oldest;
+      oldest = next;
+    }
+    oldest.catch(() => undefined);
+    expect(redis.stream.destroyed).toBe(false);
+  });
+
+  it('that is lost with a command unanswered does not take the next one with it', async () => {
+    const { redis, socket, clock } = await connected();
+    const unanswered = expect(redis.ping()).rejects.toThrow();
+    await once(socket, 'data');
+    await clock.advance(SILENCE_MS - 1);
+    const again = once(redis, 'ready');
+    socket.destroy();
+    await Promise.all([unanswered, again]);
+    await clock.advance(10 * SILENCE_MS);
+    expect(redis.stream.destroyed).toBe(false);
+    const closed = once(redis, 'close');
+    redis.disconnect();
+    await closed;
+    expect(clock.pendingTimers).toBe(0);
   });
 });
 
