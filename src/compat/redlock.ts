@@ -92,6 +92,8 @@ export class ResourceLockedError extends Error {
   override readonly name = 'ResourceLockedError';
 }
 
+const MOST_CLIENTS = 1_000;
+
 /** A call that no majority of clients agreed to. Its `cause` says whether another has the lock, or clients fail. */
 export class ExecutionError extends Error {
   override readonly name = 'ExecutionError';
@@ -173,7 +175,7 @@ export class Redlock extends EventEmitter {
     super();
     // An error event without a listener would end the process.
     this.on('error', () => undefined);
-    this.clients = new Set(read('clients', () => [...clients]));
+    this.clients = new Set(read('clients', () => listed(clients)));
     if (this.clients.size === 0)
       throw new Error('Redlock must be instantiated with at least one redis client.');
     this.settings = withSettings(DEFAULTS, settings);
@@ -377,11 +379,22 @@ function checkDuration(duration: number): void {
   if (!Number.isInteger(duration)) throw new Error('Duration must be an integer value in milliseconds.');
 }
 
+/** An iterable may have no end. @throws {RangeError} */
+function listed(clients: Iterable<NodeSource>): readonly NodeSource[] {
+  const all: NodeSource[] = [];
+  for (const client of clients) {
+    if (all.length === MOST_CLIENTS)
+      throw new RangeError(`clients must be ${MOST_CLIENTS} at the most: got more`);
+    all.push(client);
+  }
+  return all;
+}
+
 /** A program may have made it by hand. */
 function checkLock(lock: Lock): void {
   const isOne = read('lock', () => {
     const { resources, value, expiration } = lock;
-    return Array.isArray(resources) && typeof value === 'string' && typeof expiration === 'number';
+    return Array.isArray(resources) && typeof value === 'string' && Number.isFinite(expiration);
   });
   if (isOne && lock.value !== '') return;
   throw new TypeError(

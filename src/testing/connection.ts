@@ -1,5 +1,6 @@
+import { describe, read } from '../base/describe.ts';
 import type { Random } from '../base/random.ts';
-import { drawLatency, type Latency } from './latency.ts';
+import { checkLatency, drawLatency, type Latency } from './latency.ts';
 import { LinkDirection } from './link-direction.ts';
 import type { ScriptReply } from './lua-values.ts';
 import type { ServerConnection, SimulatedServer } from './simulated-node.ts';
@@ -28,6 +29,31 @@ export interface NetworkRules {
   reconnectDelay: number;
   /** Whether commands that had no answer are sent again on the next connection, as careless drivers do. */
   resends: boolean;
+}
+
+/**
+ * @throws {TypeError} no object, or one that can't be read
+ * @throws {RangeError} a value that is out of range
+ */
+export function checkNetwork(network: Partial<NetworkRules>): void {
+  if (typeof network !== 'object' || network === null)
+    throw new TypeError(`network must be an object: got ${describe(network)}`);
+  const { latency, doublingDelay, loss, overtaking, doubling, reconnectDelay, resends } = read(
+    'network',
+    () => ({ ...network }),
+  );
+  if (latency !== undefined) checkLatency('network.latency', latency);
+  if (doublingDelay !== undefined) checkLatency('network.doublingDelay', doublingDelay);
+  for (const [name, share] of Object.entries({ loss, overtaking, doubling })) {
+    if (share !== undefined && !(typeof share === 'number' && share >= 0 && share <= 1))
+      throw new RangeError(`network.${name} must be a number from 0 to 1: got ${describe(share)}`);
+  }
+  if (reconnectDelay !== undefined && !(Number.isFinite(reconnectDelay) && reconnectDelay >= 0))
+    throw new RangeError(
+      `network.reconnectDelay must be milliseconds from 0: got ${describe(reconnectDelay)}`,
+    );
+  if (resends !== undefined && typeof resends !== 'boolean')
+    throw new TypeError(`network.resends must be true or false: got ${describe(resends)}`);
 }
 
 /** A command on its way: what the server does, and the callback for the reply. */

@@ -1,8 +1,7 @@
 import type { RedlockWarning } from '../base/warning.ts';
 import type { RedlockOptions } from '../redlock/options.ts';
 import { Redlock } from '../redlock.ts';
-import type { NetworkRules } from './connection.ts';
-import { checkLatency } from './latency.ts';
+import { checkNetwork, type NetworkRules } from './connection.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import { SimulatedClient } from './simulated-client.ts';
 import type { SimulatedServer } from './simulated-node.ts';
@@ -50,7 +49,7 @@ export class Machine {
 
   /** Made by {@link Simulation.machine}. */
   constructor({ name, nodes, clock, random, network, trace }: MachineDeps) {
-    if (network.latency !== undefined) checkLatency('network.latency', network.latency);
+    checkNetwork(network);
     this.name = name;
     this.nodes = nodes;
     this.clock = clock;

@@ -1,6 +1,5 @@
 import { describe, read } from '../base/describe.ts';
-import type { NetworkRules } from './connection.ts';
-import { checkLatency } from './latency.ts';
+import { checkNetwork, type NetworkRules } from './connection.ts';
 import { Machine, type MachineOptions } from './machine.ts';
 import { SeededRandom } from './seeded-random.ts';
 import { SimulatedServer } from './simulated-node.ts';
@@ -49,8 +48,7 @@ export class Simulation {
     }));
     checkInteger('nodes', nodes, 1, MOST_NODES);
     checkInteger('seed', seed, 0, 2 ** 32 - 1);
-    const latency = read('network', () => network.latency);
-    if (latency !== undefined) checkLatency('network.latency', latency);
+    checkNetwork(network);
     this.#random = new SeededRandom(seed);
     this.#network = network;
     this.#trace = trace === undefined ? undefined : new Trace(this.timeline, trace);

@@ -49,6 +49,10 @@ describe('the face of node-redlock', () => {
     });
     expect(redlock.clients.size).toBe(3);
     expect(() => new Redlock([])).toThrow('Redlock must be instantiated with at least one redis client.');
+    function* endless() {
+      for (;;) yield { not: 'a client' } as never;
+    }
+    expect(() => new Redlock(endless())).toThrow('clients must be 1000 at the most: got more');
   });
 
   it('takes plain keys with a random value, of several resources in one', async () => {

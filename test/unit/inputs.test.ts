@@ -280,6 +280,11 @@ const CASES: Readonly<Record<string, Case>> = {
     give: (value) => compat.release(new CompatLock(compat, [fresh()], value, [], Date.now())),
     others: [ExecutionError],
   },
+  'quorlock/redlock: lock.expiration': {
+    names: /lock/,
+    give: (value) => compat.release(new CompatLock(compat, [fresh()], 'v', [], value)),
+    others: [ExecutionError],
+  },
   'redisGuard: client': { names: /client/, give: (value) => redisGuard(value) },
   'redisGuard: options': {
     names: /options|retentionMs/,
@@ -332,6 +337,15 @@ const CASES: Readonly<Record<string, Case>> = {
   'Simulation: nodes': { names: /nodes/, give: (nodes) => new Simulation({ nodes }) },
   'Simulation: seed': { names: /seed/, give: (seed) => new Simulation({ seed }) },
   'Simulation: network': { names: /network/, give: (network) => new Simulation({ network }) },
+  ...Object.fromEntries(
+    ['loss', 'overtaking', 'doubling', 'doublingDelay', 'reconnectDelay', 'resends'].map((name) => [
+      `Simulation: ${name}`,
+      {
+        names: new RegExp(`network|${name}`),
+        give: (value: never) => new Simulation().machine({ network: { [name]: value } }),
+      },
+    ]),
+  ),
   'Simulation: latency': { names: /latency/, give: (latency) => new Simulation({ network: { latency } }) },
 };
 

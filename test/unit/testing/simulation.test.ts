@@ -189,6 +189,15 @@ describe('a simulation', () => {
     [{ network: { latency: { least: 5, most: 1 } } }, RangeError, 'got {"least":5,"most":1}'],
     [{ network: { latency: { median: 0, p99: 1 } } }, RangeError, 'got {"median":0,"p99":1}'],
     [{ network: { latency: { mean: Number.NaN } } }, RangeError, 'got {"mean":"NaN"}'],
+    [{ network: 5 }, TypeError, 'network must be an object: got 5'],
+    [{ network: { loss: 2 } }, RangeError, 'network.loss must be a number from 0 to 1: got 2'],
+    [{ network: { doublingDelay: 5 } }, TypeError, 'network.doublingDelay must be an object: got 5'],
+    [
+      { network: { reconnectDelay: -1 } },
+      RangeError,
+      'network.reconnectDelay must be milliseconds from 0: got -1',
+    ],
+    [{ network: { resends: 'no' } }, TypeError, 'network.resends must be true or false: got "no"'],
   ] as const)('refuses %j', (options, kind, message) => {
     expect(() => new Simulation(options as SimulationOptions)).toThrow(kind);
     expect(() => new Simulation(options as SimulationOptions)).toThrow(message);
