@@ -177,8 +177,7 @@ export class Batcher {
       this.#ticks.atEnd(this);
     }
     const { time } = this;
-    // The first call of a connection may bring the script along.
-    const tripMs = this.#hasScript ? time.timeoutMs : 2 * time.timeoutMs;
+    const tripMs = this.#hasScript ? time.timeoutMs : time.firstTimeoutMs;
     const timeoutMs = Math.min(mostMs, tripMs + Math.floor((this.#unanswered + weight) * time.keyMs));
     if (timeoutMs < tick.shortestMs) tick.shortestMs = timeoutMs;
     this.#unanswered += weight;

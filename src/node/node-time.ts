@@ -129,6 +129,9 @@ export class NodeClock {
 /** The least time that a node has to answer, however fast it has been, unless nodeTimeout says otherwise. */
 export const SHORTEST_TIMEOUT_MS = 50;
 
+/** How long a node has that has answered no operation yet (RFC 6298, 2.1): a process that has just started is slow itself. */
+const FIRST_TIMEOUT_MS = 1_000;
+
 /** How many milliseconds more it has for each key that it is asked about, until that has been measured. */
 const FIRST_KEY_MS = 0.05;
 
@@ -166,6 +169,7 @@ export class ResponseTime {
   readonly #trip = new Smoothed();
   readonly #key = new Smoothed();
   readonly #leastMs: number;
+  #hasAnswered = false;
   #notedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(leastMs: number) {
@@ -178,7 +182,14 @@ export class ResponseTime {
     return this.#trip.ms;
   }
 
+  /** How long it has for the first call on a connection, which may bring the script along. */
+  get firstTimeoutMs(): number {
+    return Math.max(2 * this.timeoutMs, this.#hasAnswered ? 0 : FIRST_TIMEOUT_MS);
+  }
+
+  /** Notes an answer; one about no keys is a handshake's. */
   note(keys: number, sentAtMs: number, nowMs: number): void {
+    if (keys > 0) this.#hasAnswered = true;
     // One measurement a round trip: calls in flight at the same time say the same. A failing clock says nothing.
     if (!(sentAtMs >= this.#notedAtMs) || !Number.isFinite(nowMs)) return;
     this.#notedAtMs = nowMs;

@@ -212,7 +212,8 @@ describe('a lock', () => {
     const world = new World(3);
     const clock = new ProcessClock(world.clock.timeline);
     const lock = await world.clock.runUntil(world.redlock({ clock }).acquire('r', { ttl: TTL }));
-    await world.clock.advance(100);
+    // The time that each node had for its first answer is over.
+    await world.clock.advance(1_000);
     expect(lock.signal.aborted).toBe(false);
     expect(clock.pendingTimers).toBe(1);
     expect(clock.isKeptAlive).toBe(false);

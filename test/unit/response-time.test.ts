@@ -25,6 +25,13 @@ describe('the time that a node has', () => {
     expect(answersAfter(TIMES(100, 0.2)).timeoutMs).toBe(50);
   });
 
+  it('is a second for its first answer to an operation, and for the first call on a connection twice as long later', () => {
+    expect(new ResponseTime(50).firstTimeoutMs).toBe(1_000);
+    expect(answersAfter(TIMES(2, 1), 0).firstTimeoutMs).toBe(1_000);
+    expect(answersAfter([200], 0).firstTimeoutMs).toBe(2 * (200 + 200 + 4 * 100));
+    expect(answersAfter(TIMES(2, 1)).firstTimeoutMs).toBe(100);
+  });
+
   it('is two round trips, and four times as much as they vary, after RFC 6298', () => {
     // The first answer: SRTT = 80, RTTVAR = 40.
     expect(answersAfter([80]).timeoutMs).toBe(80 + 80 + 4 * 40);
@@ -99,6 +106,15 @@ describe('a majority 80 ms away', () => {
     const redlock = world.redlock({ onWarning: () => undefined });
     await world.clock.runUntil(redlock.inspect('other'));
     expect(await locksOf({ world, redlock, warnings: [], move: () => undefined }, 10)).toBe(10);
+  });
+
+  it('that is slow with the first call gives a lock to a caller that does not wait', async () => {
+    const world = new World(3);
+    const redlock = world.redlock();
+    await world.clock.runUntil(redlock.ready());
+    for (const index of [0, 1]) world.client(index).rules.latency = oneWay(200);
+    const lock = await world.clock.runUntil(redlock.tryAcquire('r', { ttl: 30_000 }));
+    expect(lock).not.toBeNull();
   });
 
   it('that was near before gives them again after a few answers', async () => {
