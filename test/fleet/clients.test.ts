@@ -3,7 +3,7 @@ import { Redis as Redis5 } from 'ioredis-5';
 import { Redis as Valkey } from 'iovalkey';
 import { createClient } from 'redis';
 import { createClient as createClient5 } from 'redis-5';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { check } from '../../examples/clients/check.ts';
 import { findServerBinaries, nameServer } from '../../scripts/fleet/binary.ts';
 import { Fleet } from '../../scripts/fleet/fleet.ts';
@@ -13,7 +13,7 @@ import { ClientFaultsError, checkClient } from '../../src/testing/index.ts';
 import type { Client, SubscriptionEvents } from '../../src/wire/client.ts';
 import type { DriverName } from '../../src/wire/clients/driver.ts';
 import { clientOver } from '../../src/wire/clients/ioredis.ts';
-import { nodeAt } from '../support/deployment.ts';
+import { nodeAt, startOn } from '../support/deployment.ts';
 
 function open(source: NodeSource, driver?: DriverName): Client {
   const [client] = openNodes([source], driver);
@@ -39,14 +39,6 @@ const servers = findServerBinaries().flatMap((binary) => [
   [nameServer(binary), binary, []] as const,
   [`${nameServer(binary)} without RESP3`, binary, ['--rename-command', 'HELLO', '""']] as const,
 ]);
-
-/** One server of a program. */
-function startOn(binary: string, directives: readonly string[] = []): Promise<Fleet> {
-  vi.stubEnv('QUORLOCK_REDIS_SERVER', binary);
-  const starting = Fleet.start(1, { directives });
-  vi.unstubAllEnvs();
-  return starting;
-}
 
 describe.concurrent.each(servers)('on %s, a client of', (_, binary, directives) => {
   let fleet: Fleet;
@@ -118,23 +110,6 @@ describe.concurrent('a client that breaks the rules of the port is told which', 
     );
   });
 });
-
-// Alone: it takes a command for lost that has no answer within a time of its own. By RESP2 it does not subscribe.
-describe.each(servers.filter(([, , directives]) => directives.length === 0))(
-  'on %s, a client of',
-  (_, binary) => {
-    it('GLIDE keeps the rules of the port but one: what it gets while it loses its connection goes on the next one', async () => {
-      await using fleet = await startOn(binary);
-      await using link = await TcpProxy.start(nodeAt(fleet, 0).port);
-      const make = (url: string) => open(url, '@valkey/valkey-glide');
-      const error: unknown = await checkClient(make, link).catch((thrown: unknown) => thrown);
-      const faults = error instanceof ClientFaultsError ? error.faults : [];
-      const late =
-        'commands that do not reach the server before the connection is lost reject, and are not sent again: ';
-      expect(faults.filter((fault) => !fault.startsWith(late))).toEqual([]);
-    });
-  },
-);
 
 /** The defaults of ioredis, but that it does not wait for an answer for ever. */
 const DEFAULTS = { socketTimeout: 1_000 };

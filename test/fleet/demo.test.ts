@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { eventually, processesWith } from '../../scripts/fleet/processes.ts';
 
 const PROJECT_ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -16,39 +16,42 @@ interface Run {
   readonly ended: Promise<unknown>;
 }
 
-let temporary: string;
+vi.setConfig({ maxConcurrency: 4 });
 
-beforeEach(() => {
-  temporary = mkdtempSync(join(tmpdir(), 'quorlock-demo-test-'));
-});
+/** A place for what one test starts, where nothing is left in the end. */
+class Stage implements AsyncDisposable {
+  readonly #temporary = mkdtempSync(join(tmpdir(), 'quorlock-demo-test-'));
 
-afterEach(async () => {
-  await eventually('nothing that the demo started runs any more', () => descendants().length === 0);
-  const leftovers = readdirSync(temporary).filter((name) => name.startsWith('quorlock-'));
-  rmSync(temporary, { recursive: true });
-  expect(leftovers).toEqual([]);
-});
+  start(...args: string[]): Run {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/demo.ts', ...args], {
+      cwd: PROJECT_ROOT,
+      // Every process that the demo starts, at whatever remove, inherits this and can be told by it.
+      env: { ...process.env, TMPDIR: this.#temporary },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let text = '';
+    const take = (chunk: string) => {
+      text += chunk;
+    };
+    child.stdout.setEncoding('utf8').on('data', take);
+    child.stderr.setEncoding('utf8').on('data', take);
+    return { child, output: () => text, ended: once(child, 'close') };
+  }
 
-function start(...args: string[]): Run {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/demo.ts', ...args], {
-    cwd: PROJECT_ROOT,
-    // Every process that the demo starts, at whatever remove, inherits this and can be told by it.
-    env: { ...process.env, TMPDIR: temporary },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let text = '';
-  const take = (chunk: string) => {
-    text += chunk;
-  };
-  child.stdout.setEncoding('utf8').on('data', take);
-  child.stderr.setEncoding('utf8').on('data', take);
-  return { child, output: () => text, ended: once(child, 'close') };
+  async [Symbol.asyncDispose](): Promise<void> {
+    const isOver = () => processesWith(this.#temporary).length === 0;
+    await eventually('nothing that the demo started runs any more', isOver);
+    const leftovers = readdirSync(this.#temporary).filter((name) => name.startsWith('quorlock-'));
+    rmSync(this.#temporary, { recursive: true });
+    expect(leftovers).toEqual([]);
+  }
 }
 
 async function runToEnd(
   ...args: string[]
 ): Promise<{ readonly status: number | null; readonly text: string }> {
-  const { child, output, ended } = start(...args);
+  await using stage = new Stage();
+  const { child, output, ended } = stage.start(...args);
   await ended;
   return { status: child.exitCode, text: output() };
 }
@@ -60,10 +63,8 @@ function rowOf(text: string, what: string): number {
   return Number(value);
 }
 
-const descendants = () => processesWith(temporary);
-
-describe('the demo', () => {
-  test('with the lock: nothing lost, nothing overlaps, exit 0, no control characters in a pipe', async () => {
+describe.concurrent('the demo', () => {
+  it('with the lock: nothing lost, nothing overlaps, exit 0, no control characters in a pipe', async () => {
     const { status, text } = await runToEnd('--seconds', '5');
 
     expect(text).toContain('The lock held');
@@ -80,7 +81,7 @@ describe('the demo', () => {
     expect(status).toBe(0);
   });
 
-  test('with --no-lock: its checks see the lost updates and the overlaps, exit 1', async () => {
+  it('with --no-lock: its checks see the lost updates and the overlaps, exit 1', async () => {
     const { status, text } = await runToEnd('--seconds', '2', '--no-lock');
 
     expect(text).toContain('Without a lock');
@@ -89,11 +90,12 @@ describe('the demo', () => {
     expect(status).toBe(1);
   });
 
-  test.each([
+  it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const)('ends in good order on %s', async (signal, status) => {
-    const { child, output, ended } = start('--seconds', '60');
+    await using stage = new Stage();
+    const { child, output, ended } = stage.start('--seconds', '60');
     await eventually('a node was paused', () => /node \d was paused/.test(output()));
 
     child.kill(signal);
@@ -103,15 +105,16 @@ describe('the demo', () => {
     expect(child.exitCode).toBe(status);
   });
 
-  test('leaves nothing behind when it is killed', async () => {
-    const { child, output, ended } = start('--seconds', '60');
+  it('leaves nothing behind when it is killed', async () => {
+    await using stage = new Stage();
+    const { child, output, ended } = stage.start('--seconds', '60');
     await eventually('a node was killed', () => /node \d was killed/.test(output()));
 
     child.kill('SIGKILL');
     await ended;
   });
 
-  test('explains itself with --help', async () => {
+  it('explains itself with --help', async () => {
     const { status, text } = await runToEnd('--help');
 
     expect(text).toContain('--seconds N');
@@ -119,7 +122,7 @@ describe('the demo', () => {
     expect(status).toBe(0);
   });
 
-  test.each([
+  it.each([
     [['--secnods', '5'], "Unknown option '--secnods'"],
     [['--seconds', '0'], '--seconds must be a number from 1 to 3600: got "0"'],
   ])('refuses %j, with exit 2', async (args, message) => {

@@ -1,11 +1,21 @@
 import { Decoder, GlideClient, type GlideClientConfiguration, Logger } from '@valkey/valkey-glide';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { findServerBinaries, nameServer } from '../../scripts/fleet/binary.ts';
 import type { Fleet } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
+import { TcpProxy } from '../../scripts/fleet/proxy.ts';
 import { Redlock, type RedlockWarning } from '../../src/index.ts';
 import { openNodes } from '../../src/redlock/nodes.ts';
+import { ClientFaultsError, checkClient } from '../../src/testing/index.ts';
 import { connectionsOf } from '../support/connections.ts';
-import { BRISK, expectLocksAfterRestart, nodeAt, PATIENT, startDeployment } from '../support/deployment.ts';
+import {
+  BRISK,
+  expectLocksAfterRestart,
+  nodeAt,
+  PATIENT,
+  startDeployment,
+  startOn,
+} from '../support/deployment.ts';
 import { LONG_TTL_MS } from '../support/lock-keys.ts';
 
 let fleet: Fleet;
@@ -118,3 +128,22 @@ describe('clients of Valkey GLIDE', () => {
     await expectLocksAfterRestart(own, redlock);
   });
 });
+
+// By RESP2 it does not subscribe.
+it.each(findServerBinaries().map((binary) => [nameServer(binary), binary]))(
+  'on %s, it keeps the rules of the port but one: what it gets while it loses its connection goes on the next one',
+  async (_, binary) => {
+    await using server = await startOn(binary);
+    await using link = await TcpProxy.start(nodeAt(server, 0).port);
+    const make = (url: string) => {
+      const [client] = openNodes([url], '@valkey/valkey-glide');
+      if (client === undefined) throw new Error('there is none');
+      return client;
+    };
+    const error: unknown = await checkClient(make, link).catch((thrown: unknown) => thrown);
+    const faults = error instanceof ClientFaultsError ? error.faults : [];
+    const late =
+      'commands that do not reach the server before the connection is lost reject, and are not sent again: ';
+    expect(faults.filter((fault) => !fault.startsWith(late))).toEqual([]);
+  },
+);

@@ -1,7 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { onTestFinished } from 'vitest';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { Compiled } from '../../scripts/support/compiled.ts';
 
@@ -26,9 +25,13 @@ export interface RunEvent {
   readonly validUntil?: string;
 }
 
+/** How many tests that run it are at work at once: each mostly waits, and a process begins with a quarter of a second of work. */
+export const CALLS_AT_ONCE = 6;
+
 /** The program `quorlock`, compiled once for a test file. */
 export class Quorlock implements Disposable {
   readonly #compiled: Compiled;
+  readonly #started: RunningCommand[] = [];
 
   private constructor(compiled: Compiled) {
     this.#compiled = compiled;
@@ -38,7 +41,7 @@ export class Quorlock implements Disposable {
     return new Quorlock(await Compiled.make(PROGRAM, { others: [WATCHER] }));
   }
 
-  /** Starts it. What is running at the end of the test is killed, and what it runs with it. */
+  /** Starts it. What is running at the end of the test file is killed, and what it runs with it. */
   start(nodes: readonly string[], args: readonly string[], options: SpawnOptions = {}): RunningCommand {
     const child = spawn(process.execPath, [this.#compiled.path, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -46,7 +49,7 @@ export class Quorlock implements Disposable {
       env: { ...process.env, QUORLOCK_NODES: nodes.join(','), ...options.env },
     });
     const running = new RunningCommand(child);
-    onTestFinished(() => running.kill());
+    this.#started.push(running);
     return running;
   }
 
@@ -61,6 +64,7 @@ export class Quorlock implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    for (const running of this.#started) running.kill();
     this.#compiled[Symbol.dispose]();
   }
 }

@@ -1,3 +1,4 @@
+import { vi } from 'vitest';
 import { Fleet, type FleetNode, type FleetOptions } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { QuorlockError, Redlock, type RedlockOptions } from '../../src/index.ts';
@@ -67,6 +68,14 @@ export function untilAllVote(redlock: Redlock): Promise<void> {
       throw error;
     }
   });
+}
+
+/** One server of a program. */
+export function startOn(binary: string, directives: readonly string[] = []): Promise<Fleet> {
+  vi.stubEnv('QUORLOCK_REDIS_SERVER', binary);
+  const starting = Fleet.start(1, { directives });
+  vi.unstubAllEnvs();
+  return starting;
 }
 
 export function nodeAt(fleet: Fleet, index: number): FleetNode {

@@ -1,14 +1,17 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { FakeServer } from '../../../scripts/fleet/fake-server.ts';
 import { Fleet } from '../../../scripts/fleet/fleet.ts';
 import { eventually } from '../../../scripts/fleet/processes.ts';
 import { TcpProxy } from '../../../scripts/fleet/proxy.ts';
 import type { Finding } from '../../../src/cli/checks.ts';
 import { Redlock } from '../../../src/index.ts';
-import { Quorlock } from '../../support/command.ts';
+import { CALLS_AT_ONCE, Quorlock } from '../../support/command.ts';
 import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
+
+vi.setConfig({ maxConcurrency: CALLS_AT_ONCE });
+const it = test.concurrent;
 
 let quorlock: Quorlock;
 beforeAll(async () => {

@@ -3,12 +3,15 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Fleet } from '../../../scripts/fleet/fleet.ts';
 import { eventually, isRunning } from '../../../scripts/fleet/processes.ts';
 import { type Lock, LockLostError, Redlock } from '../../../src/index.ts';
-import { Quorlock, RunningCommand } from '../../support/command.ts';
+import { CALLS_AT_ONCE, Quorlock, RunningCommand } from '../../support/command.ts';
 import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
+
+vi.setConfig({ maxConcurrency: CALLS_AT_ONCE });
+const it = test.concurrent;
 
 let quorlock: Quorlock;
 let fleet: Fleet;
@@ -368,7 +371,7 @@ describe('quorlock servers', () => {
     expect((await servers.ended).exitCode).toBe(0);
   });
 
-  it('that is ended while it starts one again ends that one, too', async () => {
+  it('that is ended while it starts one again ends that one, too', async ({ onTestFinished }) => {
     const gate = await mkdtemp(join(tmpdir(), 'quorlock-gate-'));
     onTestFinished(() => rm(gate, { recursive: true, force: true }));
     const at = (name: string) => join(gate, name);

@@ -6,15 +6,18 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { watchStalls } from '../../../scripts/faults/fleet/stalls.ts';
 import { Fleet } from '../../../scripts/fleet/fleet.ts';
 import { eventually, isRunning } from '../../../scripts/fleet/processes.ts';
 import { Redlock } from '../../../src/index.ts';
-import { parentOf, Quorlock, type RunningCommand } from '../../support/command.ts';
+import { CALLS_AT_ONCE, parentOf, Quorlock, type RunningCommand } from '../../support/command.ts';
 import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
 import { expectHeldOnAll } from '../../support/lock-keys.ts';
 import { isShort } from '../../support/tier.ts';
+
+vi.setConfig({ maxConcurrency: CALLS_AT_ONCE });
+const it = test.concurrent;
 
 let quorlock: Quorlock;
 let fleet: Fleet;
@@ -197,7 +200,9 @@ describe('quorlock run', () => {
     expect(await nodeAt(own, 0).command('DBSIZE')).toBe(0);
   });
 
-  it('waits for a node that tells the maxTtl, and does not raise it by its own ttl', async () => {
+  it('waits for a node that tells the maxTtl, and does not raise it by its own ttl', async ({
+    onTestFinished,
+  }) => {
     await using own = await startDeployment(1, { maxTtl: 5_000 });
     const { port } = nodeAt(own, 0);
     let connections = 0;
@@ -514,7 +519,9 @@ describe('the command is gone', () => {
     expect(goneAtMs).toBeLessThan(Date.parse(validUntil) + stalls.longestMs);
   });
 
-  it('before the validity ends when its watcher is stopped and no quorum is left', async () => {
+  it('before the validity ends when its watcher is stopped and no quorum is left', async ({
+    onTestFinished,
+  }) => {
     await using own = await startDeployment(3);
     const args = ['run', 'a', '--json', '--ttl', '6s', '--kill-after', '500ms', '--', ...STUBBORN];
     const running = quorlock.start(own.urls, args);
@@ -543,7 +550,8 @@ describe('the command is gone', () => {
 
   const RUNS = isShort ? 8 : 20;
 
-  it(`before the validity ends when no quorum is left: ${RUNS} runs`, async () => {
+  // Alone: so many are work enough.
+  test(`before the validity ends when no quorum is left: ${RUNS} runs`, async () => {
     await using own = await startDeployment(3);
     const beats = (index: number) => join(folder, `beats-${index}`);
     const runs = Array.from({ length: RUNS }, (_, index) => {
