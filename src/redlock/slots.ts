@@ -22,8 +22,8 @@ export interface SlotTerms {
 export class Slots {
   readonly #attempts: Pick<Attempts, 'make'>;
   readonly #random: Random;
-  /** The slots that this process has or asks for, by semaphore. */
-  readonly #used = new Map<string, Set<number>>();
+  /** The slots that this process has or asks for, each with its semaphore. */
+  readonly #used = new Set<string>();
 
   constructor(attempts: Pick<Attempts, 'make'>, random: Random) {
     this.#attempts = attempts;
@@ -51,12 +51,9 @@ export class Slots {
 
   async #try(slot: number, terms: SlotTerms, contend: ContendOptions | undefined): Promise<Attempt> {
     const { resource, ttl, keysOf } = terms;
-    const used = this.#used.get(resource) ?? new Set();
-    this.#used.set(resource, used.add(slot));
-    const ended = () => {
-      used.delete(slot);
-      if (used.size === 0) this.#used.delete(resource);
-    };
+    const name = `${slot} ${resource}`;
+    this.#used.add(name);
+    const ended = () => this.#used.delete(name);
     const target = keysOf(slot);
     const attempt = await this.#attempts.make({ resources: [resource], target, ttl, ended }, contend);
     if (attempt.outcome !== 'acquired') ended();
@@ -64,8 +61,7 @@ export class Slots {
   }
 
   #choose(resource: string, slots: readonly number[]): number {
-    const used = this.#used.get(resource);
-    const unused = slots.filter((slot) => used?.has(slot) !== true);
+    const unused = slots.filter((slot) => !this.#used.has(`${slot} ${resource}`));
     const from = unused.length > 0 ? unused : slots;
     return from[Math.floor(this.#random.fraction() * from.length)] ?? 0;
   }
@@ -75,8 +71,8 @@ export class Slots {
 function openSlots(votes: readonly NodeVote[]): readonly number[] {
   const openAt = new Map<number, number>();
   for (const vote of votes) {
-    const open = vote.outcome === 'held' ? (vote.open ?? []) : [];
-    for (const slot of open) openAt.set(slot, (openAt.get(slot) ?? 0) + 1);
+    if (vote.outcome !== 'held') continue;
+    for (const slot of vote.open ?? []) openAt.set(slot, (openAt.get(slot) ?? 0) + 1);
   }
   return [...openAt].filter(([, nodes]) => nodes >= majorityOf(votes.length)).map(([slot]) => slot);
 }

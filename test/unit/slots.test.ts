@@ -2,32 +2,15 @@ import { describe, expect, it } from 'vitest';
 import type { NodeVote } from '../../src/base/vote.ts';
 import type { Attempt, Attempts } from '../../src/lock/attempts.ts';
 import { Slots } from '../../src/redlock/slots.ts';
-import { SeededRandom } from '../../src/testing/seeded-random.ts';
 import { failed } from '../../src/wire/operation.ts';
 
 const about = { node: 'a:1', latencyMs: 1 };
-
-describe('an attempt at a permit', () => {
-  it('whose second look came too late to ask any node says what nodes said to the first', async () => {
-    const answers: Attempt[] = [
-      { outcome: 'held', votes: [{ ...about, outcome: 'held', remainingTtl: 7, open: [1] }] },
-      { outcome: 'no-quorum', votes: [{ ...about, ...failed('overloaded', 'not asked') }] },
-    ];
-    const attempts: Pick<Attempts, 'make'> = {
-      make: async () => answers.shift() ?? { outcome: 'held', votes: [] },
-    };
-    const slots = new Slots(attempts, new SeededRandom(1));
-    const keysOf = (slot: number) => ({ keys: [`${slot}`], fences: [], queues: ['q'] });
-    const attempt = await slots.attempt({ resource: 's', permits: 2, ttl: 1_000, keysOf }, undefined);
-    expect(attempt).toMatchObject({ outcome: 'held', votes: [{ outcome: 'held' }] });
-    expect(answers).toEqual([]);
-  });
-});
+const HELD = { ...about, outcome: 'held', remainingTtl: 7 } as const;
 
 /** What three nodes answer: each names the slots that are open there. */
 const refused = (...open: readonly (readonly number[])[]): Attempt => ({
   outcome: 'held',
-  votes: open.map((slots): NodeVote => ({ ...about, outcome: 'held', remainingTtl: 7, open: slots })),
+  votes: open.map((slots): NodeVote => ({ ...HELD, open: slots })),
 });
 
 /** A semaphore of five slots, the slots that were asked for, and how each attempt ended. */
@@ -61,11 +44,12 @@ describe('the slot of an attempt', () => {
     const { asked, ends, attempt } = five(Array.from({ length: 6 }, () => acquired));
     for (let times = 0; times < 6; times += 1) await attempt();
     expect(asked).toEqual([2, 3, 1, 4, 0, 2]);
-    for (const end of ends) end();
-    await attempt();
+    // Two of them end, one after the other.
+    for (const used of [1, 4]) ends[asked.indexOf(used)]?.();
     await attempt();
     // Refused, it is not used.
-    expect(asked.slice(6)).toEqual([2, 2]);
+    await attempt();
+    expect(asked.slice(6)).toEqual([4, 4]);
   });
 
   it('is one that is open at a majority of nodes, when the first one is refused', async () => {
@@ -86,6 +70,12 @@ describe('the slot of an attempt', () => {
     expect(asked).toHaveLength(4);
   });
 
+  it('is not looked for where nodes name none', async () => {
+    const { asked, attempt } = five([{ outcome: 'held', votes: [HELD, HELD, HELD] }]);
+    await attempt();
+    expect(asked).toEqual([2]);
+  });
+
   it('is not looked for where nodes did not answer', async () => {
     const votes = [...refused([1], [1]).votes, { ...about, ...failed('disconnected', '') }];
     const { asked, attempt } = five([{ outcome: 'no-quorum', votes }]);
@@ -93,13 +83,18 @@ describe('the slot of an attempt', () => {
     expect(asked).toEqual([2]);
   });
 
-  it('that was looked for is the answer where some node was asked', async () => {
-    const votes = [
-      { ...about, ...failed('overloaded', '') },
-      { ...about, ...failed('disconnected', '') },
-      { ...about, ...failed('disconnected', '') },
-    ];
-    const { attempt } = five([refused([1], [1], [1]), { outcome: 'no-quorum', votes }]);
-    expect((await attempt()).outcome).toBe('no-quorum');
+  /** Of three nodes, this number were asked, and did not answer. */
+  const unanswered = (asked: number): Attempt => ({
+    outcome: 'no-quorum',
+    votes: [0, 1, 2].map((node) => ({ ...about, ...failed(node < asked ? 'timeout' : 'overloaded', '') })),
+  });
+
+  it.each([
+    [[unanswered(0)], 'no-quorum'],
+    [[refused([1], [1], [1]), unanswered(2)], 'no-quorum'],
+    // What nodes said before tells more.
+    [[refused([1], [1], [1]), unanswered(0)], 'held'],
+  ])('tells of the last attempt of which some node has heard: %#', async (answers, outcome) => {
+    expect((await five(answers).attempt()).outcome).toBe(outcome);
   });
 });
