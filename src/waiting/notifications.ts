@@ -77,7 +77,7 @@ export class QueueTicket {
  * none for a while.
  */
 export class Notifications {
-  readonly #quorum: Quorum;
+  readonly #quorum: Pick<Quorum, 'size' | 'hearing' | 'listen'>;
   readonly #clock: Clock;
   readonly #process: string;
   readonly #registered = new Map<string, Notified>();
@@ -89,7 +89,12 @@ export class Notifications {
   readonly #closing: AbortSignal;
 
   /** @param process names this process in the nodes' queues; no other process has this name */
-  constructor(quorum: Quorum, clock: Clock, process: string, closing: AbortSignal) {
+  constructor(
+    quorum: Pick<Quorum, 'size' | 'hearing' | 'listen'>,
+    clock: Clock,
+    process: string,
+    closing: AbortSignal,
+  ) {
     this.#quorum = quorum;
     this.#clock = clock;
     this.#process = process;
@@ -148,8 +153,7 @@ export class Notifications {
   close(): void {
     this.#opening?.finish();
     this.#idle?.cancel();
-    this.#subscription?.close();
-    this.#subscription = undefined;
+    this.#end();
     this.#registered.clear();
   }
 
@@ -181,10 +185,11 @@ export class Notifications {
   #rest(): void {
     this.#idle?.cancel();
     if (this.#closing.aborted) return;
-    const end = () => {
-      this.#subscription?.close();
-      this.#subscription = undefined;
-    };
-    this.#idle = this.#clock.after(IDLE_MS, end, { keepAlive: false });
+    this.#idle = this.#clock.after(IDLE_MS, () => this.#end(), { keepAlive: false });
+  }
+
+  #end(): void {
+    this.#subscription?.close();
+    this.#subscription = undefined;
   }
 }

@@ -42,7 +42,12 @@ export class Waiter {
       this.#settle = { resolve, reject };
     });
     const { signal } = request;
-    if (signal !== undefined) this.#stopListening = onAbort(signal, () => this.#interrupted());
+    if (signal !== undefined) {
+      this.#stopListening = onAbort(signal, () => {
+        this.crash(reasonOf(signal));
+        events.left(this);
+      });
+    }
   }
 
   get isWaiting(): boolean {
@@ -63,9 +68,9 @@ export class Waiter {
     if (this.#limit !== undefined || !this.isWaiting) return;
     const tooLate = () => {
       this.#limit = OVER;
-      if (this.isWaiting) this.#events.late(this);
+      this.#events.late(this);
     };
-    this.#limit = this.#clock.after(Math.max(0, this.request.waitTime - this.elapsedMs), tooLate);
+    this.#limit = this.#clock.after(this.request.waitTime - this.elapsedMs, tooLate);
   }
 
   grant(lock: Lock): void {
@@ -73,18 +78,12 @@ export class Waiter {
   }
 
   fail(attempt: FailedAttempt): void {
-    this.#end()?.reject(failureOf(attempt, this.request, this.elapsedMs));
+    this.crash(failureOf(attempt, this.request, this.elapsedMs));
   }
 
   /** Ends the call with an error that is not about an attempt. */
   crash(error: unknown): void {
     this.#end()?.reject(error);
-  }
-
-  #interrupted(): void {
-    const { signal } = this.request;
-    this.#end()?.reject(signal && reasonOf(signal));
-    this.#events.left(this);
   }
 
   #end(): Settle | undefined {
