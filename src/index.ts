@@ -41,9 +41,9 @@ export type {
 export type { Queue, QueuedProcess } from './redlock/queue.ts';
 export type { ReadWriteLock } from './redlock/read-write.ts';
 export type { Resources } from './redlock/resources.ts';
+export type { Routine } from './redlock/routines.ts';
 export type { Semaphore } from './redlock/semaphore.ts';
 export type { Status } from './redlock/status.ts';
-export type { Routine } from './redlock/usings.ts';
 export { Redlock } from './redlock.ts';
 export type { Client, ConnectionState, Subscription, SubscriptionEvents } from './wire/client.ts';
 export type { DriverName } from './wire/clients/driver.ts';

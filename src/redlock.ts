@@ -43,10 +43,11 @@ import {
   sharedKeysFor,
   slotKeysFor,
 } from './redlock/resources.ts';
+import type { Routine } from './redlock/routines.ts';
 import { Semaphore } from './redlock/semaphore.ts';
 import { Slots } from './redlock/slots.ts';
 import { type Status, statusWith } from './redlock/status.ts';
-import { callOf, type Routine, Usings } from './redlock/usings.ts';
+import { callOf, Usings } from './redlock/usings.ts';
 import { emitWarning, isolateErrors, warnOfNodes } from './redlock/warnings.ts';
 import { WaitQueues } from './waiting/wait-queues.ts';
 import type { Client } from './wire/client.ts';

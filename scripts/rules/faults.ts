@@ -232,9 +232,7 @@ const OF_PEERS: readonly Change[] = [
   },
   {
     name: 'using() leaves a live timer where it ends during an extension',
-    code: [
-      ['lock/auto-extend.ts', 'this.#stopped = true;\n    this.#timer?.cancel();', 'this.#timer?.cancel();'],
-    ],
+    code: [['lock/auto-extend.ts', "this.#state = 'stopped';\n    this.#timers", 'this.#timers']],
   },
   {
     name: 'a ttl beyond what timers hold becomes a hot loop',

@@ -4,6 +4,7 @@ import { type Clock, SystemClock } from '../base/clock.ts';
 import { describe, read } from '../base/describe.ts';
 import { ExtendFailedError, QuorlockError } from '../base/errors.ts';
 import { type Random, SystemRandom } from '../base/random.ts';
+import { SharedTimers } from '../base/shared-timers.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { AutoExtend } from '../lock/auto-extend.ts';
 import { type Lock as CoreLock, extendLock, leaseOf } from '../lock/lock.ts';
@@ -286,7 +287,7 @@ export class Redlock extends EventEmitter {
       context.extensions += 1;
     };
     const terms = { maxHold: Number.POSITIVE_INFINITY, extend };
-    const extension = new AutoExtend(core, leaseOf(core).deps.clock, terms);
+    const extension = new AutoExtend(core, new SharedTimers(leaseOf(core).deps.clock), terms);
     try {
       const { signal } = core;
       const error = { configurable: true, get: () => (signal.aborted ? signal.reason : undefined) };

@@ -4,9 +4,9 @@
  * of the ttl, failed ones are tried again, and the signal aborts while some validity is left.
  */
 
-import type { Clock, Timer } from '../base/clock.ts';
 import { LockLostError, QuorlockError } from '../base/errors.ts';
-import { afterElapsed, elapsedMs, type Instant, instant } from '../base/sound-clock.ts';
+import type { Planned, SharedTimers } from '../base/shared-timers.ts';
+import { elapsedMs, type Instant, instant } from '../base/sound-clock.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { validityMs } from './lease.ts';
 import { type Lock, leaseOf, loseLock } from './lock.ts';
@@ -29,6 +29,14 @@ const GIVE_UP_AT_MOST_MS = 500;
 /** However short the ttl, an auto-extension rests this long between two steps. */
 const SHORTEST_REST_MS = 1;
 
+/** An extension may come sooner by this share of the ttl: many locks have few timers then, … */
+const EARLY_BY = 1 / 64;
+
+/** … unless it rests for less than this share. */
+const EARLY_FROM = 1 / 8;
+
+const NO_VOTES: readonly NodeVote[] = [];
+
 export interface AutoExtendTerms {
   /** Milliseconds from now after which the lock is not extended any longer; Infinity for no bound. */
   readonly maxHold: number;
@@ -39,81 +47,87 @@ export interface AutoExtendTerms {
 /**
  * Extends a lock while a routine runs. It *rests* until half of the ttl is left, then *extends*; if that fails it rests
  * a little and extends again. It *gives up* when so little is left that the lock's signal has to abort while the lock
- * is still valid. It never overlaps two extensions and leaves no timer behind.
+ * is still valid. It never overlaps two extensions and leaves no step behind.
+ *
+ * There may be very many: each plans the earliest of its steps alone, and has no timer of its own.
  */
-export class AutoExtend {
-  readonly #lock: Lock;
-  readonly #clock: Clock;
-  readonly #maxHold: number;
+export class AutoExtend implements Planned {
+  group: Planned['group'];
+  readonly lock: Lock;
+  readonly #timers: SharedTimers;
+  readonly #terms: AutoExtendTerms;
   /** Undefined where nothing depends on it. */
   readonly #since: Instant | undefined;
-  readonly #extendLock: (() => Promise<unknown>) | undefined;
-  /** There may be very many auto-extensions, so each has one timer, for the earliest of its steps. */
-  #timer: Timer | undefined;
-  #stopped = false;
-  #lastVotes: readonly NodeVote[] = [];
+  #state: 'resting' | 'watching' | 'stopped' = 'resting';
+  #lastVotes = NO_VOTES;
 
-  constructor(lock: Lock, clock: Clock, { maxHold, extend }: AutoExtendTerms) {
-    this.#lock = lock;
-    this.#clock = clock;
-    this.#maxHold = maxHold;
-    this.#extendLock = extend;
-    this.#since = maxHold === Number.POSITIVE_INFINITY ? undefined : instant(clock);
+  constructor(lock: Lock, timers: SharedTimers, terms: AutoExtendTerms) {
+    this.lock = lock;
+    this.#timers = timers;
+    this.#terms = terms;
+    this.#since = terms.maxHold === Number.POSITIVE_INFINITY ? undefined : instant(timers.clock);
     this.#goOn();
   }
 
   /** Stops at once. An extension in flight ends by itself and changes nothing any more. */
   stop(): void {
-    this.#stopped = true;
-    this.#timer?.cancel();
+    this.#state = 'stopped';
+    this.#timers.drop(this);
+  }
+
+  /** Takes the step that is due. */
+  step(): void {
+    if (this.#state === 'resting') void this.#extend();
+    else if (this.#state === 'watching') this.#giveUp();
   }
 
   /** Plans, after every grant, when to extend next, and when it would be too late. */
   #goOn(): void {
-    const remainingMs = this.#lock.remainingValidity();
-    if (this.#stopped || remainingMs <= 0) return;
-    const { ttl } = this.#lock;
+    const remainingMs = this.lock.remainingValidity();
+    if (this.#state === 'stopped' || remainingMs <= 0) return;
+    const { ttl } = this.lock;
     // A lock that lasts until maxHold needs no extension.
     if (this.#untilLateMs() < this.#untilMaxHoldMs())
       this.#rest(remainingMs - Math.min(ttl * EXTEND_AT, this.#fullValidityMs() * EXTEND_AT_MOST));
     else this.#watch();
   }
 
-  /** Extends after `wantedMs`, unless it has to give up before. */
   #rest(wantedMs: number): void {
     const restMs = Math.max(wantedMs, SHORTEST_REST_MS);
-    if (restMs < this.#untilGivingUpMs()) this.#after(restMs, () => void this.#extend());
-    else this.#watch();
+    const { ttl } = this.lock;
+    if (restMs >= this.#untilGivingUpMs()) this.#watch();
+    else this.#plan('resting', restMs, restMs < ttl * EARLY_FROM ? 0 : ttl * EARLY_BY);
   }
 
   #watch(): void {
-    this.#after(this.#untilGivingUpMs(), () => this.#giveUp());
+    this.#plan('watching', this.#untilGivingUpMs());
   }
 
   async #extend(): Promise<void> {
     this.#watch();
     try {
-      await (this.#extendLock === undefined ? this.#lock.extend() : this.#extendLock());
+      await (this.#terms.extend === undefined ? this.lock.extend() : this.#terms.extend());
       this.#goOn();
     } catch (error) {
       if (error instanceof QuorlockError) this.#lastVotes = error.votes;
-      const remainingMs = this.#lock.remainingValidity();
-      if (!this.#stopped && remainingMs > 0) this.#rest(remainingMs * TRY_AGAIN_AFTER);
+      const remainingMs = this.lock.remainingValidity();
+      if (this.#state !== 'stopped' && remainingMs > 0) this.#rest(remainingMs * TRY_AGAIN_AFTER);
     }
   }
 
   /** The lock's validity after an extension, in milliseconds: its ttl less the drift allowance. */
   #fullValidityMs(): number {
-    return validityMs(this.#lock.ttl, 0, leaseOf(this.#lock).deps.driftFactor);
+    return validityMs(this.lock.ttl, 0, leaseOf(this.lock).deps.driftFactor);
   }
 
   #untilLateMs(): number {
-    const { ttl } = this.#lock;
-    return this.#lock.remainingValidity() - Math.min(ttl * GIVE_UP_AT, GIVE_UP_AT_MOST_MS);
+    const { ttl } = this.lock;
+    return this.lock.remainingValidity() - Math.min(ttl * GIVE_UP_AT, GIVE_UP_AT_MOST_MS);
   }
 
   #untilMaxHoldMs(): number {
-    return this.#since === undefined ? this.#maxHold : this.#maxHold - elapsedMs(this.#clock, this.#since);
+    const { maxHold } = this.#terms;
+    return this.#since === undefined ? maxHold : maxHold - elapsedMs(this.#timers.clock, this.#since);
   }
 
   #untilGivingUpMs(): number {
@@ -129,15 +143,15 @@ export class AutoExtend {
     }
     const why =
       leftToHoldMs <= SHORTEST_REST_MS
-        ? `it was held for its maxHold of ${this.#maxHold} ms`
+        ? `it was held for its maxHold of ${this.#terms.maxHold} ms`
         : 'no majority extended it in time';
     this.stop();
-    const details = { resources: this.#lock.resources, votes: this.#lastVotes };
-    loseLock(this.#lock, () => new LockLostError(why, details));
+    const details = { resources: this.lock.resources, votes: this.#lastVotes };
+    loseLock(this.lock, () => new LockLostError(why, details));
   }
 
-  #after(delayMs: number, step: () => void): void {
-    this.#timer?.cancel();
-    this.#timer = afterElapsed(this.#clock, delayMs, step);
+  #plan(state: 'resting' | 'watching', delayMs: number, earlyMs?: number): void {
+    this.#state = state;
+    this.#timers.plan(this, delayMs, earlyMs);
   }
 }

@@ -10,7 +10,8 @@ import {
   type TryAcquireOptions,
   type UsingOptions,
 } from './options.ts';
-import { callOf, type Routine, type Usings } from './usings.ts';
+import type { Routine } from './routines.ts';
+import { callOf, type Usings } from './usings.ts';
 
 /**
  * Locks over one resource that readers share and a writer has alone. A write lock is the same lock as that of

@@ -1,13 +1,46 @@
 import type { Clock } from '../base/clock.ts';
 import { ClosedError } from '../base/errors.ts';
+import { SharedTimers } from '../base/shared-timers.ts';
 import { AutoExtend, type AutoExtendTerms } from '../lock/auto-extend.ts';
 import { askToStop, type Lock } from '../lock/lock.ts';
 
-/** A running routine and the lock that it runs under. */
+/** What runs under a lock. */
+export type Routine<Result> = (lock: Lock) => Result | PromiseLike<Result>;
+
+/** A running routine, and the lock that it runs under. */
 interface Running {
   readonly lock: Lock;
-  /** It extends the lock. Undefined where the lock belongs to another routine or to the caller. */
-  readonly autoExtend: AutoExtend | undefined;
+  /** Extends the lock no longer. Undefined where the lock belongs to another routine or to the caller. */
+  stop?(): void;
+}
+
+/**
+ * A routine whose lock is its own. There may be very many, so that one object is all that each has, and functions that
+ * are bound to it: closures would need a context more, and an async function keeps its arguments until it ends.
+ */
+class Use extends AutoExtend implements Running {
+  readonly #ended: (use: Use) => void;
+
+  constructor(lock: Lock, timers: SharedTimers, terms: AutoExtendTerms, ended: (use: Use) => void) {
+    super(lock, timers, terms);
+    this.#ended = ended;
+  }
+
+  async returned<Result>(result: Result): Promise<Result> {
+    await this.end();
+    return result;
+  }
+
+  async threw(error: unknown): Promise<never> {
+    await this.end();
+    throw error;
+  }
+
+  async end(): Promise<void> {
+    this.stop();
+    await this.lock.release();
+    this.#ended(this);
+  }
 }
 
 /**
@@ -15,40 +48,49 @@ interface Running {
  * runs under it has settled. close() does the same.
  */
 export class Routines {
-  readonly #clock: Clock;
+  readonly #timers: SharedTimers;
   readonly #running = new Set<Running>();
   #isClosing = false;
   /** Called when no routine is left. */
   readonly #idle: (() => void)[] = [];
+  readonly #ended = (running: Running): void => {
+    this.#running.delete(running);
+    if (this.#running.size === 0) for (const tell of this.#idle.splice(0)) tell();
+  };
 
   constructor(clock: Clock) {
-    this.#clock = clock;
+    this.#timers = new SharedTimers(clock);
   }
 
-  /** Runs a routine under a lock of its own, which is extended meanwhile and released after it. */
-  async run<Result>(
-    lock: Lock,
-    terms: AutoExtendTerms,
-    routine: (lock: Lock) => Result | PromiseLike<Result>,
-  ): Promise<Result> {
-    const autoExtend = new AutoExtend(lock, this.#clock, terms);
-    const running = { lock, autoExtend };
-    this.#running.add(running);
+  /**
+   * Runs a routine under a lock of its own, which is extended meanwhile and released after it.
+   *
+   * @throws {ClosedError} close() came between the acquire and the routine, and has not seen the lock
+   */
+  run<Result>(lock: Lock, terms: AutoExtendTerms, routine: Routine<Result>): Promise<Result> {
+    if (this.#isClosing) return this.#refuse(lock);
+    const use = new Use(lock, this.#timers, terms, this.#ended);
+    this.#running.add(use);
+    let running: Promise<Result>;
     try {
-      return await routine(lock);
-    } finally {
-      autoExtend.stop();
-      await lock.release();
-      this.#ended(running);
+      running = Promise.resolve(routine(lock));
+    } catch (error) {
+      running = Promise.reject(error);
     }
+    return running.then(use.returned.bind(use), use.threw.bind(use));
+  }
+
+  async #refuse(lock: Lock): Promise<never> {
+    await lock.release();
+    throw new ClosedError({ resources: lock.resources });
   }
 
   /** Runs a routine under a lock of its caller, which is neither extended nor released. */
-  async runWithin<Result>(lock: Lock, routine: () => Result | PromiseLike<Result>): Promise<Result> {
-    const running = { lock, autoExtend: undefined };
+  async runWithin<Result>(lock: Lock, routine: Routine<Result>): Promise<Result> {
+    const running: Running = { lock };
     this.#running.add(running);
     try {
-      return await routine();
+      return await routine(lock);
     } finally {
       this.#running.delete(running);
       // A lock of `acquire` that was left to this routine: close() has skipped it.
@@ -72,7 +114,7 @@ export class Routines {
   settled(withinMs: number): Promise<void> {
     if (this.#running.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = this.#clock.after(withinMs, resolve);
+      const timer = this.#timers.clock.after(withinMs, resolve);
       this.#idle.push(() => {
         timer.cancel();
         resolve();
@@ -82,12 +124,6 @@ export class Routines {
 
   /** Extends no lock any more: a held lock still ends with its validity. */
   abandon(): void {
-    for (const { autoExtend } of this.#running) autoExtend?.stop();
-  }
-
-  #ended(running: Running): void {
-    this.#running.delete(running);
-    if (this.#running.size > 0) return;
-    for (const tell of this.#idle.splice(0)) tell();
+    for (const running of this.#running) running.stop?.();
   }
 }

@@ -11,8 +11,9 @@ import {
   type UsingOptions,
 } from './options.ts';
 import type { Queue } from './queue.ts';
+import type { Routine } from './routines.ts';
 import type { Slots } from './slots.ts';
-import { callOf, type Routine, type Usings } from './usings.ts';
+import { callOf, type Usings } from './usings.ts';
 
 export interface SemaphoreDeps {
   readonly acquirer: Acquirer;

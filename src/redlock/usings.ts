@@ -2,7 +2,8 @@ import { throwIfAborted } from '../base/abort-signal.ts';
 import type { Clock } from '../base/clock.ts';
 import { describe } from '../base/describe.ts';
 import { type CallMessage, type Draft, traced, usings } from '../base/diagnostics.ts';
-import { ClosedError, UpgradeError } from '../base/errors.ts';
+import { UpgradeError } from '../base/errors.ts';
+import type { AutoExtendTerms } from '../lock/auto-extend.ts';
 import { isLock, type Lock, tokenOf } from '../lock/lock.ts';
 import { modeOf } from '../wire/operation.ts';
 import type { Acquirer, LockSpec } from './acquirer.ts';
@@ -20,10 +21,7 @@ import {
   type UsingOptions,
   waitTimeOf,
 } from './options.ts';
-import { Routines } from './routines.ts';
-
-/** What runs under a lock. */
-export type Routine<Result> = (lock: Lock) => Result | PromiseLike<Result>;
+import { type Routine, Routines } from './routines.ts';
 
 /** The arguments of a `using`, checked and told apart. */
 interface Call<Result> {
@@ -33,9 +31,12 @@ interface Call<Result> {
 
 /** The options of a `using`, checked. */
 interface Checked {
-  readonly maxHold: number;
+  readonly terms: AutoExtendTerms;
   readonly acquiring: AcquireOptions;
 }
+
+/** What most have in common. */
+const FOR_EVER: AutoExtendTerms = { maxHold: Number.POSITIVE_INFINITY };
 
 /**
  * Tells apart the arguments of a `using`: options and a routine, or a routine alone.
@@ -75,45 +76,40 @@ export class Usings {
     const outer = this.#shown(spec, options.within);
     if (!usings.hasSubscribers) return this.#use(spec, checked, outer, routine);
     const message: Draft<CallMessage> = { resources: spec.resources, mode: modeOf(spec.target) };
-    return traced(usings, message, this.#clock, () =>
-      this.#use(spec, checked, outer, (lock) => {
+    return traced(usings, message, this.#clock, async () => {
+      return await this.#use(spec, checked, outer, (lock) => {
         message.token = tokenOf(lock);
         return routine(lock);
-      }),
-    );
+      });
+    });
   }
 
-  async #use<Result>(
+  // Not async, since there may be very many at a time.
+  #use<Result>(
     spec: LockSpec,
-    { maxHold, acquiring }: Checked,
+    { terms, acquiring }: Checked,
     outer: Lock | undefined,
     routine: Routine<Result>,
   ): Promise<Result> {
-    if (outer !== undefined) return await this.routines.runWithin(outer, () => routine(outer));
-    const lock = await this.#acquirer.acquire(spec, acquiring);
-    if (this.#acquirer.isClosed) {
-      // close() came between the acquire and the routine, and has not seen the lock.
-      await lock.release();
-      throw new ClosedError({ resources: lock.resources });
-    }
-    return await this.routines.run(lock, { maxHold }, routine);
+    if (outer !== undefined) return this.routines.runWithin(outer, routine);
+    return this.#acquirer.acquire(spec, acquiring).then((lock) => this.routines.run(lock, terms, routine));
   }
 
   /** Runs a routine under a lock that the caller has: it is extended meanwhile, and released after the routine. */
-  async keep<Result>(lock: Lock, { options, routine }: Call<Result>): Promise<Result> {
+  keep<Result>(lock: Lock, { options, routine }: Call<Result>): Promise<Result> {
     checkNames('option of using a lock that is held', options, KEEP_NAMES);
-    const maxHold = maxHoldOf(options);
+    const terms = termsOf(options);
     if (this.#acquirer.targetOf(lock) === undefined) {
       throw new TypeError('lock must be a lock of this Redlock: got a lock of another Redlock');
     }
     this.#acquirer.checkOpen(lock.resources);
     lock.assertHeld();
-    return await this.routines.run(lock, { maxHold }, routine);
+    return this.routines.run(lock, terms, routine);
   }
 
   /** Checks all options, whether they will matter or not, and that the Redlock is open. */
   #check({ resources }: LockSpec, { maxHold, within: _, ...acquiring }: UsingOptions): Checked {
-    const checked = maxHoldOf({ maxHold });
+    const terms = termsOf({ maxHold });
     checkSignal(acquiring.signal);
     if (acquiring.attempts !== undefined) checkAttempts(acquiring.attempts);
     waitTimeOf(this.#settings, acquiring);
@@ -121,7 +117,7 @@ export class Usings {
     ttlOf(this.#settings, acquiring);
     throwIfAborted(acquiring.signal);
     this.#acquirer.checkOpen(resources);
-    return { maxHold: checked, acquiring };
+    return { terms, acquiring };
   }
 
   /**
@@ -147,4 +143,9 @@ export class Usings {
     if (target.sharers === undefined && within.isShared) throw new UpgradeError({ resources });
     return target.queues.every(isShown) ? within : undefined;
   }
+}
+
+function termsOf(options: Pick<UsingOptions, 'maxHold'>): AutoExtendTerms {
+  const maxHold = maxHoldOf(options);
+  return maxHold === FOR_EVER.maxHold ? FOR_EVER : { maxHold };
 }

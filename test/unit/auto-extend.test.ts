@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LockLostError, LockReleasedError } from '../../src/base/errors.ts';
+import { SharedTimers } from '../../src/base/shared-timers.ts';
 import { AutoExtend } from '../../src/lock/auto-extend.ts';
 import type { Lock } from '../../src/lock/lock.ts';
 import type { UsingOptions } from '../../src/redlock/options.ts';
@@ -323,7 +324,7 @@ describe('a auto-extension', () => {
   it('that is stopped while it extends goes on with nothing, though the extension succeeds', async () => {
     const world = slowWorld();
     const lock = await lockIn(world);
-    const autoExtend = new AutoExtend(lock, world.clock, forEver);
+    const autoExtend = new AutoExtend(lock, new SharedTimers(world.clock), forEver);
     await world.clock.advance(lock.remainingValidity() - 500 + 1);
     autoExtend.stop();
     await world.clock.advance(10);
@@ -334,7 +335,7 @@ describe('a auto-extension', () => {
   it('that is stopped while an extension fails does not try again', async () => {
     const world = slowWorld();
     const lock = await lockIn(world);
-    const autoExtend = new AutoExtend(lock, world.clock, forEver);
+    const autoExtend = new AutoExtend(lock, new SharedTimers(world.clock), forEver);
     hangAll(world);
     await world.clock.advance(lock.remainingValidity() - 500 + 1);
     autoExtend.stop();
@@ -347,7 +348,7 @@ describe('a auto-extension', () => {
     const world = slowWorld();
     const lock = await lockIn(world);
     await world.clock.runUntil(lock.release());
-    const autoExtend = new AutoExtend(lock, world.clock, forEver);
+    const autoExtend = new AutoExtend(lock, new SharedTimers(world.clock), forEver);
     await expectNoTimers(world.clock);
     expect(() => autoExtend.stop()).not.toThrow();
   });
@@ -355,7 +356,7 @@ describe('a auto-extension', () => {
   it('does not try to extend a lock that an extension has shown to be lost', async () => {
     const world = slowWorld();
     const lock = await lockIn(world);
-    new AutoExtend(lock, world.clock, forEver);
+    new AutoExtend(lock, new SharedTimers(world.clock), forEver);
     for (const { store } of world.servers) store.delete('lock:r');
     for (const { store } of world.servers) store.set('lock:r', 'another holder', '3000');
     await world.clock.advance(lock.remainingValidity() - 500 + 10);
@@ -370,7 +371,7 @@ describe('a auto-extension', () => {
   it('leaves the lock that its routine has released as it is, released', async () => {
     const world = slowWorld();
     const lock = await lockIn(world);
-    new AutoExtend(lock, world.clock, forEver);
+    new AutoExtend(lock, new SharedTimers(world.clock), forEver);
     await world.clock.runUntil(lock.release());
     await world.clock.advance(2_000);
     expect(() => lock.assertHeld()).toThrow(LockReleasedError);
@@ -380,7 +381,9 @@ describe('a auto-extension', () => {
     const world = slowWorld();
     const lock = await lockIn(world);
     await expectNoTimers(world.clock);
-    const autoExtend = new AutoExtend(lock, world.clock, { maxHold: lock.remainingValidity() - 50 });
+    const autoExtend = new AutoExtend(lock, new SharedTimers(world.clock), {
+      maxHold: lock.remainingValidity() - 50,
+    });
     expect(world.clock.pendingTimers).toBe(1);
     await world.clock.advance(600);
     expect(lock.remainingValidity()).toBeLessThan(400);
@@ -391,7 +394,9 @@ describe('a auto-extension', () => {
     const world = slowWorld();
     const lock = await lockIn(world);
     await expectNoTimers(world.clock);
-    const autoExtend = new AutoExtend(lock, world.clock, { maxHold: lock.remainingValidity() - 49 });
+    const autoExtend = new AutoExtend(lock, new SharedTimers(world.clock), {
+      maxHold: lock.remainingValidity() - 49,
+    });
     expect(world.clock.pendingTimers).toBe(1);
     await world.clock.advance(500);
     expect(lock.remainingValidity()).toBeGreaterThan(800);
@@ -401,7 +406,7 @@ describe('a auto-extension', () => {
   it('that ends a lock with its maxHold has nothing to tell of nodes, which have agreed to all', async () => {
     const world = slowWorld();
     const lock = await lockIn(world);
-    new AutoExtend(lock, world.clock, { maxHold: 2_000 });
+    new AutoExtend(lock, new SharedTimers(world.clock), { maxHold: 2_000 });
     await world.clock.advance(3_000);
     expect(lock.signal.reason).toMatchObject({
       message: expect.stringContaining('its maxHold of 2000 ms'),
@@ -413,7 +418,7 @@ describe('a auto-extension', () => {
     const world = slowWorld();
     const lock = await lockIn(world);
     const clock = new ProcessClock(world.clock.timeline);
-    new AutoExtend(lock, clock, forEver);
+    new AutoExtend(lock, new SharedTimers(clock), forEver);
     expect(clock.pendingTimers).toBe(1);
     expect(clock.isKeptAlive).toBe(false);
   });
