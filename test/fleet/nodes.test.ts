@@ -1,5 +1,5 @@
 import { Cluster, Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Fleet, type FleetNode } from '../../scripts/fleet/fleet.ts';
 import { eventually } from '../../scripts/fleet/processes.ts';
 import { TcpProxy } from '../../scripts/fleet/proxy.ts';
@@ -16,6 +16,9 @@ import {
   valuesOf,
 } from '../support/lock-keys.ts';
 import { runProgram } from '../support/programs.ts';
+
+/** Of the tests that run at once each has a fleet of its own. */
+vi.setConfig({ maxConcurrency: 4 });
 
 /** Driver options under which a command is sent now or fails now. */
 const SAFE = { enableOfflineQueue: false, autoResendUnfulfilledCommands: false } as const;
@@ -34,7 +37,7 @@ async function timeUsOf(node: FleetNode): Promise<number> {
   return Number(time[0]) * 1_000_000 + Number(time[1]);
 }
 
-describe.each([1, 2, 3, 4, 5, 7])('%i nodes', (nodeCount) => {
+describe.concurrent.each([1, 2, 3, 4, 5, 7])('%i nodes', (nodeCount) => {
   it('lock, exclude, extend and release, and go on until a majority cannot vote', async () => {
     await using fleet = await startDeployment(nodeCount);
     const options = { ...PATIENT, onOutage: 'reject' } as const;
@@ -69,7 +72,7 @@ describe.each([1, 2, 3, 4, 5, 7])('%i nodes', (nodeCount) => {
   });
 });
 
-describe('five nodes', () => {
+describe.concurrent('five nodes', () => {
   it('2 hung: locks are acquired, extended and released', async () => {
     await using fleet = await startDeployment(5);
     await using redlock = new Redlock(fleet.urls, PATIENT);

@@ -505,8 +505,20 @@ describe('the command is gone', () => {
     await gone(pid);
   });
 
+  it('at once when the lock has been taken from it', async () => {
+    const resource = unique();
+    const running = start(resource, '--ttl', '3s', '--', ...STUBBORN);
+    const pid = await pidOf(running);
+    expect((await quorlock.run(fleet.urls, ['release', '--force', '--yes', resource])).exitCode).toBe(0);
+    expect((await running.ended).exitCode).toBe(76);
+    expect(isRunning(pid)).toBe(false);
+  });
+});
+
+// Not beside the others: on a machine that they keep busy, those that are to end the command come too late.
+describe('a command whose lock is not extended any more is gone', () => {
   it('before the validity ends when quorlock run is stopped', async () => {
-    const running = start(unique(), '--json', '--ttl', '8s', '--kill-after', '500ms', '--', ...STUBBORN);
+    const running = start(unique(), '--json', '--ttl', '10s', '--kill-after', '500ms', '--', ...STUBBORN);
     const pid = await pidOf(running);
     await using stalls = new Stalls();
     running.signal('SIGSTOP');
@@ -523,7 +535,7 @@ describe('the command is gone', () => {
     onTestFinished,
   }) => {
     await using own = await startDeployment(3);
-    const args = ['run', 'a', '--json', '--ttl', '6s', '--kill-after', '500ms', '--', ...STUBBORN];
+    const args = ['run', 'a', '--json', '--ttl', '10s', '--kill-after', '500ms', '--', ...STUBBORN];
     const running = quorlock.start(own.urls, args);
     const pid = await pidOf(running);
     const watcher = parentOf(pid);
@@ -539,19 +551,9 @@ describe('the command is gone', () => {
     expect(isRunning(pid)).toBe(false);
   });
 
-  it('at once when the lock has been taken from it', async () => {
-    const resource = unique();
-    const running = start(resource, '--ttl', '3s', '--', ...STUBBORN);
-    const pid = await pidOf(running);
-    expect((await quorlock.run(fleet.urls, ['release', '--force', '--yes', resource])).exitCode).toBe(0);
-    expect((await running.ended).exitCode).toBe(76);
-    expect(isRunning(pid)).toBe(false);
-  });
-
   const RUNS = isShort ? 8 : 20;
 
-  // Alone: so many are work enough.
-  test(`before the validity ends when no quorum is left: ${RUNS} runs`, async () => {
+  it(`before the validity ends when no quorum is left: ${RUNS} runs`, async () => {
     await using own = await startDeployment(3);
     const beats = (index: number) => join(folder, `beats-${index}`);
     const runs = Array.from({ length: RUNS }, (_, index) => {
