@@ -4,7 +4,7 @@ import { ClosedError, InitializeError, NoQuorumError, withCallersStack } from '.
 import { SystemRandom } from './base/random.ts';
 import { instant } from './base/sound-clock.ts';
 import { Attempts, LockValues } from './lock/attempts.ts';
-import { Lease, type LeaseDeps, nodeTimeoutFor, Validity } from './lock/lease.ts';
+import { Lease, type LeaseDeps, nodeTimeoutFor } from './lock/lease.ts';
 import { isLock, Lock, type LockJSON, leaseOf } from './lock/lock.ts';
 import { Quorum } from './quorum/quorum.ts';
 import { Acquirer, type LockSpec } from './redlock/acquirer.ts';
@@ -480,10 +480,9 @@ export class Redlock {
       const deps = redlock.#deps;
       const { resources, target } = redlock.#spec(wanted);
       const startedAt = instant(deps.clock);
-      const validity = new Validity(startedAt, validMs);
-      const ttl = Math.max(1, Math.ceil(validMs));
       const grant = { granted: true, votes: [], startedAt, token: 0 };
-      return new Lock(new Lease(deps, { resources, target, value, ttl }, grant, validity, 1), ttl);
+      const lease = new Lease(deps, { resources, target, value, ttl: validMs }, grant, 1);
+      return new Lock(lease, Math.max(1, Math.ceil(validMs)));
     };
   }
 }

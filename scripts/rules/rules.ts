@@ -943,8 +943,8 @@ const CLIENTS: readonly Change[] = [
     code: [
       [
         'lock/lease.ts',
-        'return ttl - elapsed - driftMs(ttl, driftFactor);',
-        'return ttl - elapsed - driftMs(0, driftFactor);',
+        'ttl - elapsed - Math.ceil(ttl * driftFactor) - EXPIRY_PRECISION_MS;',
+        'ttl - elapsed - Math.ceil(0 * driftFactor) - EXPIRY_PRECISION_MS;',
       ],
     ],
   },
@@ -953,8 +953,8 @@ const CLIENTS: readonly Change[] = [
     code: [
       [
         'lock/attempts.ts',
-        'if (validity.remainingMs(deps) > 0) {',
-        'if (validity.remainingMs(deps) > -ttl) {',
+        'ended }, grant, block);\n      if (lease.remainingMs() > 0)',
+        'ended }, grant, block);\n      if (lease.remainingMs() > -1)',
       ],
     ],
   },
@@ -1013,8 +1013,8 @@ const CLIENTS: readonly Change[] = [
     code: [
       [
         'lock/lease.ts',
-        'if (validity.remainingMs(this.deps) > this.remainingMs()) this.#validity',
-        'this.#validity',
+        'if (validMs - elapsedMs(clock, grant.startedAt) > this.remainingMs()) {',
+        'if (validMs > 0 * elapsedMs(clock, grant.startedAt)) {',
       ],
     ],
   },
@@ -1023,10 +1023,10 @@ const CLIENTS: readonly Change[] = [
     code: [
       [
         'lock/lease.ts',
-        'const validity = new Validity(grant.startedAt, ttl);',
-        'const validity = new Validity(instant(clock), ttl);',
+        'this.#validFrom = grant.startedAt;\n      this',
+        'this.#validFrom = instant(clock);\n      this',
       ],
-      ['lock/lease.ts', 'import { elapsedMs, type Instant', 'import { elapsedMs, instant, type Instant'],
+      ['lock/lease.ts', 'import { elapsedMs, type Instant }', 'import { elapsedMs, type Instant, instant }'],
     ],
   },
   {
@@ -1082,8 +1082,8 @@ const CLIENTS: readonly Change[] = [
     code: [
       [
         'lock/lock.ts',
-        'if (this.#look() === undefined) this.#end(() =>',
-        'if (this.#look() === undefined) setTimeout((why: () => QuorlockError) => this.#end(why), 0, () =>',
+        'this.#end(() => new LockReleasedError',
+        'setTimeout((why: () => QuorlockError) => this.#end(why), 0, () => new LockReleasedError',
       ],
     ],
   },

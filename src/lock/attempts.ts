@@ -3,7 +3,7 @@ import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
 import { type ContendOptions, type LossReason, lossReasonOf } from '../quorum/round.ts';
 import { TOKENS_A_LEASE } from '../wire/operation.ts';
-import { Lease, type LeaseDeps, type LeaseTerms, nodeTimeoutFor, Validity } from './lease.ts';
+import { Lease, type LeaseDeps, type LeaseTerms, nodeTimeoutFor } from './lease.ts';
 
 /** The result of one attempt to get a lock. */
 export type Attempt =
@@ -58,13 +58,10 @@ export class Attempts {
     const grant = await quorum.acquire(target, value, ttl, nodeTimeoutFor(deps, ttl), contend);
     const { votes } = grant;
     if (grant.granted) {
-      const validity = new Validity(grant.startedAt, ttl);
-      if (validity.remainingMs(deps) > 0) {
-        // A share is held beside others: it is not handed over in the process.
-        const block = target.sharers === undefined ? TOKENS_A_LEASE : 1;
-        const lease = new Lease(deps, { resources, target, ttl, value, ended }, grant, validity, block);
-        return { outcome: 'acquired', lease, votes };
-      }
+      // A share is held beside others: it is not handed over in the process.
+      const block = target.sharers === undefined ? TOKENS_A_LEASE : 1;
+      const lease = new Lease(deps, { resources, target, ttl, value, ended }, grant, block);
+      if (lease.remainingMs() > 0) return { outcome: 'acquired', lease, votes };
     }
     const waiter = contend?.waiter;
     quorum.background(quorum.rollBack(target, value, { votes, waiter }, releaseTimeout));
@@ -92,15 +89,10 @@ export class Attempts {
     const { quorum, releaseTimeout } = deps;
     const grant = await quorum.extend(target, value, ttl, counter, nodeTimeoutFor(deps, ttl), handed.value);
     const { votes, granted } = grant;
-    if (granted) quorum.releaseLater(target, handed.value, votes);
-    const validity = new Validity(grant.startedAt, ttl);
-    if (granted && validity.remainingMs(deps) > 0) {
-      const block = counter - handed.token + 1;
-      return {
-        outcome: 'acquired',
-        lease: new Lease(deps, { ...terms, value }, grant, validity, block),
-        votes,
-      };
+    if (granted) {
+      quorum.releaseLater(target, handed.value, votes);
+      const lease = new Lease(deps, { ...terms, value }, grant, counter - handed.token + 1);
+      if (lease.remainingMs() > 0) return { outcome: 'acquired', lease, votes };
     }
     quorum.background(quorum.rollBack(target, value, { votes, waiter: undefined }, releaseTimeout));
     return { outcome: granted ? 'expired' : lossReasonOf(votes), votes };

@@ -12,10 +12,10 @@
 import type { Clock } from '../base/clock.ts';
 import { handedOn } from '../base/diagnostics.ts';
 import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';
-import { elapsedMs, type Instant, type Leaps } from '../base/sound-clock.ts';
+import { elapsedMs, type Instant } from '../base/sound-clock.ts';
 import { isDenial, type NodeVote } from '../base/vote.ts';
 import type { Grant, Quorum } from '../quorum/quorum.ts';
-import { majorityOf, type RoundResult } from '../quorum/round.ts';
+import { majorityOf } from '../quorum/round.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
 
 /** For how long after its begin a lease is handed over. Then other processes have their turn. */
@@ -63,6 +63,8 @@ export interface Successor {
   released(lease: Lease): Promise<ReleaseReport>;
   /** The lease is lost while a caller holds it, or has been released on the nodes. Called once. */
   ended(lease: Lease): void;
+  /** Nodes that released it have notified a waiter, of whatever process. */
+  notified(lease: Lease): void;
 }
 
 /** Tells the caller that has the lease why it is over. */
@@ -96,17 +98,20 @@ export class Lease {
   readonly #beganAtMs: number;
   /** For how many milliseconds it is handed over. */
   readonly #turnMs: number;
-  #validity: Validity;
+  /** Its validity: so long after this moment, which was before the nodes were asked. */
+  #validFrom: Instant;
+  #validMs: number;
   #why: (() => QuorlockError) | undefined;
   #holder: object | undefined;
   #tell: Tell | undefined;
-  #successor: Successor | undefined;
+  /** Decides about the lease once its holder has released it. Undefined: the nodes release it. */
+  successor: Successor | undefined;
   /** Extensions and the release run one after the other. */
   #turn: Promise<unknown> | undefined;
   #released: Promise<ReleaseReport> | undefined;
 
   /** @param block how many callers can have it; the nodes' counters were raised by at least that number */
-  constructor(deps: LeaseDeps, terms: LeaseTerms, grant: Grant, validity: Validity, block: number) {
+  constructor(deps: LeaseDeps, terms: LeaseTerms, grant: Grant, block: number) {
     this.resources = terms.resources;
     this.target = terms.target;
     this.value = terms.value;
@@ -116,7 +121,8 @@ export class Lease {
     this.#handsLeft = block;
     // A whole number takes no memory of its own.
     this.#beganAtMs = Math.floor(grant.startedAt.uptime);
-    this.#validity = validity;
+    this.#validFrom = grant.startedAt;
+    this.#validMs = validityMs(terms.ttl, 0, deps.driftFactor);
     let others = 0;
     for (const vote of grant.votes) {
       if (vote.outcome === 'granted' && vote.others !== undefined) others = Math.max(others, vote.others);
@@ -129,11 +135,6 @@ export class Lease {
   /** Whether it is neither lost nor released. Looks whether the validity has ended. */
   get isHeld(): boolean {
     return this.look() === undefined;
-  }
-
-  /** Sets what decides about the lease once its holder has released it. Undefined: the nodes release it. */
-  follow(successor: Successor): void {
-    this.#successor = successor;
   }
 
   /**
@@ -184,12 +185,12 @@ export class Lease {
 
   /** Milliseconds of validity left; 0 once it has ended. */
   remainingMs(): number {
-    return Math.max(0, this.#validity.remainingMs(this.deps));
+    return Math.max(0, this.#validMs - elapsedMs(this.deps.clock, this.#validFrom));
   }
 
   /** Looks whether the validity has ended. Returns why the lease is over, if it is. */
   look(): (() => QuorlockError) | undefined {
-    if (this.#validity.remainingMs(this.deps) <= 0) {
+    if (this.#validMs <= elapsedMs(this.deps.clock, this.#validFrom)) {
       this.lose(() => new LockLostError('its validity has ended', { resources: this.resources }));
     }
     return this.#why;
@@ -217,7 +218,7 @@ export class Lease {
   /** Ends its holder's turn: the successor has it handed over, or released with {@link releaseOnNodes}. */
   release(): Promise<ReleaseReport> {
     this.#holder = undefined;
-    return this.#successor === undefined ? this.releaseOnNodes() : this.#successor.released(this);
+    return this.successor === undefined ? this.releaseOnNodes() : this.successor.released(this);
   }
 
   /**
@@ -258,14 +259,20 @@ export class Lease {
       }
       throw new ExtendFailedError({ ...details, remainingValidity: this.remainingMs() });
     }
-    const validity = new Validity(grant.startedAt, ttl);
-    if (validity.remainingMs(this.deps) > this.remainingMs()) this.#validity = validity;
+    const validMs = validityMs(ttl, 0, deps.driftFactor);
+    if (validMs - elapsedMs(clock, grant.startedAt) > this.remainingMs()) {
+      this.#validFrom = grant.startedAt;
+      this.#validMs = validMs;
+    }
     return grant.votes;
   }
 
   #release(): Promise<ReleaseReport> {
     const { quorum, releaseTimeout } = this.deps;
-    return quorum.release(this.target, this.value, releaseTimeout).then(reportOf);
+    return quorum.release(this.target, this.value, releaseTimeout).then(({ decision, votes }) => {
+      if (hasNotified(votes)) this.successor?.notified(this);
+      return { freed: decision === 'won', handedOver: false, votes };
+    });
   }
 
   #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
@@ -287,7 +294,7 @@ export class Lease {
     this.#holder = undefined;
     if (holder !== undefined) this.#tell?.(holder, why);
     this.#ended?.();
-    this.#successor?.ended(this);
+    this.successor?.ended(this);
   }
 }
 
@@ -295,41 +302,12 @@ export class Lease {
 const EXPIRY_PRECISION_MS = 2;
 
 /**
- * The drift allowance: taken off a ttl because the nodes' clocks and this machine's run at different rates, in
- * milliseconds. It is ⌈ttl × driftFactor⌉ + 2, as in the Redis documentation, "Distributed Locks with Redis".
+ * How long a lock is valid once `elapsed` of its ttl is gone, in milliseconds. Not positive: it is not. The drift
+ * allowance is taken off, because the nodes' clocks and this machine's run at different rates: ⌈ttl × driftFactor⌉ + 2, as in
+ * the Redis documentation, "Distributed Locks with Redis".
  */
-export function driftMs(ttl: number, driftFactor: number): number {
-  return Math.ceil(ttl * driftFactor) + EXPIRY_PRECISION_MS;
-}
-
-/** How long a lock is valid once `elapsed` of its ttl is gone, in milliseconds. Not positive: it is not. */
 export function validityMs(ttl: number, elapsed: number, driftFactor: number): number {
-  return ttl - elapsed - driftMs(ttl, driftFactor);
-}
-
-/**
- * The time in which a lock is valid. There is one for every held lock: what all locks of a Redlock share is passed
- * in.
- */
-export class Validity implements Instant {
-  readonly monotonic: number;
-  readonly wall: number;
-  readonly uptime: number;
-  readonly leaps: Leaps | undefined;
-  readonly #ttl: number;
-
-  constructor({ monotonic, wall, uptime, leaps }: Instant, ttl: number) {
-    this.monotonic = monotonic;
-    this.wall = wall;
-    this.uptime = uptime;
-    this.leaps = leaps;
-    this.#ttl = ttl;
-  }
-
-  /** Milliseconds left, by the clock that says the least, the nodes' included; not positive once it has ended. */
-  remainingMs({ clock, driftFactor }: { readonly clock: Clock; readonly driftFactor: number }): number {
-    return this.#ttl - elapsedMs(clock, this) - driftMs(this.#ttl, driftFactor);
-  }
+  return ttl - elapsed - Math.ceil(ttl * driftFactor) - EXPIRY_PRECISION_MS;
 }
 
 /** The outcome of a release. */
@@ -357,10 +335,6 @@ export const HANDED_OVER: Promise<ReleaseReport> = Promise.resolve({
 
 /** The report of a lock that was handed over to another process: not the one above, so that they can be told apart. */
 export const GIVEN_AWAY: Promise<ReleaseReport> = HANDED_OVER.then((report) => report);
-
-function reportOf({ decision, votes }: RoundResult): ReleaseReport {
-  return { freed: decision === 'won', handedOver: false, votes };
-}
 
 /** Whether a release handed the lock over at a node, to a waiter of whatever process. */
 export function hasNotified(votes: readonly NodeVote[]): boolean {

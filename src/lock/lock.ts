@@ -206,7 +206,8 @@ export class Lock {
    * second call returns the same report.
    */
   release(): Promise<ReleaseReport> {
-    if (this.#look() === undefined) this.#end(() => new LockReleasedError({ resources: this.resources }));
+    if (this.#why === undefined && this.#lease.look() === undefined)
+      this.#end(() => new LockReleasedError({ resources: this.resources }));
     // A listener of the signal may have released it, and the lease may be another caller's by now.
     this.#release ??= releasing.hasSubscribers
       ? this.#tracedRelease(() => this.#lease.release())

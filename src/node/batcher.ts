@@ -18,9 +18,9 @@ import {
   failed,
   isCount,
   isTaking,
-  isTimed,
   type Operation,
   readAnswer,
+  UNTIMED,
   weightOf,
 } from '../wire/operation.ts';
 import { isUnknownScript } from '../wire/run.ts';
@@ -174,7 +174,7 @@ export class Batcher {
     if (tick === undefined) {
       tick = { atMs: nowMs ?? this.#clock.uptime(), shortestMs: Number.POSITIVE_INFINITY };
       this.#tick = tick;
-      this.#ticks.atEnd(this);
+      if (this.#ticks.batchers.push(this) === 1) void SOON.then(this.#ticks.end);
     }
     const { time } = this;
     const tripMs = this.#hasScript ? time.timeoutMs : time.firstTimeoutMs;
@@ -338,7 +338,7 @@ export class Batcher {
     for (const entry of entries) {
       entry.call = call;
       withinMs = Math.max(withinMs, entry.tick.atMs + entry.timeoutMs - sentAtMs);
-      asksTime ||= isTimed(entry.operation);
+      asksTime ||= !UNTIMED.has(entry.operation.kind);
       hasWaiter ||= entry.operation.kind === 'acquire' && entry.operation.waiter !== undefined;
     }
     if (before === undefined) {
@@ -576,20 +576,17 @@ export interface BatchHeader {
  */
 export class Ticks {
   readonly #clock: Clock;
-  #batchers: Batcher[] = [];
-  readonly #end = (): void => {
-    const batchers = this.#batchers;
-    this.#batchers = [];
-    const now = instant(this.#clock).uptime;
-    for (const batcher of batchers) batcher.endTick(now);
-  };
+  /** Those in whose present tick something was enqueued: the first of them has {@link end} called once it is over. */
+  batchers: Batcher[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Ends a batcher's tick once the present code has ended. */
-  atEnd(batcher: Batcher): void {
-    if (this.#batchers.push(batcher) === 1) void SOON.then(this.#end);
-  }
+  readonly end = (): void => {
+    const { batchers } = this;
+    this.batchers = [];
+    const now = instant(this.#clock).uptime;
+    for (const batcher of batchers) batcher.endTick(now);
+  };
 }

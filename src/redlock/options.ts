@@ -5,7 +5,7 @@ import { defaultOwner, flawOf } from '../base/owner.ts';
 import type { Random } from '../base/random.ts';
 import type { NodeVote } from '../base/vote.ts';
 import type { RedlockWarning } from '../base/warning.ts';
-import { driftMs, nodeTimeoutFor } from '../lock/lease.ts';
+import { nodeTimeoutFor, validityMs } from '../lock/lease.ts';
 import type { Lock } from '../lock/lock.ts';
 import type { Quarantine } from '../membership/quarantine.ts';
 import { CLAMP_MS } from '../node/node-settings.ts';
@@ -256,7 +256,7 @@ export function checkTtl(settings: Settings, given: unknown, name = 'ttl'): numb
         `and ${name} ${ttl}`,
     );
   }
-  const drift = driftMs(ttl, driftFactor);
+  const drift = ttl - validityMs(ttl, 0, driftFactor);
   if (drift >= ttl) {
     throw new RangeError(
       `${name} must be more than the ${drift} ms that clock drift may take of it (driftFactor ${driftFactor}): ` +

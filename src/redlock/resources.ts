@@ -25,10 +25,13 @@ const MOST_CHARACTERS = 1_048_576;
  *   or one with half of a character
  */
 export function normalizeResources(resources: Resources, whole = 'resources'): readonly string[] {
-  if (typeof resources === 'string' && resources !== '' && resources.isWellFormed()) {
-    checkLength('resource', resources.length);
+  if (
+    typeof resources === 'string' &&
+    resources !== '' &&
+    resources.length <= MOST_CHARACTERS &&
+    resources.isWellFormed()
+  )
     return [resources];
-  }
   const isList = read(whole, () => Array.isArray(resources));
   const { length, list } = read(whole, () =>
     isList
@@ -47,11 +50,10 @@ export function normalizeResources(resources: Resources, whole = 'resources'): r
     checkWellFormed(name, resource);
   }
   const names = [...new Set(list as readonly string[])].sort();
-  checkLength(
-    'the names of resources',
-    names.reduce((sum, { length }) => sum + length, 0),
-  );
-  return names;
+  const characters = names.reduce((sum, { length }) => sum + length, 0);
+  if (characters <= MOST_CHARACTERS) return names;
+  const what = isList ? 'the names of resources' : 'resource';
+  throw new RangeError(`${what} must have at most ${MOST_CHARACTERS} characters: got ${characters}`);
 }
 
 /**
@@ -62,11 +64,6 @@ export function normalizeResources(resources: Resources, whole = 'resources'): r
 export function checkWellFormed(name: string, text: string): void {
   if (!text.isWellFormed())
     throw new RangeError(`${name} must have no half of a character: got ${quote(text)}`);
-}
-
-function checkLength(what: string, characters: number): void {
-  if (characters <= MOST_CHARACTERS) return;
-  throw new RangeError(`${what} must have at most ${MOST_CHARACTERS} characters: got ${characters}`);
 }
 
 export function checkResource(resource: unknown): string {
@@ -81,8 +78,10 @@ export interface KeySettings {
 
 /** The keys of a lock over these resources. @throws {RangeError} a key would be one of the library's own */
 export function keysFor(resources: readonly string[], { keyPrefix, fencing }: KeySettings): LockKeys {
-  const keys = resources.map((resource) => keyPrefix + resource);
-  for (const key of keys) {
+  const keys: string[] = [];
+  for (const resource of resources) {
+    const key = keyPrefix + resource;
+    keys.push(key);
     if (key.startsWith(OWN_PREFIX)) {
       throw new RangeError(
         `a lock's key must not begin with "${OWN_PREFIX}", which is the library's own: got ${quote(key)}`,

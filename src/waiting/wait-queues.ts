@@ -2,7 +2,7 @@ import { type AbortSignalLike, abortable, throwIfAborted } from '../base/abort-s
 import type { LockMode } from '../base/diagnostics.ts';
 import { type Instant, instant } from '../base/sound-clock.ts';
 import type { Attempt } from '../lock/attempts.ts';
-import { hasNotified, type Lease, type ReleaseReport, type Successor } from '../lock/lease.ts';
+import type { Lease, ReleaseReport, Successor } from '../lock/lease.ts';
 import { Lock } from '../lock/lock.ts';
 import type { ContendOptions } from '../quorum/round.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
@@ -87,7 +87,7 @@ export class WaitQueues implements Successor {
   leasesAt({ keys, queues }: LockKeys): readonly Lease[] {
     const leases = this.#index.at(queues);
     for (const key of keys) {
-      const lease = this.#entries.get(nameOfKey(key))?.lease;
+      const lease = this.#entries.get(nameOf({ keys: [key], queues }))?.lease;
       if (lease !== undefined) leases.add(lease);
     }
     return [...leases].filter(({ isHeld }) => isHeld);
@@ -213,14 +213,14 @@ export class WaitQueues implements Successor {
   #keep(entry: Entry, lease: Lease): void {
     entry.lease = lease;
     if (lease.target.keys.length > 1) this.#index.add(lease);
-    lease.follow(this);
+    lease.successor = this;
     if (this.#entries.size + this.#others.size >= this.#sweepAt) this.#sweep();
   }
 
   #keepBeside(lease: Lease): void {
     this.#others.add(lease);
     this.#index.add(lease);
-    lease.follow(this);
+    lease.successor = this;
     if (this.#entries.size + this.#others.size >= this.#sweepAt) this.#sweep();
   }
 
@@ -234,7 +234,7 @@ export class WaitQueues implements Successor {
   released(lease: Lease): Promise<ReleaseReport> {
     const entry = this.#entries.get(nameOf(lease.target));
     const queue = entry?.lease === lease || lease.target.permit !== undefined ? entry?.queue : undefined;
-    return queue?.released(lease) ?? this.#release(lease);
+    return queue?.released(lease) ?? lease.releaseOnNodes();
   }
 
   ended(lease: Lease): void {
@@ -247,20 +247,13 @@ export class WaitQueues implements Successor {
     }
     if (lease.target.keys.length > 1) this.#index.delete(lease);
     entry.lease = undefined;
-    entry.queue?.lost();
-    this.#dropIfUnused(entry, name);
+    // A queue says itself when it is idle.
+    if (entry.queue !== undefined) entry.queue.lost();
+    else if (!entry.isAsking) this.#entries.delete(name);
   }
 
-  /** Has the nodes release a lease, and watches that the notified waiter comes for it. */
-  #release(lease: Lease): Promise<ReleaseReport> {
-    const released = lease.releaseOnNodes();
-    void released.then(({ votes }) => {
-      if (hasNotified(votes)) this.#watchHandOver(lease);
-    });
-    return released;
-  }
-
-  #watchHandOver({ target, value }: Lease): void {
+  /** Watches that the waiter comes for its lock. */
+  notified({ target, value }: Lease): void {
     const name = target.permit === undefined ? nameOf(target) : (target.keys[0] ?? '');
     this.#watch.watch(name, { target, value });
   }
@@ -276,7 +269,7 @@ export class WaitQueues implements Successor {
       granted: (lease) => (mode === 'exclusive' ? this.#keep(entry, lease) : this.#keepBeside(lease)),
       release: (lease) => {
         if (entry.lease === lease) entry.lease = undefined;
-        return this.#release(lease);
+        return lease.releaseOnNodes();
       },
       idle: () => {
         entry.queue = undefined;
@@ -292,7 +285,7 @@ export class WaitQueues implements Successor {
       ...this.#awaited(target, modeOf(target)),
       lease: undefined,
       granted: (lease) => this.#keepBeside(lease),
-      release: (lease) => this.#release(lease),
+      release: (lease) => lease.releaseOnNodes(),
       idle: () => this.#otherQueues.delete(queue),
     };
     const queue = new WaitQueue(this.#deps, awaited, false);
@@ -317,15 +310,11 @@ export class WaitQueues implements Successor {
 }
 
 /** Names a lock that callers may wait for. Readers and writers of a resource wait for the same one. */
-function nameOf({ keys, queues, permit }: LockKeys): string {
+function nameOf({ keys, queues, permit }: Omit<LockKeys, 'fences'>): string {
   const [only = ''] = keys;
   // Programs may differ about the number of slots, and so may callers of one.
   if (permit !== undefined) return `*${permit.of} ${queues[0]}`;
   if (keys.length > 1) return JSON.stringify(keys);
-  return nameOfKey(only);
-}
-
-/** Most keys are their own names: that saves a second string. */
-function nameOfKey(key: string): string {
-  return /^[=*[]/.test(key) ? `=${key}` : key;
+  // Most keys are their own names: that saves a second string.
+  return /^[=*[]/.test(only) ? `=${only}` : only;
 }

@@ -120,10 +120,8 @@ export function weightOf({ keys }: Pick<LockKeys, 'keys'>): number {
   return Math.max(keys.length, Math.ceil(characters / LONG_KEY));
 }
 
-/** Whether its outcome depends on the node's TIME. */
-export function isTimed({ kind }: Operation): boolean {
-  return kind !== 'release' && kind !== 'leave' && kind !== 'waiting';
-}
+/** The operations whose outcome does not depend on the node's TIME. */
+export const UNTIMED: ReadonlySet<Operation['kind']> = new Set(['release', 'leave', 'waiting']);
 
 export function failed(reason: FailureReason, message: string): Reply {
   return { outcome: 'failed', reason, message };
@@ -290,7 +288,10 @@ export function readAnswer(
   for (const { operation } of pending) {
     const element = elements[replies.length + 1];
     if (!isReplyTo(operation, element)) throw new MalformedAnswerError(element);
-    replies.push(decode(element));
+    // Most are a number alone.
+    if (typeof element === 'number')
+      replies.push(element === 1 ? DONE : { outcome: 'granted', counter: element });
+    else replies.push(decode(element));
   }
   return replies;
 }

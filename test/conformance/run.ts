@@ -1,6 +1,6 @@
 import { fenceKeyOf, queueKeyOf, sharersKeyOf } from '../../src/quorum/fencing-token.ts';
 import { encodeAll, inSendingOrder } from '../../src/wire/batch.ts';
-import { isTimed, type LockKeys, type Operation } from '../../src/wire/operation.ts';
+import { type LockKeys, type Operation, UNTIMED } from '../../src/wire/operation.ts';
 import { batchScript, markerScript, type Script } from '../../src/wire/scripts.ts';
 import {
   ALL_KEYS,
@@ -78,7 +78,7 @@ function commandsFor(step: Exclude<Step, { readonly do: 'pass' }>, model: ModelS
     case 'call': {
       const { deadlineUs, nodeCount, maxTtl, clampUs, retention, grace, block } = step;
       const operations = step.operations.map((operation) => operationFor(operation, model));
-      const deadline = operations.some(isTimed) ? server.timeUs + deadlineUs : '';
+      const deadline = operations.some(({ kind }) => !UNTIMED.has(kind)) ? server.timeUs + deadlineUs : '';
       const marker = nodeCount === '' || deadline === '' ? [] : [MARKER_KEY];
       const quorum = [nodeCount, maxTtl, clampUs, retention, grace, block].join(' ');
       const carriers = operations.map((operation) => ({ operation }));

@@ -1,11 +1,11 @@
-import { driftMs } from '../../../src/lock/lease.ts';
+import { validityMs } from '../../../src/lock/lease.ts';
 
 /**
  * How long a lock is good for by its holder's clock, in milliseconds: the ttl less ⌈ttl × driftFactor⌉ + 2, from
  * before its request was sent.
  */
 export function validityOf(ttl: number, driftFactor: number): number {
-  return ttl - driftMs(ttl, driftFactor);
+  return validityMs(ttl, 0, driftFactor);
 }
 
 /**
@@ -27,7 +27,7 @@ export function safeErrorOfFactor(driftFactor: number): number {
 
 /** By how much a node's clock may step forward while a lock is held, in milliseconds, its rate being right. */
 export function safeStepMs(ttl: number, driftFactor: number): number {
-  return driftMs(ttl, driftFactor);
+  return ttl - validityMs(ttl, 0, driftFactor);
 }
 
 /**

@@ -7,7 +7,7 @@ import {
   slotKeyOf,
 } from '../../../src/quorum/fencing-token.ts';
 import { encodeAll, inSendingOrder, quorumText } from '../../../src/wire/batch.ts';
-import { isTimed, type LockKeys, type Operation } from '../../../src/wire/operation.ts';
+import { type LockKeys, type Operation, UNTIMED } from '../../../src/wire/operation.ts';
 import { batchScript, markerScript } from '../../../src/wire/scripts.ts';
 import type { Answer, Command } from '../../conformance/subject.ts';
 
@@ -84,7 +84,7 @@ export class RuleNode {
   async ask(operations: readonly Operation[], header: Header = {}): Promise<readonly unknown[]> {
     const { deadlineUs = 50_000, nodeCount, maxTtl = 30_000, retention = RETENTION_MS, grace = 100 } = header;
     // As the library does it: what does not depend on the time needs neither.
-    const timed = operations.some(isTimed);
+    const timed = operations.some(({ kind }) => !UNTIMED.has(kind));
     const marker = timed && nodeCount !== undefined ? [MARKER_KEY] : [];
     const terms = {
       nodeCount,

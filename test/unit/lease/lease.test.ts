@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { LockLostError, LockReleasedError } from '../../../src/base/errors.ts';
 import { instant } from '../../../src/base/sound-clock.ts';
 import type { NodeVote } from '../../../src/base/vote.ts';
-import { Lease, type LeaseDeps, type Successor, Validity } from '../../../src/lock/lease.ts';
+import { Lease, type LeaseDeps, type Successor } from '../../../src/lock/lease.ts';
 import type { Quorum } from '../../../src/quorum/quorum.ts';
 import { VirtualClock } from '../../../src/testing/index.ts';
 import type { LockKeys } from '../../../src/wire/operation.ts';
@@ -48,7 +48,7 @@ function leaseOn(clock: VirtualClock, options: Options = {}) {
       ends += 1;
     },
   };
-  const lease = new Lease(deps, terms, granted(), new Validity(instant(clock), TTL), 8);
+  const lease = new Lease(deps, terms, granted(), 8);
   return { lease, calls, ends: () => ends };
 }
 
@@ -114,7 +114,8 @@ it.each([
   ['undefined without fencing', 0, [undefined, undefined, undefined, undefined]],
 ])('the token of a lease is %s, and undefined before, between and after', async (_, token, tokens) => {
   const { lease } = leaseOn(new VirtualClock(), { token });
-  lease.follow({ released: () => new Promise(() => undefined), ended: () => undefined });
+  const ignore = () => undefined;
+  lease.successor = { released: () => new Promise(ignore), ended: ignore, notified: ignore };
   const seen = [lease.token];
   lease.handTo({}, () => undefined);
   seen.push(lease.token);
@@ -138,12 +139,23 @@ describe('the end of a lease', () => {
         return lease.releaseOnNodes();
       },
       ended: () => heard.push('ended'),
+      notified: () => heard.push('notified'),
     };
-    subject.lease.follow(successor);
+    subject.lease.successor = successor;
     subject.lease.handTo({}, (_, why) => heard.push(why().name));
     return { ...subject, heard, clock };
   }
   const lost = () => new LockLostError('tried', { resources: ['r'] });
+
+  it.each([
+    ['a node has notified a waiter', [{ outcome: 'granted', counter: 1, notified: true }], ['notified']],
+    ['no node has notified a waiter', [{ outcome: 'granted', counter: 1 }], []],
+  ] as const)('by a release tells its successor whether %s', async (_, votes, last) => {
+    const quorum = { release: () => Promise.resolve({ decision: 'won', votes }) };
+    const { lease, heard } = watched(new VirtualClock(), { quorum });
+    expect((await lease.release()).freed).toBe(true);
+    expect(heard).toEqual(['released', 'ended', ...last]);
+  });
 
   it('by loss is told once, and never again', () => {
     const { lease, heard, ends } = watched();

@@ -4,7 +4,7 @@ import { LockHeldError, NoQuorumError, WaitTimeoutError } from '../../../src/bas
 import { instant } from '../../../src/base/sound-clock.ts';
 import type { NodeVote } from '../../../src/base/vote.ts';
 import type { Attempt } from '../../../src/lock/attempts.ts';
-import { Lease, type LeaseDeps, Validity } from '../../../src/lock/lease.ts';
+import { Lease, type LeaseDeps } from '../../../src/lock/lease.ts';
 import type { Quorum } from '../../../src/quorum/quorum.ts';
 import type { AcquireRequest, FailedAttempt } from '../../../src/waiting/acquire-request.ts';
 import { type Notifications, type Notified, QueueTicket } from '../../../src/waiting/notifications.ts';
@@ -85,14 +85,15 @@ class Stage extends WaitingStage {
   }
 
   #follow(lease: Lease): void {
-    lease.follow({
+    lease.successor = {
       released: (each) => this.queue.released(each),
       ended: () => {
         if (this.lease !== lease) return;
         this.lease = undefined;
         this.queue.lost();
       },
-    });
+      notified: () => undefined,
+    };
   }
 
   /** This process has the lock, and its first caller needed no queue. */
@@ -143,7 +144,7 @@ class Stage extends WaitingStage {
     };
     const startedAt = instant(this.clock);
     const grant = { granted: true, votes, startedAt, token: 108 };
-    const lease = new Lease(deps, terms, grant, new Validity(startedAt, TTL), 8);
+    const lease = new Lease(deps, terms, grant, 8);
     return { outcome: 'acquired', lease, votes };
   }
 

@@ -3,7 +3,7 @@ import { LockHeldError, LockLostError } from '../../../src/base/errors.ts';
 import { instant } from '../../../src/base/sound-clock.ts';
 import type { NodeVote } from '../../../src/base/vote.ts';
 import type { Attempt } from '../../../src/lock/attempts.ts';
-import { Lease, type LeaseDeps, Validity } from '../../../src/lock/lease.ts';
+import { Lease, type LeaseDeps } from '../../../src/lock/lease.ts';
 import type { Quorum } from '../../../src/quorum/quorum.ts';
 import type { AcquireRequest } from '../../../src/waiting/acquire-request.ts';
 import { WaitQueues } from '../../../src/waiting/wait-queues.ts';
@@ -65,7 +65,7 @@ class Stage extends WaitingStage {
     } as unknown as LeaseDeps;
     const terms = { resources: keys.keys, value: 'v', ttl, target: keys };
     const grant = { granted: true, votes: [], startedAt, token: 108 };
-    return new Lease(deps, terms, grant, new Validity(startedAt, ttl), 8);
+    return new Lease(deps, terms, grant, 8);
   }
 
   granted(keys: LockKeys): Attempt {
