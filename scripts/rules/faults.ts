@@ -218,7 +218,13 @@ const OF_PEERS: readonly Change[] = [
   },
   {
     name: 'a lock is returned that has expired already',
-    code: [['lock/attempts.ts', 'if (validity.remainingMs(deps) > 0) {', 'if (validity !== undefined) {']],
+    code: [
+      [
+        'lock/attempts.ts',
+        'block);\n      if (lease.remainingMs() > 0)',
+        'block);\n      if (lease !== undefined)',
+      ],
+    ],
   },
   {
     name: 'a failed extension unlocks the lock',

@@ -927,15 +927,11 @@ const CLIENTS: readonly Change[] = [
     name: 'validity counts from before the first byte is sent',
     code: [
       [
-        'lock/attempts.ts',
-        'const validity = new Validity(grant.startedAt, ttl);\n      if (validity',
-        'const validity = new Validity(instant(deps.clock), ttl);\n      if (validity',
+        'lock/lease.ts',
+        'this.#validFrom = grant.startedAt;\n    this',
+        'this.#validFrom = instant(deps.clock);\n    this',
       ],
-      [
-        'lock/attempts.ts',
-        'import type { Random }',
-        "import { instant } from '../base/sound-clock.ts';\nimport type { Random }",
-      ],
+      ['lock/lease.ts', 'import { elapsedMs, type Instant }', 'import { elapsedMs, type Instant, instant }'],
     ],
   },
   {
