@@ -267,8 +267,8 @@ const OF_PEERS: readonly Change[] = [
       ],
       [
         'redlock/resources.ts',
-        "if (typeof resources === 'string' && resources !== '' && resources.isWellFormed()) {",
-        "if (typeof resources === 'string' && resources.length === 1) {",
+        "    resources !== '' &&\n    resources.length <= MOST_CHARACTERS &&",
+        '    resources.length === 1 &&',
       ],
     ],
   },
