@@ -269,8 +269,8 @@ export class Lease {
 
   #release(): Promise<ReleaseReport> {
     const { quorum, releaseTimeout } = this.deps;
-    return quorum.release(this.target, this.value, releaseTimeout).then(({ decision, votes }) => {
-      if (hasNotified(votes)) this.successor?.notified(this);
+    return quorum.release(this.target, this.value, releaseTimeout).then(({ decision, votes, notified }) => {
+      if (notified === true) this.successor?.notified(this);
       return { freed: decision === 'won', handedOver: false, votes };
     });
   }
@@ -335,9 +335,3 @@ export const HANDED_OVER: Promise<ReleaseReport> = Promise.resolve({
 
 /** The report of a lock that was handed over to another process: not the one above, so that they can be told apart. */
 export const GIVEN_AWAY: Promise<ReleaseReport> = HANDED_OVER.then((report) => report);
-
-/** Whether a release handed the lock over at a node, to a waiter of whatever process. */
-export function hasNotified(votes: readonly NodeVote[]): boolean {
-  for (const vote of votes) if ('notified' in vote && vote.notified === true) return true;
-  return false;
-}

@@ -265,8 +265,8 @@ export class Batcher {
       if (entries.length > MOST_OPERATIONS_A_CALL) entries = entries.splice(0, MOST_OPERATIONS_A_CALL);
       else this.#queue = [];
       if (entries.length > 1 && this.#client.isCluster)
-        for (const together of this.#bySlot(entries)) this.#call(together, nowMs);
-      else this.#call(entries.length > 1 ? inSendingOrder(entries) : entries, nowMs);
+        for (const together of this.#bySlot(entries)) void this.#call(together, nowMs);
+      else void this.#call(entries.length > 1 ? inSendingOrder(entries) : entries, nowMs);
     }
   }
 
@@ -313,7 +313,7 @@ export class Batcher {
       entries.filter((entry) => !wanted.includes(entry)),
       unknownScript,
     );
-    if (wanted.length > 0) this.#call(wanted, this.#clock.uptime(), call);
+    if (wanted.length > 0) void this.#call(wanted, this.#clock.uptime(), call);
     else this.#goOn(call);
   }
 
@@ -330,7 +330,7 @@ export class Batcher {
    *
    * @param before the call that the server did nothing of, because it had lost the script: that comes along now
    */
-  #call(entries: readonly PendingOperation[], sentAtMs: number, before?: Call): void {
+  async #call(entries: readonly PendingOperation[], sentAtMs: number, before?: Call): Promise<void> {
     const call: Call = before ?? { entries, unreplied: entries.length, state: 'under way' };
     let withinMs = 0;
     let asksTime = false;
@@ -345,18 +345,6 @@ export class Batcher {
       this.#sent.push(call);
       this.#calls += 1;
     }
-    const fails = (error: unknown) => {
-      if (before === undefined && isUnknownScript(error)) {
-        this.time.note(entries.length, sentAtMs, this.#clock.uptime());
-        // A node that is too slow has no operation left that would bring the script.
-        if (call.state !== 'under way') this.#cameTooLate(entries);
-        this.#answers.answered(undefined, 0);
-        this.#askBySource(call, error);
-        return;
-      }
-      this.#refuseAll(entries, error);
-      this.#goOn(call);
-    };
     try {
       const { markerKey, quorum } = this.#header;
       const deadline = asksTime ? this.#header.deadlineUs(sentAtMs, withinMs) : '';
@@ -369,18 +357,20 @@ export class Batcher {
       const { keys, args } = encodeAll(entries, isHeard, header);
       const answer =
         before === undefined
-          ? this.#client.evalsha(batchScript.sha1, keys, args)
-          : this.#client.eval(batchScript.source, keys, args);
-      const answered = (elements: unknown) => {
-        try {
-          this.#answered(call, entries, elements, asksTime, sentAtMs);
-        } catch (error) {
-          fails(error);
-        }
-      };
-      answer.then(answered, fails);
+          ? await this.#client.evalsha(batchScript.sha1, keys, args)
+          : await this.#client.eval(batchScript.source, keys, args);
+      this.#answered(call, entries, answer, asksTime, sentAtMs);
     } catch (error) {
-      fails(error);
+      if (before === undefined && isUnknownScript(error)) {
+        this.time.note(entries.length, sentAtMs, this.#clock.uptime());
+        // A node that is too slow has no operation left that would bring the script.
+        if (call.state !== 'under way') this.#cameTooLate(entries);
+        this.#answers.answered(undefined, 0);
+        this.#askBySource(call, error);
+        return;
+      }
+      this.#refuseAll(entries, error);
+      this.#goOn(call);
     }
   }
 

@@ -14,6 +14,8 @@ export interface RoundResult {
   readonly decision: Exclude<Decision, 'undecided'>;
   /** One vote a node, in the order of the node list. */
   readonly votes: readonly NodeVote[];
+  /** Whether a node notified a waiter, of whatever process, that was released for it. */
+  readonly notified?: boolean;
 }
 
 /** When a round ends. None waits for nodes that are known to be silent once all others have voted. */
@@ -48,6 +50,7 @@ export function askAll(
     const votes: NodeVote[] = [];
     let granted = already?.size ?? 0;
     let refused = 0;
+    let notified = false;
     let over = false;
 
     const count = (reply: Reply, latencyMs: number, index: number) => {
@@ -56,6 +59,7 @@ export function askAll(
       if (voted.hasSubscribers) publishVote(pending.node, operation, reply, latencyMs, over);
       if (over) return;
       votes[index] = { node: pending.node, latencyMs, ...reply };
+      notified ||= 'notified' in reply && reply.notified === true;
       const isYes = reply.outcome === 'granted' || (operation.kind === 'release' && isDenial(reply.outcome));
       if (isYes) granted += 1;
       else refused += 1;
@@ -65,7 +69,7 @@ export function askAll(
       if (!mayEndEarly && isAnyAwaited(nodes, votes, already)) return;
       over = true;
       if (granted + refused < nodes.length) explainSilence(nodes, votes, already);
-      resolve({ decision: decision === 'won' ? 'won' : 'lost', votes });
+      resolve({ decision: decision === 'won' ? 'won' : 'lost', votes, notified });
     };
 
     for (const node of nodes) votes.push(node.pending);

@@ -6,7 +6,7 @@
 
 import type { Timer } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import { hasNotified, type LeaseDeps } from '../lock/lease.ts';
+import type { LeaseDeps } from '../lock/lease.ts';
 import type { LockKeys } from '../wire/operation.ts';
 
 /**
@@ -68,8 +68,8 @@ export class HandOverWatch {
     if (state === 'over' || closing.aborted || this.#watched.has(name)) return;
     await Promise.all([...hung].map((member) => quorum.passOver(target, member, timeoutMs)));
     if (state === 'open') {
-      const { votes } = await quorum.release(target, value, timeoutMs);
-      if (!hasNotified(votes)) return;
+      const { notified } = await quorum.release(target, value, timeoutMs);
+      if (notified !== true) return;
     }
     if (!this.#watched.has(name)) this.watch(name, watched);
   }

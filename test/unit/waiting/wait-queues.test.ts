@@ -27,7 +27,7 @@ const HELD: Attempt = {
 /** The wait queues of a process, of which a test plays the nodes. */
 class Stage extends WaitingStage {
   readonly closing = new AbortController();
-  releaseVotes: readonly unknown[] = [];
+  hasNotified = false;
   readonly quorum = {
     size: 3,
     hearing: { heard: 3, unheard: 0 },
@@ -49,7 +49,7 @@ class Stage extends WaitingStage {
     },
     release: async () => {
       this.heard.push('release');
-      return { decision: 'won', votes: this.releaseVotes };
+      return { decision: 'won', votes: [], notified: this.hasNotified };
     },
   } as unknown as Quorum;
   readonly queues = new WaitQueues({
@@ -424,7 +424,7 @@ describe('a release of which a node has notified a waiter', () => {
       const stage = new Stage();
       const caller = stage.join('a', target('r'));
       await stage.last.end(stage.granted(target('r')));
-      stage.releaseVotes = notified ? [{ outcome: 'granted', counter: 1, notified }] : [];
+      stage.hasNotified = notified;
       void caller.release?.();
       await stage.clock.advance(43);
       expect(stage.heard).toEqual(['release']);
