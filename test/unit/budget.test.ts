@@ -11,11 +11,11 @@ import { functionsOf, mutableFieldsOf } from '../../scripts/budget/syntax.ts';
  */
 const CEILINGS: Readonly<Record<string, number>> = {
   'files entered by an uncontended acquire': 19,
-  'functions entered by that acquire': 75,
+  'functions entered by that acquire': 74,
   'files entered by release when no caller waits': 12,
-  'functions entered by that release': 48,
+  'functions entered by that release': 46,
   'mutable fields of the waiting state': 16,
-  'lines of the core, Lua included': 14_785,
+  'lines of the core, Lua included': 14_773,
   'characters of the composed batch script': 30_594,
   'Lua files that stand in it more than once': 0,
   'lines of the longest function': 70,
