@@ -42,11 +42,16 @@ export default defineConfig({
     // An unhandled rejection anywhere fails the run: a lock library must not leak one.
     dangerouslyIgnoreUnhandledErrors: false,
     projects: [
-      // To load the library anew for each of their files takes more time than all of their tests.
+      // To load the library anew for each of their files, and to compile it for speed, takes more time than all of their tests.
       project('unit', ['test/unit/**/*.test.ts', 'test/*.test.ts'], 120_000, false),
       project('engines', ['test/engines/**/*.test.ts'], 120_000),
       project('conformance', ['test/conformance/**/*.test.ts'], 300_000),
-      project('simulation', ['test/simulation/**/*.test.ts', 'test/faults/simulator.test.ts'], 300_000),
+      project(
+        'simulation',
+        ['test/simulation/**/*.test.ts', 'test/faults/simulator.test.ts'],
+        300_000,
+        false,
+      ),
       project('package', ['test/package/**/*.test.ts'], 240_000),
       project('examples', ['test/examples/**/*.test.ts'], 120_000),
       project('browser', ['test/browser/**/*.test.ts'], 120_000),

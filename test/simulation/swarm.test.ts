@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { swarmOnAllCores } from '../../scripts/faults/simulator/all-cores.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { AllCores } from '../../scripts/faults/simulator/all-cores.ts';
 import { ASSUMPTIONS, type Broken, type Discipline, drawMix } from '../../scripts/faults/simulator/mix.ts';
 import { run } from '../../scripts/faults/simulator/run.ts';
 import { swarm } from '../../scripts/faults/simulator/swarm.ts';
@@ -29,8 +29,16 @@ const SHARES: Readonly<Record<Discipline, number>> = {
 };
 
 describe('inside the assumptions random faults break no promise', () => {
+  let cores: AllCores;
+
+  beforeAll(async () => {
+    cores = await AllCores.start();
+  });
+
+  afterAll(() => cores[Symbol.asyncDispose]());
+
   test.each(Object.entries(SHARES))('%s', { timeout: LONGEST_TEST_MS }, async (discipline, share) => {
-    const { runs, locks, overtaken, failures } = await swarmOnAllCores({
+    const { runs, locks, overtaken, failures } = await cores.swarm({
       seed,
       broken: 'none',
       discipline: discipline as Discipline,

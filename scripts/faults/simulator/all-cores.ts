@@ -12,26 +12,53 @@ export interface Share extends Omit<Swarm, 'failures'> {
 /** Room for what a simulation makes and forgets, so that little of it is copied. */
 const YOUNG_GENERATION_MB = 96;
 
-/** A swarm on as many threads as there are cores. It ends early in a thread that has seen enough failures. */
-export async function swarmOnAllCores(
-  terms: Omit<SwarmTerms, 'thread' | 'isEnough' | 'progress'> & { readonly cycles: number },
-): Promise<Share> {
-  using program = await Compiled.make(new URL('worker.ts', import.meta.url));
-  const count = availableParallelism();
-  const shares = await Promise.all(
-    Array.from({ length: count }, async (_, index) => {
-      const worker = new Worker(program.path, {
-        workerData: { ...terms, cycles: terms.cycles / count, thread: { index, count } } satisfies SwarmTerms,
-        resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-      });
-      const [share] = (await once(worker, 'message')) as [Share];
-      return share;
-    }),
-  );
-  return shares.reduce((sum, share) => ({
-    runs: sum.runs + share.runs,
-    locks: sum.locks + share.locks,
-    overtaken: sum.overtaken + share.overtaken,
-    failures: [...sum.failures, ...share.failures],
-  }));
+/**
+ * As many threads as there are cores, for one swarm after the other: it takes seconds until what a thread runs is compiled
+ * for speed.
+ */
+export class AllCores implements AsyncDisposable {
+  readonly #program: Compiled;
+  readonly #workers: readonly Worker[];
+
+  private constructor(program: Compiled) {
+    this.#program = program;
+    this.#workers = Array.from(
+      { length: availableParallelism() },
+      () => new Worker(program.path, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } }),
+    );
+  }
+
+  static async start(): Promise<AllCores> {
+    return new AllCores(await Compiled.make(new URL('worker.ts', import.meta.url)));
+  }
+
+  /** A swarm on all threads. It ends early in a thread that has seen enough failures. */
+  async swarm(
+    terms: Omit<SwarmTerms, 'thread' | 'isEnough' | 'progress'> & { readonly cycles: number },
+  ): Promise<Share> {
+    const count = this.#workers.length;
+    const shares = await Promise.all(
+      this.#workers.map(async (worker, index) => {
+        const told = once(worker, 'message');
+        worker.postMessage({
+          ...terms,
+          cycles: terms.cycles / count,
+          thread: { index, count },
+        } satisfies SwarmTerms);
+        const [share] = (await told) as [Share];
+        return share;
+      }),
+    );
+    return shares.reduce((sum, share) => ({
+      runs: sum.runs + share.runs,
+      locks: sum.locks + share.locks,
+      overtaken: sum.overtaken + share.overtaken,
+      failures: [...sum.failures, ...share.failures],
+    }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    this.#program[Symbol.dispose]();
+  }
 }
