@@ -15,12 +15,6 @@ import type { LockKeys } from '../wire/operation.ts';
  */
 const AHEAD = { part: 0.16, ms: 8 } as const;
 
-/** A released lock, of which a waiter was notified. */
-interface Watched {
-  readonly target: LockKeys;
-  readonly value: string;
-}
-
 /** What a watch needs of its Redlock; durations in milliseconds. */
 export interface HandOverWatchSettings extends Pick<LeaseDeps, 'quorum' | 'clock' | 'releaseTimeout'> {
   readonly random: Random;
@@ -42,15 +36,16 @@ export class HandOverWatch {
     this.#settings = settings;
   }
 
-  /** Begins a watch. @param name one watch at a time has this name */
-  watch(name: string, watched: Watched): void {
+  /** Begins to watch a released lock, of which a waiter was notified. One watch at a time has the same keys. */
+  watch(target: LockKeys, value: string): void {
     const { clock, random, grace, closing } = this.#settings;
     if (closing.aborted) return;
+    const name = JSON.stringify(target.keys);
     this.#watched.get(name)?.cancel();
     const aheadMs = Math.min(grace * AHEAD.part, AHEAD.ms) * (0.5 + random.fraction() / 2);
     const look = () => {
       this.#watched.delete(name);
-      void this.#look(name, watched);
+      void this.#look(name, target, value);
     };
     this.#watched.set(name, clock.after(grace - aheadMs, look, { keepAlive: false }));
   }
@@ -60,9 +55,8 @@ export class HandOverWatch {
     this.#watched.clear();
   }
 
-  async #look(name: string, watched: Watched): Promise<void> {
+  async #look(name: string, target: LockKeys, value: string): Promise<void> {
     const { quorum, random, grace, releaseTimeout: timeoutMs, closing } = this.#settings;
-    const { target, value } = watched;
     const check = { target, fraction: random.fraction(), timeoutMs };
     const { state, hung } = await quorum.handOver(check, grace);
     if (state === 'over' || closing.aborted || this.#watched.has(name)) return;
@@ -71,6 +65,6 @@ export class HandOverWatch {
       const { notified } = await quorum.release(target, value, timeoutMs);
       if (notified !== true) return;
     }
-    if (!this.#watched.has(name)) this.watch(name, watched);
+    if (!this.#watched.has(name)) this.watch(target, value);
   }
 }

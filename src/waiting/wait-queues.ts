@@ -125,7 +125,11 @@ export class WaitQueues implements Successor {
    * @throws the reason of endWaits(), if that was called meanwhile; the nodes release the lease
    */
   lockOf(lease: Lease, ttl: number): Lock {
-    this.#checkOpen(lease);
+    const { closing } = this.#settings;
+    if (closing.aborted) {
+      void lease.releaseOnNodes();
+      throw closing.reason;
+    }
     const name = nameOf(lease.target);
     if (modeOf(lease.target) !== 'exclusive' || this.#entries.has(name)) this.#keepBeside(lease);
     else this.#keep(this.#newEntry(name, lease.target.keys), lease);
@@ -161,19 +165,20 @@ export class WaitQueues implements Successor {
         request.signal === undefined
           ? await request.attempt(contend)
           : await this.#askUnlessAborted(request, request.signal, contend);
-      if (this.#settings.closing.aborted)
-        this.#checkOpen(attempt.outcome === 'acquired' ? attempt.lease : undefined);
+      if (this.#settings.closing.aborted) {
+        releaseLate(attempt);
+        throw this.#settings.closing.reason;
+      }
       if (attempt.outcome !== 'acquired') {
         throwIfAborted(request.signal);
         entry.queue ??= this.#queueFor(entry, name, target);
         entry.isAsking = false;
         return entry.queue.joinFirst(request, calledAt, attempt);
       }
+      entry.isAsking = false;
       this.#keep(entry, attempt.lease);
       const lock = new Lock(attempt.lease, request.ttl);
-      entry.isAsking = false;
       entry.queue?.skipFirst();
-      if (entry.lease === undefined) this.#dropIfUnused(entry, name);
       return lock;
     } catch (error) {
       entry.isAsking = false;
@@ -190,14 +195,6 @@ export class WaitQueues implements Successor {
   ): Promise<Attempt> {
     const asking = request.attempt({ ...contend, isWanted: () => !signal.aborted });
     return abortable(asking, [signal], releaseLate);
-  }
-
-  /** A lease that comes after endWaits() comes too late: the nodes release it. */
-  #checkOpen(lease: Lease | undefined): void {
-    const { closing } = this.#settings;
-    if (!closing.aborted) return;
-    void lease?.releaseOnNodes();
-    throw closing.reason;
   }
 
   #newEntry(name: string, keys: readonly string[]): Entry {
@@ -249,13 +246,12 @@ export class WaitQueues implements Successor {
     entry.lease = undefined;
     // A queue says itself when it is idle.
     if (entry.queue !== undefined) entry.queue.lost();
-    else if (!entry.isAsking) this.#entries.delete(name);
+    else this.#entries.delete(name);
   }
 
   /** Watches that the waiter comes for its lock. */
   notified({ target, value }: Lease): void {
-    const name = target.permit === undefined ? nameOf(target) : (target.keys[0] ?? '');
-    this.#watch.watch(name, { target, value });
+    this.#watch.watch(target, value);
   }
 
   /** The wait queue of an exclusive lock, or of a semaphore, whose leases are kept beside it. */

@@ -28,6 +28,8 @@ const HELD: Attempt = {
 class Stage extends WaitingStage {
   readonly closing = new AbortController();
   hasNotified = false;
+  /** Ends the extension that is under way: refused. */
+  refuseExtension = () => {};
   readonly quorum = {
     size: 3,
     hearing: { heard: 3, unheard: 0 },
@@ -43,6 +45,10 @@ class Stage extends WaitingStage {
     leave: async () => this.heard.push('leave'),
     leaveLater: () => this.heard.push('leave later'),
     background: () => undefined,
+    extend: () =>
+      new Promise((resolve) => {
+        this.refuseExtension = () => resolve({ granted: false, votes: [], startedAt: instant(this.clock) });
+      }),
     handOver: async () => {
       this.heard.push('watch');
       return { state: 'over', hung: new Set() };
@@ -89,6 +95,7 @@ describe('a caller that no other one of its process is before', () => {
     expect([...stage.queues.held()]).toEqual([{ lease, mode: 'exclusive' }]);
     expect(stage.queues.leasesAt(target('r'))).toEqual([lease]);
     expect(stage.queues.leasesAt(target('other'))).toEqual([]);
+    expect([[...stage.queues.callers()], stage.queues.waiting('r')]).toEqual([[], 0]);
     void caller.release?.();
     await stage.clock.advance(0);
     expect([...stage.queues.leases()]).toEqual([]);
@@ -199,7 +206,7 @@ describe('a caller that no other one of its process is before', () => {
     stage.join('a', target('r'));
     await stage.last.crash('own');
     stage.join('b', target('r'));
-    expect(stage.last).toMatchObject({ who: 'b', contend: { waiter: undefined } });
+    expect(stage.last.contend).toEqual({ waiter: undefined, untilMs: stage.clock.uptime() + 60_000 });
   });
 
   it('whose lease is lost in the moment of the grant leaves nothing', async () => {
@@ -211,7 +218,7 @@ describe('a caller that no other one of its process is before', () => {
     for (const _ of stage.queues.held()) throw new Error('it is held');
     expect([...stage.queues.leases()]).toEqual([]);
     stage.join('b', target('r'));
-    expect(stage.last).toMatchObject({ who: 'b', contend: { waiter: undefined } });
+    expect(stage.last.contend).toEqual({ waiter: undefined, untilMs: stage.clock.uptime() + 60_000 });
   });
 });
 
@@ -264,14 +271,16 @@ describe('locks that are held beside each other', () => {
 
   it('a waiter for a share asks all nodes where a lock would have one looked at', async () => {
     const stage = new Stage();
-    stage.join('a', { ...target('r'), sharers: 'sh' });
+    const shared = { ...target('r'), sharers: 'sh' };
+    stage.join('a', shared);
     await stage.last.end(HELD);
     await stage.clock.advance(0);
     await stage.last.end(HELD);
     const asked = stage.asked.length;
     await stage.clock.advance(2_000);
     expect(stage.asked.length).toBe(asked + 1);
-    expect(stage.heard).not.toContain('look');
+    await stage.last.end(stage.granted(shared));
+    expect(stage.heard).toEqual(['listen', 'leave later']);
   });
 
   it('callers that make a number of attempts make them beside each other', async () => {
@@ -330,42 +339,62 @@ describe('a lease that was granted without waiting', () => {
     expect(stage.whoAsked).toEqual(['b']);
   });
 
-  it('that is lost is known no more', () => {
+  it('that is lost is known no more, and the next caller asks', () => {
     const stage = new Stage();
     const lease = stage.lease(target('r'));
     stage.queues.lockOf(lease, TTL);
+    stage.join('b', target('r'));
     lease.lose(() => new LockLostError('tried', { resources: ['r'] }));
     expect([...stage.queues.leases()]).toEqual([]);
-    stage.join('b', target('r'));
+    stage.join('c', target('r'));
+    expect(stage.whoAsked).toEqual(['b']);
+  });
+
+  it('that is lost while it is extended for the next caller is not mixed up with that one’s own', async () => {
+    const stage = new Stage();
+    const lease = stage.lease(target('r'));
+    const lock = stage.queues.lockOf(lease, TTL);
+    const b = stage.join('b', target('r'), { ttl: 2 * TTL });
+    void lock.release();
+    lease.lose(() => new LockLostError('tried', { resources: ['r'] }));
+    await stage.last.end(stage.granted(target('r')));
+    stage.refuseExtension();
+    await stage.clock.advance(0);
+    expect([b.token, stage.heard.at(-1)]).toEqual([101, 'release']);
+    stage.join('c', target('r'));
     expect(stage.whoAsked).toEqual(['b']);
   });
 });
 
-describe.each(['kept by name', 'kept beside others'])('leases that were forgotten, %s', (how) => {
-  it('are looked for when there are 1,024, and twice as many as before', async () => {
-    const stage = new Stage();
-    const keep = (from: number, to: number) => {
-      for (let index = from; index < to; index += 1) {
-        const keys = target(`r${index}`);
-        stage.queues.lockOf(stage.lease(how === 'kept by name' ? keys : { ...keys, sharers: 'sh' }), TTL);
-      }
-    };
-    const size = () => [...stage.queues.leases()].length;
-    keep(0, 1_023);
-    await stage.clock.advance(TTL);
-    expect(size()).toBe(1_023);
-    keep(1_023, 1_024);
-    expect(size()).toBe(1);
-    keep(2_000, 3_500);
-    await stage.clock.advance(TTL);
-    // Nothing was to be forgotten at 1,024, so that the next look is at 2,048.
-    expect(size()).toBe(1_501);
-    keep(4_000, 4_546);
-    expect(size()).toBe(2_047);
-    keep(5_000, 5_001);
-    expect(size()).toBe(547);
-  });
-});
+describe.each(['kept by name', 'kept beside others', 'kept one way or the other'])(
+  'leases that were forgotten, %s',
+  (how) => {
+    it('are looked for when there are 1,024, and twice as many as before', async () => {
+      const stage = new Stage();
+      const keep = (from: number, to: number) => {
+        for (let index = from; index < to; index += 1) {
+          const keys = target(`r${index}`);
+          const isNamed = how === 'kept by name' || (how === 'kept one way or the other' && index % 3 > 0);
+          stage.queues.lockOf(stage.lease(isNamed ? keys : { ...keys, sharers: 'sh' }), TTL);
+        }
+      };
+      const size = () => [...stage.queues.leases()].length;
+      keep(0, 1_023);
+      await stage.clock.advance(TTL);
+      expect(size()).toBe(1_023);
+      keep(1_023, 1_024);
+      expect(size()).toBe(1);
+      keep(2_000, 3_500);
+      await stage.clock.advance(TTL);
+      // Nothing was to be forgotten at 1,024, so that the next look is at 2,048.
+      expect(size()).toBe(1_501);
+      keep(4_000, 4_546);
+      expect(size()).toBe(2_047);
+      keep(5_000, 5_001);
+      expect(size()).toBe(547);
+    });
+  },
+);
 
 describe('the Redlock closes', () => {
   it.each(['alone', 'one of a few attempts'])(
