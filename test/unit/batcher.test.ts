@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { Reply } from '../../src/base/vote.ts';
 import { Batcher } from '../../src/node/batcher.ts';
 import { requestsOf } from '../../src/testing/batch-request.ts';
-import { VirtualClock } from '../../src/testing/virtual-clock.ts';
 import type { Client, ConnectionState } from '../../src/wire/client.ts';
-import type { Operation } from '../../src/wire/operation.ts';
+import type { Operation, Waiter } from '../../src/wire/operation.ts';
+import { ProcessClock } from './process-clock.ts';
 
 const TIMEOUT_MS = 50;
 
@@ -13,6 +13,8 @@ interface Call {
   readonly command: 'evalsha' | 'eval';
   /** The lock values of its operations, in order. */
   readonly values: readonly unknown[];
+  readonly names: readonly string[];
+  readonly keys: readonly string[];
   readonly deadline: unknown;
   answer(answer: unknown): void;
   fail(error: Error): void;
@@ -25,7 +27,7 @@ class HandClient implements Client {
   readonly stateReason = 'as the test says';
   state: ConnectionState = 'ready';
   readonly calls: Call[] = [];
-  slotOf: (key: string) => number = () => 0;
+  slotOf: (key: string) => number = (key) => key.length;
 
   onStateChange(): () => void {
     return () => undefined;
@@ -58,45 +60,61 @@ class HandClient implements Client {
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    const values = requestsOf(keys, args).map(({ value }) => value);
+    const requests = requestsOf(keys, args);
+    const [values, names] = [requests.map(({ value }) => value), requests.map(({ name }) => name)];
     return new Promise((resolve, reject) => {
-      this.calls.push({ command, values, deadline: args[1], answer: resolve, fail: reject });
+      this.calls.push({ command, values, names, keys, deadline: args[1], answer: resolve, fail: reject });
     });
   }
 }
 
 class Setup {
-  readonly clock = new VirtualClock();
+  readonly clock = new ProcessClock();
   readonly client = new HandClient();
   readonly replies = new Map<string, Reply>();
+  readonly latencies: number[] = [];
   readonly done: string[] = [];
   readonly undone: string[] = [];
+  /** What else its listener was told. */
+  readonly told: string[] = [];
   readonly readings: (number | undefined)[] = [];
+  jumpedMs = 0;
   timeouts = 0;
+  /** Whether notifications are heard; counts how often that was asked for. */
+  isHeard = false;
+  looks = 0;
+  deadlineUs = (withinMs: number) => withinMs;
   onAnswer: () => void = () => undefined;
   readonly batcher: Batcher;
 
-  constructor({ isCluster = false } = {}) {
+  constructor({ isCluster = false, markerKey }: { isCluster?: boolean; markerKey?: string } = {}) {
     this.client.isCluster = isCluster;
     const header = {
-      markerKey: undefined,
-      quorum: ' 30000 1000000 3600000 50 16',
-      isHeard: () => false,
-      deadlineUs: (_: number, withinMs: number) => withinMs,
+      markerKey,
+      quorum: `${markerKey === undefined ? '' : '3'} 30000 1000000 3600000 50 16`,
+      isHeard: () => {
+        this.looks += 1;
+        return this.isHeard;
+      },
+      deadlineUs: (_: number, withinMs: number) => this.deadlineUs(withinMs),
     };
     this.batcher = new Batcher(this.client, this.clock, header, {
-      answered: (reading) => {
+      answered: (reading, jumpedMs) => {
         this.readings.push(reading?.timeUs);
+        this.jumpedMs = jumpedMs;
         this.onAnswer();
       },
       done: (operation, reply) => {
         this.done.push(lockValueOf(operation));
         return reply;
       },
-      undone: (operation) => this.undone.push(lockValueOf(operation)),
-      refused: () => undefined,
-      tooSlow: () => undefined,
-      inTime: () => undefined,
+      undone: (operation, setback) => {
+        this.undone.push(lockValueOf(operation));
+        this.told.push(setback);
+      },
+      refused: (error) => this.told.push(error),
+      tooSlow: (tripMs, hadMs) => this.told.push(`${tripMs} for ${hadMs}`),
+      inTime: () => this.told.push('in time'),
       timedOut: () => {
         this.timeouts += 1;
       },
@@ -104,9 +122,14 @@ class Setup {
     this.batcher.send();
   }
 
-  enqueue(value: string, timeoutMs = TIMEOUT_MS, key = 'key'): void {
+  enqueue(
+    value: string,
+    timeoutMs = TIMEOUT_MS,
+    key = 'key',
+    more: { ttl?: number; waiter?: Waiter } = {},
+  ): void {
     const lock = { keys: [key], fences: [], queues: ['queue'] };
-    this.#enqueue({ kind: 'acquire', ...lock, value, ttl: 1_000, proposal: 1 }, value, timeoutMs);
+    this.#enqueue({ kind: 'acquire', ...lock, value, ttl: 1_000, proposal: 1, ...more }, value, timeoutMs);
   }
 
   release(value: string, key = 'key'): void {
@@ -115,9 +138,10 @@ class Setup {
   }
 
   #enqueue(operation: Operation, name: string, timeoutMs: number): void {
-    this.batcher.enqueue(operation, timeoutMs, (reply) => {
+    this.batcher.enqueue(operation, timeoutMs, (reply, latencyMs) => {
       expect(this.replies.has(name)).toBe(false);
       this.replies.set(name, reply);
+      this.latencies.push(latencyMs);
     });
   }
 }
@@ -155,6 +179,55 @@ describe('what is posted in one tick', () => {
     setup.client.call(0).answer([1_000, ...Array.from({ length: 128 }, () => 1)]);
     await setup.clock.advance(0);
     expect(setup.client.calls.map(({ values }) => values.length)).toEqual([128, 128, 44]);
+  });
+
+  it('is about the marker and the time, and tells how long each took', async () => {
+    const setup = new Setup({ markerKey: 'marker' });
+    setup.enqueue('a');
+    setup.release('b', 'one');
+    await setup.clock.advance(7);
+    setup.client.call(0).answer([1_000, 1, granted]);
+    await setup.clock.advance(0);
+    expect(setup.client.call(0).keys[0]).toBe('marker');
+    expect(setup.latencies).toEqual([7, 7]);
+    expect(setup.jumpedMs).toBe(setup.clock.uptime() - setup.clock.monotonic());
+    setup.release('c');
+    await setup.clock.advance(0);
+    expect(setup.client.call(1).keys).toEqual(['key', 'queue']);
+    expect(setup.clock.isKeptAlive).toBe(false);
+  });
+
+  it('has a caller enter the queue if its process hears notifications, and asks for that only then', async () => {
+    const setup = new Setup();
+    const names: (readonly string[])[] = [];
+    for (const heard of [undefined, false, true]) {
+      setup.isHeard = heard !== false;
+      const waiter = { member: 'm', since: 1 };
+      setup.enqueue(`${heard}`, TIMEOUT_MS, 'one', heard === undefined ? {} : { waiter });
+      setup.enqueue(`${heard}, no waiter`);
+      await setup.clock.advance(0);
+      const call = setup.client.calls.at(-1);
+      names.push(call?.names ?? []);
+      call?.answer([1_000, 1, 1]);
+      await setup.clock.advance(0);
+    }
+    expect(names).toEqual([
+      ['acquire', 'acquire'],
+      ['acquire', 'acquire'],
+      ['contend', 'acquire'],
+    ]);
+    expect(setup.looks).toBe(2);
+  });
+
+  it('has more time where much was asked for before it', async () => {
+    const setup = new Setup();
+    setup.enqueue('a');
+    await setup.clock.advance(0);
+    setup.client.call(0).answer([1_000, 1]);
+    await setup.clock.advance(0);
+    for (let index = 0; index < 100; index += 1) setup.enqueue(String(index), 10_000);
+    await setup.clock.advance(0);
+    expect(setup.client.call(1).deadline).toBe(TIMEOUT_MS + 5);
   });
 
   it('is not asked for the time if nothing of it depends on that', async () => {
@@ -229,13 +302,40 @@ describe('what is posted in one tick', () => {
   });
 });
 
+describe('what can not be sent', () => {
+  it('for a number of its own fails at once', async () => {
+    const setup = new Setup();
+    setup.enqueue('a', TIMEOUT_MS, 'key', { ttl: 1.5 });
+    await setup.clock.advance(0);
+    expect(setup.replies.get('a')).toEqual({
+      outcome: 'failed',
+      reason: 'error',
+      message: 'not sent, for its ttl 1.5',
+    });
+    expect([setup.client.calls, setup.undone, setup.told]).toEqual([[], ['a'], ['lost']]);
+  });
+
+  it('for the time of the call fails with it', async () => {
+    const setup = new Setup();
+    setup.deadlineUs = () => Number.NaN;
+    setup.enqueue('a');
+    await setup.clock.advance(0);
+    expect(setup.replies.get('a')).toMatchObject({
+      reason: 'error',
+      message: expect.stringContaining('NaN'),
+    });
+    expect(setup.client.calls).toEqual([]);
+    expect(setup.batcher.room).toBe(2_048);
+  });
+});
+
 describe('without an answer in time', () => {
   it('every operation fails with a timeout, once, and the late answer is no reply', async () => {
     const setup = new Setup();
     setup.enqueue('a');
     setup.enqueue('b');
     await setup.clock.advance(TIMEOUT_MS);
-    expect(setup.replies.get('a')).toMatchObject({ outcome: 'failed', reason: 'timeout' });
+    expect(setup.replies.get('a')).toMatchObject({ reason: 'timeout', message: 'no answer within 50 ms' });
     expect(setup.timeouts).toBe(1);
     expect(setup.undone).toEqual([]);
     setup.client.call(0).answer([1_000, granted, granted]);
@@ -243,6 +343,26 @@ describe('without an answer in time', () => {
     expect(setup.replies.get('b')).toMatchObject({ outcome: 'failed', reason: 'timeout' });
     expect(setup.done).toEqual(['a', 'b']);
     expect(setup.clock.pendingTimers).toBe(0);
+    expect(setup.batcher.room).toBe(2_048);
+    await expectTwoCallsAtMost(setup);
+  });
+
+  it('some operations of a call leave it under way, as long as others have time', async () => {
+    const setup = new Setup();
+    setup.enqueue('a');
+    setup.enqueue('b', 1_000);
+    await setup.clock.advance(0);
+    setup.enqueue('c', 1_000);
+    await setup.clock.advance(0);
+    setup.enqueue('d', TIMEOUT_MS + 10);
+    await setup.clock.advance(TIMEOUT_MS);
+    expect([[...setup.replies.keys()], setup.timeouts]).toEqual([['a'], 1]);
+    await setup.clock.advance(10);
+    // It was not sent: the node is not silent for it.
+    expect([[...setup.replies.keys()], setup.timeouts]).toEqual([['a', 'd'], 1]);
+    setup.client.call(0).answer([1_000, 1, 1]);
+    await setup.clock.advance(0);
+    expect(setup.replies.get('b')).toMatchObject({ outcome: 'granted' });
   });
 
   it('also where the clock stands still meanwhile', async () => {
@@ -268,7 +388,20 @@ describe('without an answer in time', () => {
     await setup.clock.advance(0);
     setup.client.call(1).answer([1_000, granted]);
     await setup.clock.advance(0);
-    expect(setup.undone).toEqual(['a']);
+    expect([setup.undone, setup.told]).toEqual([['a'], ['lost']]);
+  });
+
+  it('a call of a cluster is not known as lost by a later answer, and holds up no other one', async () => {
+    const setup = new Setup({ isCluster: true });
+    setup.release('a');
+    await setup.clock.advance(TIMEOUT_MS);
+    for (const value of ['b', 'c', 'd']) {
+      setup.enqueue(value);
+      await setup.clock.advance(0);
+    }
+    setup.client.call(1).answer([1_000, granted]);
+    await setup.clock.advance(0);
+    expect([setup.client.calls.length, setup.undone]).toEqual([4, []]);
   });
 
   it('no more than 4,096 operations are waited for; more fail at once', async () => {
@@ -276,6 +409,10 @@ describe('without an answer in time', () => {
     for (let index = 0; index < 4_100; index += 1) setup.enqueue(String(index), 1_000_000);
     await setup.clock.advance(0);
     expect(overloadedIn(setup)).toEqual(['4096', '4097', '4098', '4099']);
+    expect(setup.replies.get('4096')).toMatchObject({
+      message: 'not asked: commands about 4096 keys are still without an answer',
+    });
+    expect(setup.batcher.room).toBe(-2_048);
     expect(setup.undone).toEqual(['4096', '4097', '4098', '4099']);
     // What is sent counts until the server or the connection settles it, and what is not sent until then.
     for (let index = 0; index < setup.client.calls.length; index += 1) {
@@ -322,6 +459,44 @@ describe('where the process is stopped between asking and sending', () => {
     await clock.advance(0);
     expect(setup.replies.get('b')).toEqual(GRANTED);
     await expectNoTimer(setup);
+  });
+});
+
+describe('where the process is busy for a moment between asking and sending', () => {
+  it.each([
+    [1, TIMEOUT_MS - 1],
+    [2, TIMEOUT_MS],
+  ])('%i ms long, a node has %i ms from the sending', async (busyMs, deadline) => {
+    const setup = new Setup();
+    setup.enqueue('a');
+    const uptime = setup.clock.uptime.bind(setup.clock);
+    setup.clock.uptime = () => uptime() + busyMs;
+    await setup.clock.advance(0);
+    expect(setup.client.call(0).deadline).toBe(deadline);
+  });
+});
+
+describe('a node whose answers come too late', () => {
+  it.each([
+    [61, ['61 for 60', 'in time']],
+    // The process was stopped, rather.
+    [60, ['in time']],
+  ])('five times in a row is too slow, if they take longer than it has: %i ms', async (tripMs, told) => {
+    const setup = new Setup();
+    const ask = async (answerMs: number) => {
+      setup.enqueue('a', 60);
+      setup.enqueue('b');
+      await setup.clock.advance(answerMs);
+      setup.client.calls.at(-1)?.answer([1_000, 1, 1]);
+      await setup.clock.advance(0);
+      setup.replies.clear();
+    };
+    for (let times = 0; times < 4; times += 1) await ask(tripMs);
+    expect(setup.told).toEqual([]);
+    await ask(tripMs);
+    await ask(10);
+    await ask(10);
+    expect(setup.told).toEqual(told);
   });
 });
 
@@ -422,6 +597,20 @@ describe('a node that leaves a call unanswered', () => {
     expect(moments).toEqual([0, 25, 75, 175, 375, 775, 1_275, 1_775, 2_275, 2_775]);
   });
 
+  it('is asked no sooner because a call to it failed', async () => {
+    const setup = await silent();
+    for (const value of ['probe', 'a']) {
+      setup.enqueue(value);
+      await setup.clock.advance(0);
+      setup.client.calls[1]?.fail(new Error('lost'));
+      await setup.clock.advance(0);
+    }
+    expect(setup.client.calls.map(({ values }) => values)).toEqual([['lost'], ['probe']]);
+    expect(setup.replies.get('a')).toMatchObject({
+      message: 'not asked: earlier commands are still without an answer',
+    });
+  });
+
   it('is asked as ever once it has answered', async () => {
     const setup = await silent();
     setup.enqueue('probe');
@@ -449,9 +638,7 @@ describe('a node that leaves a call unanswered', () => {
     setup.client.call(0).answer([1_000, 1]);
     setup.client.call(2).answer([1_002, 1]);
     await setup.clock.advance(0);
-    for (let index = 0; index < 4_096; index += 1) setup.enqueue(String(index));
-    await setup.clock.advance(0);
-    expect(overloadedIn(setup)).toEqual([]);
+    expect(setup.batcher.room).toBe(2_048);
   });
 
   it('is sent what is posted because it has answered', async () => {
@@ -478,6 +665,16 @@ describe('a node that leaves a call unanswered', () => {
     expect(setup.clock.pendingTimers).toBe(0);
   });
 });
+
+/** Of all calls so far none is under way. */
+async function expectTwoCallsAtMost(setup: Setup): Promise<void> {
+  const before = setup.client.calls.length;
+  for (const value of ['first', 'second', 'third']) {
+    setup.enqueue(value);
+    await setup.clock.advance(0);
+  }
+  expect(setup.client.calls.length - before).toBe(2);
+}
 
 /** A timer may be left that its operation did not need; it is not set again. */
 async function expectNoTimer({ clock }: Setup): Promise<void> {
@@ -506,6 +703,19 @@ describe('a server that does not know the script', () => {
     setup.client.call(1).answer([1_000, granted]);
     await setup.clock.advance(0);
     expect(setup.replies.get('a')).toEqual(GRANTED);
+    await expectTwoCallsAtMost(setup);
+  });
+
+  it('and says so of its source too, has refused the operations', async () => {
+    const setup = new Setup();
+    setup.release('a');
+    await setup.clock.advance(0);
+    for (const index of [0, 1]) {
+      setup.client.call(index).fail(unknown());
+      await setup.clock.advance(0);
+    }
+    expect(setup.client.calls.map(({ command }) => command)).toEqual(['evalsha', 'eval']);
+    expect(setup.replies.get('release of a')).toMatchObject({ outcome: 'failed', reason: 'error' });
   });
 
   // Another program may bring the script in between: the release would find nothing, and the key would stay.
@@ -516,6 +726,7 @@ describe('a server that does not know the script', () => {
     if (released === 2) setup.enqueue('d');
     await setup.clock.advance(0);
     setup.release('b');
+    setup.release('e', 'one');
     await setup.clock.advance(0);
     setup.client.call(0).fail(unknown());
     await setup.clock.advance(0);
@@ -540,10 +751,10 @@ describe('a server that does not know the script', () => {
 });
 
 describe('a call that fails', () => {
-  it.each<[ConnectionState, string, string]>([
-    ['ready', 'error', 'its message'],
-    ['down', 'disconnected', 'as the test says before the answer came'],
-  ])('while the client is %s is a failed vote because of: %s', async (state, reason, message) => {
+  it.each<[ConnectionState, string, string, readonly string[]]>([
+    ['ready', 'error', 'its message', ['refused', 'its message']],
+    ['down', 'disconnected', 'as the test says before the answer came', ['lost']],
+  ])('while the client is %s is a failed vote because of: %s', async (state, reason, message, told) => {
     const setup = new Setup();
     setup.enqueue('a');
     await setup.clock.advance(0);
@@ -551,7 +762,7 @@ describe('a call that fails', () => {
     setup.client.call(0).fail(new Error('its message'));
     await setup.clock.advance(0);
     expect(setup.replies.get('a')).toEqual({ outcome: 'failed', reason, message });
-    expect(setup.undone).toEqual(['a']);
+    expect([setup.undone, setup.told]).toEqual([['a'], told]);
     await expectNoTimer(setup);
   });
 
@@ -601,12 +812,45 @@ describe('without a connection', () => {
     await setup.clock.advance(1);
     setup.batcher.fail({ outcome: 'failed', reason: 'disconnected', message: 'why' });
     expect(setup.replies.get('a')).toMatchObject({ message: 'why' });
-    expect(setup.undone).toEqual(['a']);
+    expect([setup.undone, setup.told]).toEqual([['a'], ['lost']]);
     await expectNoTimer(setup);
+    expect(setup.timeouts).toBe(0);
+    setup.enqueue('b');
+    await setup.clock.advance(0);
+    expect(setup.client.calls).toHaveLength(0);
+  });
+
+  it('what is to be answered is waited for, held or under way', async () => {
+    const setup = new Setup();
+    const drained = () => {
+      const state = ['waits'];
+      void setup.batcher.drained().then(() => state.splice(0, 1, 'drained'));
+      return state;
+    };
+    setup.batcher.hold();
+    setup.enqueue('a');
+    const held = drained();
+    await setup.clock.advance(0);
+    expect(held).toEqual(['waits']);
+    setup.batcher.send();
+    await setup.clock.advance(0);
+    expect(held).toEqual(['waits']);
+    setup.client.call(0).answer([1_000, 1]);
+    await setup.clock.advance(0);
+    expect(held).toEqual(['drained']);
+    const nothing = drained();
+    await setup.clock.advance(0);
+    expect(nothing).toEqual(['drained']);
   });
 });
 
 describe('a batcher that is closed', () => {
+  it('has nothing to end where nothing was enqueued', () => {
+    const setup = new Setup();
+    setup.batcher.close({ outcome: 'missing' });
+    expect(setup.told).toEqual([]);
+  });
+
   it('leaves no timer, also for what was enqueued in the same tick', async () => {
     const setup = new Setup();
     setup.enqueue('a', 2 * TIMEOUT_MS);

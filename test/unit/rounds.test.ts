@@ -135,6 +135,29 @@ describe('a round', () => {
     expect(world.server(0).commands).toBe(before[0]);
   });
 
+  it('that waits for all nodes waits for none that has granted before', async () => {
+    const world = new World(3);
+    const nodes = await world.nodes();
+    const { votes } = await world.clock.runUntil(
+      askAll(nodes, acquire('v'), TIMEOUT_MS, 'all', undefined, new Set([0])),
+    );
+    expect(votes.map(({ outcome }) => outcome)).toEqual(['pending', 'granted', 'granted']);
+  });
+
+  it('gives the nodes that are silent their reason, and no other one', async () => {
+    const world = new World(4);
+    const nodes = await world.nodes();
+    world.server(3).pause();
+    await round(world, nodes, 'all');
+    world.client(2).rules.latency = { least: 10, most: 10 };
+    const asking = askAll(nodes, acquire('v'), TIMEOUT_MS, 'all', undefined, new Set([0]));
+    await world.clock.advance(5);
+    // One has granted before, and one has by now.
+    for (const index of [0, 1]) world.server(index).crash();
+    const { votes } = await world.clock.runUntil(asking);
+    expect(votes.map(({ outcome }) => outcome)).toEqual(['pending', 'granted', 'granted', 'failed']);
+  });
+
   it('tells of a lock that a late node granted only by giving it back', async () => {
     const world = new World(3);
     const redlock = world.redlock();
