@@ -1442,7 +1442,10 @@ const CLIENTS: readonly Change[] = [
   },
   {
     name: 'a lock that comes to a Redlock that was closed meanwhile is released',
-    code: [['waiting/wait-queues.ts', '    void lease?.releaseOnNodes();\n', '']],
+    code: [
+      ['waiting/wait-queues.ts', '      void lease.releaseOnNodes();\n', ''],
+      ['waiting/wait-queues.ts', '        releaseLate(attempt);\n', ''],
+    ],
   },
   {
     name: 'a client that was closed does not connect again',

@@ -39,8 +39,8 @@ export class HandOverWatch {
   /** Begins to watch a released lock, of which a waiter was notified. One watch at a time has the same keys. */
   watch(target: LockKeys, value: string): void {
     const { clock, random, grace, closing } = this.#settings;
-    if (closing.aborted) return;
     const name = JSON.stringify(target.keys);
+    if (closing.aborted) return;
     this.#watched.get(name)?.cancel();
     const aheadMs = Math.min(grace * AHEAD.part, AHEAD.ms) * (0.5 + random.fraction() / 2);
     const look = () => {
