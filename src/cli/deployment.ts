@@ -9,6 +9,7 @@ import {
   parseMarker,
   UnfitServerError,
 } from '../node/marker.ts';
+import { majorityOf } from '../quorum/round.ts';
 import { openNodes } from '../redlock/nodes.ts';
 import { probeKeysFor } from '../redlock/resources.ts';
 import { Redlock } from '../redlock.ts';
@@ -59,7 +60,9 @@ export class Deployment implements AsyncDisposable {
    */
   static async open(options: NodeOptions): Promise<Deployment> {
     const clients = openNodes(nodeUrls(options));
-    const looks = await lookAtAll(clients, options.keyPrefix);
+    const first = await lookAtAll(clients, options.keyPrefix);
+    // On a busy machine all of them, and this process, may be slow at first.
+    const looks = hasQuorum(first) ? first : await lookAtAll(clients, options.keyPrefix);
     // No node is to blame, and none has been asked.
     if (looks.every(({ failure }) => failure === NO_DRIVER)) throw new CommandError(NO_DRIVER, EXIT.noQuorum);
     return new Deployment(clients, options.keyPrefix, looks);
@@ -115,6 +118,10 @@ export class Deployment implements AsyncDisposable {
     await this.#redlock?.close();
     for (const client of this.clients) client.close();
   }
+}
+
+function hasQuorum(looks: readonly Look[]): boolean {
+  return looks.filter(({ failure }) => failure === undefined).length >= majorityOf(looks.length);
 }
 
 function lookAtAll(clients: readonly Client[], keyPrefix: string): Promise<readonly Look[]> {

@@ -3,6 +3,7 @@ import { SystemClock } from '../base/clock.ts';
 import { plural } from '../base/describe.ts';
 import type { Inspection, NodeInspection, Queue, Redlock } from '../index.ts';
 import { slotKeyOf } from '../quorum/fencing-token.ts';
+import { majorityOf } from '../quorum/round.ts';
 import { MOST_SLOTS } from '../wire/operation.ts';
 import { Deployment, inTime } from './deployment.ts';
 import { EXIT } from './exit.ts';
@@ -31,7 +32,7 @@ export function addInspect(program: Command, ended: (exitCode: number) => void):
     const sight = await look(deployment, deployment.redlock(), resource);
     if (options.json === true) printJson(sight);
     else print(describe(sight));
-    ended(sight.inspection.state === 'unknown' ? EXIT.noQuorum : EXIT.ok);
+    ended(sight.inspection.state === 'unknown' || !sight.permitsAreKnown ? EXIT.noQuorum : EXIT.ok);
   });
 }
 
@@ -47,34 +48,40 @@ export interface Sight {
   readonly queue: Queue;
   /** Undefined: none of its permits is taken, as far as the nodes answered. */
   readonly semaphore: { readonly permits: readonly Permit[]; readonly queue: Queue } | undefined;
+  /** Whether a majority of the nodes told which permits are taken. */
+  readonly permitsAreKnown: boolean;
 }
 
 /** Looks at a lock, and at the permits of its name that a node knows of. */
 export async function look(deployment: Deployment, redlock: Redlock, resource: string): Promise<Sight> {
-  const [inspection, queue, count] = await Promise.all([
+  const [inspection, queue, counts] = await Promise.all([
     redlock.inspect(resource),
     redlock.waiting(resource),
     slotsWorthALook(deployment, resource),
   ]);
-  if (count === 0) return { inspection, queue, semaphore: undefined };
+  const permitsAreKnown = counts.length >= majorityOf(deployment.looks.length);
+  const count = Math.max(0, ...counts);
+  if (count === 0) return { inspection, queue, semaphore: undefined, permitsAreKnown };
   const semaphore = redlock.semaphore(resource, count);
   const [slots, waiting] = await Promise.all([semaphore.inspect(), semaphore.waiting()]);
   const permits = slots
     .map((slot, permit) => ({ permit, ...slot }))
     .filter(({ nodes }) => nodes.some(({ state }) => state === 'held' || state === 'kept'));
-  return { inspection, queue, semaphore: permits.length === 0 ? undefined : { permits, queue: waiting } };
+  const taken = permits.length === 0 ? undefined : { permits, queue: waiting };
+  return { inspection, queue, semaphore: taken, permitsAreKnown };
 }
 
-/** Nodes do not know how many permits a semaphore has. */
-async function slotsWorthALook({ looks, keyPrefix }: Deployment, resource: string): Promise<number> {
-  const counts = await Promise.all(
-    looks.map(async ({ client, failure }) => {
-      if (failure !== undefined) return 0;
-      const asking = client.eval(permitsScript, [slotKeyOf(keyPrefix + resource, 0)], [MOST_SLOTS]);
-      return Number(await inTime(asking).catch(() => 0));
-    }),
-  );
-  return Math.max(...counts);
+/** Of each node that answers; none knows how many permits a semaphore has. */
+async function slotsWorthALook({ looks, keyPrefix }: Deployment, resource: string): Promise<number[]> {
+  const counts = looks.map(async ({ client, failure }) => {
+    if (failure !== undefined) return [];
+    const asking = client.eval(permitsScript, [slotKeyOf(keyPrefix + resource, 0)], [MOST_SLOTS]);
+    return inTime(asking).then(
+      (count) => [Number(count)],
+      () => [],
+    );
+  });
+  return (await Promise.all(counts)).flat();
 }
 
 /** The highest token that a node has given for the lock; 0 if none is known. */
@@ -83,8 +90,13 @@ export function highestToken({ nodes }: Inspection): number {
 }
 
 /** One line on who has it. */
-export function headline({ inspection, semaphore }: Sight): string {
-  if (semaphore === undefined) return headlineOf(inspection);
+export function headline({ inspection, semaphore, permitsAreKnown }: Sight): string {
+  if (semaphore === undefined) {
+    const isTold = permitsAreKnown || inspection.state === 'unknown';
+    return (
+      headlineOf(inspection) + (isTold ? '' : '; too few nodes answered to tell of permits by that name')
+    );
+  }
   const { length } = semaphore.permits;
   const permits = `${plural(length, 'permit')} of the semaphore of that name ${length === 1 ? 'is' : 'are'} taken`;
   return `${headlineOf(inspection)}; ${permits}`;

@@ -7,7 +7,7 @@ import { MOST_SLOTS, TOKENS_A_LEASE } from '../wire/operation.ts';
 import { Deployment } from './deployment.ts';
 import { wholeNumberWithin } from './duration.ts';
 import { CommandError, EXIT, UsageError } from './exit.ts';
-import { headlineOf, highestToken, look, type Permit, type Sight } from './inspect.ts';
+import { headline, headlineOf, highestToken, look, type Permit, type Sight } from './inspect.ts';
 import { type NodeOptions, withNodeOptions } from './node-options.ts';
 import { breakScript } from './scripts.ts';
 import { confirm, nameOf, print, printJson, table, wrap } from './terminal.ts';
@@ -63,6 +63,7 @@ export function addRelease(program: Command, ended: (exitCode: number) => void):
     const unknown = held.find(({ state }) => state === 'unknown');
     if (unknown !== undefined) throw new CommandError(headlineOf(unknown, nameIn(unknown)), EXIT.noQuorum);
     if (held.length === 0) {
+      if (!sight.permitsAreKnown) throw new CommandError(headline(sight), EXIT.noQuorum);
       tell(options, { ...sight, token: 0, broken: [] }, `${whatIs(resource, options)} free`);
       return ended(EXIT.ok);
     }

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Fleet } from '../../../scripts/fleet/fleet.ts';
 import { eventually, isRunning } from '../../../scripts/fleet/processes.ts';
+import { Deployment } from '../../../src/cli/deployment.ts';
+import { headline, look } from '../../../src/cli/inspect.ts';
 import { type Lock, LockLostError, Redlock } from '../../../src/index.ts';
 import { CALLS_AT_ONCE, Quorlock, RunningCommand } from '../../support/command.ts';
 import { nodeAt, PATIENT, startDeployment } from '../../support/deployment.ts';
@@ -115,6 +117,21 @@ describe('quorlock inspect', () => {
     await first.release();
     await (await waiting).release();
     await second.release();
+  });
+
+  it('does not take a semaphore for free where too few nodes tell which permits are taken', async () => {
+    await using own = await startDeployment(3);
+    await using deployment = await Deployment.open({ nodes: own.urls.join(), keyPrefix: 'lock:' });
+    const redlock = deployment.redlock({ nodeTimeout: PATIENT.nodeTimeout });
+    await using _permit = await redlock.semaphore('pool', 2).acquire({ ttl: 30_000 });
+    await eventually(
+      'a majority tells',
+      async () => (await look(deployment, redlock, 'pool')).permitsAreKnown,
+    );
+    for (const node of own.nodes) await node.command('ACL', 'SETUSER', 'default', '-mget');
+    const sight = await look(deployment, redlock, 'pool');
+    expect(sight).toMatchObject({ semaphore: undefined, permitsAreKnown: false });
+    expect(headline(sight)).toBe('pool is free; too few nodes answered to tell of permits by that name');
   });
 
   it('writes nothing to new nodes', async () => {
