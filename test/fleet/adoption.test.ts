@@ -123,16 +123,14 @@ describe('a lock that is handed over to another process', () => {
     await redlock.close();
     // A queue in doubt delivers twice.
     await store.rpush('jobs', JSON.stringify(json), JSON.stringify(json));
-    for (const worker of workers) worker.tell({ do: 'take', queue: 'jobs', key: 'jobs' });
+    for (const worker of workers) worker.tell({ do: 'take', queue: 'jobs', key: 'what they write' });
     const reports = await Promise.all(workers.map((worker) => worker.report()));
     const adopted = reports.filter(({ said }) => said === 'adopted');
-    const failed = reports.filter(({ said }) => said === 'failed');
+    const failed = reports.flatMap((report) => (report.said === 'failed' ? [report.code] : []));
     expect(adopted.length).toBeLessThanOrEqual(1);
     expect(failed.length + adopted.length).toBe(2);
     // Each may have got a part of the nodes, and one that a node answers too late finds no quorum.
-    for (const report of failed) {
-      expect(report).toEqual({ said: 'failed', code: expect.stringMatching(/^QUORLOCK_(LOST|NO_QUORUM)$/) });
-    }
+    for (const code of failed) expect(code).toMatch(/^QUORLOCK_(LOST|NO_QUORUM)$/);
     for (const report of adopted)
       expect(report).toMatchObject({ token: json.token, resources: ['one', 'two'] });
     for (const [index, worker] of workers.entries()) {
