@@ -125,7 +125,8 @@ export function encodeCall(...call: Parameters<SendCall>): string {
     const after = `${join('', args.slice(DEADLINE + 1))}\r\n`;
     last = { call, before, after };
   }
-  return last.before + join('', args.slice(DEADLINE, DEADLINE + 1)) + last.after;
+  const deadline = args[DEADLINE];
+  return last.before + (deadline === undefined ? '' : bulk(deadline)) + last.after;
 }
 
 /** Whether two calls differ in nothing but the deadline. */
@@ -140,9 +141,11 @@ function isAlike({ call }: Encoded, [command, script, keys, args]: Parameters<Se
 
 function join(head: string, args: readonly (string | number)[]): string {
   const pieces = [head];
-  for (const argument of args) {
-    const text = `${argument}`;
-    pieces.push(headOf(Buffer.byteLength(text)), text);
-  }
+  for (const argument of args) pieces.push(bulk(argument));
   return pieces.join('');
+}
+
+function bulk(argument: string | number): string {
+  const text = `${argument}`;
+  return headOf(typeof argument === 'number' ? text.length : Buffer.byteLength(text)) + text;
 }
