@@ -26,7 +26,7 @@ function callClassFor(Base: typeof Command): CallClass {
 
     constructor(...[command, script, keys, args, needsKeys]: ConstructorParameters<CallClass>) {
       const shown = [script, `${keys.length}`];
-      super(command.toUpperCase(), needsKeys ? [...shown, ...keys] : shown, { replyEncoding: 'utf8' });
+      super(NAMES[command], needsKeys ? [...shown, ...keys] : shown, TEXTS);
       this.#text = encodeCall(command, script, keys, args);
     }
 
@@ -37,6 +37,10 @@ function callClassFor(Base: typeof Command): CallClass {
   classes.set(Base, Call);
   return Call;
 }
+
+const NAMES = { evalsha: 'EVALSHA', eval: 'EVAL' } as const;
+
+const TEXTS = { replyEncoding: 'utf8' } as const;
 
 interface Sender {
   readonly isCluster: boolean;
