@@ -20,7 +20,7 @@ const project = (name: string, include: string[], testTimeout: number, isolate =
 });
 
 /** Files that take long, the longest first: what begins last and takes long has a runner of the fleet wait for it. */
-const LONGEST = ['safety', 'demo', 'command/run', 'command/look', 'command/doctor', 'clients', 'nodes'];
+const LONGEST = ['safety', 'command/run', 'command/look', 'clients', 'demo', 'command/doctor', 'nodes'];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

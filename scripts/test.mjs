@@ -27,7 +27,7 @@ const tests = (project, { args = [], env = {}, title = project } = {}) => ({ tit
 const ONE_BY_ONE = '--no-file-parallelism';
 
 /** How many files on real servers run at once: they mostly wait, and each has servers and ports of its own. */
-const FLEET_LANES = `--maxWorkers=${Math.min(availableParallelism() + 1, 6)}`;
+const FLEET_LANES = `--maxWorkers=${Math.min(availableParallelism() + 2, 6)}`;
 
 /** What is packed has been built by the step before, and npm does not build it again. */
 const BUILT = { npm_config_ignore_scripts: 'true' };
@@ -152,6 +152,17 @@ const running = new Set();
 /** The run was told to end: nothing new begins. */
 let isInterrupted = false;
 
+/** Has what else runs here go first. Linux may share out its time between sessions, each of them with a priority of its own. */
+function beModest(pid) {
+  const { PRIORITY_BELOW_NORMAL } = constants.priority;
+  setPriority(pid, PRIORITY_BELOW_NORMAL);
+  try {
+    writeFileSync(`/proc/${pid}/autogroup`, String(PRIORITY_BELOW_NORMAL));
+  } catch {
+    // There are no such shares here.
+  }
+}
+
 /** Runs a program to its end, or to the moment at which its time is over. Resolves with its exit code and all that it said. */
 function run([program, ...args], { env, isModest }, untilMs) {
   return new Promise((resolve) => {
@@ -164,7 +175,7 @@ function run([program, ...args], { env, isModest }, untilMs) {
       detached: true,
     });
     running.add(child);
-    if (isModest && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+    if (isModest && child.pid !== undefined) beModest(child.pid);
     let isStopped = false;
     let timer;
     const stop = () => {
