@@ -10,10 +10,11 @@
  */
 
 import type { Clock } from '../base/clock.ts';
-import { handedOn } from '../base/diagnostics.ts';
+import { handedOn, type LockMode } from '../base/diagnostics.ts';
 import { ExtendFailedError, LockLostError, LockReleasedError, type QuorlockError } from '../base/errors.ts';
 import { elapsedMs, type Instant } from '../base/sound-clock.ts';
 import { isDenial, type NodeVote } from '../base/vote.ts';
+import { fenceKeyOf } from '../quorum/fencing-token.ts';
 import type { Grant, Quorum } from '../quorum/quorum.ts';
 import { majorityOf } from '../quorum/round.ts';
 import { type LockKeys, modeOf } from '../wire/operation.ts';
@@ -86,12 +87,16 @@ type Fitness = 'now' | 'after extension' | 'no';
  */
 export class Lease {
   readonly resources: readonly string[];
-  readonly target: LockKeys;
   /** The string that owns the keys: new for every lease. */
   readonly value: string;
   readonly deps: LeaseDeps;
   /** The highest token of the block, which the nodes' counters have; 0 without fencing. */
   readonly lastToken: number;
+  /** Undefined: it has one key, alone. Names alone take a fraction then of what lists of them do. */
+  readonly #target: LockKeys | undefined;
+  readonly #key: string;
+  readonly #queue: string;
+  readonly #isFenced: boolean;
   readonly #ended: (() => void) | undefined;
   /** The hand-off budget: how many more callers can have it. */
   #handsLeft: number;
@@ -113,9 +118,14 @@ export class Lease {
   /** @param block how many callers can have it; the nodes' counters were raised by at least that number */
   constructor(deps: LeaseDeps, terms: LeaseTerms, grant: Grant, block: number) {
     this.resources = terms.resources;
-    this.target = terms.target;
     this.value = terms.value;
     this.deps = deps;
+    const { keys, fences, queues, sharers, permit } = terms.target;
+    const isAlone = keys.length === 1 && sharers === undefined && permit === undefined;
+    this.#target = isAlone ? undefined : terms.target;
+    this.#key = keys[0] ?? '';
+    this.#queue = queues[0] ?? '';
+    this.#isFenced = fences.length > 0;
     this.#ended = terms.ended;
     this.lastToken = grant.token;
     this.#handsLeft = block;
@@ -128,8 +138,20 @@ export class Lease {
       if (vote.outcome === 'granted' && vote.others !== undefined) others = Math.max(others, vote.others);
     }
     // Permits are handed over beside each other.
-    this.#turnMs =
-      terms.target.permit === undefined ? Math.min(LONGEST_LEASE_MS, ROUND_MS / others) : LONGEST_LEASE_MS;
+    this.#turnMs = permit === undefined ? Math.min(LONGEST_LEASE_MS, ROUND_MS / others) : LONGEST_LEASE_MS;
+  }
+
+  /** Its keys on the nodes, without their fences: an extension alone needs those. */
+  get names(): Omit<LockKeys, 'fences'> {
+    return this.#target ?? { keys: [this.#key], queues: [this.#queue] };
+  }
+
+  get target(): LockKeys {
+    return this.#target ?? { ...this.names, fences: this.#isFenced ? [fenceKeyOf(this.#key)] : [] };
+  }
+
+  get mode(): LockMode {
+    return this.#target === undefined ? 'exclusive' : modeOf(this.#target);
   }
 
   /** Whether it is neither lost nor released. Looks whether the validity has ended. */
@@ -150,8 +172,8 @@ export class Lease {
     this.#handsLeft -= 1;
     const token = this.lastToken === 0 ? 0 : this.lastToken - this.#handsLeft;
     if (!isFirst && handedOn.hasSubscribers) {
-      const { resources, target } = this;
-      handedOn.publish({ resources, mode: modeOf(target), token: token === 0 ? undefined : token });
+      const { resources, mode } = this;
+      handedOn.publish({ resources, mode, token: token === 0 ? undefined : token });
     }
     return token;
   }
@@ -269,7 +291,8 @@ export class Lease {
 
   #release(): Promise<ReleaseReport> {
     const { quorum, releaseTimeout } = this.deps;
-    return quorum.release(this.target, this.value, releaseTimeout).then(({ decision, votes, notified }) => {
+    const target = { ...this.names, fences: [] };
+    return quorum.release(target, this.value, releaseTimeout).then(({ decision, votes, notified }) => {
       if (notified === true) this.successor?.notified(this);
       return { freed: decision === 'won', handedOver: false, votes };
     });

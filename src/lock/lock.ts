@@ -21,7 +21,7 @@ import {
 import { afterElapsed } from '../base/sound-clock.ts';
 import type { NodeVote } from '../base/vote.ts';
 import type { Quorum } from '../quorum/quorum.ts';
-import { type LockKeys, modeOf } from '../wire/operation.ts';
+import type { LockKeys } from '../wire/operation.ts';
 import { lazySignal } from './lazy-signal.ts';
 import { GIVEN_AWAY, type Lease, type ReleaseReport } from './lease.ts';
 
@@ -128,7 +128,7 @@ export class Lock {
 
   /** Whether others may hold it at the same time: a read lock. */
   get isShared(): boolean {
-    return this.#lease.target.sharers !== undefined;
+    return this.#lease.mode === 'shared';
   }
 
   /**
@@ -306,11 +306,11 @@ export class Lock {
   }
 
   #message(): HoldMessage {
-    const { target, deps } = this.#lease;
+    const { mode, deps } = this.#lease;
     const call = calls.get(this);
     return {
       resources: this.resources,
-      mode: modeOf(target),
+      mode,
       token: tokenOf(this),
       acquire: call?.acquire,
       heldMs: call && deps.clock.monotonic() - call.atMs,

@@ -231,8 +231,7 @@ export class Acquirer {
     return {
       heldForMs: Math.max(...leases.map(({ ageMs }) => ageMs)),
       permits: target.permit && leases.length,
-      isToBeUpgraded:
-        target.sharers === undefined && leases.some((lease) => lease.target.sharers !== undefined),
+      isToBeUpgraded: target.sharers === undefined && leases.some(({ mode }) => mode === 'shared'),
     };
   }
 

@@ -5,7 +5,7 @@ export class LeaseIndex {
   readonly #byQueue = new Map<string, Lease | Set<Lease>>();
 
   add(lease: Lease): void {
-    for (const queue of lease.target.queues) {
+    for (const queue of lease.names.queues) {
       const known = this.#byQueue.get(queue);
       if (known === undefined) this.#byQueue.set(queue, lease);
       else if (known instanceof Set) known.add(lease);
@@ -14,7 +14,7 @@ export class LeaseIndex {
   }
 
   delete(lease: Lease): void {
-    for (const queue of lease.target.queues) {
+    for (const queue of lease.names.queues) {
       const known = this.#byQueue.get(queue);
       if (known === lease) this.#byQueue.delete(queue);
       else if (known instanceof Set && known.delete(lease) && known.size === 0) this.#byQueue.delete(queue);

@@ -440,7 +440,7 @@ export class WaitQueue implements WaiterEvents, Notified {
     const report = this.#awaited.release(lease);
     // The next attempt is under way where it turned out just now that the lease had ended.
     if (this.#isSemaphore ? this.#wantsMore : this.#state !== 'acquiring')
-      this.#attempt(lease.target.permit?.slot);
+      this.#attempt(lease.names.permit?.slot);
     return report;
   }
 

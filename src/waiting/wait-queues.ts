@@ -24,7 +24,6 @@ export interface WaitQueuesSettings extends HandOverWatchSettings {
 
 /** What this process has, asks or waits for under one name. Without any of the three it is dropped. */
 interface Entry {
-  readonly keys: readonly string[];
   lease: Lease | undefined;
   queue: WaitQueue | undefined;
   /** A caller has begun an attempt before there was a queue. */
@@ -48,8 +47,8 @@ export class WaitQueues implements Successor {
   readonly #others = new Set<Lease>();
   /** The leases that no single key names. */
   readonly #index = new LeaseIndex();
-  /** The wait queues of one caller each, and the keys that each waits for. */
-  readonly #otherQueues = new Map<WaitQueue, readonly string[]>();
+  /** All wait queues, and the keys that each waits for. */
+  readonly #queues = new Map<WaitQueue, readonly string[]>();
   #sweepAt = SMALLEST_SWEEP;
 
   constructor(settings: WaitQueuesSettings) {
@@ -72,13 +71,12 @@ export class WaitQueues implements Successor {
 
   /** The leases that are held at this moment, and how. */
   *held(): Iterable<{ readonly lease: Lease; readonly mode: LockMode }> {
-    for (const lease of [...this.leases()]) if (lease.isHeld) yield { lease, mode: modeOf(lease.target) };
+    for (const lease of [...this.leases()]) if (lease.isHeld) yield { lease, mode: lease.mode };
   }
 
   /** The callers that wait. */
   *callers(): Iterable<Pick<Waiter, 'request' | 'calledAt'> & { readonly mode: LockMode }> {
-    const queues = [...this.#entries.values()].flatMap(({ queue }) => queue ?? []);
-    for (const { waiters, mode } of [...queues, ...this.#otherQueues.keys()]) {
+    for (const { waiters, mode } of this.#queues.keys()) {
       for (const { request, calledAt } of waiters) yield { request, calledAt, mode };
     }
   }
@@ -96,9 +94,7 @@ export class WaitQueues implements Successor {
   /** How many callers of this process wait for this key, alone or with others. */
   waiting(key: string): number {
     let waiting = 0;
-    for (const { keys, queue } of this.#entries.values())
-      if (keys.includes(key)) waiting += queue?.waiters.length ?? 0;
-    for (const [queue, keys] of this.#otherQueues) if (keys.includes(key)) waiting += queue.waiters.length;
+    for (const [queue, keys] of this.#queues) if (keys.includes(key)) waiting += queue.waiters.length;
     return waiting;
   }
 
@@ -114,7 +110,7 @@ export class WaitQueues implements Successor {
     const known = this.#entries.get(name);
     if (target.permit === undefined && known === undefined && !this.#deps.notifications.isOpen)
       return this.#acquireAlone(request, target, name, calledAt);
-    const entry = known ?? this.#newEntry(name, target.keys);
+    const entry = known ?? this.#newEntry(name);
     entry.queue ??= this.#queueFor(entry, name, target);
     return entry.queue.join(request, calledAt);
   }
@@ -130,9 +126,9 @@ export class WaitQueues implements Successor {
       void lease.releaseOnNodes();
       throw closing.reason;
     }
-    const name = nameOf(lease.target);
-    if (modeOf(lease.target) !== 'exclusive' || this.#entries.has(name)) this.#keepBeside(lease);
-    else this.#keep(this.#newEntry(name, lease.target.keys), lease);
+    const name = nameOf(lease.names);
+    if (lease.mode !== 'exclusive' || this.#entries.has(name)) this.#keepBeside(lease);
+    else this.#keep(this.#newEntry(name), lease);
     return new Lock(lease, ttl);
   }
 
@@ -140,8 +136,7 @@ export class WaitQueues implements Successor {
   endWaits(): void {
     const { reason } = this.#settings.closing;
     this.#watch.close();
-    for (const { queue } of this.#entries.values()) queue?.close(reason);
-    for (const queue of this.#otherQueues.keys()) queue.close(reason);
+    for (const queue of this.#queues.keys()) queue.close(reason);
   }
 
   /** Ends the subscriptions. */
@@ -156,7 +151,7 @@ export class WaitQueues implements Successor {
     name: string,
     calledAt = instant(this.#settings.clock),
   ): Promise<Lock> {
-    const entry = this.#newEntry(name, target.keys);
+    const entry = this.#newEntry(name);
     entry.isAsking = true;
     try {
       // It enters no queue if it fails: it waits for all nodes' votes, and the next attempt enters.
@@ -197,8 +192,8 @@ export class WaitQueues implements Successor {
     return abortable(asking, [signal], releaseLate);
   }
 
-  #newEntry(name: string, keys: readonly string[]): Entry {
-    const entry: Entry = { keys, lease: undefined, queue: undefined, isAsking: false };
+  #newEntry(name: string): Entry {
+    const entry: Entry = { lease: undefined, queue: undefined, isAsking: false };
     this.#entries.set(name, entry);
     return entry;
   }
@@ -209,7 +204,7 @@ export class WaitQueues implements Successor {
 
   #keep(entry: Entry, lease: Lease): void {
     entry.lease = lease;
-    if (lease.target.keys.length > 1) this.#index.add(lease);
+    if (lease.resources.length > 1) this.#index.add(lease);
     lease.successor = this;
     if (this.#entries.size + this.#others.size >= this.#sweepAt) this.#sweep();
   }
@@ -229,20 +224,20 @@ export class WaitQueues implements Successor {
   }
 
   released(lease: Lease): Promise<ReleaseReport> {
-    const entry = this.#entries.get(nameOf(lease.target));
-    const queue = entry?.lease === lease || lease.target.permit !== undefined ? entry?.queue : undefined;
+    const entry = this.#entries.get(nameOf(lease.names));
+    const queue = entry?.lease === lease || lease.mode === 'semaphore' ? entry?.queue : undefined;
     return queue?.released(lease) ?? lease.releaseOnNodes();
   }
 
   ended(lease: Lease): void {
-    const name = nameOf(lease.target);
+    const name = nameOf(lease.names);
     const entry = this.#entries.get(name);
     if (entry?.lease !== lease) {
       this.#index.delete(lease);
       this.#others.delete(lease);
       return;
     }
-    if (lease.target.keys.length > 1) this.#index.delete(lease);
+    if (lease.resources.length > 1) this.#index.delete(lease);
     entry.lease = undefined;
     // A queue says itself when it is idle.
     if (entry.queue !== undefined) entry.queue.lost();
@@ -269,10 +264,13 @@ export class WaitQueues implements Successor {
       },
       idle: () => {
         entry.queue = undefined;
+        this.#queues.delete(queue);
         this.#dropIfUnused(entry, name);
       },
     };
-    return new WaitQueue(this.#deps, awaited, entry.isAsking);
+    const queue = new WaitQueue(this.#deps, awaited, entry.isAsking);
+    this.#queues.set(queue, target.keys);
+    return queue;
   }
 
   /** The wait queue of one caller that waits for a share, or that makes all attempts itself. */
@@ -282,10 +280,10 @@ export class WaitQueues implements Successor {
       lease: undefined,
       granted: (lease) => this.#keepBeside(lease),
       release: (lease) => lease.releaseOnNodes(),
-      idle: () => this.#otherQueues.delete(queue),
+      idle: () => this.#queues.delete(queue),
     };
     const queue = new WaitQueue(this.#deps, awaited, false);
-    this.#otherQueues.set(queue, target.keys);
+    this.#queues.set(queue, target.keys);
     return queue;
   }
 
