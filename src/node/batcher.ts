@@ -297,8 +297,7 @@ export class Batcher {
     if (call.state === 'under way') this.#calls -= 1;
     call.state = 'over';
     for (const { weight } of call.entries) this.#unanswered -= weight;
-    const last = this.#sent.pop();
-    if (last !== undefined && last !== call) this.#sent[this.#sent.indexOf(call)] = last;
+    this.#sent.splice(this.#sent.indexOf(call), 1);
     if (this.#overdue.size > 0) this.#overdue.delete(call);
     if (this.#overdue.size > 0) return;
     this.#probePauseMs = SHORTEST_PROBE_PAUSE_MS;

@@ -87,11 +87,11 @@ class Setup {
   onAnswer: () => void = () => undefined;
   readonly batcher: Batcher;
 
-  constructor({ isCluster = false, markerKey }: { isCluster?: boolean; markerKey?: string } = {}) {
+  constructor({ isCluster = false, isConnected = true, markerKey = '' } = {}) {
     this.client.isCluster = isCluster;
     const header = {
-      markerKey,
-      quorum: `${markerKey === undefined ? '' : '3'} 30000 1000000 3600000 50 16`,
+      markerKey: markerKey || undefined,
+      quorum: `${markerKey === '' ? '' : '3'} 30000 1000000 3600000 50 16`,
       isHeard: () => {
         this.looks += 1;
         return this.isHeard;
@@ -119,7 +119,7 @@ class Setup {
         this.timeouts += 1;
       },
     });
-    this.batcher.send();
+    if (isConnected) this.batcher.send();
   }
 
   enqueue(
@@ -228,6 +228,14 @@ describe('what is posted in one tick', () => {
     for (let index = 0; index < 100; index += 1) setup.enqueue(String(index), 10_000);
     await setup.clock.advance(0);
     expect(setup.client.call(1).deadline).toBe(TIMEOUT_MS + 5);
+    // On another connection it may have to get the script, too.
+    setup.client.call(1).answer([1_000, ...Array.from({ length: 100 }, () => 1)]);
+    await setup.clock.advance(0);
+    setup.batcher.hold();
+    setup.batcher.send();
+    setup.enqueue('b', 10_000);
+    await setup.clock.advance(0);
+    expect(setup.client.call(2).deadline).toBe(2 * TIMEOUT_MS);
   });
 
   it('is not asked for the time if nothing of it depends on that', async () => {
@@ -478,25 +486,29 @@ describe('where the process is busy for a moment between asking and sending', ()
 
 describe('a node whose answers come too late', () => {
   it.each([
-    [61, ['61 for 60', 'in time']],
+    [61, 'answers', ['61 for 60', 'in time']],
+    [61, 'does not know the script', ['61 for 60', 'in time']],
     // The process was stopped, rather.
-    [60, ['in time']],
-  ])('five times in a row is too slow, if they take longer than it has: %i ms', async (tripMs, told) => {
+    [60, 'answers', ['in time']],
+  ])('five times in a row is too slow, if they take longer than it has: %i ms, and it %s', async (...how) => {
     const setup = new Setup();
+    const [tripMs, what, told] = how;
     const ask = async (answerMs: number) => {
       setup.enqueue('a', 60);
       setup.enqueue('b');
       await setup.clock.advance(answerMs);
-      setup.client.calls.at(-1)?.answer([1_000, 1, 1]);
+      const call = setup.client.calls.at(-1);
+      if (what === 'answers' || answerMs < tripMs) call?.answer([1_000, 1, 1]);
+      else call?.fail(new Error('NOSCRIPT No matching script.'));
       await setup.clock.advance(0);
       setup.replies.clear();
+      for (const each of setup.told.splice(0)) if (each !== 'refused') heard.push(each);
     };
+    const heard: string[] = [];
     for (let times = 0; times < 4; times += 1) await ask(tripMs);
-    expect(setup.told).toEqual([]);
-    await ask(tripMs);
-    await ask(10);
-    await ask(10);
-    expect(setup.told).toEqual(told);
+    expect(heard).toEqual([]);
+    for (const answerMs of [tripMs, 10, 10]) await ask(answerMs);
+    expect(heard).toEqual(told);
   });
 });
 
@@ -595,6 +607,22 @@ describe('a node that leaves a call unanswered', () => {
       await setup.clock.advance(1);
     }
     expect(moments).toEqual([0, 25, 75, 175, 375, 775, 1_275, 1_775, 2_275, 2_775]);
+  });
+
+  it('that leaves another one unanswered later is asked again as often as at first', async () => {
+    const setup = await silent();
+    for (const value of ['probe', 'lost again']) {
+      setup.enqueue(value);
+      await setup.clock.advance(0);
+      if (value === 'probe') setup.client.call(1).answer([1_000, 1]);
+      else await setup.clock.advance(TIMEOUT_MS);
+    }
+    for (let ms = 0; ms <= 25; ms += 1) {
+      setup.enqueue(`after ${ms}`);
+      await setup.clock.advance(1);
+    }
+    const asked = setup.client.calls.map(({ values }) => values[0]);
+    expect(asked).toEqual(['lost', 'probe', 'lost again', 'after 0', 'after 25']);
   });
 
   it('is asked no sooner because a call to it failed', async () => {
@@ -703,6 +731,7 @@ describe('a server that does not know the script', () => {
     setup.client.call(1).answer([1_000, granted]);
     await setup.clock.advance(0);
     expect(setup.replies.get('a')).toEqual(GRANTED);
+    expect(setup.told).toEqual([]);
     await expectTwoCallsAtMost(setup);
   });
 
@@ -782,8 +811,7 @@ describe('a call that fails', () => {
 
 describe('without a connection', () => {
   it('what is posted is held, and sent in order once there is one', async () => {
-    const setup = new Setup();
-    setup.batcher.hold();
+    const setup = new Setup({ isConnected: false });
     setup.enqueue('a');
     await setup.clock.advance(10);
     setup.enqueue('b');
