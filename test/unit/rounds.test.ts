@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { Reply } from '../../src/base/vote.ts';
+import type { ReplyListener } from '../../src/node/batcher.ts';
 import type { Node } from '../../src/node/node.ts';
 import { askAll, type RoundEnd, type RoundResult } from '../../src/quorum/round.ts';
-import type { Operation } from '../../src/wire/operation.ts';
+import { failed, type Operation } from '../../src/wire/operation.ts';
 import { World } from './world.ts';
 
 const TIMEOUT_MS = 50;
@@ -144,19 +146,31 @@ describe('a round', () => {
     expect(votes.map(({ outcome }) => outcome)).toEqual(['pending', 'granted', 'granted']);
   });
 
-  it('gives the nodes that are silent their reason, and no other one', async () => {
-    const world = new World(4);
-    const nodes = await world.nodes();
-    world.server(3).pause();
-    await round(world, nodes, 'all');
-    world.client(2).rules.latency = { least: 10, most: 10 };
-    const asking = askAll(nodes, acquire('v'), TIMEOUT_MS, 'all', undefined, new Set([0]));
-    await world.clock.advance(5);
-    // One has granted before, and one has by now.
-    for (const index of [0, 1]) world.server(index).crash();
-    const { votes } = await world.clock.runUntil(asking);
-    expect(votes.map(({ outcome }) => outcome)).toEqual(['pending', 'granted', 'granted', 'failed']);
-  });
+  it.each([true, false])(
+    'gives the nodes that are silent their reason, and no other one: %j',
+    async (notified) => {
+      const silence = failed('timeout', 'not asked');
+      // A node may be silent since it has voted.
+      const node = (reply: Reply | undefined, obstacle?: Reply) =>
+        ({
+          ...{ address: 'a:1', pending: { node: 'a:1', latencyMs: undefined, outcome: 'pending' }, obstacle },
+          isSilent: obstacle !== undefined,
+          submit: (_: Operation, __: number, listener: ReplyListener, place: number) => {
+            if (reply !== undefined) void Promise.resolve().then(() => listener(reply, 1, place));
+          },
+        }) as unknown as Node;
+      const grant = { outcome: 'granted', counter: 1, notified } as const;
+      const nodes = [
+        node(undefined, silence),
+        node(grant, silence),
+        node(undefined, silence),
+        node({ outcome: 'granted', counter: 1 }),
+      ];
+      const result = await askAll(nodes, acquire('v'), TIMEOUT_MS, 'all', undefined, new Set([0]));
+      expect(result.votes.map(({ outcome }) => outcome)).toEqual(['pending', 'granted', 'failed', 'granted']);
+      expect(result.notified).toBe(notified);
+    },
+  );
 
   it('tells of a lock that a late node granted only by giving it back', async () => {
     const world = new World(3);
