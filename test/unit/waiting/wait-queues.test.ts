@@ -196,6 +196,7 @@ describe('a caller that no other one of its process is before', () => {
       expect(stage.heard).toContain('release');
     }
     expect(a.error).toBe('own');
+    stage.join('c', target('r'));
     expect(stage.whoAsked).toEqual(['a', 'b']);
     await stage.last.end(stage.granted(target('r')));
     expect(b.token).toBe(101);
@@ -206,6 +207,7 @@ describe('a caller that no other one of its process is before', () => {
     stage.join('a', target('r'));
     await stage.last.crash('own');
     stage.join('b', target('r'));
+    expect(stage.whoAsked).toEqual(['a', 'b']);
     expect(stage.last.contend).toEqual({ waiter: undefined, untilMs: stage.clock.uptime() + 60_000 });
   });
 
