@@ -247,7 +247,8 @@ describe('a lock over several resources', () => {
     stage.join('c', target('r'));
     stage.join('d', target(key));
     stage.join('e', target('*'));
-    expect(stage.whoAsked).toEqual(['a', 'b', 'c', 'd', 'e']);
+    stage.join('f', target('r', 't'));
+    expect(stage.whoAsked).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
   });
 });
 
