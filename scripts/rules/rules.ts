@@ -1449,7 +1449,7 @@ const CLIENTS: readonly Change[] = [
   },
   {
     name: 'a client that was closed does not connect again',
-    code: [['wire/clients/ioredis.ts', 'if (!isStopped) overdue =', 'overdue =']],
+    code: [['wire/clients/ioredis.ts', 'if (!isStopped) timer =', 'timer =']],
   },
   {
     name: 'only a write lock of the resource itself is downgraded',

@@ -146,12 +146,7 @@ function adopt(client: IoredisClient): Client {
 
 /** @param speaksOldProtocol whether the server is known to speak RESP2, and may not know how to refuse RESP3 */
 export function clientOver(own: OwnClient, speaksOldProtocol = false): Client {
-  if (own.isCluster) {
-    own.on('+node', (node: OwnClient) => giveUpSilence(node));
-  } else {
-    fallBackToOldProtocol(own, speaksOldProtocol);
-    giveUpSilence(own);
-  }
+  if (!own.isCluster) fallBackToOldProtocol(own, speaksOldProtocol);
   return new IoredisAdapter(own);
 }
 
@@ -160,7 +155,7 @@ const SAFE_CONNECTION = {
   maxRetriesPerRequest: 0,
   connectTimeout: 2_000,
   disconnectTimeout: 100,
-  // It costs a timer and a listener for each command; see giveUpSilence.
+  // It costs a timer and a listener for each command; see watchOver.
   socketTimeout: undefined,
   connectionName: 'quorlock',
 } as const;
@@ -278,7 +273,7 @@ class IoredisAdapter implements Client {
   readonly #listeners = new Set<() => void>();
   readonly #following: readonly (readonly [event: string, listener: () => void])[];
   readonly #reason: ConnectionReason;
-  readonly #stopReconnecting: () => void;
+  readonly #stopWatching: () => void;
   #everFailed = false;
   #selectError: string | undefined;
 
@@ -298,7 +293,7 @@ class IoredisAdapter implements Client {
       ...STATUS_EVENTS.map((event): [string, () => void] => [event, () => this.#tell()]),
     ];
     for (const [event, listener] of this.#following) client.on(event, listener);
-    this.#stopReconnecting = reconnectInRealTime(client);
+    this.#stopWatching = watchOver(client);
     // Without a listener the driver prints connection errors, also after the end; here a vote carries them.
     client.on('error', (error: Error) => this.#noteError(error));
     if (client.status === 'ready') this.#ready();
@@ -355,7 +350,7 @@ class IoredisAdapter implements Client {
 
   close(): void {
     for (const [event, listener] of this.#following) this.#client.off(event, listener);
-    this.#stopReconnecting();
+    this.#stopWatching();
     this.#client.disconnect();
   }
 
@@ -420,7 +415,7 @@ class IoredisSubscription implements Subscription {
   readonly #channel: string;
   readonly #events: SubscriptionEvents;
   #own: OwnClient | undefined;
-  #stopReconnecting: (() => void) | undefined;
+  #stopWatching: (() => void) | undefined;
   #isClosed = false;
   readonly #ready = () => this.#subscribe();
   readonly #lost = () => this.#events.lost();
@@ -446,7 +441,7 @@ class IoredisSubscription implements Subscription {
       this.#client.unsubscribe(this.#channel).catch(ignore);
     } else {
       this.#own.off('ready', this.#ready);
-      this.#stopReconnecting?.();
+      this.#stopWatching?.();
       this.#own.disconnect();
     }
   }
@@ -474,8 +469,7 @@ class IoredisSubscription implements Subscription {
     this.#client.off('ready', this.#ready);
     // Without a listener the driver prints connection errors; it tries again by itself.
     own.on('error', ignore);
-    giveUpSilence(own);
-    this.#stopReconnecting = reconnectInRealTime(own);
+    this.#stopWatching = watchOver(own);
     own.on('ready', this.#ready);
     own.connect().catch(ignore);
   }
@@ -495,60 +489,56 @@ function protocolOf(client: object): unknown {
 /** A failure shows in the client's state, and in the subscription's own events. */
 function ignore(): void {}
 
+/** So often a connection is looked at within the time that it may be silent. */
 const LOOKS = 4;
-
-/** What the driver has beside its own types; a client that only behaves like it may have none of it. */
-interface Watched {
-  readonly commandQueue?: { peekFront(): unknown };
-  readonly stream?: { destroy(error: Error): unknown };
-}
-
-/**
- * Gives a connection up that leaves its oldest command without an answer. The driver's own `socketTimeout` does so at
- * the cost of a timer and a listener for each command.
- */
-export function giveUpSilence(client: Pick<OwnClient, 'on'>, clock: Clock = new SystemClock()): void {
-  const watched = client as object as Watched;
-  let timer: Timer | undefined;
-  client.on('connect', () => {
-    const { stream } = watched;
-    let oldest: unknown;
-    let unanswered = 0;
-    const look = () => {
-      const first = watched.commandQueue?.peekFront();
-      unanswered = first !== undefined && first === oldest ? unanswered + 1 : 0;
-      oldest = first;
-      if (unanswered === LOOKS) stream?.destroy(new Error(NO_ANSWER));
-      else timer = clock.after(SILENCE_MS / LOOKS, look, { keepAlive: false });
-    };
-    look();
-  });
-  client.on('close', () => timer?.cancel());
-}
 
 /** Longer than the driver ever waits by itself before it connects again. */
 const OVERDUE_MS = 1_000;
 
+type Watched = Pick<OwnClient, 'status' | 'on' | 'connect'> & object;
+
 /**
- * Connects again where the driver's own timer does not fire: a test's fake one.
- * @returns stops that, as every `disconnect()` needs: a client that waits to connect again would stay `reconnecting`
+ * Does what the driver does badly, or does not do where its own timers are a test's fake ones. A connection that leaves its
+ * oldest command without an answer is given up: the driver's `socketTimeout` takes a timer and a listener for each
+ * command. And a client that waits to connect again connects.
+ *
+ * @returns stops it, as every `disconnect()` needs: a client that waits to connect again would stay `reconnecting`
  */
-export function reconnectInRealTime(
-  client: Pick<OwnClient, 'status' | 'on' | 'connect'>,
-  clock: Clock = new SystemClock(),
-): () => void {
-  let overdue: Timer | undefined;
-  let isStopped = false;
-  const connect = () => {
-    if (client.status === 'reconnecting') client.connect().catch(ignore);
+export function watchOver(client: Watched, clock: Clock = new SystemClock()): () => void {
+  // Beside the driver's types; a Cluster has none, and nor has a client that only behaves like the driver's.
+  const inner = client as {
+    readonly commandQueue?: { peekFront(): unknown };
+    readonly stream?: { destroy(error: Error): unknown };
   };
-  client.on('reconnecting', () => {
-    overdue?.cancel();
-    if (!isStopped) overdue = clock.after(OVERDUE_MS, connect, { keepAlive: false });
+  let timer: Timer | undefined;
+  let isStopped = false;
+  const after = (delayMs: number, step: () => void) => {
+    timer?.cancel();
+    if (!isStopped) timer = clock.after(delayMs, step, { keepAlive: false });
+  };
+  client.on('connect', () => {
+    const { stream } = inner;
+    let oldest: unknown;
+    let unanswered = 0;
+    const look = () => {
+      const first = inner.commandQueue?.peekFront();
+      unanswered = first !== undefined && first === oldest ? unanswered + 1 : 0;
+      oldest = first;
+      if (unanswered === LOOKS) stream?.destroy(new Error(NO_ANSWER));
+      else after(SILENCE_MS / LOOKS, look);
+    };
+    look();
   });
+  client.on('close', () => timer?.cancel());
+  client.on('reconnecting', () =>
+    after(OVERDUE_MS, () => {
+      if (client.status === 'reconnecting') client.connect().catch(ignore);
+    }),
+  );
+  client.on('+node', (node: OwnClient) => watchOver(node, clock));
   return () => {
     isStopped = true;
-    overdue?.cancel();
+    timer?.cancel();
   };
 }
 

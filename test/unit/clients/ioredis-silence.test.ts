@@ -5,7 +5,7 @@ import { Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { VirtualClock } from '../../../src/testing/index.ts';
 import { SILENCE_MS } from '../../../src/wire/clients/driver.ts';
-import { giveUpSilence, reconnectInRealTime } from '../../../src/wire/clients/ioredis.ts';
+import { watchOver } from '../../../src/wire/clients/ioredis.ts';
 
 /** Sends nothing by itself, and is made anew a millisecond after it was lost. */
 const OPTIONS = {
@@ -33,7 +33,7 @@ describe.each([
     const errors: string[] = [];
     redis.on('error', ({ message }) => errors.push(message));
     const clock = new VirtualClock();
-    giveUpSilence(redis, clock);
+    onTestFinished(watchOver(redis, clock));
     const [[socket]] = (await Promise.all([once(server, 'connection'), once(redis, 'ready')])) as [
       [Socket],
       unknown,
@@ -104,7 +104,7 @@ describe.each([
     redis.on('error', () => undefined);
     onTestFinished(() => redis.disconnect());
     const clock = new VirtualClock();
-    const stop = reconnectInRealTime(redis, clock);
+    const stop = watchOver(redis, clock);
     await saysSo(redis);
     const connecting = vi.spyOn(redis, 'connect').mockResolvedValue();
     return { redis, clock, stop, connecting };
@@ -129,7 +129,7 @@ describe.each([
     const redis = connect();
     redis.on('error', () => undefined);
     const clock = new VirtualClock();
-    const stop = reconnectInRealTime(redis, clock);
+    const stop = watchOver(redis, clock);
     const said = saysSo(redis);
     redis.once('close', () => {
       expect(redis.status).toBe('reconnecting');
