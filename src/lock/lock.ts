@@ -111,7 +111,8 @@ export class Lock {
   /** The ttl that the caller asked for, in milliseconds; the default of extend(). */
   readonly ttl: number;
   readonly #lease: Lease;
-  readonly #token: number;
+  /** How many tokens of the lease come after its own. A small number takes no memory of its own. */
+  readonly #after: number;
   #why: (() => QuorlockError) | undefined;
   #release: Promise<ReleaseReport> | undefined;
   #controller: AbortController | undefined;
@@ -123,7 +124,7 @@ export class Lock {
     this.value = lease.value;
     this.ttl = ttl;
     this.#lease = lease;
-    this.#token = lease.handTo(this, endLock);
+    this.#after = lease.lastToken - lease.handTo(this, endLock);
   }
 
   /** Whether others may hold it at the same time: a read lock. */
@@ -141,10 +142,9 @@ export class Lock {
    * @throws {TypeError} the Redlock was made with `fencing: false`
    */
   get token(): number {
-    if (this.#token === 0) {
-      throw new TypeError('this lock has no fencing token: its Redlock was made with fencing: false');
-    }
-    return this.#token;
+    const token = tokenOf(this);
+    if (token !== undefined) return token;
+    throw new TypeError('this lock has no fencing token: its Redlock was made with fencing: false');
   }
 
   /**
@@ -244,7 +244,7 @@ export class Lock {
     return {
       resources: this.resources,
       value: this.value,
-      token: this.#token || null,
+      token: tokenOf(this) ?? null,
       counter: lastToken || null,
       ttl: this.ttl,
       validity: isHandedOver ? this.#lease.remainingMs() : this.remainingValidity(),
@@ -356,7 +356,10 @@ export class Lock {
       // A look that finds its validity ended publishes that.
       if (lost.hasSubscribers && lock.#look() === undefined) lock.#watch();
     };
-    tokenOf = (lock) => (lock.#token === 0 ? undefined : lock.#token);
+    tokenOf = (lock) => {
+      const { lastToken } = lock.#lease;
+      return lastToken === 0 ? undefined : lastToken - lock.#after;
+    };
     leaseOf = (lock) => lock.#lease;
     isLock = (value): value is Lock => typeof value === 'object' && value !== null && #lease in value;
     targetOf = (lock, quorum) =>

@@ -22,9 +22,8 @@ export interface WaitQueuesSettings extends HandOverWatchSettings {
   readonly process: string;
 }
 
-/** What this process has, asks or waits for under one name. Without any of the three it is dropped. */
+/** What this process asks or waits for under one name. Without either it is dropped. */
 interface Entry {
-  lease: Lease | undefined;
   queue: WaitQueue | undefined;
   /** A caller has begun an attempt before there was a queue. */
   isAsking: boolean;
@@ -42,6 +41,8 @@ export class WaitQueues implements Successor {
   readonly #settings: WaitQueuesSettings;
   readonly #deps: WaitQueueDeps;
   readonly #watch: HandOverWatch;
+  /** The exclusive leases by name: with nothing beside them, since there may be very many. */
+  readonly #leases = new Map<string, Lease>();
   readonly #entries = new Map<string, Entry>();
   /** Leases of shares and permits, and those that a caller got beside an entry. */
   readonly #others = new Set<Lease>();
@@ -65,7 +66,7 @@ export class WaitQueues implements Successor {
 
   /** All leases that this process has. */
   *leases(): Iterable<Lease> {
-    for (const { lease } of this.#entries.values()) if (lease !== undefined) yield lease;
+    yield* this.#leases.values();
     yield* this.#others;
   }
 
@@ -85,7 +86,7 @@ export class WaitQueues implements Successor {
   leasesAt({ keys, queues }: LockKeys): readonly Lease[] {
     const leases = this.#index.at(queues);
     for (const key of keys) {
-      const lease = this.#entries.get(nameOf({ keys: [key], queues }))?.lease;
+      const lease = this.#leases.get(nameOf({ keys: [key], queues }));
       if (lease !== undefined) leases.add(lease);
     }
     return [...leases].filter(({ isHeld }) => isHeld);
@@ -108,7 +109,8 @@ export class WaitQueues implements Successor {
     if (target.sharers !== undefined || request.pace !== undefined)
       return this.#queueBeside(target).join(request, calledAt);
     const known = this.#entries.get(name);
-    if (target.permit === undefined && known === undefined && !this.#deps.notifications.isOpen)
+    const isAlone = target.permit === undefined && known === undefined && !this.#leases.has(name);
+    if (isAlone && !this.#deps.notifications.isOpen)
       return this.#acquireAlone(request, target, name, calledAt);
     const entry = known ?? this.#newEntry(name);
     entry.queue ??= this.#queueFor(entry, name, target);
@@ -127,8 +129,9 @@ export class WaitQueues implements Successor {
       throw closing.reason;
     }
     const name = nameOf(lease.names);
-    if (lease.mode !== 'exclusive' || this.#entries.has(name)) this.#keepBeside(lease);
-    else this.#keep(this.#newEntry(name), lease);
+    if (lease.mode !== 'exclusive' || this.#leases.has(name) || this.#entries.has(name))
+      this.#keepBeside(lease);
+    else this.#keep(name, lease);
     return new Lock(lease, ttl);
   }
 
@@ -171,9 +174,10 @@ export class WaitQueues implements Successor {
         return entry.queue.joinFirst(request, calledAt, attempt);
       }
       entry.isAsking = false;
-      this.#keep(entry, attempt.lease);
+      this.#keep(name, attempt.lease);
       const lock = new Lock(attempt.lease, request.ttl);
-      entry.queue?.skipFirst();
+      if (entry.queue === undefined) this.#entries.delete(name);
+      else entry.queue.skipFirst();
       return lock;
     } catch (error) {
       entry.isAsking = false;
@@ -193,55 +197,53 @@ export class WaitQueues implements Successor {
   }
 
   #newEntry(name: string): Entry {
-    const entry: Entry = { lease: undefined, queue: undefined, isAsking: false };
+    const entry: Entry = { queue: undefined, isAsking: false };
     this.#entries.set(name, entry);
     return entry;
   }
 
   #dropIfUnused(entry: Entry, name: string): void {
-    if (entry.lease === undefined && entry.queue === undefined && !entry.isAsking) this.#entries.delete(name);
+    if (entry.queue === undefined && !entry.isAsking) this.#entries.delete(name);
   }
 
-  #keep(entry: Entry, lease: Lease): void {
-    entry.lease = lease;
+  #keep(name: string, lease: Lease): void {
+    this.#leases.set(name, lease);
     if (lease.resources.length > 1) this.#index.add(lease);
     lease.successor = this;
-    if (this.#entries.size + this.#others.size >= this.#sweepAt) this.#sweep();
+    if (this.#leases.size + this.#others.size >= this.#sweepAt) this.#sweep();
   }
 
   #keepBeside(lease: Lease): void {
     this.#others.add(lease);
     this.#index.add(lease);
     lease.successor = this;
-    if (this.#entries.size + this.#others.size >= this.#sweepAt) this.#sweep();
+    if (this.#leases.size + this.#others.size >= this.#sweepAt) this.#sweep();
   }
 
   /** A lock that its holder forgot is kept until it has expired and their number has doubled since the last look. */
   #sweep(): void {
     // An expired lease that is looked at reports its end.
     for (const lease of this.leases()) lease.look();
-    this.#sweepAt = Math.max(SMALLEST_SWEEP, 2 * (this.#entries.size + this.#others.size));
+    this.#sweepAt = Math.max(SMALLEST_SWEEP, 2 * (this.#leases.size + this.#others.size));
   }
 
   released(lease: Lease): Promise<ReleaseReport> {
-    const entry = this.#entries.get(nameOf(lease.names));
-    const queue = entry?.lease === lease || lease.mode === 'semaphore' ? entry?.queue : undefined;
+    const name = nameOf(lease.names);
+    const isOfQueue = this.#leases.get(name) === lease || lease.mode === 'semaphore';
+    const queue = isOfQueue ? this.#entries.get(name)?.queue : undefined;
     return queue?.released(lease) ?? lease.releaseOnNodes();
   }
 
   ended(lease: Lease): void {
     const name = nameOf(lease.names);
-    const entry = this.#entries.get(name);
-    if (entry?.lease !== lease) {
+    if (this.#leases.get(name) !== lease) {
       this.#index.delete(lease);
       this.#others.delete(lease);
       return;
     }
     if (lease.resources.length > 1) this.#index.delete(lease);
-    entry.lease = undefined;
-    // A queue says itself when it is idle.
-    if (entry.queue !== undefined) entry.queue.lost();
-    else this.#entries.delete(name);
+    this.#leases.delete(name);
+    this.#entries.get(name)?.queue?.lost();
   }
 
   /** Watches that the waiter comes for its lock. */
@@ -252,14 +254,15 @@ export class WaitQueues implements Successor {
   /** The wait queue of an exclusive lock, or of a semaphore, whose leases are kept beside it. */
   #queueFor(entry: Entry, name: string, target: LockKeys): WaitQueue {
     const mode = modeOf(target);
+    const leases = this.#leases;
     const awaited: Awaited = {
       ...this.#awaited(target, mode),
       get lease() {
-        return entry.lease;
+        return leases.get(name);
       },
-      granted: (lease) => (mode === 'exclusive' ? this.#keep(entry, lease) : this.#keepBeside(lease)),
+      granted: (lease) => (mode === 'exclusive' ? this.#keep(name, lease) : this.#keepBeside(lease)),
       release: (lease) => {
-        if (entry.lease === lease) entry.lease = undefined;
+        if (leases.get(name) === lease) leases.delete(name);
         return lease.releaseOnNodes();
       },
       idle: () => {
