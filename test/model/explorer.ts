@@ -205,8 +205,9 @@ export class Explorer {
   }
 
   *#steps(state: State): Generator<Step> {
-    yield* this.#expiries(state);
-    if (this.#exploration.reserves) yield* this.#reservations(state);
+    const nodes = distinctNodes(state);
+    yield* this.#expiries(state, nodes);
+    if (this.#exploration.reserves) yield* this.#reservations(state, nodes);
     for (const [index, attempt] of state.attempts.entries()) {
       const name = `attempt ${index + 1}`;
       if (attempt.phase === 'idle') {
@@ -216,7 +217,7 @@ export class Explorer {
           : this.#starts(state, index, name);
         continue;
       }
-      yield* this.#arrivals(state, index, attempt, name);
+      yield* this.#arrivals(state, nodes, index, attempt, name);
       yield* this.#conclusions(state, index, attempt, name);
       if (this.#mayTravel(attempt, index)) yield* this.#givesAway(state, index, name);
       if (attempt.phase === 'won' && this.#extends(index)) {
@@ -292,8 +293,8 @@ export class Explorer {
     }
   }
 
-  *#expiries(state: State): Generator<Step> {
-    for (const [n, node] of state.nodes.entries()) {
+  *#expiries(state: State, nodes: Distinct): Generator<Step> {
+    for (const [n, node] of nodes) {
       if (node.owner === 0) continue;
       const what = () => `the key expires on node ${n + 1}`;
       yield { what, next: withNode(state, n, { ...node, owner: 0 }) };
@@ -301,8 +302,8 @@ export class Explorer {
   }
 
   /** A RELEASE calls a waiter, or a node moves a reservation: nothing but ACQUIRE comes of it. */
-  *#reservations(state: State): Generator<Step> {
-    for (const [n, node] of state.nodes.entries()) {
+  *#reservations(state: State, nodes: Distinct): Generator<Step> {
+    for (const [n, node] of nodes) {
       if (node.owner > 0) continue;
       for (const [index, { phase }] of state.attempts.entries()) {
         const owner = -1 - index;
@@ -342,9 +343,16 @@ export class Explorer {
   }
 
   /** A request reaches a node: for the first time or again, in time or long after it mattered. */
-  *#arrivals(state: State, index: number, attempt: AttemptState, name: string): Generator<Step> {
+  *#arrivals(
+    state: State,
+    nodes: Distinct,
+    index: number,
+    attempt: AttemptState,
+    name: string,
+  ): Generator<Step> {
     const { phase, token, giver } = attempt;
-    for (const [n, column] of attempt.columns.entries()) {
+    for (const [n] of nodes) {
+      const column = attempt.columns[n] ?? NO_COLUMN;
       if (giver > 0) {
         const adopt = this.#request('adopt', index, token, giver);
         yield* this.#arrival(state, index, n, adopt, name, column, (reply) =>
@@ -685,22 +693,36 @@ const PHASES: readonly Phase[] = [
 ];
 
 /** States that differ only in which node is which are one. All numbers are small, so that each is a character. */
-function keyOf({ nodes, attempts, won }: State): string {
-  const columns = nodes.map(({ owner, counter }, n) => {
-    let text = String.fromCharCode(owner + attempts.length, counter);
+function keyOf(state: State): string {
+  const { attempts, won } = state;
+  const codes: number[] = [];
+  for (const { phase, proposal, token, wonBefore, wonBeforeExtending, last, giver } of attempts)
+    codes.push(PHASES.indexOf(phase), proposal, token, wonBefore, wonBeforeExtending, last, giver);
+  for (const { first, last } of won) codes.push(first, last);
+  return [...textsOfNodes(state).sort(), String.fromCharCode(...codes)].join('');
+}
+
+/** Nodes, each with its place among all. */
+type Distinct = readonly (readonly [n: number, node: NodeState])[];
+
+/** The first one of all nodes that are alike: what happens at another one leads to where others have been. */
+function distinctNodes(state: State): Distinct {
+  const texts = textsOfNodes(state);
+  return state.nodes
+    .map((node, n) => [n, node] as const)
+    .filter(([n]) => texts.indexOf(texts[n] ?? '') === n);
+}
+
+/** All that there is about each node: the same for nodes that are alike. */
+function textsOfNodes({ nodes, attempts }: State): string[] {
+  return nodes.map(({ owner, counter }, n) => {
+    const codes = [owner + attempts.length, counter];
     for (const { columns } of attempts) {
       const { acquired = 0, isConfirmed, isExtended, deliveries } = columns[n] ?? NO_COLUMN;
-      text += String.fromCharCode(acquired, deliveries * 4 + (isConfirmed ? 2 : 0) + (isExtended ? 1 : 0));
+      codes.push(acquired, deliveries * 4 + (isConfirmed ? 2 : 0) + (isExtended ? 1 : 0));
     }
-    return text;
+    return String.fromCharCode(...codes);
   });
-  let key = columns.sort().join('');
-  for (const { phase, proposal, token, wonBefore, wonBeforeExtending, last, giver } of attempts) {
-    key += String.fromCharCode(PHASES.indexOf(phase), proposal, token, wonBefore);
-    key += String.fromCharCode(wonBeforeExtending, last, giver);
-  }
-  for (const { first, last } of won) key += String.fromCharCode(first, last);
-  return key;
 }
 
 function pathTo(seen: ReadonlyMap<string, Origin | undefined>, key: string): readonly string[] {
