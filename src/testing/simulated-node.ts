@@ -266,5 +266,7 @@ function modelOf(sha1: string): Model {
 
 /** The name of a script for EVALSHA. */
 export function sha1Of(source: string): string {
-  return createHash('sha1').update(source).digest('hex');
+  // A hash takes as long as tens of calls, and a server that has forgotten its scripts is sent them again.
+  const known = [batchScript, markerScript].find((script) => script.source === source);
+  return known?.sha1 ?? createHash('sha1').update(source).digest('hex');
 }
