@@ -2,13 +2,13 @@ import { Cluster as Cluster5, Redis as Redis5 } from 'ioredis-5';
 import { describe, expect, it } from 'vitest';
 import { Fleet } from '../../scripts/fleet/fleet.ts';
 import { Redlock } from '../../src/index.ts';
-import { PATIENT, untilAllVote } from '../support/deployment.ts';
+import { PATIENT, startDeployment, untilAllVote } from '../support/deployment.ts';
 
 const SAFE = { enableOfflineQueue: false, autoResendUnfulfilledCommands: false };
 
 describe('clients of ioredis 5', () => {
   it('lock, extend and release like those of ioredis 6', async () => {
-    await using fleet = await Fleet.start(3);
+    await using fleet = await startDeployment(3);
     const clients = fleet.urls.map((url) => new Redis5(url, SAFE));
     const warnings: string[] = [];
     const redlock = new Redlock(clients, { ...PATIENT, onWarning: ({ code }) => warnings.push(code) });

@@ -152,7 +152,14 @@ describe('what docs/servers.md says of permissions', () => {
     const rules = (/^~lock:.*$/m.exec(page)?.[0] ?? '').split(' ');
     const commands = rules.filter((rule) => rule.startsWith('+'));
     expect(commands.length).toBeGreaterThan(9);
-    expect(await deniedWith(rules)).toEqual({ works: true, denied: [] });
+    // What is denied is denied on a busy machine, too, where something else may come too late.
+    let all = await deniedWith(rules);
+    await eventually('they are enough', async () => {
+      if (all.works || all.denied.length > 0) return true;
+      all = await deniedWith(rules);
+      return false;
+    });
+    expect(all).toEqual({ works: true, denied: [] });
     // Each on a server of its own, at once: most of their time they wait for what is not permitted.
     const without = commands.map(async (command) => {
       const { works, denied } = await deniedWith(rules.filter((rule) => rule !== command));

@@ -33,7 +33,7 @@ afterAll(async () => {
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
 });
 
-const run = (...args: string[]) => quorlock.run(fleet.urls, ['run', ...args]);
+const run = (...args: string[]) => quorlock.runWithQuorum(fleet.urls, ['run', ...args]);
 const start = (...args: string[]) => quorlock.start(fleet.urls, ['run', ...args]);
 
 /** Says its pid, and then runs until it is ended. */
@@ -179,13 +179,13 @@ describe('quorlock run', () => {
         ),
       );
     const args = ['run', 'a', '--ttl', '2m'];
-    const refused = await quorlock.run(own.urls, [...args, '--', 'echo', 'ran']);
+    const refused = await quorlock.runWithQuorum(own.urls, [...args, '--', 'echo', 'ran']);
     expect(refused).toMatchObject({ exitCode: 64, output: '' });
     expect(refused.errors).toMatch(
       /^quorlock: --ttl must be at most the nodes' maxTtl, 30000 ms: got 120000 ms\. .*--raise-max-ttl/,
     );
     expect(await maxTtls()).toEqual(['30000', '30000', '30000']);
-    const raised = await quorlock.run(own.urls, [...args, '--raise-max-ttl', '--', 'echo', 'ran']);
+    const raised = await quorlock.runWithQuorum(own.urls, [...args, '--raise-max-ttl', '--', 'echo', 'ran']);
     expect(raised).toMatchObject({ exitCode: 0, output: 'ran\n', errors: '' });
     await eventually('all nodes know of it', async () =>
       (await maxTtls()).every((each) => each === '120000'),
@@ -194,7 +194,14 @@ describe('quorlock run', () => {
 
   it('refuses on new nodes a ttl above that of programs by default', async () => {
     await using own = await Fleet.start(1);
-    const { exitCode, errors } = await quorlock.run(own.urls, ['run', 'a', '--ttl', '31s', '--', 'true']);
+    const { exitCode, errors } = await quorlock.runWithQuorum(own.urls, [
+      'run',
+      'a',
+      '--ttl',
+      '31s',
+      '--',
+      'true',
+    ]);
     expect(errors).toMatch(/^quorlock: --ttl must be at most 30000 ms on new nodes: got 31000 ms/);
     expect(exitCode).toBe(64);
     expect(await nodeAt(own, 0).command('DBSIZE')).toBe(0);
@@ -236,12 +243,12 @@ describe('quorlock run', () => {
       { nodes: [`${url}?password=planted-password`], env: {} },
     ];
     for (const { nodes, env } of ways) {
-      const { exitCode, output } = await quorlock.run(nodes, args(), { env });
+      const { exitCode, output } = await quorlock.runWithQuorum(nodes, args(), { env });
       expect(exitCode).toBe(0);
       expect(output).toMatch(/^QUORLOCK_HELD=1$/m);
       expect(output).toMatch(/^QUORLOCK_NODES=redis:/m);
       expect(output).not.toContain('planted');
-      const kept = await quorlock.run(nodes, args('--keep-password'), { env });
+      const kept = await quorlock.runWithQuorum(nodes, args('--keep-password'), { env });
       expect(kept.output).toContain('planted-password');
     }
     // What is no list of URLs may have a password anywhere.
@@ -249,7 +256,7 @@ describe('quorlock run', () => {
       QUORLOCK_NODES: 'redis://:planted pass/word@127.0.0.1',
       QUORLOCK_PASSWORD: 'planted-password',
     };
-    const { exitCode, output } = await quorlock.run([], args('--nodes', url), { env });
+    const { exitCode, output } = await quorlock.runWithQuorum([], args('--nodes', url), { env });
     expect(exitCode).toBe(0);
     expect(output).not.toMatch(/planted|QUORLOCK_NODES/);
   });
@@ -509,7 +516,9 @@ describe('the command is gone', () => {
     const resource = unique();
     const running = start(resource, '--ttl', '3s', '--', ...STUBBORN);
     const pid = await pidOf(running);
-    expect((await quorlock.run(fleet.urls, ['release', '--force', '--yes', resource])).exitCode).toBe(0);
+    expect(
+      (await quorlock.runWithQuorum(fleet.urls, ['release', '--force', '--yes', resource])).exitCode,
+    ).toBe(0);
     expect((await running.ended).exitCode).toBe(76);
     expect(isRunning(pid)).toBe(false);
   });
