@@ -33,6 +33,17 @@ function sleep(world: World, forMs: number, signal: AbortSignal): Promise<void> 
   });
 }
 
+/** Resolves as the next extension of a lock begins. */
+function extensionOf(lock: Lock): Promise<void> {
+  return new Promise((resolve) => {
+    const { extend } = lock;
+    lock.extend = (ttl) => {
+      resolve();
+      return extend.call(lock, ttl);
+    };
+  });
+}
+
 /** Milliseconds that are left of the key on the node that will forget it first. */
 function shortestTtl(world: World): number {
   return Math.min(...world.servers.map(({ store }) => store.ttlOf('lock:r')));
@@ -265,9 +276,7 @@ describe('after using() nothing is left behind', () => {
       await sleep(world, 1_000, new AbortController().signal);
       expect(lock.signal.aborted).toBe(true);
     },
-    'an extension was under way': async (world, lock) => {
-      await sleep(world, 1_501, lock.signal);
-    },
+    'an extension was under way': (_, lock) => extensionOf(lock),
   };
 
   it.each(Object.keys(endings))('%s', async (name) => {
@@ -325,7 +334,8 @@ describe('a auto-extension', () => {
     const world = slowWorld();
     const lock = await lockIn(world);
     const autoExtend = new AutoExtend(lock, new SharedTimers(world.clock), forEver);
-    await world.clock.advance(lock.remainingValidity() - 500 + 1);
+    await world.clock.runUntil(extensionOf(lock));
+    expect(lock.remainingValidity()).toBeLessThan(600);
     autoExtend.stop();
     await world.clock.advance(10);
     expect(lock.remainingValidity()).toBeGreaterThan(900);
@@ -337,7 +347,7 @@ describe('a auto-extension', () => {
     const lock = await lockIn(world);
     const autoExtend = new AutoExtend(lock, new SharedTimers(world.clock), forEver);
     hangAll(world);
-    await world.clock.advance(lock.remainingValidity() - 500 + 1);
+    await world.clock.runUntil(extensionOf(lock));
     autoExtend.stop();
     await world.clock.advance(100);
     expect(lock.remainingValidity()).toBeGreaterThan(300);
