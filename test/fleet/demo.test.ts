@@ -16,7 +16,8 @@ interface Run {
   readonly ended: Promise<unknown>;
 }
 
-vi.setConfig({ maxConcurrency: 4 });
+// Each is nine processes with much to do.
+vi.setConfig({ maxConcurrency: 2 });
 
 /** A place for what one test starts, where nothing is left in the end. */
 class Stage implements AsyncDisposable {

@@ -356,9 +356,9 @@ describe('what goes through quorlock run', () => {
 
   it('pipes stay as they are: none is made non-blocking', async () => {
     const flags = join(folder, 'flags');
-    const args = ['run', unique(), '--json', '--ttl', '4s', '--'];
+    const args = ['run', unique(), '--json', '--ttl', '12s', '--'];
     // The flags are looked at when an extension and a line on stderr have come between.
-    const shell = `sleep 3; grep -h flags /proc/self/fdinfo/0 /proc/self/fdinfo/1 /proc/self/fdinfo/2 > '${flags}'`;
+    const shell = `sleep 7; grep -h flags /proc/self/fdinfo/0 /proc/self/fdinfo/1 /proc/self/fdinfo/2 > '${flags}'`;
     const piped = spawn(
       'sh',
       ['-c', 'cat /dev/null | "$@" 2>&1 | cat', 'sh', ...quorlock.words([...args, 'sh', '-c', shell])],
