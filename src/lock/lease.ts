@@ -333,8 +333,8 @@ const EXPIRY_PRECISION_MS = 2;
 
 /**
  * How long a lock is valid once `elapsed` of its ttl is gone, in milliseconds. Not positive: it is not. The drift
- * allowance is taken off, because the nodes' clocks and this machine's run at different rates: ⌈ttl × driftFactor⌉ + 2, as in
- * the Redis documentation, "Distributed Locks with Redis".
+ * allowance is taken off, because the nodes' clocks and this machine's run at different rates. It is
+ * ⌈ttl × driftFactor⌉ + 2, as in the Redis documentation, "Distributed Locks with Redis".
  */
 export function validityMs(ttl: number, elapsed: number, driftFactor: number): number {
   return ttl - elapsed - Math.ceil(ttl * driftFactor) - EXPIRY_PRECISION_MS;

@@ -560,8 +560,8 @@ export interface BatchHeader {
 }
 
 /**
- * The ends of ticks. The nodes of a quorum are asked in one tick, so that there is one end for all of their batchers,
- * and one look at the clock.
+ * The ends of ticks. The nodes of a quorum are asked in one tick. So there is one end for all of their batchers, and
+ * one look at the clock.
  */
 export class Ticks {
   readonly #clock: Clock;

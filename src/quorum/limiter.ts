@@ -11,8 +11,8 @@ import { weightOf } from '../wire/operation.ts';
 
 /**
  * Places for rounds that find one at once. A round has one of them, or several if it is over many keys. With 256 of
- * them a warm process does a third more where 256 callers go round. But of ten thousand calls at once in a process that
- * has just begun 256 find no quorum, and on a machine that is busy otherwise all do.
+ * them a warm process does a third more where 256 callers go round. But then 256 of ten thousand first calls at once
+ * find no quorum. On a machine that is busy otherwise all of them do.
  */
 const STRAIGHT = 64;
 

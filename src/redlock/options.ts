@@ -44,7 +44,8 @@ export interface RedlockOptions {
   /**
    * The longest time that a node may have to answer before it counts as failed. Default: a quarter of the ttl; a positive
    * integer below the ttl. Within it, the time is measured for each node: its round trip and how much that varies, at
-   * least 50 or a quarter of nodeTimeout. Too small a value turns far nodes into failed ones, which is warned of.
+   * least 50 or a quarter of nodeTimeout. Before its first answer a node has 1,000. Too small a value turns far nodes
+   * into failed ones, which is warned of.
    */
   readonly nodeTimeout?: number | undefined;
   /**

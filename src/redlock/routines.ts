@@ -15,8 +15,8 @@ interface Running {
 }
 
 /**
- * A routine whose lock is its own. There may be very many, so that one object is all that each has, and functions that
- * are bound to it: closures would need a context more, and an async function keeps its arguments until it ends.
+ * A routine whose lock is its own. There may be very many. So each has one object, and functions that are bound to it.
+ * Closures would need a context more, and an async function keeps its arguments until it ends.
  */
 class Use extends AutoExtend implements Running {
   readonly #ended: (use: Use) => void;

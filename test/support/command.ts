@@ -26,7 +26,7 @@ export interface RunEvent {
   readonly validUntil?: string;
 }
 
-/** How many tests that run it are at work at once: each mostly waits, and a process begins with a quarter of a second of work. */
+/** How many tests that run it are at work at once. Each mostly waits, but a process begins with a quarter of a second of work. */
 export const CALLS_AT_ONCE = 6;
 
 /** The program `quorlock`, compiled once for a test file. */

@@ -205,7 +205,7 @@ class Ear {
   };
   readonly notifications = new Notifications(this.#quorum, this.clock, 'p', this.closing.signal);
 
-  /** So many nodes are heard now, and so many are not yet. */
+  /** The numbers of nodes that are heard now, and that are not yet. */
   hears(heard: number, unheard = 3 - heard): void {
     Object.assign(this.hearing, { heard, unheard });
     this.#changed();
