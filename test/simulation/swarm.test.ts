@@ -5,6 +5,7 @@ import { run } from '../../scripts/faults/simulator/run.ts';
 import { swarm } from '../../scripts/faults/simulator/swarm.ts';
 import { describeFailure, type Violation, violationsOf } from '../../scripts/faults/simulator/verdict.ts';
 import { chooseSeed, seedAfter } from '../../scripts/support/seeds.ts';
+import { isShort } from '../support/tier.ts';
 
 /**
  * The whole library under virtual time, on topologies and with mixes of faults that are drawn from a seed. Inside the
@@ -32,7 +33,8 @@ describe('inside the assumptions random faults break no promise', () => {
   let cores: AllCores;
 
   beforeAll(async () => {
-    cores = await AllCores.start();
+    // What else npm test runs has the other cores.
+    cores = await AllCores.start(isShort ? 1 : undefined);
   });
 
   afterAll(() => cores[Symbol.asyncDispose]());

@@ -20,16 +20,17 @@ export class AllCores implements AsyncDisposable {
   readonly #program: Compiled;
   readonly #workers: readonly Worker[];
 
-  private constructor(program: Compiled) {
+  private constructor(program: Compiled, threads: number) {
     this.#program = program;
     this.#workers = Array.from(
-      { length: availableParallelism() },
+      { length: threads },
       () => new Worker(program.path, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } }),
     );
   }
 
-  static async start(): Promise<AllCores> {
-    return new AllCores(await Compiled.make(new URL('worker.ts', import.meta.url)));
+  /** @param threads one where other work has the other cores */
+  static async start(threads = availableParallelism()): Promise<AllCores> {
+    return new AllCores(await Compiled.make(new URL('worker.ts', import.meta.url)), threads);
   }
 
   /** A swarm on all threads. It ends early in a thread that has seen enough failures. */
