@@ -75,7 +75,7 @@ describe.concurrent('a client that breaks the rules of the port is told which', 
 
   it.concurrent('by the defaults of a driver, which sends late and twice', async () => {
     await expectFaults(
-      (url) => clientOver(new Redis(url, DEFAULTS)),
+      (url) => clientOver(new Redis(url)),
       [
         'a client without a server is down and says why, and is ready once there is one',
         'a client whose server does not answer at first is of use once it does',
@@ -110,9 +110,6 @@ describe.concurrent('a client that breaks the rules of the port is told which', 
     );
   });
 });
-
-/** The defaults of ioredis, but that it does not wait for an answer for ever. */
-const DEFAULTS = { socketTimeout: 1_000 };
 
 /** Turns numbers into texts, and so on. */
 class Careless implements Client {
