@@ -16,8 +16,8 @@ import { weightOf } from '../wire/operation.ts';
  */
 const STRAIGHT = 64;
 
-/** More places, for rounds that wait for one. Nodes on a busy machine still answer both in time. */
-const QUEUED = 32;
+/** More places, for rounds that wait for one: they travel together. Nodes on a busy machine still answer both in time. */
+const QUEUED = 64;
 
 /** The weight that goes in one place: a round over several keys costs a node little more than one over a single key. */
 const PLACE = 8;

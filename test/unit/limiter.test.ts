@@ -62,19 +62,19 @@ describe('Limiter', () => {
     expect(held).toHaveLength(65);
   });
 
-  it('has no more than 96 under way, at least 32 while others wait, and those in order', async () => {
+  it('has no more than 128 under way, at least 64 while others wait, and those in order', async () => {
     const results: string[] = [];
     for (let index = 0; index < 1_000; index += 1)
       void ask(`${index}`).then((result) => results.push(result));
     await clock.advance(0);
-    expect(held).toHaveLength(96);
+    expect(held).toHaveLength(128);
     const seen: string[] = [];
-    for (const count of [1, 63, 1, 10, 32, 31, 2]) {
+    for (const count of [1, 63, 1, 10, 64, 31, 2]) {
       seen.push(...names().slice(0, count));
       await end(count);
       // One that comes now does not pass those that wait.
       if (count === 1) void ask('late');
-      expect(held).toHaveLength(seen.length === 1 ? 95 : 32);
+      expect(held).toHaveLength(seen.length === 1 ? 127 : 64);
     }
     seen.push(...(await endAll()));
     const all = Array.from({ length: 1_000 }, (_, index) => `${index}`);
@@ -89,22 +89,22 @@ describe('Limiter', () => {
     for (const round of held.splice(0)) round.end();
     while (held.length === 0) await Promise.resolve();
     await Promise.resolve();
-    expect(held).toHaveLength(32);
+    expect(held).toHaveLength(64);
   });
 
   it('counts a round over many keys as several, and has one that is too many alone in the queue', async () => {
     askForMany(8, 64);
     expect(held).toHaveLength(8);
-    askForMany(10, 64);
+    askForMany(18, 64);
     await clock.advance(0);
-    expect(held).toHaveLength(8 + 4);
+    expect(held).toHaveLength(8 + 8);
     await end(8);
-    expect(held).toHaveLength(4);
-    await end(4);
-    expect(held).toHaveLength(4);
+    expect(held).toHaveLength(8);
+    await end(8);
+    expect(held).toHaveLength(8);
     void ask('all', 1_000);
     void ask('one');
-    await end(4);
+    await end(8);
     expect(held).toHaveLength(2);
     await end(1);
     expect(held).toHaveLength(1);
@@ -126,7 +126,7 @@ describe('Limiter', () => {
   });
 
   it('has one that waits for several places begin with its last one', async () => {
-    askForMany(64 + 28);
+    askForMany(64 + 60);
     void ask('many', 64);
     await clock.advance(0);
     await end(64);
@@ -134,11 +134,11 @@ describe('Limiter', () => {
     expect(names()).not.toContain('many');
     await end(1);
     expect(names()).toContain('many');
-    expect(held).toHaveLength(25);
+    expect(held).toHaveLength(57);
   });
 
   it('gives a round up that has waited for too long, and holds none in its place', async () => {
-    askForMany(96);
+    askForMany(128);
     await clock.advance(0);
     const asked: string[] = [];
     const late = (name: string, keyCount: number, mostMs: number, untilMs?: number) =>
@@ -186,6 +186,6 @@ describe('Limiter', () => {
     await isRejected;
     askForMany(200);
     await clock.advance(0);
-    expect(held).toHaveLength(96);
+    expect(held).toHaveLength(128);
   });
 });

@@ -5,7 +5,7 @@ import { type Program, Scene } from './scene.ts';
 
 const CALLS = 3_000;
 
-/** How far nodes are away, in milliseconds, there and back: 96 attempts at a time take far more than a second for all. */
+/** How far nodes are away, in milliseconds, there and back: 128 attempts at a time take far more than a second for all. */
 const ROUND_TRIP_MS = 40;
 
 /** A wait is over so soon after its time. */
@@ -89,20 +89,20 @@ describe.each(Object.entries(CALL_KINDS))(
       const settling = crowd(scene, (index) =>
         call(program.redlock, index, { waitTime: 30_000, signal: leaving.signal }),
       );
-      await scene.simulation.advance(150);
+      await scene.simulation.advance(100);
       leaving.abort(new Error('enough'));
       const settled = await scene.simulation.until(settling);
-      expect(lastOf(settled)).toBe(150);
+      expect(lastOf(settled)).toBe(100);
       expect(new Set(errorsOf(settled))).toEqual(new Set([leaving.signal.reason]));
     });
 
     it('end within a round trip when the Redlock closes', async () => {
       const { scene, program } = await crowdedScene();
       const settling = crowd(scene, (index) => call(program.redlock, index, { waitTime: 30_000 }));
-      await scene.simulation.advance(150);
+      await scene.simulation.advance(100);
       const closing = program.redlock.close();
       const settled = await scene.simulation.until(settling);
-      expect(lastOf(settled)).toBeLessThanOrEqual(150 + 2 * ROUND_TRIP_MS);
+      expect(lastOf(settled)).toBeLessThanOrEqual(100 + 2 * ROUND_TRIP_MS);
       for (const error of errorsOf(settled)) expect(error).toBeInstanceOf(ClosedError);
       await scene.simulation.until(closing);
     });
