@@ -30,10 +30,9 @@ export class SharedTimers {
    */
   plan(planned: Planned, delayMs: number, earlyMs = 0): void {
     this.drop(planned);
-    const nowMs = this.clock.monotonic();
-    const dueMs = nowMs + delayMs;
+    const dueMs = this.clock.monotonic() + delayMs;
     const atMs = earlyMs > 0 ? Math.floor(dueMs / earlyMs) * earlyMs : dueMs;
-    const group = this.#groups.get(atMs) ?? this.#newGroup(atMs, atMs - nowMs);
+    const group = this.#groups.get(atMs) ?? this.#newGroup(atMs, delayMs - (dueMs - atMs));
     group.members.add(planned);
     planned.group = group;
   }
@@ -45,12 +44,14 @@ export class SharedTimers {
     group.members.delete(planned);
     if (group.members.size > 0) return;
     group.timer.cancel();
-    this.#groups.delete(group.atMs);
+    if (this.#groups.get(group.atMs) === group) this.#groups.delete(group.atMs);
   }
 
   #newGroup(atMs: number, delayMs: number): Group {
     const members = new Set<Planned>();
     const timer = afterElapsed(this.clock, delayMs, () => {
+      // After a leap it may still be before that moment, and a step may plan the next one for the same.
+      this.#groups.delete(atMs);
       for (const planned of members) {
         this.drop(planned);
         planned.step();

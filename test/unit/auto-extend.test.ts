@@ -54,6 +54,22 @@ function hangAll(world: World): void {
 }
 
 describe('a lock that is being used', () => {
+  it('goes on for its maxHold, with others from the same moment, where the clock of one node is set ahead', async () => {
+    const world = new World(3, { latency: { least: 1, most: 1 } });
+    const redlock = world.redlock();
+    const startMs = world.clock.monotonic();
+    const heldMs = (resource: string): Promise<number> =>
+      redlock.using(resource, { maxHold: 2_000 }, async ({ signal }) => {
+        await sleep(world, 10_000, signal);
+        return world.clock.monotonic() - startMs;
+      });
+    const held = Promise.all([heldMs('r'), heldMs('s')]);
+    await world.clock.advance(500);
+    world.server(0).wall.step(60_000);
+    await world.clock.runUntil(redlock.tryAcquire('t'));
+    for (const ms of await world.clock.runUntil(held)) expect(Math.abs(ms - 2_000)).toBeLessThan(50);
+  });
+
   it('is extended before a third of its ttl is left, for as long as the routine runs', async () => {
     const world = new World(5);
     const redlock = world.redlock();

@@ -15,7 +15,7 @@ const CEILINGS: Readonly<Record<string, number>> = {
   'files entered by release when no caller waits': 12,
   'functions entered by that release': 47,
   'mutable fields of the waiting state': 16,
-  'lines of the core, Lua included': 14_793,
+  'lines of the core, Lua included': 14_794,
   'characters of the composed batch script': 30_594,
   'Lua files that stand in it more than once': 0,
   'lines of the longest function': 70,

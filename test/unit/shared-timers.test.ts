@@ -102,6 +102,29 @@ describe('shared timers', () => {
     expect([listeners.size, clock.pendingTimers]).toEqual([0, 0]);
   });
 
+  it('let steps that a leap has brought forward be planned for the same moment again', async () => {
+    const listeners = new Set<LeapListener>();
+    const clock = Object.assign(new VirtualClock(), {
+      onLeap: (listener: LeapListener) => listeners.add(listener),
+      offLeap: (listener: LeapListener) => listeners.delete(listener),
+    });
+    const timers = new SharedTimers(clock);
+    const planned = (): Thing => {
+      // One that is planned again and again within a leap would never come to an end.
+      const thing: Thing = new Thing(clock, () => thing.steps.length < 4 && timers.plan(thing, 100));
+      timers.plan(thing, 100);
+      return thing;
+    };
+    const things = [planned(), planned(), planned()];
+    for (const listener of [...listeners]) listener.leapt();
+    expect(things.map(({ steps }) => steps.length)).toEqual([1, 1, 1]);
+    expect([listeners.size, clock.pendingTimers]).toEqual([1, 1]);
+    await clock.advance(100);
+    expect(things.map(({ steps }) => steps.length)).toEqual([2, 2, 2]);
+    for (const thing of things) timers.drop(thing);
+    expect([listeners.size, clock.pendingTimers]).toEqual([0, 0]);
+  });
+
   it('keep no process alive', () => {
     const clock = new ProcessClock();
     new SharedTimers(clock).plan(new Thing(clock), 10);
