@@ -46,7 +46,10 @@ export function addWatch(program: Command, ended: (exitCode: number) => void): v
     const screen =
       options.json !== true && process.stdout.isTTY ? new Screen() : new Log(options.json === true);
     while (!stopped.aborted) {
-      screen.show(await look(deployment, redlock, resource));
+      const sight = await look(deployment, redlock, resource);
+      screen.show(sight);
+      // Nodes that were away when they were asked what they are may be back.
+      if (!sight.permitsAreKnown) await deployment.lookAgain();
       await pause(options.interval, stopped);
     }
     ended(EXIT.ok);

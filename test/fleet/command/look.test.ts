@@ -222,6 +222,20 @@ describe('quorlock watch', () => {
     watch.signal('SIGINT');
     await watch.ended;
   });
+
+  it('tells of permits as soon as nodes are back that were away when it began', async () => {
+    await using own = await startDeployment(3);
+    const away = [0, 1, 2].map((index) => nodeAt(own, index));
+    for (const node of away) node.pause();
+    const watch = quorlock.start(own.urls, ['watch', 'back', '--interval', '100ms']);
+    await watch.printed(/too few nodes answered to tell; 0 waiting\n/);
+    for (const node of away) node.resume();
+    await using redlock = new Redlock(own.urls, PATIENT);
+    await redlock.semaphore('back', 3).acquire({ ttl: 30_000 });
+    await watch.printed(/; 1 permit of the semaphore of that name is taken; 0 waiting\n/);
+    watch.signal('SIGINT');
+    await watch.ended;
+  });
 });
 
 describe('quorlock release --force', () => {
